@@ -1,0 +1,66 @@
+//! The durable hand-over between ingest and redirector.
+//!
+//! Two backends stand behind one set of traits: RabbitMQ ([`amqp`]) where many consumers share the
+//! work, and an embedded SQLite file ([`sqlite`]) for one machine. [`open`] picks by URL.
+
+pub mod amqp;
+mod dead_letter;
+mod error;
+mod message;
+mod request;
+pub mod sqlite;
+mod traits;
+mod url;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use dead_letter::{Cause, DeadLetter, DeadLetterId, Filter, Reason};
+pub use error::{PublishError, QueueError};
+pub use message::{
+    CONTENT_TYPE, DecodeError, InvalidTraceParent, Message, REDIRECT_V1, RawMessage, TraceParent,
+};
+pub use request::{RedirectRequest, Source};
+pub use traits::{Consumer, DeadLetters, Delivery, Health, Lease, Publish, Queue, Stats};
+pub use url::{InvalidQueueUrl, QueueUrl};
+
+/// What both backends can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// What every name on the broker starts with.
+    pub prefix: String,
+    /// How many times a message is redelivered before it becomes a dead letter by itself.
+    pub delivery_limit: u32,
+    /// How long a publish may take, its confirm included.
+    pub publish_timeout: Duration,
+    /// SQLite: how long a consumer may be silent before its deliveries go to others. RabbitMQ
+    /// knows from the connection.
+    pub lease: Duration,
+    /// Messages that the queue holds at the most; a publish beyond it is refused. No limit where
+    /// it is `None`.
+    pub max_length: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            prefix: "overflow".to_owned(),
+            delivery_limit: 10,
+            publish_timeout: Duration::from_secs(3),
+            lease: Duration::from_secs(10),
+            max_length: None,
+        }
+    }
+}
+
+/// Opens the queue at `url`. A broker that is away is no error: the queue is then down until it
+/// is back.
+///
+/// # Errors
+/// What no waiting mends: a file that is no queue, a broker that has other things under our names.
+pub async fn open(url: &QueueUrl, options: Options) -> Result<Arc<dyn Queue>, QueueError> {
+    Ok(match url {
+        QueueUrl::Sqlite(path) => Arc::new(sqlite::SqliteQueue::open(path, options).await?),
+        QueueUrl::Amqp(url) => Arc::new(amqp::AmqpQueue::open(url, options).await?),
+    })
+}

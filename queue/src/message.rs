@@ -1,0 +1,149 @@
+//! Messages as both backends carry them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::RedirectRequest;
+
+/// The message type of a [`RedirectRequest`] in JSON.
+pub const REDIRECT_V1: &str = "redirect.v1";
+
+/// The MIME type of every body that we publish.
+pub const CONTENT_TYPE: &str = "application/json";
+
+/// A request on its way through the queue, with the trace that it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What is asked.
+    pub request: RedirectRequest,
+    /// The trace that the callback started.
+    pub traceparent: Option<TraceParent>,
+}
+
+impl From<RedirectRequest> for Message {
+    fn from(request: RedirectRequest) -> Self {
+        Self {
+            request,
+            traceparent: None,
+        }
+    }
+}
+
+impl Message {
+    /// The message as the wire carries it.
+    pub fn encode(&self) -> RawMessage {
+        RawMessage {
+            id: Some(self.request.event_sid.to_string()),
+            kind: Some(REDIRECT_V1.to_owned()),
+            body: serde_json::to_vec(&self.request).unwrap_or_default(),
+            traceparent: self.traceparent.clone(),
+        }
+    }
+}
+
+/// A message as it lies on the queue, not yet understood: anybody may have published it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RawMessage {
+    /// `message-id`; the event SID in ours.
+    pub id: Option<String>,
+    /// `type`; [`REDIRECT_V1`] in ours.
+    pub kind: Option<String>,
+    /// The body, JSON in ours.
+    pub body: Vec<u8>,
+    /// The trace context header, if there is a valid one.
+    pub traceparent: Option<TraceParent>,
+}
+
+impl RawMessage {
+    /// Reads the request.
+    ///
+    /// # Errors
+    /// The type is not one that this version knows, or the body is not what the type promises.
+    pub fn decode(&self) -> Result<RedirectRequest, DecodeError> {
+        match self.kind.as_deref() {
+            Some(REDIRECT_V1) => Ok(serde_json::from_slice(&self.body)?),
+            Some(kind) => Err(DecodeError::UnknownType(kind.chars().take(64).collect())),
+            None => Err(DecodeError::NoType),
+        }
+    }
+}
+
+impl fmt::Debug for RawMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawMessage")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a message can't be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// A type of a later version, or of somebody else.
+    #[error("message type {0:?} is not one of this version's ({REDIRECT_V1})")]
+    UnknownType(String),
+    /// No type at all.
+    #[error("message has no type (expected {REDIRECT_V1})")]
+    NoType,
+    /// The body doesn't hold what the type promises.
+    #[error("body is not a {REDIRECT_V1}: {0}")]
+    Body(#[from] serde_json::Error),
+}
+
+/// A W3C trace context `traceparent` value: `00-<trace id>-<parent id>-<flags>`
+/// (<https://www.w3.org/TR/trace-context/#traceparent-header>).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceParent(String);
+
+/// A string that is no `traceparent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a W3C traceparent")]
+pub struct InvalidTraceParent;
+
+impl TraceParent {
+    /// A value from its parts.
+    pub fn new(trace_id: u128, parent_id: u64, sampled: bool) -> Self {
+        Self(format!(
+            "00-{trace_id:032x}-{parent_id:016x}-{:02x}",
+            u8::from(sampled)
+        ))
+    }
+
+    /// The header value.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The 32 hexadecimal digits that all parts of the trace share.
+    pub fn trace_id(&self) -> &str {
+        &self.0[3..35]
+    }
+}
+
+impl FromStr for TraceParent {
+    type Err = InvalidTraceParent;
+
+    fn from_str(text: &str) -> Result<Self, InvalidTraceParent> {
+        let hex = |part: &str, length| {
+            part.len() == length
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        };
+        let parts: Vec<&str> = text.split('-').collect();
+        let [version, trace, parent, flags] = parts[..] else {
+            return Err(InvalidTraceParent);
+        };
+        let valid = version == "00"
+            && hex(trace, 32)
+            && hex(parent, 16)
+            && hex(flags, 2)
+            && trace.bytes().any(|b| b != b'0')
+            && parent.bytes().any(|b| b != b'0');
+        valid
+            .then(|| Self(text.to_owned()))
+            .ok_or(InvalidTraceParent)
+    }
+}

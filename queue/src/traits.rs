@@ -1,0 +1,212 @@
+//! What every backend does. The conformance suite in `tests/` holds each to the same semantics.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::{
+    Cause, DeadLetter, DeadLetterId, Filter, Message, PublishError, QueueError, RawMessage,
+};
+
+/// Takes requests, durably.
+#[async_trait]
+pub trait Publish: Send + Sync {
+    /// Returns once the message is durable. Many may be under way at once, and nothing is lost if
+    /// the future is dropped: the message is then published or not.
+    ///
+    /// # Errors
+    /// The message is not known to be durable.
+    async fn publish(&self, message: &Message) -> Result<(), PublishError>;
+}
+
+/// Hands deliveries to one consumer.
+#[async_trait]
+pub trait Consumer: Send {
+    /// The next delivery, waiting for one. At most the prefetch is out at a time. A lost
+    /// connection is repaired inside. Cancel safe.
+    ///
+    /// # Errors
+    /// Only what no reconnecting mends, such as [`QueueError::Mismatch`].
+    async fn next(&mut self) -> Result<Delivery, QueueError>;
+}
+
+/// The dead letters, for an operator.
+#[async_trait]
+pub trait DeadLetters: Send + Sync {
+    /// Those that match, oldest first, without taking them.
+    ///
+    /// # Errors
+    /// The queue can't be read, or another process is at the dead letters ([`QueueError::Busy`]).
+    async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, QueueError>;
+
+    /// Moves those that match back to the queue, each durable there before it leaves the dead
+    /// letters, and names them. Interrupted and done again, it may publish a message twice, never
+    /// lose one. A request is marked with the time of the replay.
+    ///
+    /// # Errors
+    /// As [`DeadLetters::list`], or a message could not be published; those before it are moved.
+    async fn replay(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError>;
+
+    /// Removes those that match for good, and names them.
+    ///
+    /// # Errors
+    /// As [`DeadLetters::list`].
+    async fn discard(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError>;
+}
+
+/// Something that only one process at a time may do: sweep, or work on one call. Given up when it
+/// is dropped, and when its holder dies.
+pub trait Lease: Send + Sync {
+    /// Whether it was lost, with the connection or by being thought dead.
+    fn is_lost(&self) -> bool;
+}
+
+/// How the queue stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Messages ready for a consumer.
+    pub ready: u64,
+    /// Messages leased to consumers, where the backend can tell.
+    pub leased: Option<u64>,
+    /// Consumers at the queue, of all processes.
+    pub consumers: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+/// Whether the queue can be used now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It can.
+    Up,
+    /// It can't, but it is being reconnected; with the reason.
+    Down(String),
+    /// It can't, and only an operator mends it; with the reason.
+    Broken(String),
+}
+
+/// One queue, whichever backend is behind it.
+#[async_trait]
+pub trait Queue: Publish + DeadLetters {
+    /// A consumer with up to `prefetch` deliveries out at a time.
+    ///
+    /// # Errors
+    /// Only what no reconnecting mends.
+    async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError>;
+
+    /// Takes the lease `name`, or returns `None` at once where somebody has it.
+    ///
+    /// # Errors
+    /// The queue can't be asked now.
+    async fn try_lease(&self, name: &str) -> Result<Option<Box<dyn Lease>>, QueueError>;
+
+    /// How the queue stands now.
+    ///
+    /// # Errors
+    /// The queue can't be asked now.
+    async fn stats(&self) -> Result<Stats, QueueError>;
+
+    /// Whether the queue can be used, as last seen; asks nobody.
+    fn health(&self) -> Health;
+
+    /// Gives leases back and disconnects. Deliveries not settled by now are redelivered.
+    async fn close(&self);
+}
+
+/// One message, leased to this consumer until it is settled. Dropped unsettled, it is released.
+pub struct Delivery {
+    /// What was delivered.
+    pub message: RawMessage,
+    /// Whether it was delivered before: somebody may have acted on it.
+    pub redelivered: bool,
+    /// How many times it was delivered before, where the backend counts.
+    pub delivery_count: u32,
+    settle: Option<Box<dyn Settle>>,
+}
+
+impl Delivery {
+    /// A delivery that a backend settles by `settle`.
+    pub(crate) fn new(
+        message: RawMessage,
+        redelivered: bool,
+        delivery_count: u32,
+        settle: Box<dyn Settle>,
+    ) -> Self {
+        Self {
+            message,
+            redelivered,
+            delivery_count,
+            settle: Some(settle),
+        }
+    }
+
+    /// It is done: the queue forgets it.
+    ///
+    /// # Errors
+    /// The lease was lost before, so that it will be delivered again.
+    pub async fn ack(mut self) -> Result<(), QueueError> {
+        match self.settle.take() {
+            Some(settle) => settle.ack().await,
+            None => Ok(()),
+        }
+    }
+
+    /// It can't be done: kept among the dead letters, durable there before it leaves the queue.
+    ///
+    /// # Errors
+    /// It could not be kept there; it is released.
+    pub async fn dead_letter(mut self, cause: &Cause) -> Result<(), QueueError> {
+        match self.settle.take() {
+            Some(settle) => {
+                settle
+                    .dead_letter(&self.message, cause, Timestamp::now())
+                    .await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Back to the queue at once, for any consumer, flagged redelivered.
+    ///
+    /// # Errors
+    /// The lease was lost before: it goes back anyway.
+    pub async fn release(mut self) -> Result<(), QueueError> {
+        match self.settle.take() {
+            Some(settle) => settle.release().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the lease was lost meanwhile: somebody else may be at it.
+    pub fn is_lost(&self) -> bool {
+        self.settle.as_ref().is_some_and(|settle| settle.is_lost())
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some(settle) = self.settle.take() {
+            settle.abandon();
+        }
+    }
+}
+
+/// How a backend ends a delivery.
+#[async_trait]
+pub(crate) trait Settle: Send + Sync {
+    async fn ack(self: Box<Self>) -> Result<(), QueueError>;
+
+    /// On an error the implementation has released the delivery.
+    async fn dead_letter(
+        self: Box<Self>,
+        message: &RawMessage,
+        cause: &Cause,
+        died_at: Timestamp,
+    ) -> Result<(), QueueError>;
+
+    async fn release(self: Box<Self>) -> Result<(), QueueError>;
+
+    /// Releases without waiting; called from `Drop`, perhaps outside a runtime.
+    fn abandon(self: Box<Self>);
+
+    fn is_lost(&self) -> bool;
+}

@@ -1,0 +1,18 @@
+//! What Twilio's wire says: identifiers, numbers, events, signatures, TwiML and the REST API.
+//!
+//! Knows no queue and no server. Everything that comes from outside is parsed here, once, into a
+//! type that can't hold anything else.
+
+mod e164;
+mod sid;
+mod signature;
+
+pub use e164::{E164, InvalidE164};
+pub use sid::{
+    AccountSid, ApiKeySid, CallSid, EventSid, FlowSid, InvalidSid, PhoneNumberSid, QueueSid,
+    SinkSid, SubscriptionSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+};
+pub use signature::{
+    AuthToken, FormParams, SIGNATURE_HEADER, SignatureError, SignatureVerifier, SignedUrl,
+    sign_body, sign_form,
+};

@@ -1,0 +1,163 @@
+//! Twilio's string identifiers (SIDs): two letters that name the kind of resource, then 32
+//! hexadecimal digits. Each kind is a type of its own, parsed once where it enters the system.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+const LENGTH: usize = 34;
+
+/// Why a string is not a SID of the wanted kind.
+///
+/// It never holds the string: what was sent in a SID's place may be anything, a secret included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not {article} {kind} SID: expected {prefix} and 32 hexadecimal digits")]
+pub struct InvalidSid {
+    article: &'static str,
+    kind: &'static str,
+    prefix: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Sid([u8; LENGTH]);
+
+impl Sid {
+    fn parse(text: &str, prefix: &str) -> Option<Self> {
+        let bytes: [u8; LENGTH] = text.as_bytes().try_into().ok()?;
+        let digits = bytes.strip_prefix(prefix.as_bytes())?;
+        digits
+            .iter()
+            .all(u8::is_ascii_hexdigit)
+            .then_some(Self(bytes))
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+macro_rules! sids {
+    ($($(#[$doc:meta])* $name:ident, $prefix:literal, $article:literal $kind:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Sid);
+
+        impl $name {
+            /// The two letters that every SID of this kind starts with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// The SID as Twilio writes it.
+            pub fn as_str(&self) -> &str {
+                self.0.as_str()
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidSid;
+
+            fn from_str(text: &str) -> Result<Self, InvalidSid> {
+                Sid::parse(text, $prefix).map(Self).ok_or(InvalidSid {
+                    article: $article,
+                    kind: $kind,
+                    prefix: $prefix,
+                })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+sids! {
+    /// An account or subaccount.
+    AccountSid, "AC", "an" "account";
+    /// An API key, which may stand in for the auth token in REST requests.
+    ApiKeySid, "SK", "an" "API key";
+    /// A live or ended phone call.
+    CallSid, "CA", "a" "call";
+    /// One TaskRouter event: the key by which duplicates are known.
+    EventSid, "EV", "an" "event";
+    /// A Studio flow.
+    FlowSid, "FW", "a" "flow";
+    /// A phone number bought from or ported to Twilio.
+    PhoneNumberSid, "PN", "a" "phone number";
+    /// A voice queue: where `<Enqueue>` holds calls. Not a task queue.
+    QueueSid, "QU", "a" "voice queue";
+    /// An Event Streams sink.
+    SinkSid, "DG", "a" "sink";
+    /// An Event Streams subscription.
+    SubscriptionSid, "DF", "a" "subscription";
+    /// A TaskRouter task channel.
+    TaskChannelSid, "TC", "a" "task channel";
+    /// A TaskRouter task queue.
+    TaskQueueSid, "WQ", "a" "task queue";
+    /// A TaskRouter task: here, the work item that stands for a waiting caller.
+    TaskSid, "WT", "a" "task";
+    /// A TaskRouter workflow.
+    WorkflowSid, "WW", "a" "workflow";
+    /// A TaskRouter workspace.
+    WorkspaceSid, "WS", "a" "workspace";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sid_is_its_prefix_and_32_hexadecimal_digits() {
+        let text = "CA0123456789abcdef0123456789ABCDEF";
+        let sid: CallSid = text.parse().unwrap();
+        assert_eq!(sid.as_str(), text);
+        assert_eq!(sid.to_string(), text);
+        assert_eq!(serde_json::to_string(&sid).unwrap(), format!("\"{text}\""));
+        assert_eq!(
+            serde_json::from_str::<CallSid>(&format!("\"{text}\"")).unwrap(),
+            sid
+        );
+    }
+
+    #[test]
+    fn anything_else_is_refused_without_repeating_it() {
+        let nearly = "CA0123456789abcdef0123456789abcde";
+        for text in [
+            "",
+            "CA",
+            nearly,
+            &format!("{nearly}g"),
+            &format!("{nearly}ff"),
+            &format!("WT{}f", &nearly[2..]),
+            &format!("ca{}f", &nearly[2..]),
+            "CAé123456789abcdef0123456789abcdef",
+        ] {
+            let refused = text.parse::<CallSid>().unwrap_err();
+            assert_eq!(
+                refused.to_string(),
+                "not a call SID: expected CA and 32 hexadecimal digits"
+            );
+        }
+    }
+}
