@@ -4,10 +4,14 @@
 //! type that can't hold anything else.
 
 mod e164;
+mod event;
+pub mod rest;
 mod sid;
 mod signature;
+pub mod twiml;
 
 pub use e164::{E164, InvalidE164};
+pub use event::{CLOUD_EVENT_PREFIX, EventError, EventType, TaskRouterEvent};
 pub use sid::{
     AccountSid, ApiKeySid, CallSid, EventSid, FlowSid, InvalidSid, PhoneNumberSid, QueueSid,
     SinkSid, SubscriptionSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,

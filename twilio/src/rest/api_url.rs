@@ -1,0 +1,171 @@
+//! Where Twilio's REST API is: production, a region and edge, or a simulator.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+
+/// One of Twilio's APIs, each on a host of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Product {
+    Api,
+    Taskrouter,
+}
+
+impl Product {
+    fn subdomain(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Taskrouter => "taskrouter",
+        }
+    }
+}
+
+/// The base of Twilio's REST API. Given as the URL of any one product, it knows the others':
+/// `https://api.dublin.ie1.twilio.com` also means `https://taskrouter.dublin.ie1.twilio.com`. A
+/// host outside `twilio.com`, a simulator's, serves all products.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiUrl {
+    scheme: String,
+    /// Host and port. Of a Twilio host, without the product.
+    authority: String,
+    per_product: bool,
+}
+
+/// Why a string is no base of the REST API.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0}; expected the URL of a host, for example https://api.twilio.com, \
+     https://api.dublin.ie1.twilio.com or http://127.0.0.1:4010"
+)]
+pub struct InvalidApiUrl(&'static str);
+
+const TWILIO: &str = "twilio.com";
+
+impl ApiUrl {
+    /// The base of a product, without a slash at its end.
+    pub(crate) fn base(&self, product: Product) -> String {
+        let (scheme, authority) = (&self.scheme, &self.authority);
+        if self.per_product {
+            format!("{scheme}://{}.{authority}", product.subdomain())
+        } else {
+            format!("{scheme}://{authority}")
+        }
+    }
+
+    /// Whether this is Twilio itself.
+    pub fn is_twilio(&self) -> bool {
+        self.per_product
+    }
+}
+
+impl Default for ApiUrl {
+    fn default() -> Self {
+        Self {
+            scheme: "https".to_owned(),
+            authority: TWILIO.to_owned(),
+            per_product: true,
+        }
+    }
+}
+
+impl FromStr for ApiUrl {
+    type Err = InvalidApiUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidApiUrl> {
+        let url = Url::parse(text).map_err(|_| InvalidApiUrl("not a URL"))?;
+        let host = match (url.scheme(), url.host_str()) {
+            ("http" | "https", Some(host)) => host,
+            _ => return Err(InvalidApiUrl("not an http or https URL")),
+        };
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(InvalidApiUrl("the URL has more than a host and a port"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(InvalidApiUrl(
+                "the URL holds credentials, which have settings of their own",
+            ));
+        }
+        let per_product = host == TWILIO || host.ends_with(&format!(".{TWILIO}"));
+        if per_product && url.scheme() != "https" {
+            return Err(InvalidApiUrl("Twilio's API takes https only"));
+        }
+        let host = match host.split_once('.') {
+            Some((_, region)) if per_product && host != TWILIO => region,
+            _ => host,
+        };
+        let authority = match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        };
+        Ok(Self {
+            scheme: url.scheme().to_owned(),
+            authority,
+            per_product,
+        })
+    }
+}
+
+impl fmt::Display for ApiUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.base(Product::Api))
+    }
+}
+
+impl fmt::Debug for ApiUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_url_names_all_products_of_a_region() {
+        for (given, api, taskrouter) in [
+            (
+                "https://api.twilio.com",
+                "https://api.twilio.com",
+                "https://taskrouter.twilio.com",
+            ),
+            (
+                "https://api.dublin.ie1.twilio.com/",
+                "https://api.dublin.ie1.twilio.com",
+                "https://taskrouter.dublin.ie1.twilio.com",
+            ),
+            (
+                "https://taskrouter.sydney.au1.twilio.com",
+                "https://api.sydney.au1.twilio.com",
+                "https://taskrouter.sydney.au1.twilio.com",
+            ),
+            (
+                "http://127.0.0.1:4010",
+                "http://127.0.0.1:4010",
+                "http://127.0.0.1:4010",
+            ),
+        ] {
+            let url: ApiUrl = given.parse().unwrap();
+            assert_eq!(url.base(Product::Api), api);
+            assert_eq!(url.base(Product::Taskrouter), taskrouter);
+        }
+        assert_eq!(ApiUrl::default(), "https://api.twilio.com".parse().unwrap());
+    }
+
+    #[test]
+    fn what_is_no_base_url_is_refused() {
+        for bad in [
+            "",
+            "api.twilio.com",
+            "ftp://api.twilio.com",
+            "http://api.twilio.com",
+            "https://AC1:secret@api.twilio.com",
+            "https://api.twilio.com/2010-04-01",
+            "https://api.twilio.com?x=1",
+        ] {
+            let error = bad.parse::<ApiUrl>().unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

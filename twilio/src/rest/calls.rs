@@ -1,0 +1,93 @@
+//! The Calls API (<https://www.twilio.com/docs/voice/api/call-resource>).
+
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::{Client, Endpoint, Product, RestError, found, header};
+use crate::twiml::Twiml;
+use crate::{AccountSid, CallSid};
+
+/// What a call is to do from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instructions<'a> {
+    /// This document, sent along: no second round trip, nothing to host.
+    Twiml(&'a Twiml),
+    /// The document that Twilio will fetch from this URL, by a signed `GET`.
+    Url(&'a str),
+}
+
+/// `status` of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallStatus {
+    /// Waiting to be made.
+    Queued,
+    /// Not answered yet.
+    Ringing,
+    /// Answered and alive.
+    InProgress,
+    /// Ended by a hang-up.
+    Completed,
+    /// Ended unanswered: busy.
+    Busy,
+    /// Ended: could not be connected.
+    Failed,
+    /// Ended unanswered: nobody picked up.
+    NoAnswer,
+    /// Ended before it was answered.
+    Canceled,
+    /// A status of later days.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Client {
+    /// Updates a live call, and gives back Twilio's name of the request, if it says one.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came; see [`RestError`] for whether it may have acted.
+    pub async fn update_call(
+        &self,
+        account: &AccountSid,
+        call: &CallSid,
+        instructions: Instructions<'_>,
+    ) -> Result<Option<String>, RestError> {
+        let request = self.request(
+            Method::POST,
+            Product::Api,
+            format_args!("/2010-04-01/Accounts/{account}/Calls/{call}.json"),
+        );
+        let request = match instructions {
+            Instructions::Twiml(twiml) => request.form(&[("Twiml", twiml.as_str())]),
+            Instructions::Url(url) => request.form(&[("Url", url), ("Method", "GET")]),
+        };
+        // The status says it all: the body, the call's properties, is left unread.
+        let answer = self.send(Endpoint::UpdateCall, request).await?;
+        let request_id = header(&answer, "twilio-request-id").map(str::to_owned);
+        // Read to its end, or the connection could not be used again.
+        let _ = answer.bytes().await;
+        Ok(request_id)
+    }
+
+    /// The status of a call; `None` where Twilio knows no such call.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn call_status(
+        &self,
+        account: &AccountSid,
+        call: &CallSid,
+    ) -> Result<Option<CallStatus>, RestError> {
+        #[derive(Deserialize)]
+        struct Call {
+            status: CallStatus,
+        }
+        let request = self.request(
+            Method::GET,
+            Product::Api,
+            format_args!("/2010-04-01/Accounts/{account}/Calls/{call}.json"),
+        );
+        let call = found(self.send_for::<Call>(Endpoint::FetchCall, request).await)?;
+        Ok(call.map(|call| call.status))
+    }
+}

@@ -1,0 +1,317 @@
+//! Twilio's REST API: the requests that we make, over one pool of connections.
+
+mod api_url;
+mod calls;
+mod error;
+mod tasks;
+mod voice_queues;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Response};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub(crate) use api_url::Product;
+pub use api_url::{ApiUrl, InvalidApiUrl};
+pub use calls::{CallStatus, Instructions};
+pub use error::{Refusal, RestError};
+pub use tasks::{AssignmentStatus, PendingTask, Task};
+
+use crate::{AccountSid, ApiKeySid, AuthToken};
+
+/// Lists end by themselves; this ends one that doesn't.
+const MAX_PAGES: usize = 100;
+
+/// Who we are to the REST API.
+#[derive(Clone)]
+pub enum Credentials {
+    /// The account and its auth token.
+    AuthToken(AccountSid, AuthToken),
+    /// An API key of the account, which can be revoked by itself.
+    ApiKey(ApiKeySid, SecretString),
+}
+
+impl Credentials {
+    fn header(&self) -> HeaderValue {
+        let pair = match self {
+            Self::AuthToken(account, token) => format!("{account}:{}", token.expose()),
+            Self::ApiKey(key, secret) => format!("{key}:{}", secret.expose_secret()),
+        };
+        // Base64 is always a valid header value.
+        let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair)))
+            .unwrap_or_else(|_| unreachable!());
+        value.set_sensitive(true);
+        value
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AuthToken(account, _) => write!(f, "AuthToken({account}, …)"),
+            Self::ApiKey(key, _) => write!(f, "ApiKey({key}, …)"),
+        }
+    }
+}
+
+/// The requests that we make, as metrics name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// Reading a call.
+    FetchCall,
+    /// Updating a call: the redirect.
+    UpdateCall,
+    /// Listing voice queues.
+    ListQueues,
+    /// Reading a member of a voice queue.
+    FetchMember,
+    /// Reading a task.
+    FetchTask,
+    /// Closing a task.
+    UpdateTask,
+    /// Listing the tasks in a task queue.
+    ListTasks,
+}
+
+impl Endpoint {
+    /// The name of the operation in Twilio's specification.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FetchCall => "FetchCall",
+            Self::UpdateCall => "UpdateCall",
+            Self::ListQueues => "ListQueue",
+            Self::FetchMember => "FetchMember",
+            Self::FetchTask => "FetchTask",
+            Self::UpdateTask => "UpdateTask",
+            Self::ListTasks => "ListTask",
+        }
+    }
+}
+
+/// One request as it went, for metrics.
+#[derive(Debug, Clone, Copy)]
+pub struct Exchange {
+    /// Which request.
+    pub endpoint: Endpoint,
+    /// The HTTP status; `None` where no answer came.
+    pub status: Option<u16>,
+    /// From sending to the head of the answer.
+    pub elapsed: Duration,
+    /// How many requests of the account were under way, as Twilio saw it.
+    pub concurrent_requests: Option<u32>,
+}
+
+/// Told of every exchange.
+pub type Observer = Arc<dyn Fn(Exchange) + Send + Sync>;
+
+/// How to reach the REST API.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// Where.
+    pub api_url: ApiUrl,
+    /// As whom.
+    pub credentials: Credentials,
+    /// How long making a connection may take.
+    pub connect_timeout: Duration,
+    /// How long a request may take, its answer included.
+    pub timeout: Duration,
+}
+
+impl ClientConfig {
+    /// Production with the usual timeouts.
+    pub fn new(credentials: Credentials) -> Self {
+        Self {
+            api_url: ApiUrl::default(),
+            credentials,
+            connect_timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A client of the REST API. Clones share its connections.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    observer: Option<Observer>,
+    api: Arc<str>,
+    taskrouter: Arc<str>,
+}
+
+impl Client {
+    /// A client; connections are made when they are needed.
+    ///
+    /// # Errors
+    /// The system's certificates can't be read.
+    pub fn new(config: &ClientConfig) -> Result<Self, RestError> {
+        // Another part of the process may have installed a provider before: then that one is used.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("flex-overflow/", env!("CARGO_PKG_VERSION")))
+            .default_headers(HeaderMap::from_iter([(
+                AUTHORIZATION,
+                config.credentials.header(),
+            )]))
+            .connect_timeout(config.connect_timeout)
+            .timeout(config.timeout)
+            // A redirect would carry our credentials elsewhere; Twilio's API makes none.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(RestError::from_reqwest)?;
+        Ok(Self {
+            http,
+            observer: None,
+            api: config.api_url.base(Product::Api).into(),
+            taskrouter: config.api_url.base(Product::Taskrouter).into(),
+        })
+    }
+
+    /// Tells `observer` of every exchange.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        product: Product,
+        path: fmt::Arguments<'_>,
+    ) -> RequestBuilder {
+        let base = match product {
+            Product::Api => &self.api,
+            Product::Taskrouter => &self.taskrouter,
+        };
+        self.http.request(method, format!("{base}{path}"))
+    }
+
+    /// Sends the request; an answer with an error status is an error.
+    async fn send(
+        &self,
+        endpoint: Endpoint,
+        request: RequestBuilder,
+    ) -> Result<Response, RestError> {
+        let started = Instant::now();
+        let answer = request.send().await;
+        if let Some(observer) = &self.observer {
+            observer(Exchange {
+                endpoint,
+                status: answer.as_ref().ok().map(|answer| answer.status().as_u16()),
+                elapsed: started.elapsed(),
+                concurrent_requests: answer
+                    .as_ref()
+                    .ok()
+                    .and_then(|answer| header(answer, "twilio-concurrent-requests")?.parse().ok()),
+            });
+        }
+        let answer = answer.map_err(RestError::from_reqwest)?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status().as_u16();
+        let retry_after = answer.headers().get(RETRY_AFTER).and_then(retry_after);
+        let request_id = header(&answer, "twilio-request-id").map(str::to_owned);
+        // The status is known; a body that doesn't arrive takes nothing from it.
+        let body = answer.bytes().await.unwrap_or_default();
+        Err(RestError::Refused(Refusal::new(
+            status,
+            retry_after,
+            request_id,
+            &body,
+        )))
+    }
+
+    async fn send_for<T: DeserializeOwned>(
+        &self,
+        endpoint: Endpoint,
+        request: RequestBuilder,
+    ) -> Result<T, RestError> {
+        let answer = self.send(endpoint, request).await?;
+        let body = answer.bytes().await.map_err(RestError::from_reqwest)?;
+        serde_json::from_slice(&body).map_err(|e| unreadable(endpoint, &e))
+    }
+
+    /// All items of a list, page by page. `key` is what the list calls them.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        endpoint: Endpoint,
+        product: Product,
+        first: String,
+        key: &str,
+    ) -> Result<Vec<T>, RestError> {
+        let mut items = Vec::new();
+        let mut path = first;
+        for _ in 0..MAX_PAGES {
+            let request = self.request(Method::GET, product, format_args!("{path}"));
+            let mut page: Value = self.send_for(endpoint, request).await?;
+            let listed = page.get_mut(key).map(Value::take).unwrap_or_default();
+            let listed: Vec<T> =
+                serde_json::from_value(listed).map_err(|e| unreadable(endpoint, &e))?;
+            items.extend(listed);
+            match next_page(&page) {
+                Some(next) => path = next,
+                None => break,
+            }
+        }
+        Ok(items)
+    }
+}
+
+fn unreadable(endpoint: Endpoint, error: &serde_json::Error) -> RestError {
+    // serde_json's own words may quote a value, a caller's number for one.
+    let problem = match error.classify() {
+        serde_json::error::Category::Data => "not of the expected shape",
+        _ => "not JSON",
+    };
+    RestError::Unreadable(format!("{}: {problem}", endpoint.as_str()))
+}
+
+/// The path of the next page: the 2010 API gives it so, the later ones give a whole URL, of which
+/// the host is left out lest our credentials go elsewhere.
+fn next_page(page: &Value) -> Option<String> {
+    if let Some(path) = page.get("next_page_uri").and_then(Value::as_str) {
+        return path.starts_with('/').then(|| path.to_owned());
+    }
+    let url = page.get("meta")?.get("next_page_url")?.as_str()?;
+    let url = url::Url::parse(url).ok()?;
+    Some(url[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", self.api)
+    }
+}
+
+fn header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
+    answer.headers().get(name)?.to_str().ok()
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3).
+fn retry_after(value: &HeaderValue) -> Option<Duration> {
+    let text = value.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    let wait = date.duration_since(jiff::Timestamp::now());
+    Some(Duration::try_from(wait).unwrap_or_default())
+}
+
+/// `None` where Twilio knows no such resource.
+fn found<T>(answer: Result<T, RestError>) -> Result<Option<T>, RestError> {
+    match answer {
+        Ok(resource) => Ok(Some(resource)),
+        Err(RestError::Refused(refusal)) if refusal.status == 404 => Ok(None),
+        Err(error) => Err(error),
+    }
+}
