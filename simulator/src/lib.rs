@@ -1,1 +1,36 @@
-//! Placeholder.
+//! A stateful fake of the parts of Twilio that redirect callers, over real HTTP.
+//!
+//! A [`Simulator`] holds a Flex workspace whose workflow nobody answers. Callers are placed, their
+//! tasks walk the task queues, signed event callbacks go out, and the API takes redirects. What
+//! each caller hears is kept in a [`Journal`], so that a test can tell whether they were
+//! redirected once. [`Faults`] make the API and the callbacks fail on demand.
+
+mod config;
+mod core;
+mod dates;
+mod delivery;
+mod events;
+mod faults;
+mod http;
+mod ids;
+mod journal;
+mod ordered;
+mod resources;
+mod simulator;
+mod state;
+mod story;
+mod twiml;
+
+pub use config::{Account, Config, InvalidSpeed, Speed, TaskAfterRedirect};
+pub use delivery::{Callback, Delivery};
+pub use events::EventKind;
+pub use faults::{CallbackFault, CallbackRule, Fault, Faults, Loss, Rule, RuleId, When};
+pub use http::Endpoint;
+pub use journal::{
+    CallbackOutcome, CallbackRecord, CallerLog, Dial, DialOutcome, Entry, HangUp, Heard,
+    Instructions, Journal, RequestOutcome, RequestRecord, Transport,
+};
+pub use resources::TaskStatus;
+pub use simulator::{Caller, PlaceCall, Simulator, StartError};
+pub use state::{Begin, PlaceCallError, State, TaskView};
+pub use story::{Moment, Story};

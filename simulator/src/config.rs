@@ -1,0 +1,128 @@
+//! What a simulated account looks like and how it behaves.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use twilio::{AccountSid, ApiKeySid};
+
+/// How a [`Simulator`](crate::Simulator) is set up. Each field has a default that behaves as
+/// Twilio does.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Seed of everything random: SIDs of calls, tasks and events, numbers, faults. `None` draws
+    /// one, which [`Simulator::seed`](crate::Simulator::seed) tells.
+    pub seed: Option<u64>,
+    /// The account and its secrets; made up where `None`. The SIDs of its workspace, task queues
+    /// and workflow follow from the account SID, so that settings stay valid across restarts.
+    pub account: Option<Account>,
+    /// The workspace's `EventCallbackUrl` at the start, connection overrides in its fragment
+    /// included.
+    pub callback_url: Option<String>,
+    /// The workspace's `EventsFilter` at the start; `None` sends every event.
+    pub events_filter: Option<String>,
+    /// How much faster than in real life a workflow's steps time out.
+    pub speed: Speed,
+    /// What becomes of a task when its call is redirected out of the voice queue.
+    pub task_after_redirect: TaskAfterRedirect,
+    /// How long a task lives before it is cancelled with "Task TTL Exceeded". Real time.
+    pub task_ttl: Duration,
+    /// How long an ended task can still be read. Real time.
+    pub task_retention: Duration,
+    /// Whether lists of tasks show their attributes. Twilio does, though its specification says
+    /// that they are null there.
+    pub attributes_in_lists: bool,
+    /// How many API requests may be under way before the next is answered 429; no limit if
+    /// `None`.
+    pub concurrency_limit: Option<usize>,
+    /// How many callbacks are under way at a time, however they are sent.
+    pub callback_concurrency: usize,
+    /// How many API requests, and how many callbacks, the journal remembers.
+    pub journal_limit: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: None,
+            account: None,
+            callback_url: None,
+            events_filter: None,
+            speed: Speed::REAL,
+            task_after_redirect: TaskAfterRedirect::Stays,
+            task_ttl: Duration::from_secs(24 * 60 * 60),
+            task_retention: Duration::from_secs(5 * 60),
+            attributes_in_lists: true,
+            concurrency_limit: None,
+            callback_concurrency: 256,
+            journal_limit: 500_000,
+        }
+    }
+}
+
+/// An account, its auth token and an API key.
+#[derive(Clone)]
+pub struct Account {
+    /// The account.
+    pub sid: AccountSid,
+    /// Authenticates REST requests and signs callbacks.
+    pub auth_token: String,
+    /// Authenticates REST requests only.
+    pub api_key: ApiKeySid,
+    /// The API key's secret.
+    pub api_key_secret: String,
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("sid", &self.sid)
+            .field("api_key", &self.api_key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What becomes of a task when its call is redirected. Twilio documents neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskAfterRedirect {
+    /// It stays pending until somebody closes it.
+    Stays,
+    /// Twilio cancels it.
+    Canceled,
+}
+
+/// A positive factor by which waits are shortened.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Speed(f64);
+
+/// A string or number that is no [`Speed`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a factor greater than 0, for example 10")]
+pub struct InvalidSpeed;
+
+impl Speed {
+    /// As in real life.
+    pub const REAL: Self = Self(1.0);
+
+    /// Takes `factor` if it is finite and greater than 0.
+    ///
+    /// # Errors
+    /// It isn't.
+    pub fn new(factor: f64) -> Result<Self, InvalidSpeed> {
+        let valid = factor.is_finite() && factor > 0.0;
+        valid.then_some(Self(factor)).ok_or(InvalidSpeed)
+    }
+
+    /// How long `real` takes at this speed.
+    pub fn shorten(self, real: Duration) -> Duration {
+        Duration::try_from_secs_f64(real.as_secs_f64() / self.0).unwrap_or(Duration::MAX)
+    }
+}
+
+impl FromStr for Speed {
+    type Err = InvalidSpeed;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSpeed> {
+        Self::new(text.parse().map_err(|_| InvalidSpeed)?)
+    }
+}

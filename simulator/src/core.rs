@@ -1,0 +1,199 @@
+//! What all parts of a running simulator share.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::runtime::Handle;
+use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use twilio::AuthToken;
+
+use crate::config::Account;
+use crate::delivery::{Courier, Parcel};
+use crate::faults::Faults;
+use crate::state::{Effect, State};
+use crate::story::Moment;
+
+/// How many moments a watcher may lag behind.
+const STORY_BACKLOG: usize = 16_384;
+
+pub(crate) struct Core {
+    state: Mutex<State>,
+    started: Instant,
+    pub(crate) changes: watch::Sender<()>,
+    pub(crate) story: broadcast::Sender<Moment>,
+    pub(crate) faults: Faults,
+    pub(crate) courier: Courier,
+    pub(crate) account: Account,
+    pub(crate) signing_token: AuthToken,
+    /// `Authorization` as each pair of credentials makes it.
+    authorizations: [String; 2],
+    pub(crate) in_flight: InFlight,
+    concurrency_limit: Option<usize>,
+    pub(crate) ended: CancellationToken,
+    pub(crate) running: TaskTracker,
+    runtime: Handle,
+}
+
+impl Core {
+    pub(crate) fn new(
+        state: State,
+        faults: Faults,
+        ended: CancellationToken,
+        runtime: Handle,
+    ) -> Self {
+        let account = state.account.clone();
+        let basic = |user: &str, password: &str| {
+            format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+        };
+        Self {
+            changes: watch::Sender::new(()),
+            story: broadcast::Sender::new(STORY_BACKLOG),
+            faults,
+            courier: Courier::new(state.config.callback_concurrency),
+            signing_token: AuthToken::new(&account.auth_token),
+            authorizations: [
+                basic(account.sid.as_str(), &account.auth_token),
+                basic(account.api_key.as_str(), &account.api_key_secret),
+            ],
+            account,
+            started: state.started,
+            in_flight: InFlight::default(),
+            concurrency_limit: state.config.concurrency_limit,
+            state: Mutex::new(state),
+            ended,
+            running: TaskTracker::new(),
+            runtime,
+        }
+    }
+
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        look(&self.lock())
+    }
+
+    /// Changes the state, sets going what follows from it, and wakes those who wait for a change.
+    pub(crate) fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> R) -> R {
+        let (result, effects) = {
+            let mut state = self.lock();
+            let result = change(&mut state);
+            (result, state.take_effects())
+        };
+        self.changes.send_replace(());
+        for effect in effects {
+            self.set_going(effect);
+        }
+        result
+    }
+
+    /// Since the simulator's start.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_going(self: &Arc<Self>, effect: Effect) {
+        let core = self.clone();
+        match effect {
+            Effect::Tell(moment) => {
+                // Nobody has to watch.
+                let _ = self.story.send(moment);
+            }
+            Effect::Send {
+                event,
+                transport,
+                url,
+            } => self.spawn(async move {
+                let parcel = Parcel {
+                    event,
+                    transport,
+                    url,
+                    forged: false,
+                };
+                core.courier.send_with_faults(&core, parcel).await;
+            }),
+            Effect::StepTimeout { task, step, after } => self.spawn(async move {
+                tokio::time::sleep(after).await;
+                core.change(|state| state.step_timed_out(task, step));
+            }),
+            Effect::TaskTtl { task, after } => self.spawn(async move {
+                tokio::time::sleep(after).await;
+                core.change(|state| state.task_expired(task));
+            }),
+            Effect::ForgetTask { task, after } => self.spawn(async move {
+                tokio::time::sleep(after).await;
+                core.change(|state| state.tasks.remove(&task));
+            }),
+            Effect::FetchTwiml(fetch) => self.spawn(async move {
+                let document = core.courier.fetch_twiml(&core, &fetch).await;
+                core.change(|state| state.instruct(fetch.call, fetch.run, document));
+            }),
+        }
+    }
+
+    /// Runs until it is done or the simulator ends.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let ended = self.ended.clone();
+        let work = async move {
+            tokio::select! {
+                () = ended.cancelled() => {}
+                () = work => {}
+            }
+        };
+        self.running.spawn_on(work, &self.runtime);
+    }
+
+    /// As [`Core::spawn`], for work that returns something; `None` if the simulator ended first.
+    pub(crate) async fn spawn_returning<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (done, when_done) = tokio::sync::oneshot::channel();
+        self.spawn(async move {
+            let _ = done.send(work.await);
+        });
+        when_done.await.ok()
+    }
+
+    /// Whether `Authorization` is one of the account's.
+    pub(crate) fn authenticates(&self, authorization: Option<&str>) -> bool {
+        authorization.is_some_and(|sent| self.authorizations.iter().any(|known| known == sent))
+    }
+
+    pub(crate) fn is_too_many(&self, concurrent: usize) -> bool {
+        self.concurrency_limit
+            .is_some_and(|limit| concurrent > limit)
+    }
+}
+
+/// How many API requests are under way.
+#[derive(Clone, Default)]
+pub(crate) struct InFlight(Arc<AtomicUsize>);
+
+/// One of them.
+pub(crate) struct Flight {
+    /// How many there were when it came, itself included.
+    pub(crate) count: usize,
+    all: Arc<AtomicUsize>,
+}
+
+impl InFlight {
+    pub(crate) fn enter(&self) -> Flight {
+        Flight {
+            count: self.0.fetch_add(1, Ordering::Relaxed) + 1,
+            all: self.0.clone(),
+        }
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Ordering::Relaxed);
+    }
+}

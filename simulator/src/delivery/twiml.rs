@@ -1,0 +1,74 @@
+//! Fetching TwiML for a call.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use reqwest::header::CONTENT_TYPE;
+use twilio::{FormParams, SIGNATURE_HEADER, sign_form};
+
+use super::courier::{Courier, FORM, exchange};
+use super::overrides::Overrides;
+use crate::core::Core;
+use crate::journal::CallbackOutcome;
+use crate::state::{FetchTwiml, TwimlMethod};
+use crate::twiml::{Document, InvalidTwiml};
+
+impl Courier {
+    /// Asks a URL what a call should do next.
+    pub(crate) async fn fetch_twiml(
+        &self,
+        core: &Arc<Core>,
+        fetch: &FetchTwiml,
+    ) -> Result<Document, InvalidTwiml> {
+        let (url, overrides) = Overrides::split(&fetch.url);
+        let params = core.look(|state| state.twiml_params(fetch.call));
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&params)
+            .finish();
+        let started = Instant::now();
+        let mut attempt = 0;
+        loop {
+            let client = self.client(overrides.connect_timeout);
+            let request = match fetch.method {
+                TwimlMethod::Post => {
+                    let form: FormParams<'_> =
+                        params.iter().map(|(n, v)| (*n, v.as_str())).collect();
+                    client
+                        .post(url)
+                        .header(SIGNATURE_HEADER, sign_form(&core.signing_token, url, &form))
+                        .header(CONTENT_TYPE, FORM)
+                        .body(query.clone())
+                }
+                TwimlMethod::Get => {
+                    let separator = if url.contains('?') { '&' } else { '?' };
+                    let url = format!("{url}{separator}{query}");
+                    let none = FormParams::default();
+                    client.get(&url).header(
+                        SIGNATURE_HEADER,
+                        sign_form(&core.signing_token, &url, &none),
+                    )
+                }
+            };
+            let left = overrides.total_time.saturating_sub(started.elapsed());
+            let result = exchange(request.timeout(overrides.read_timeout.min(left))).await;
+            let outcome = match result {
+                Ok((200..=299, body)) => {
+                    let text = String::from_utf8(body)
+                        .map_err(|_| InvalidTwiml::NotXml("not UTF-8".into()))?;
+                    return Document::parse(&text);
+                }
+                Ok((status, _)) => CallbackOutcome::Answered(status),
+                Err(outcome) => outcome,
+            };
+            attempt += 1;
+            let time_left = started.elapsed() < overrides.total_time;
+            if attempt > overrides.retries || !overrides.retries_on(outcome) || !time_left {
+                let problem = match outcome.status() {
+                    Some(status) => format!("status {status}"),
+                    None => outcome.problem().unwrap_or_default().to_owned(),
+                };
+                return Err(InvalidTwiml::NotFetched(problem));
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The simulator's own API, for a second terminal: no credentials, loopback only by its listener.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State as Shared};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use twilio::{CallSid, E164, TaskSid};
+
+use crate::core::Core;
+use crate::faults::{CallbackRule, Rule, RuleId};
+use crate::journal::HangUp;
+use crate::simulator::{PlaceCall, place_call};
+use crate::state::{Begin, State};
+
+pub(super) fn router() -> Router<Arc<Core>> {
+    Router::new()
+        .route("/simulator/calls", post(place))
+        .route("/simulator/calls/{call}/hangup", post(hang_up))
+        .route("/simulator/tasks/{task}/expire", post(expire))
+        .route("/simulator/faults", post(add_fault).delete(clear_faults))
+        .route("/simulator/callback-faults", post(add_callback_fault))
+        .route("/simulator/state", get(state))
+        .route("/simulator/journal", get(journal))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct Place {
+    from: Option<String>,
+    to: Option<String>,
+    begin: Begin,
+    count: Option<u32>,
+}
+
+/// The most calls that one request places.
+const MAX_CALLS: u32 = 10_000;
+
+async fn place(Shared(core): Shared<Arc<Core>>, body: Option<Json<Place>>) -> Response {
+    let Json(place) = body.unwrap_or_default();
+    let number = |text: Option<String>| text.map(|text| text.parse::<E164>()).transpose();
+    let (from, to) = match (number(place.from), number(place.to)) {
+        (Ok(from), Ok(to)) => (from, to),
+        (Err(invalid), _) | (_, Err(invalid)) => return refused(&invalid),
+    };
+    let call = PlaceCall {
+        from,
+        to,
+        begin: place.begin,
+        ..PlaceCall::default()
+    };
+    let count = place.count.unwrap_or(1);
+    if count > MAX_CALLS {
+        return refused(&format!("count must be at most {MAX_CALLS}"));
+    }
+    match (0..count)
+        .map(|_| place_call(&core, call.clone()))
+        .collect::<Result<Vec<_>, _>>()
+    {
+        Ok(callers) => (StatusCode::CREATED, Json(callers)).into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+async fn hang_up(Shared(core): Shared<Arc<Core>>, Path(call): Path<CallSid>) -> StatusCode {
+    done(core.change(|state| state.end_call(call, HangUp::Caller).is_ok()))
+}
+
+async fn expire(Shared(core): Shared<Arc<Core>>, Path(task): Path<TaskSid>) -> StatusCode {
+    done(core.change(|state| state.task_expired(task)))
+}
+
+#[derive(Serialize)]
+struct Added {
+    rule: RuleId,
+}
+
+async fn add_fault(Shared(core): Shared<Arc<Core>>, Json(rule): Json<Rule>) -> Json<Added> {
+    let rule = core.faults.add(rule);
+    Json(Added { rule })
+}
+
+async fn add_callback_fault(
+    Shared(core): Shared<Arc<Core>>,
+    Json(rule): Json<CallbackRule>,
+) -> Json<Added> {
+    let rule = core.faults.add_for_callbacks(rule);
+    Json(Added { rule })
+}
+
+async fn clear_faults(Shared(core): Shared<Arc<Core>>) -> StatusCode {
+    core.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn state(Shared(core): Shared<Arc<Core>>) -> Response {
+    let shown = core.look(|state| {
+        json!({
+            "account_sid": state.account.sid,
+            "workspace_sid": state.demo.workspace,
+            "workflow_sid": state.demo.workflow,
+            "placeholder_task_queue_sid": state.demo.placeholder,
+            "callers_waiting": state.callers_still_waiting(),
+            "open_tasks": state.open_tasks(),
+            "calls": state.journal().callers().count(),
+            "api_requests": state.journal().request_count(),
+            "callback_attempts": state.journal().callback_count(),
+        })
+    });
+    Json(shown).into_response()
+}
+
+async fn journal(Shared(core): Shared<Arc<Core>>) -> Response {
+    let journal = core.look(|state: &State| state.journal().clone());
+    Json(journal).into_response()
+}
+
+fn done(done: bool) -> StatusCode {
+    match done {
+        true => StatusCode::NO_CONTENT,
+        false => StatusCode::CONFLICT,
+    }
+}
+
+fn refused(problem: &impl ToString) -> Response {
+    let problem = json!({ "error": problem.to_string() });
+    (StatusCode::BAD_REQUEST, Json(problem)).into_response()
+}

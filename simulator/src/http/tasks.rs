@@ -1,0 +1,318 @@
+//! `/v1/Workspaces/{WorkspaceSid}/Tasks…`
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use twilio::{
+    AccountSid, CallSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+};
+
+use super::answer::{Answer, ApiError};
+use super::endpoint::{Endpoint, Route};
+use super::paging::{Meta, Place, page};
+use super::request::ApiRequest;
+use crate::dates::iso8601;
+use crate::resources::{Task, TaskStatus};
+use crate::state::{Begin, NewTask, State, TaskChange};
+
+const TASKS: &str = "/v1/Workspaces/{WorkspaceSid}/Tasks";
+const TASK: &str = "/v1/Workspaces/{WorkspaceSid}/Tasks/{Sid}";
+
+pub(super) const ROUTES: &[Route] = &[
+    Route::get(Endpoint::ListTask, TASKS, list),
+    Route::post(Endpoint::CreateTask, TASKS, create),
+    Route::get(Endpoint::FetchTask, TASK, fetch),
+    Route::post(Endpoint::UpdateTask, TASK, update),
+];
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    account_sid: AccountSid,
+    age: i64,
+    assignment_status: TaskStatus,
+    attributes: Option<&'a str>,
+    addons: &'a str,
+    date_created: String,
+    date_updated: String,
+    task_queue_entered_date: String,
+    priority: i64,
+    reason: Option<&'a str>,
+    sid: TaskSid,
+    task_queue_sid: TaskQueueSid,
+    task_queue_friendly_name: &'a str,
+    task_channel_sid: TaskChannelSid,
+    task_channel_unique_name: &'a str,
+    timeout: u64,
+    workflow_sid: WorkflowSid,
+    workflow_friendly_name: &'a str,
+    workspace_sid: WorkspaceSid,
+    url: String,
+    links: Map<String, Value>,
+    virtual_start_time: String,
+    ignore_capacity: bool,
+    routing_target: Option<&'a str>,
+}
+
+fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+    #[derive(Serialize)]
+    struct List<'a> {
+        tasks: Vec<Shown<'a>>,
+        meta: Meta,
+    }
+    let workspace = super::workspace(state, request)?;
+    let filter = Filter::read(request)?;
+    let ordering = Ordering::read(request.query("Ordering"))?;
+    let tasks = state
+        .tasks
+        .numbered()
+        .filter(|(_, task)| task.workspace == workspace && filter.takes(state, task))
+        .map(|(number, task)| (ordering.place(task, number.cast_signed()), task))
+        .collect();
+    let page = page(request, tasks)?;
+    let attributes = state.config.attributes_in_lists;
+    Ok(Answer::ok(&List {
+        meta: page.meta(&state.base_url, "tasks"),
+        tasks: page
+            .items
+            .iter()
+            .map(|task| show(state, task, attributes))
+            .collect(),
+    }))
+}
+
+/// Which tasks a list holds.
+struct Filter<'a> {
+    statuses: Vec<TaskStatus>,
+    task_queue: Option<TaskQueueSid>,
+    task_queue_name: Option<&'a str>,
+    workflow: Option<WorkflowSid>,
+    workflow_name: Option<&'a str>,
+    priority: Option<i64>,
+}
+
+impl<'a> Filter<'a> {
+    fn read(request: &'a ApiRequest) -> Result<Self, ApiError> {
+        // Given several times, or once with commas.
+        let statuses = request
+            .query
+            .iter()
+            .filter(|(name, _)| name == "AssignmentStatus")
+            .flat_map(|(_, value)| value.split(','))
+            .map(|status| {
+                parse_status(status)
+                    .ok_or_else(|| ApiError::invalid("AssignmentStatus is not valid"))
+            })
+            .collect::<Result<_, _>>()?;
+        if request.query("EvaluateTaskAttributes").is_some() {
+            let message = "The simulator doesn't evaluate task attributes";
+            return Err(ApiError::invalid(message));
+        }
+        Ok(Self {
+            statuses,
+            task_queue: request.parsed_query("TaskQueueSid")?,
+            task_queue_name: request.query("TaskQueueName"),
+            workflow: request.parsed_query("WorkflowSid")?,
+            workflow_name: request.query("WorkflowName"),
+            priority: request.parsed_query("Priority")?,
+        })
+    }
+
+    fn takes(&self, state: &State, task: &Task) -> bool {
+        let queue = task.target().queue;
+        (self.statuses.is_empty() || self.statuses.contains(&task.status))
+            && self.task_queue.is_none_or(|wanted| wanted == queue)
+            && self.workflow.is_none_or(|wanted| wanted == task.workflow)
+            && self.priority.is_none_or(|wanted| wanted == task.priority)
+            && self.task_queue_name.is_none_or(|wanted| {
+                let queue = state.task_queues.get(&queue);
+                queue.is_some_and(|queue| queue.friendly_name == wanted)
+            })
+            && self.workflow_name.is_none_or(|wanted| {
+                let workflow = state.workflows.get(&task.workflow);
+                workflow.is_some_and(|workflow| workflow.friendly_name == wanted)
+            })
+    }
+}
+
+/// `Attribute:Order` pairs. A virtual start time is the time of creation here.
+struct Ordering {
+    /// 1 ascending, -1 descending, 0 not asked for.
+    priority: i64,
+    created: i64,
+}
+
+impl Ordering {
+    fn read(text: Option<&str>) -> Result<Self, ApiError> {
+        let mut ordering = Self {
+            priority: 0,
+            created: 1,
+        };
+        for pair in text.into_iter().flat_map(|text| text.split(',')) {
+            let direction = match pair.split_once(':') {
+                Some((_, "asc")) => 1,
+                Some((_, "desc")) => -1,
+                _ => return Err(ApiError::invalid("Ordering is not valid")),
+            };
+            match pair.split_once(':').map(|(attribute, _)| attribute) {
+                Some("Priority") => ordering.priority = direction,
+                Some("DateCreated" | "VirtualStartTime") => ordering.created = direction,
+                _ => return Err(ApiError::invalid("Ordering is not valid")),
+            }
+        }
+        Ok(ordering)
+    }
+
+    fn place(&self, task: &Task, number: i64) -> Place {
+        (self.priority * task.priority, self.created * number)
+    }
+}
+
+fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+    find(state, request).map(|task| answer(state, task))
+}
+
+fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+    let workspace = super::workspace(state, request)?;
+    let workflow = match request.parsed("WorkflowSid")? {
+        Some(workflow) => workflow,
+        None => state
+            .workflows
+            .values()
+            .find(|workflow| workflow.workspace == workspace)
+            .map(|workflow| workflow.sid)
+            .ok_or_else(|| ApiError::missing("WorkflowSid"))?,
+    };
+    let attributes = match request.form("Attributes") {
+        None => Map::new(),
+        Some(json) => parse_attributes(json)?,
+    };
+    let call: Option<CallSid> = attributes
+        .get("call_sid")
+        .and_then(Value::as_str)
+        .and_then(|sid| sid.parse().ok());
+    let ttl: Option<u64> = request.parsed("Timeout")?;
+    let task = state
+        .create_task(NewTask {
+            workflow,
+            attributes,
+            call,
+            begin: Begin::FirstStep,
+            withhold_events: false,
+            priority: request.parsed("Priority")?.unwrap_or(0),
+            ttl: ttl.map(std::time::Duration::from_secs),
+        })
+        .ok_or_else(|| ApiError::invalid("No workflow filter matches the task"))?;
+    state.route_task(task);
+    let task = state.tasks.get(&task).ok_or_else(|| request.not_found())?;
+    let answer = Answer::created(&show(state, task, true));
+    Ok(answer.with_etag(etag(task)))
+}
+
+fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+    let task = find(state, request)?;
+    let sid = task.sid;
+    if request
+        .if_match
+        .as_deref()
+        .is_some_and(|wanted| wanted != "*" && wanted != etag(task))
+    {
+        let message = "If-Match is not the task's current ETag";
+        return Err(ApiError::new(412, 20412, message));
+    }
+    let status = match request.form("AssignmentStatus") {
+        None => None,
+        Some(status) => Some(
+            parse_status(status)
+                .ok_or_else(|| ApiError::invalid("AssignmentStatus is not valid"))?,
+        ),
+    };
+    let attributes = match request.form("Attributes") {
+        None => None,
+        Some(json) => {
+            parse_attributes(json)?;
+            Some(json.to_owned())
+        }
+    };
+    let change = TaskChange {
+        attributes,
+        status,
+        reason: request.form("Reason").map(str::to_owned),
+        priority: request.parsed("Priority")?,
+    };
+    state
+        .change_task(sid, change)
+        .map_err(|refusal| ApiError::invalid(refusal.to_string()))?;
+    fetch(state, request)
+}
+
+fn find<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a Task, ApiError> {
+    let workspace = super::workspace(state, request)?;
+    let sid: TaskSid = request.sid("Sid")?;
+    state
+        .tasks
+        .get(&sid)
+        .filter(|task| task.workspace == workspace)
+        .ok_or_else(|| request.not_found())
+}
+
+fn parse_status(text: &str) -> Option<TaskStatus> {
+    TaskStatus::ALL
+        .into_iter()
+        .find(|status| status.as_str() == text)
+}
+
+fn parse_attributes(json: &str) -> Result<Map<String, Value>, ApiError> {
+    serde_json::from_str(json)
+        .map_err(|_| ApiError::invalid("The Attributes parameter is not a valid JSON object"))
+}
+
+fn etag(task: &Task) -> String {
+    format!("\"{}\"", task.version)
+}
+
+fn answer(state: &State, task: &Task) -> Answer {
+    Answer::ok(&show(state, task, true)).with_etag(etag(task))
+}
+
+fn show<'a>(state: &'a State, task: &'a Task, attributes: bool) -> Shown<'a> {
+    let queue = task.target().queue;
+    let workspace = format!("{}v1/Workspaces/{}", state.base_url, task.workspace);
+    let url = format!("{workspace}/Tasks/{}", task.sid);
+    let links = json!({
+        "task_queue": format!("{workspace}/TaskQueues/{queue}"),
+        "workflow": format!("{workspace}/Workflows/{}", task.workflow),
+        "workspace": workspace,
+        "reservations": format!("{url}/Reservations"),
+    });
+    Shown {
+        account_sid: state.account.sid,
+        age: task.age(state.now()),
+        assignment_status: task.status,
+        attributes: attributes.then_some(task.attributes.as_str()),
+        addons: "{}",
+        date_created: iso8601(task.created),
+        date_updated: iso8601(task.updated),
+        task_queue_entered_date: iso8601(task.entered),
+        priority: task.priority,
+        reason: task.reason.as_deref(),
+        sid: task.sid,
+        task_queue_sid: queue,
+        task_queue_friendly_name: state
+            .task_queues
+            .get(&queue)
+            .map_or("", |queue| &queue.friendly_name),
+        task_channel_sid: state.demo.voice_channel,
+        task_channel_unique_name: "voice",
+        timeout: task.ttl.as_secs(),
+        workflow_sid: task.workflow,
+        workflow_friendly_name: state
+            .workflows
+            .get(&task.workflow)
+            .map_or("", |workflow| &workflow.friendly_name),
+        workspace_sid: task.workspace,
+        url,
+        links: links.as_object().cloned().unwrap_or_default(),
+        virtual_start_time: iso8601(task.created),
+        ignore_capacity: false,
+        routing_target: None,
+    }
+}

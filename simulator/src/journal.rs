@@ -1,0 +1,84 @@
+//! What each caller heard, what was asked of the API, and what became of each callback.
+
+mod caller;
+mod log;
+mod wire;
+
+use serde::Serialize;
+use twilio::CallSid;
+
+pub use caller::{CallerLog, Dial, DialOutcome, Entry, HangUp, Heard, Instructions};
+pub(crate) use log::{Log, LogId};
+pub use wire::{CallbackOutcome, CallbackRecord, RequestOutcome, RequestRecord, Transport};
+
+use crate::ordered::Ordered;
+
+/// The record of a run, by which tests judge it.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    pub(crate) callers: Ordered<CallSid, CallerLog>,
+    pub(crate) requests: Log<RequestRecord>,
+    pub(crate) callbacks: Log<CallbackRecord>,
+}
+
+impl Journal {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            callers: Ordered::default(),
+            requests: Log::new(limit),
+            callbacks: Log::new(limit),
+        }
+    }
+
+    /// What a caller heard; `None` for a call that never was.
+    pub fn caller(&self, call: &CallSid) -> Option<&CallerLog> {
+        self.callers.get(call)
+    }
+
+    /// What each caller heard, by the order of their calls.
+    pub fn callers(&self) -> impl DoubleEndedIterator<Item = &CallerLog> {
+        self.callers.values()
+    }
+
+    /// How many times a caller was redirected.
+    pub fn redirects(&self, call: &CallSid) -> usize {
+        self.caller(call).map_or(0, CallerLog::redirects)
+    }
+
+    /// The API requests, oldest first, as far back as the journal reaches.
+    pub fn requests(&self) -> impl DoubleEndedIterator<Item = &RequestRecord> {
+        self.requests.iter()
+    }
+
+    /// How many API requests there were in all.
+    pub fn request_count(&self) -> u64 {
+        self.requests.total()
+    }
+
+    /// The attempts to deliver callbacks, oldest first, as far back as the journal reaches.
+    pub fn callbacks(&self) -> impl DoubleEndedIterator<Item = &CallbackRecord> {
+        self.callbacks.iter()
+    }
+
+    /// How many attempts to deliver callbacks there were in all.
+    pub fn callback_count(&self) -> u64 {
+        self.callbacks.total()
+    }
+}
+
+impl Serialize for Journal {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shown<'a> {
+            callers: Vec<&'a CallerLog>,
+            requests: Vec<&'a RequestRecord>,
+            callbacks: Vec<&'a CallbackRecord>,
+        }
+        Shown {
+            callers: self.callers().collect(),
+            requests: self.requests().collect(),
+            callbacks: self.callbacks().collect(),
+        }
+        .serialize(serializer)
+    }
+}

@@ -1,0 +1,182 @@
+//! What one caller heard, in order.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use twilio::{CallSid, E164, TaskSid};
+
+/// What one caller heard, in order.
+#[derive(Debug, Clone, Serialize)]
+pub struct CallerLog {
+    /// The call.
+    pub call: CallSid,
+    /// The task that stands for it.
+    pub task: TaskSid,
+    /// What was heard, oldest first.
+    pub entries: Vec<Entry>,
+}
+
+/// One thing heard.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Entry {
+    /// Since the simulator's start.
+    #[serde(rename = "at_ms", serialize_with = "millis")]
+    pub at: Duration,
+    /// What.
+    #[serde(flatten)]
+    pub heard: Heard,
+}
+
+/// Something that a caller hears, or that decides what they hear next.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "heard", rename_all = "snake_case")]
+pub enum Heard {
+    /// Hold music, in the workflow's voice queue.
+    HoldMusic,
+    /// An API request gave the call new instructions. What they make the caller hear follows.
+    Redirected {
+        /// Twilio's name of the request, `RQ…`.
+        request_id: String,
+        /// How the instructions came.
+        instructions: Instructions,
+    },
+    /// A conversation, with an outside number or an agent, ended because the call was redirected.
+    ConversationCut {
+        /// The request that cut it.
+        request_id: String,
+    },
+    /// A spoken text.
+    Said {
+        /// The text.
+        text: String,
+    },
+    /// Outside numbers were dialled.
+    Dialled(Dial),
+    /// An agent took the call.
+    AgentAnswered,
+    /// "We are sorry, an application error has occurred. Goodbye."
+    ApplicationError {
+        /// What was wrong with the instructions.
+        problem: String,
+    },
+    /// The call ended.
+    HungUp {
+        /// Who or what ended it.
+        by: HangUp,
+    },
+}
+
+/// How instructions came to a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Instructions {
+    /// In the request.
+    Twiml,
+    /// From a URL, fetched.
+    Url(String),
+}
+
+/// `<Dial>`, as executed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Dial {
+    /// The numbers that rang, or in a sequence would have.
+    #[serde(serialize_with = "numbers")]
+    pub numbers: Vec<E164>,
+    /// The number shown to them; the caller's own where it is `None`.
+    #[serde(serialize_with = "number")]
+    pub caller_id: Option<E164>,
+    /// How long they ring, in seconds.
+    pub timeout: Option<u32>,
+    /// How long the conversation may last, in seconds.
+    pub time_limit: Option<u32>,
+    /// The `record` attribute.
+    pub record: Option<String>,
+    /// Whether they ring one after another.
+    pub sequential: bool,
+    /// What came of it.
+    pub outcome: DialOutcome,
+}
+
+/// `DialCallStatus`: what came of a `<Dial>`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DialOutcome {
+    /// Somebody answered: the caller is in a conversation.
+    #[default]
+    Answered,
+    /// The line was busy.
+    Busy,
+    /// Nobody answered in time.
+    NoAnswer,
+    /// No call could be made.
+    Failed,
+}
+
+/// Who or what ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HangUp {
+    /// The caller.
+    Caller,
+    /// An API request with `Status=completed`.
+    Api,
+    /// `<Hangup>`, or the end of the instructions.
+    Twiml,
+    /// An application error.
+    ApplicationError,
+}
+
+impl CallerLog {
+    /// How many times the call was redirected.
+    pub fn redirects(&self) -> usize {
+        self.count(|heard| matches!(heard, Heard::Redirected { .. }))
+    }
+
+    /// The numbers that were dialled, in order.
+    pub fn dialled(&self) -> impl Iterator<Item = &E164> {
+        self.entries
+            .iter()
+            .filter_map(|entry| match &entry.heard {
+                Heard::Dialled(dial) => Some(&dial.numbers),
+                _ => None,
+            })
+            .flatten()
+    }
+
+    /// How many conversations were cut by a redirect.
+    pub fn conversations_cut(&self) -> usize {
+        self.count(|heard| matches!(heard, Heard::ConversationCut { .. }))
+    }
+
+    /// How many application errors the caller heard.
+    pub fn application_errors(&self) -> usize {
+        self.count(|heard| matches!(heard, Heard::ApplicationError { .. }))
+    }
+
+    /// Whether the caller heard one redirect, one dialled conversation, and nothing broken.
+    pub fn was_redirected_once(&self) -> bool {
+        self.redirects() == 1
+            && self.count(|heard| matches!(heard, Heard::Dialled(_))) == 1
+            && self.conversations_cut() == 0
+            && self.application_errors() == 0
+    }
+
+    fn count(&self, wanted: impl Fn(&Heard) -> bool) -> usize {
+        self.entries
+            .iter()
+            .filter(|entry| wanted(&entry.heard))
+            .count()
+    }
+}
+
+pub(super) fn millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64() * 1000.0)
+}
+
+fn number<S: Serializer>(number: &Option<E164>, serializer: S) -> Result<S::Ok, S::Error> {
+    number.as_ref().map(E164::as_str).serialize(serializer)
+}
+
+fn numbers<S: Serializer>(numbers: &[E164], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(numbers.iter().map(E164::as_str))
+}

@@ -1,0 +1,16 @@
+//! What an account holds.
+
+mod call;
+mod task;
+mod task_queue;
+mod voice_queue;
+mod workflow;
+mod workspace;
+
+pub(crate) use call::{Activity, Call, CallStatus};
+pub(crate) use task::Task;
+pub use task::TaskStatus;
+pub(crate) use task_queue::{TaskOrder, TaskQueue};
+pub(crate) use voice_queue::{LARGEST_QUEUE, VoiceQueue};
+pub(crate) use workflow::{Target, Workflow, parse_configuration, sequential_configuration};
+pub(crate) use workspace::Workspace;

@@ -1,0 +1,45 @@
+//! Calls and what their callers hear now.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use twilio::{CallSid, E164, QueueSid, TaskSid};
+
+/// A phone call.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) sid: CallSid,
+    pub(crate) task: TaskSid,
+    pub(crate) from: E164,
+    pub(crate) to: E164,
+    pub(crate) status: CallStatus,
+    pub(crate) activity: Activity,
+    /// Counts instructions, so that a document that comes late is known as superseded.
+    pub(crate) run: u64,
+    pub(crate) started: Timestamp,
+    pub(crate) updated: Timestamp,
+    pub(crate) ended: Option<Timestamp>,
+    /// How long it waited in voice queues, in seconds.
+    pub(crate) queue_time: i64,
+}
+
+/// `status` of a call. Those before the answer don't occur: callers wait in a queue from the
+/// start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CallStatus {
+    InProgress,
+    Completed,
+}
+
+/// What a call does, and its caller hears, now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activity {
+    /// Hold music in a voice queue.
+    Waiting { queue: QueueSid, since: Timestamp },
+    /// Instructions are on their way.
+    Fetching,
+    /// A conversation with an outside number or an agent.
+    Talking,
+    /// Nothing: the call is over.
+    Over,
+}

@@ -1,0 +1,98 @@
+//! Tasks: the work items that stand for waiting callers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use twilio::{CallSid, TaskSid, WorkflowSid, WorkspaceSid};
+
+use super::Target;
+use crate::events::Event;
+
+/// A task on its way through a workflow.
+#[derive(Clone)]
+pub(crate) struct Task {
+    pub(crate) sid: TaskSid,
+    pub(crate) workspace: WorkspaceSid,
+    pub(crate) workflow: WorkflowSid,
+    pub(crate) call: Option<CallSid>,
+    pub(crate) attributes: String,
+    pub(crate) status: TaskStatus,
+    pub(crate) reason: Option<String>,
+    pub(crate) priority: i64,
+    pub(crate) created: Timestamp,
+    pub(crate) updated: Timestamp,
+    pub(crate) ttl: Duration,
+    /// The ETag.
+    pub(crate) version: u64,
+    /// The targets that it passes, and the one that it has come to.
+    pub(crate) route: Arc<[Target]>,
+    pub(crate) step: usize,
+    pub(crate) entered: Timestamp,
+    /// The same, since the simulator's start.
+    pub(crate) entered_at: Duration,
+    /// The event of that entry, delivered again as a duplicate.
+    pub(crate) entered_event: Option<Arc<Event>>,
+    pub(crate) withhold_events: bool,
+}
+
+/// `assignment_status` of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskStatus {
+    /// In a task queue, offered to nobody.
+    Pending,
+    /// Offered to a worker.
+    Reserved,
+    /// With a worker.
+    Assigned,
+    /// With a worker who is finishing up.
+    Wrapping,
+    /// Ended without a worker.
+    Canceled,
+    /// Ended by a worker.
+    Completed,
+}
+
+impl TaskStatus {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::Reserved,
+        Self::Assigned,
+        Self::Wrapping,
+        Self::Canceled,
+        Self::Completed,
+    ];
+
+    /// Twilio's name of it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Reserved => "reserved",
+            Self::Assigned => "assigned",
+            Self::Wrapping => "wrapping",
+            Self::Canceled => "canceled",
+            Self::Completed => "completed",
+        }
+    }
+
+    /// Whether a task with this status has ended.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Canceled | Self::Completed)
+    }
+
+    pub(crate) fn is_unassigned(self) -> bool {
+        matches!(self, Self::Pending | Self::Reserved)
+    }
+}
+
+impl Task {
+    pub(crate) fn target(&self) -> &Target {
+        &self.route[self.step]
+    }
+
+    pub(crate) fn age(&self, now: Timestamp) -> i64 {
+        now.as_second() - self.created.as_second()
+    }
+}

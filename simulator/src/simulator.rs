@@ -1,0 +1,397 @@
+//! The simulator as those who embed it see it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::broadcast;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use twilio::{AccountSid, CallSid, E164, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
+use url::Url;
+
+use crate::config::{Account, Config};
+use crate::core::Core;
+use crate::delivery::{Callback, Delivery, Parcel};
+use crate::events::EventKind;
+use crate::faults::Faults;
+use crate::http::{self, Gate, Line};
+use crate::journal::{DialOutcome, HangUp, Journal, Transport};
+use crate::state::{Begin, Demo, EventStream, PlaceCallError, PlacedCall, State};
+use crate::story::Moment;
+
+/// The longest that [`Simulator::shutdown`] takes.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
+
+/// A running simulator. It ends when this is dropped.
+pub struct Simulator {
+    core: Arc<Core>,
+    gate: Gate,
+    api_url: Url,
+    demo: Demo,
+    seed: u64,
+}
+
+/// Why the simulator didn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The listener is unusable.
+    #[error("the simulator's listener has no address: {0}")]
+    Listener(#[source] io::Error),
+}
+
+/// A call to be placed.
+#[derive(Debug, Clone, Default)]
+pub struct PlaceCall {
+    /// The caller's number; made up where `None`.
+    pub from: Option<E164>,
+    /// The number called; made up where `None`.
+    pub to: Option<E164>,
+    /// The workflow that routes the call; the demonstration's where `None`.
+    pub workflow: Option<WorkflowSid>,
+    /// Where the call's task begins.
+    pub begin: Begin,
+    /// Whether no event of the call's task is sent by itself, because the test sends them.
+    pub withhold_events: bool,
+}
+
+/// Somebody who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct Caller {
+    /// Their call.
+    pub call_sid: CallSid,
+    /// The task that stands for it.
+    pub task_sid: TaskSid,
+}
+
+impl PlaceCall {
+    /// A call whose task enters the placeholder queue at once.
+    pub fn into_placeholder() -> Self {
+        Self {
+            begin: Begin::LastStep,
+            ..Self::default()
+        }
+    }
+
+    /// Sends no event of the call's task; a test does.
+    #[must_use]
+    pub fn withholding_events(self) -> Self {
+        Self {
+            withhold_events: true,
+            ..self
+        }
+    }
+}
+
+impl Simulator {
+    /// Starts to serve on `listener`. Call it on a tokio runtime, which it then runs on.
+    ///
+    /// # Errors
+    /// The listener has no address.
+    pub fn start(listener: TcpListener, config: Config) -> Result<Self, StartError> {
+        // Fails where the process has one already, which will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let ended = CancellationToken::new();
+        let gate = Gate::new(listener, ended.clone());
+        let (gate, listening) = gate.map_err(StartError::Listener)?;
+        let mut api_url = Url::parse("http://localhost/").unwrap_or_else(|_| unreachable!());
+        // A host and a port are always valid in an http URL.
+        let _ = api_url.set_ip_host(gate.address().ip());
+        let _ = api_url.set_port(Some(gate.address().port()));
+
+        let seed = config.seed.unwrap_or_else(rand::random);
+        let state = State::new(config, seed, api_url.clone());
+        let demo = state.demo;
+        let faults = Faults::seeded(seed);
+        let core = Arc::new(Core::new(state, faults, ended, Handle::current()));
+        let service = http::router(core.clone()).into_make_service_with_connect_info::<Line>();
+        core.spawn(async move {
+            // It never returns.
+            let _ = axum::serve(listening, service).await;
+        });
+        Ok(Self {
+            core,
+            gate,
+            api_url,
+            demo,
+            seed,
+        })
+    }
+
+    /// Where all of the API is: `http://127.0.0.1:PORT/`.
+    pub fn api_url(&self) -> &Url {
+        &self.api_url
+    }
+
+    /// The account and its secrets.
+    pub fn account(&self) -> &Account {
+        &self.core.account
+    }
+
+    /// The account.
+    pub fn account_sid(&self) -> AccountSid {
+        self.core.account.sid
+    }
+
+    /// The account's auth token.
+    pub fn auth_token(&self) -> &str {
+        &self.core.account.auth_token
+    }
+
+    /// The workspace.
+    pub fn workspace_sid(&self) -> WorkspaceSid {
+        self.demo.workspace
+    }
+
+    /// The workflow: Sales, Support, Everyone, then the placeholder.
+    pub fn workflow_sid(&self) -> WorkflowSid {
+        self.demo.workflow
+    }
+
+    /// The placeholder queue, which the task of a caller enters when nobody took it.
+    pub fn placeholder(&self) -> TaskQueueSid {
+        self.demo.placeholder
+    }
+
+    /// What made this run as it is; the same seed makes the same SIDs and faults.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Sets the workspace's `EventCallbackUrl`, connection overrides in its fragment included.
+    pub fn set_callback(&self, url: Option<&str>) {
+        self.core.change(|state| {
+            if let Some(workspace) = state.workspaces.get_mut(&self.demo.workspace) {
+                workspace.event_callback_url = url.map(str::to_owned);
+            }
+        });
+    }
+
+    /// Sets the workspace's `EventsFilter`; `None` sends every event.
+    pub fn set_events_filter(&self, kinds: Option<&[EventKind]>) {
+        let filter = kinds.map(|kinds| {
+            let names: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
+            names.join(",")
+        });
+        self.core.change(|state| {
+            if let Some(workspace) = state.workspaces.get_mut(&self.demo.workspace) {
+                workspace.events_filter = filter;
+            }
+        });
+    }
+
+    /// Delivers events of these types through Event Streams to a webhook sink, besides the event
+    /// callback; to none if `None`.
+    pub fn set_event_stream(&self, sink_url: Option<&str>, kinds: &[EventKind]) {
+        let stream = sink_url.map(|url| EventStream {
+            url: url.to_owned(),
+            kinds: kinds.to_vec(),
+        });
+        self.core.change(|state| state.event_stream = stream);
+    }
+
+    /// A caller calls: they hear hold music, and their task begins its way.
+    ///
+    /// # Errors
+    /// The workflow doesn't exist, or takes no such task.
+    pub fn place_call(&self, call: PlaceCall) -> Result<Caller, PlaceCallError> {
+        place_call(&self.core, call)
+    }
+
+    /// So many callers call at once.
+    ///
+    /// # Errors
+    /// As [`Simulator::place_call`].
+    pub fn place_calls(
+        &self,
+        count: usize,
+        call: &PlaceCall,
+    ) -> Result<Vec<Caller>, PlaceCallError> {
+        (0..count).map(|_| self.place_call(call.clone())).collect()
+    }
+
+    /// The caller hangs up. Whether the call was still in progress.
+    pub fn hang_up(&self, call: CallSid) -> bool {
+        self.core
+            .change(|state| state.end_call(call, HangUp::Caller).is_ok())
+    }
+
+    /// An agent takes the call out of the queue. Whether it was still there to be taken.
+    pub fn agent_answers(&self, call: CallSid) -> bool {
+        self.core.change(|state| state.agent_answers(call))
+    }
+
+    /// The task's time to live is up. Whether it was still pending; its call waits on.
+    pub fn expire_task(&self, task: TaskSid) -> bool {
+        self.core.change(|state| state.task_expired(task))
+    }
+
+    /// What comes of dialling `number` from now on; numbers answer by default.
+    pub fn set_dial_outcome(&self, number: E164, outcome: DialOutcome) {
+        self.core
+            .change(|state| state.dial_outcomes.insert(number, outcome));
+    }
+
+    /// The `task-queue.entered` event of the task queue that a task is in, to be sent by the test:
+    /// the very event that was or would have been sent, with the same SID. It goes to the
+    /// workspace's callback URL, or where [`Callback::to`] sends it.
+    pub fn entered_callback(&self, task: TaskSid) -> Option<Callback> {
+        self.core.look(|state| {
+            let event = state.tasks.get(&task)?.entered_event.clone()?;
+            Some(Callback(Parcel {
+                event,
+                transport: Transport::EventCallback,
+                url: state.callback_url(),
+                forged: false,
+            }))
+        })
+    }
+
+    /// Events that mean no stranded caller, of all kinds: of workers, of other task queues, of
+    /// other types, of tasks without a call.
+    pub fn irrelevant_callbacks(&self, count: usize) -> Vec<Callback> {
+        let callback = |index| {
+            self.core.change(|state| {
+                let event = Arc::new(state.irrelevant_event(index)?);
+                Some(Callback(Parcel {
+                    event,
+                    transport: Transport::EventCallback,
+                    url: state.callback_url(),
+                    forged: false,
+                }))
+            })
+        };
+        (0..count).filter_map(callback).collect()
+    }
+
+    /// Delivers callbacks, in their order and so many at a time, each with Twilio's timeouts and
+    /// retries but without the callback faults. Tells what came of each, in the same order.
+    pub async fn deliver(&self, callbacks: Vec<Callback>, concurrency: usize) -> Vec<Delivery> {
+        let count = callbacks.len();
+        let queue = Arc::new(std::sync::Mutex::new(callbacks.into_iter().enumerate()));
+        let mut senders = JoinSet::new();
+        for _ in 0..concurrency.clamp(1, count.max(1)) {
+            let (core, queue) = (self.core.clone(), queue.clone());
+            senders.spawn(async move {
+                let mut done = Vec::new();
+                while let Some((index, Callback(parcel))) = next(&queue) {
+                    done.push((index, core.courier.send(&core, &parcel).await));
+                }
+                done
+            });
+        }
+        let mut deliveries: Vec<_> = senders.join_all().await.into_iter().flatten().collect();
+        deliveries.sort_unstable_by_key(|(index, _)| *index);
+        deliveries
+            .into_iter()
+            .map(|(_, delivery)| delivery)
+            .collect()
+    }
+
+    /// What goes wrong, to be set at any time.
+    pub fn faults(&self) -> &Faults {
+        &self.core.faults
+    }
+
+    /// Looks at the state. Nothing happens meanwhile, so look briefly.
+    pub fn inspect<R>(&self, look: impl FnOnce(&State) -> R) -> R {
+        self.core.look(look)
+    }
+
+    /// A copy of the journal as it is now.
+    pub fn journal(&self) -> Journal {
+        self.core.look(|state| state.journal().clone())
+    }
+
+    /// How many times a caller was redirected.
+    pub fn redirects(&self, call: CallSid) -> usize {
+        self.core.look(|state| state.journal().redirects(&call))
+    }
+
+    /// The callers who hear hold music.
+    pub fn callers_still_waiting(&self) -> Vec<CallSid> {
+        self.core.look(State::callers_still_waiting)
+    }
+
+    /// Waits until the condition holds. It is asked after changes, so it should be quick.
+    pub async fn wait_until(&self, mut condition: impl FnMut(&State) -> bool) {
+        self.wait_for(|state| condition(state).then_some(())).await;
+    }
+
+    /// Waits until there is what is looked for. It is asked after changes, so it should be quick.
+    pub async fn wait_for<T>(&self, mut look: impl FnMut(&State) -> Option<T>) -> T {
+        let mut changes = self.core.changes.subscribe();
+        loop {
+            changes.mark_unchanged();
+            if let Some(found) = self.core.look(&mut look) {
+                return found;
+            }
+            if changes.changed().await.is_err() {
+                // Never: the sender lives as long as self.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// What happens from now on.
+    pub fn story(&self) -> broadcast::Receiver<Moment> {
+        self.core.story.subscribe()
+    }
+
+    /// Refuses connections, as if Twilio were away, and resets those that are open.
+    pub async fn stop_listening(&self) {
+        self.gate.close().await;
+    }
+
+    /// Accepts connections again, at the same address.
+    ///
+    /// # Errors
+    /// Somebody else has taken the address meanwhile.
+    pub async fn resume_listening(&self) -> io::Result<()> {
+        self.gate.open().await
+    }
+
+    /// Ends everything within 2 s: open requests are reset, events under way given up.
+    pub async fn shutdown(self) {
+        self.end();
+        let ended = self.core.running.wait();
+        if tokio::time::timeout(SHUTDOWN_LIMIT, ended).await.is_err() {
+            tracing::warn!("the simulator did not end within {SHUTDOWN_LIMIT:?}");
+        }
+    }
+
+    fn end(&self) {
+        self.core.ended.cancel();
+        self.core.running.close();
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+pub(crate) fn place_call(core: &Arc<Core>, call: PlaceCall) -> Result<Caller, PlaceCallError> {
+    core.change(|state| {
+        let workflow = call.workflow.unwrap_or(state.demo.workflow);
+        let (call_sid, task_sid) = state.place_call(PlacedCall {
+            from: call.from,
+            to: call.to,
+            workflow,
+            begin: call.begin,
+            withhold_events: call.withhold_events,
+        })?;
+        Ok(Caller { call_sid, task_sid })
+    })
+}
+
+fn next<T>(queue: &std::sync::Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    queue
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .next()
+}

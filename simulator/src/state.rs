@@ -1,0 +1,216 @@
+//! Everything that the simulator knows. Changes are made here, without waiting for anything; what
+//! follows from them outside is left behind as [`Effect`]s.
+
+mod calls;
+mod emit;
+mod tasks;
+mod world;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use twilio::{
+    CallSid, E164, QueueSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+};
+use url::Url;
+
+pub use calls::PlaceCallError;
+pub(crate) use calls::{NotInProgress, PlacedCall, Redirect, seconds_between};
+pub use tasks::Begin;
+pub(crate) use tasks::{NewTask, TaskChange};
+
+use crate::config::{Account, Config};
+use crate::events::{Event, EventKind};
+use crate::ids::Ids;
+use crate::journal::{CallerLog, DialOutcome, Entry, Heard, Journal, Transport};
+use crate::ordered::Ordered;
+use crate::resources::{
+    Activity, Call, CallStatus, Task, TaskQueue, TaskStatus, VoiceQueue, Workflow, Workspace,
+};
+use crate::story::{Moment, Story};
+
+/// What the simulator knows, for tests to look at.
+pub struct State {
+    pub(crate) config: Config,
+    pub(crate) account: Account,
+    pub(crate) base_url: Url,
+    pub(crate) demo: Demo,
+    pub(crate) workspaces: Ordered<WorkspaceSid, Workspace>,
+    pub(crate) task_queues: Ordered<TaskQueueSid, TaskQueue>,
+    pub(crate) workflows: Ordered<WorkflowSid, Workflow>,
+    pub(crate) tasks: Ordered<TaskSid, Task>,
+    pub(crate) calls: Ordered<CallSid, Call>,
+    pub(crate) voice_queues: Ordered<QueueSid, VoiceQueue>,
+    voice_queue_of: HashMap<WorkflowSid, QueueSid>,
+    pub(crate) dial_outcomes: HashMap<E164, DialOutcome>,
+    pub(crate) event_stream: Option<EventStream>,
+    pub(crate) journal: Journal,
+    pub(crate) ids: Ids,
+    pub(crate) started: Instant,
+    effects: Vec<Effect>,
+}
+
+/// The resources that stand for a Flex set-up with outside redirection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Demo {
+    pub(crate) workspace: WorkspaceSid,
+    pub(crate) workflow: WorkflowSid,
+    pub(crate) placeholder: TaskQueueSid,
+    pub(crate) voice_channel: TaskChannelSid,
+}
+
+/// An Event Streams webhook sink and the types that are subscribed to.
+#[derive(Debug, Clone)]
+pub(crate) struct EventStream {
+    pub(crate) url: String,
+    pub(crate) kinds: Vec<EventKind>,
+}
+
+/// What a change sets going outside the state.
+pub(crate) enum Effect {
+    /// An event goes to somebody who listens.
+    Send {
+        event: Arc<Event>,
+        transport: Transport,
+        url: String,
+    },
+    /// A task's time in a task queue runs.
+    StepTimeout {
+        task: TaskSid,
+        step: usize,
+        after: Duration,
+    },
+    /// A task's time to live runs.
+    TaskTtl { task: TaskSid, after: Duration },
+    /// An ended task can't be read much longer.
+    ForgetTask { task: TaskSid, after: Duration },
+    /// A call needs instructions from a URL.
+    FetchTwiml(FetchTwiml),
+    /// Watchers are told.
+    Tell(Moment),
+}
+
+/// Where a call gets its instructions from.
+pub(crate) struct FetchTwiml {
+    pub(crate) call: CallSid,
+    pub(crate) run: u64,
+    pub(crate) url: String,
+    pub(crate) method: TwimlMethod,
+}
+
+/// How TwiML is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TwimlMethod {
+    Get,
+    Post,
+}
+
+/// A task, as tests see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TaskView {
+    /// The task.
+    pub sid: TaskSid,
+    /// How far it is.
+    pub status: TaskStatus,
+    /// Why it ended, in the words of who ended it.
+    pub reason: Option<String>,
+    /// The task queue that it is in, or was in last.
+    pub queue: TaskQueueSid,
+    /// Its call.
+    pub call: Option<CallSid>,
+}
+
+impl State {
+    /// What each caller heard, what was asked, what was sent.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The calls whose callers hear hold music, by the order of their calls. Takes time in
+    /// proportion to all calls; see [`State::waiting_count`].
+    pub fn callers_still_waiting(&self) -> Vec<CallSid> {
+        self.calls
+            .values()
+            .filter(|call| matches!(call.activity, Activity::Waiting { .. }))
+            .map(|call| call.sid)
+            .collect()
+    }
+
+    /// How many callers hear hold music.
+    pub fn waiting_count(&self) -> usize {
+        self.voice_queues
+            .values()
+            .map(|queue| queue.members.len())
+            .sum()
+    }
+
+    /// Whether this caller hears hold music.
+    pub fn is_waiting(&self, call: &CallSid) -> bool {
+        self.calls
+            .get(call)
+            .is_some_and(|call| matches!(call.activity, Activity::Waiting { .. }))
+    }
+
+    /// Whether this call is in progress.
+    pub fn is_in_progress(&self, call: &CallSid) -> bool {
+        self.calls
+            .get(call)
+            .is_some_and(|call| call.status == CallStatus::InProgress)
+    }
+
+    /// A task; `None` when it was never there or is there no more.
+    pub fn task(&self, task: &TaskSid) -> Option<TaskView> {
+        let task = self.tasks.get(task)?;
+        Some(TaskView {
+            sid: task.sid,
+            status: task.status,
+            reason: task.reason.clone(),
+            queue: task.target().queue,
+            call: task.call,
+        })
+    }
+
+    /// How many tasks have not ended.
+    pub fn open_tasks(&self) -> usize {
+        self.tasks
+            .values()
+            .filter(|task| !task.status.is_terminal())
+            .count()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    pub(crate) fn tell(&mut self, story: Story) {
+        let at = self.elapsed();
+        self.effects.push(Effect::Tell(Moment { at, story }));
+    }
+
+    fn heard(&mut self, call: CallSid, heard: Heard) {
+        let at = self.elapsed();
+        if let Some(log) = self.journal.callers.get_mut(&call) {
+            log.entries.push(Entry { at, heard });
+        }
+    }
+
+    fn open_log(&mut self, call: CallSid, task: TaskSid) {
+        let log = CallerLog {
+            call,
+            task,
+            entries: Vec::new(),
+        };
+        self.journal.callers.insert(call, log);
+    }
+}

@@ -1,0 +1,201 @@
+//! The parameters of an event.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::json;
+use twilio::{EventSid, TaskSid, WorkspaceSid};
+
+use super::{Begin, Effect, NewTask, State};
+use crate::events::{Event, EventKind};
+use crate::journal::Transport;
+use crate::resources::{Task, TaskStatus};
+
+impl State {
+    /// Makes an event of a task and, unless the task's events are withheld, sends it.
+    pub(super) fn emit(&mut self, kind: EventKind, task: TaskSid) -> Option<Arc<Event>> {
+        let sid = self.ids.event();
+        let task = self.tasks.get(&task)?;
+        let event = Arc::new(self.task_event(sid, kind, task)?);
+        if task.withhold_events {
+            return Some(event);
+        }
+        let workspace = self.workspaces.get(&task.workspace)?;
+        let callback = workspace
+            .event_callback_url
+            .as_ref()
+            .filter(|_| workspace.wants(kind))
+            .map(|url| (Transport::EventCallback, url));
+        let stream = self
+            .event_stream
+            .as_ref()
+            .filter(|stream| stream.kinds.contains(&kind))
+            .map(|stream| (Transport::EventStream, &stream.url));
+        for (transport, url) in callback.into_iter().chain(stream) {
+            self.effects.push(Effect::Send {
+                event: event.clone(),
+                transport,
+                url: url.clone(),
+            });
+        }
+        Some(event)
+    }
+
+    /// An event of a task as it is now.
+    pub(crate) fn task_event(&self, sid: EventSid, kind: EventKind, task: &Task) -> Option<Event> {
+        let now = self.now();
+        let mut params = self.common(kind, task.workspace, sid.as_str(), now)?;
+        let queue_name = self
+            .task_queues
+            .get(&task.target().queue)
+            .map_or("", |queue| &queue.friendly_name);
+        let workflow_name = self
+            .workflows
+            .get(&task.workflow)
+            .map_or("", |workflow| &workflow.friendly_name);
+        let target_workers = self
+            .task_queues
+            .get(&task.target().queue)
+            .map_or("", |queue| &queue.target_workers);
+        params.extend([
+            ("ResourceType", "task".into()),
+            ("ResourceSid", task.sid.to_string()),
+            ("EventDescription", describe(kind, task, queue_name)),
+            ("TaskSid", task.sid.to_string()),
+            ("TaskAttributes", task.attributes.clone()),
+            ("TaskAge", task.age(now).to_string()),
+            ("TaskPriority", task.priority.to_string()),
+            ("TaskAssignmentStatus", task.status.as_str().into()),
+            ("TaskVersion", task.version.to_string()),
+            ("TaskDateCreated", task.created.as_second().to_string()),
+            ("TaskChannelSid", self.demo.voice_channel.to_string()),
+            ("TaskChannelUniqueName", "voice".into()),
+            ("TaskQueueSid", task.target().queue.to_string()),
+            ("TaskQueueName", queue_name.into()),
+            ("TaskQueueTargetExpression", target_workers.into()),
+            ("TaskQueueEnteredDate", task.entered.as_second().to_string()),
+            ("WorkflowSid", task.workflow.to_string()),
+            ("WorkflowName", workflow_name.into()),
+        ]);
+        if let Some(reason) = &task.reason {
+            let documented = match task.status {
+                TaskStatus::Completed => "TaskCompletedReason",
+                _ => "TaskCanceledReason",
+            };
+            params.extend([(documented, reason.clone()), ("Reason", reason.clone())]);
+        }
+        Some(Event {
+            sid,
+            kind,
+            at: now,
+            call: task.call,
+            task: Some(task.sid),
+            params,
+        })
+    }
+
+    /// An event of a worker, which concerns no task.
+    fn worker_event(&mut self) -> Option<Event> {
+        let kind = EventKind::WorkerActivityUpdate;
+        let sid = self.ids.event();
+        let worker = self.ids.text("WK");
+        let now = self.now();
+        let mut params = self.common(kind, self.demo.workspace, sid.as_str(), now)?;
+        params.extend([
+            ("ResourceType", "worker".into()),
+            ("ResourceSid", worker.clone()),
+            (
+                "EventDescription",
+                format!("Worker {worker} updated to Available Activity"),
+            ),
+            ("WorkerSid", worker),
+            ("WorkerName", "someone".into()),
+            (
+                "WorkerAttributes",
+                r#"{"contact_uri":"client:someone","roles":["agent"]}"#.into(),
+            ),
+            ("WorkerActivityName", "Available".into()),
+            ("WorkerPreviousActivityName", "Offline".into()),
+        ]);
+        Some(Event {
+            sid,
+            kind,
+            at: now,
+            call: None,
+            task: None,
+            params,
+        })
+    }
+
+    /// An event that means no stranded caller; which kind, turns with `index`.
+    pub(crate) fn irrelevant_event(&mut self, index: usize) -> Option<Event> {
+        let (kind, begin, with_call) = match index % 8 {
+            0 => return self.worker_event(),
+            1 => (EventKind::TaskCreated, Begin::LastStep, true),
+            2 => (EventKind::WorkflowEntered, Begin::FirstStep, true),
+            3 => (EventKind::TaskQueueEntered, Begin::FirstStep, true),
+            4 => (EventKind::TaskQueueEntered, Begin::LastStep, false),
+            5 => (EventKind::ReservationCreated, Begin::FirstStep, true),
+            6 => (EventKind::WorkflowTargetMatched, Begin::LastStep, true),
+            _ => (EventKind::TaskUpdated, Begin::LastStep, true),
+        };
+        let call = with_call.then(|| self.ids.call());
+        let attributes = match call {
+            Some(call) => json!({ "call_sid": call, "direction": "inbound" }),
+            None => json!({ "channelType": "web", "customerName": "somebody" }),
+        };
+        let task = self.new_task(NewTask {
+            workflow: self.demo.workflow,
+            attributes: attributes.as_object().cloned().unwrap_or_default(),
+            call,
+            begin,
+            withhold_events: false,
+            priority: 0,
+            ttl: None,
+        })?;
+        let sid = self.ids.event();
+        self.task_event(sid, kind, &task)
+    }
+
+    /// Where the demonstration's workspace sends its events; empty if nowhere.
+    pub(crate) fn callback_url(&self) -> String {
+        self.workspaces
+            .get(&self.demo.workspace)
+            .and_then(|workspace| workspace.event_callback_url.clone())
+            .unwrap_or_default()
+    }
+
+    /// What every event has.
+    fn common(
+        &self,
+        kind: EventKind,
+        workspace: WorkspaceSid,
+        sid: &str,
+        now: Timestamp,
+    ) -> Option<Vec<(&'static str, String)>> {
+        let workspace = self.workspaces.get(&workspace)?;
+        let mut params = Vec::with_capacity(32);
+        params.extend([
+            ("EventType", kind.as_str().into()),
+            ("Sid", sid.into()),
+            ("AccountSid", self.account.sid.to_string()),
+            ("WorkspaceSid", workspace.sid.to_string()),
+            ("WorkspaceName", workspace.friendly_name.clone()),
+            ("OperatingUnitSid", workspace.operating_unit.clone()),
+            ("Timestamp", now.as_second().to_string()),
+            ("TimestampMs", now.as_millisecond().to_string()),
+        ]);
+        Some(params)
+    }
+}
+
+fn describe(kind: EventKind, task: &Task, queue_name: &str) -> String {
+    let sid = task.sid;
+    match kind {
+        EventKind::TaskQueueEntered => format!("Task {sid} entered TaskQueue {queue_name}"),
+        EventKind::TaskQueueTimeout => format!("Task {sid} timed out of TaskQueue {queue_name}"),
+        EventKind::WorkflowEntered => format!("Task {sid} entered Workflow"),
+        EventKind::WorkflowTimeout => format!("Task {sid} timed out of Workflow"),
+        other => format!("Task {sid}: {}", other.as_str()),
+    }
+}

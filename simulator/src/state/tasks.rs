@@ -1,0 +1,308 @@
+//! The way of a task through its workflow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use twilio::{CallSid, TaskSid, WorkflowSid};
+
+use super::{Effect, State};
+use crate::events::EventKind;
+use crate::resources::{Target, Task, TaskStatus};
+use crate::story::Story;
+
+/// A change that a request asks for.
+#[derive(Debug, Default)]
+pub(crate) struct TaskChange {
+    pub(crate) attributes: Option<String>,
+    pub(crate) status: Option<TaskStatus>,
+    pub(crate) reason: Option<String>,
+    pub(crate) priority: Option<i64>,
+}
+
+/// What can't be done to a task as it is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TaskRefusal {
+    #[error("Cannot cancel task {0} because it is not pending or reserved.")]
+    Cancel(TaskSid),
+    #[error("Cannot complete task {0} because it is not currently assigned.")]
+    Complete(TaskSid),
+    #[error("Cannot wrap up task {0} because it is not currently assigned.")]
+    WrapUp(TaskSid),
+    #[error("Cannot set task {0} to {status}.", status = .1.as_str())]
+    SetStatus(TaskSid, TaskStatus),
+}
+
+/// Where a new task begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Begin {
+    /// At the first target of its workflow.
+    #[default]
+    FirstStep,
+    /// At the last: in the placeholder queue, as if nobody had taken it before.
+    LastStep,
+}
+
+pub(crate) struct NewTask {
+    pub(crate) workflow: WorkflowSid,
+    pub(crate) attributes: Map<String, Value>,
+    pub(crate) call: Option<CallSid>,
+    pub(crate) begin: Begin,
+    pub(crate) withhold_events: bool,
+    pub(crate) priority: i64,
+    pub(crate) ttl: Option<Duration>,
+}
+
+impl State {
+    /// Creates a task, to be sent on its way by [`State::route_task`]; `None` if there is no such workflow, or none of its
+    /// filters takes the task.
+    pub(crate) fn create_task(&mut self, new: NewTask) -> Option<TaskSid> {
+        let task = self.new_task(new)?;
+        let sid = task.sid;
+        self.tasks.insert(sid, task);
+        Some(sid)
+    }
+
+    /// A task that is nowhere yet.
+    pub(crate) fn new_task(&mut self, new: NewTask) -> Option<Task> {
+        let workflow = self.workflows.get(&new.workflow)?;
+        let workspace = workflow.workspace;
+        let route: Arc<[Target]> = workflow.routing.route(&new.attributes)?;
+        let step = match new.begin {
+            Begin::FirstStep => 0,
+            Begin::LastStep => route.len() - 1,
+        };
+        let sid = self.ids.task();
+        let now = self.now();
+        let ttl = new.ttl.unwrap_or(self.config.task_ttl);
+        Some(Task {
+            sid,
+            workspace,
+            workflow: new.workflow,
+            call: new.call,
+            attributes: Value::Object(new.attributes).to_string(),
+            status: TaskStatus::Pending,
+            reason: None,
+            priority: new.priority,
+            created: now,
+            updated: now,
+            ttl,
+            version: 0,
+            route,
+            step,
+            entered: now,
+            entered_at: self.elapsed(),
+            entered_event: None,
+            withhold_events: new.withhold_events,
+        })
+    }
+
+    /// Sends a created task on its way.
+    pub(crate) fn route_task(&mut self, sid: TaskSid) {
+        let Some(task) = self.tasks.get(&sid) else {
+            return;
+        };
+        let (step, ttl) = (task.step, task.ttl);
+        self.effects.push(Effect::TaskTtl {
+            task: sid,
+            after: ttl,
+        });
+        self.emit(EventKind::WorkflowEntered, sid);
+        self.enter_step(sid, step);
+        self.emit(EventKind::TaskCreated, sid);
+    }
+
+    fn enter_step(&mut self, sid: TaskSid, step: usize) {
+        let (now, at) = (self.now(), self.elapsed());
+        let Some(task) = self.tasks.get_mut(&sid) else {
+            return;
+        };
+        task.step = step;
+        task.entered = now;
+        task.entered_at = at;
+        task.version += 1;
+        if let Some(priority) = task.target().priority {
+            task.priority = priority;
+        }
+        let (call, target) = (task.call, task.target().clone());
+        let event = self.emit(EventKind::TaskQueueEntered, sid);
+        if let Some(task) = self.tasks.get_mut(&sid) {
+            task.entered_event = event;
+        }
+        let timeout = target.timeout.map(|real| self.config.speed.shorten(real));
+        self.tell(Story::QueueEntered {
+            task: sid,
+            call,
+            queue: target.queue,
+            name: self.queue_name(sid),
+            timeout,
+        });
+        if let Some(after) = timeout {
+            self.effects.push(Effect::StepTimeout {
+                task: sid,
+                step,
+                after,
+            });
+        }
+    }
+
+    /// A task's time in a step is up.
+    pub(crate) fn step_timed_out(&mut self, sid: TaskSid, step: usize) {
+        let Some(task) = self.tasks.get(&sid) else {
+            return;
+        };
+        if task.status != TaskStatus::Pending || task.step != step {
+            return;
+        }
+        let (queue, last) = (task.target().queue, task.step + 1 == task.route.len());
+        self.emit(EventKind::TaskQueueTimeout, sid);
+        self.tell(Story::QueueTimeout {
+            task: sid,
+            queue,
+            name: self.queue_name(sid),
+        });
+        if last {
+            self.emit(EventKind::WorkflowTimeout, sid);
+            self.end_task(
+                sid,
+                TaskStatus::Canceled,
+                Some("Task canceled on Workflow timeout"),
+            );
+        } else {
+            self.enter_step(sid, step + 1);
+        }
+    }
+
+    /// A task has lived too long. Its call waits on.
+    pub(crate) fn task_expired(&mut self, sid: TaskSid) -> bool {
+        let expires = self
+            .tasks
+            .get(&sid)
+            .is_some_and(|task| task.status.is_unassigned());
+        if expires {
+            self.end_task(sid, TaskStatus::Canceled, Some("Task TTL Exceeded"));
+        }
+        expires
+    }
+
+    /// Changes a task as a request asks.
+    pub(crate) fn change_task(
+        &mut self,
+        sid: TaskSid,
+        change: TaskChange,
+    ) -> Result<(), TaskRefusal> {
+        let now = self.now();
+        let Some(task) = self.tasks.get_mut(&sid) else {
+            return Ok(());
+        };
+        if let Some(status) = change.status {
+            transition(sid, task.status, status)?;
+        }
+        let updated = change.attributes.is_some() || change.priority.is_some();
+        if let Some(attributes) = change.attributes {
+            task.attributes = attributes;
+        }
+        if let Some(priority) = change.priority {
+            task.priority = priority;
+        }
+        task.version += 1;
+        task.updated = now;
+        if updated {
+            self.emit(EventKind::TaskUpdated, sid);
+        }
+        match change.status {
+            Some(status) if status.is_terminal() => {
+                self.end_task(sid, status, change.reason.as_deref());
+            }
+            Some(TaskStatus::Wrapping) => {
+                self.set_status(sid, TaskStatus::Wrapping);
+                self.emit(EventKind::TaskWrapup, sid);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A worker takes the task.
+    pub(super) fn assign_task(&mut self, sid: TaskSid) -> bool {
+        let pending = self
+            .tasks
+            .get(&sid)
+            .is_some_and(|task| task.status.is_unassigned());
+        if pending {
+            self.set_status(sid, TaskStatus::Reserved);
+            self.emit(EventKind::ReservationCreated, sid);
+            self.set_status(sid, TaskStatus::Assigned);
+            self.emit(EventKind::ReservationAccepted, sid);
+        }
+        pending
+    }
+
+    pub(super) fn cancel_if_unassigned(&mut self, sid: TaskSid, reason: &str) {
+        let open = self
+            .tasks
+            .get(&sid)
+            .is_some_and(|task| task.status.is_unassigned());
+        if open {
+            self.end_task(sid, TaskStatus::Canceled, Some(reason));
+        }
+    }
+
+    fn end_task(&mut self, sid: TaskSid, status: TaskStatus, reason: Option<&str>) {
+        self.set_status(sid, status);
+        let Some(task) = self.tasks.get_mut(&sid) else {
+            return;
+        };
+        task.reason = reason.map(str::to_owned);
+        let call = task.call;
+        self.emit(
+            match status {
+                TaskStatus::Completed => EventKind::TaskCompleted,
+                _ => EventKind::TaskCanceled,
+            },
+            sid,
+        );
+        self.tell(Story::TaskClosed {
+            task: sid,
+            call,
+            status,
+            reason: reason.map(str::to_owned),
+        });
+        self.effects.push(Effect::ForgetTask {
+            task: sid,
+            after: self.config.task_retention,
+        });
+    }
+
+    fn set_status(&mut self, sid: TaskSid, status: TaskStatus) {
+        let now = self.now();
+        if let Some(task) = self.tasks.get_mut(&sid) {
+            task.status = status;
+            task.version += 1;
+            task.updated = now;
+        }
+    }
+
+    fn queue_name(&self, task: TaskSid) -> String {
+        self.tasks
+            .get(&task)
+            .and_then(|task| self.task_queues.get(&task.target().queue))
+            .map(|queue| queue.friendly_name.clone())
+            .unwrap_or_default()
+    }
+}
+
+fn transition(task: TaskSid, from: TaskStatus, to: TaskStatus) -> Result<(), TaskRefusal> {
+    let working = matches!(from, TaskStatus::Assigned | TaskStatus::Wrapping);
+    match to {
+        TaskStatus::Canceled if !from.is_unassigned() => Err(TaskRefusal::Cancel(task)),
+        TaskStatus::Completed if !working => Err(TaskRefusal::Complete(task)),
+        TaskStatus::Wrapping if from != TaskStatus::Assigned => Err(TaskRefusal::WrapUp(task)),
+        TaskStatus::Pending | TaskStatus::Reserved | TaskStatus::Assigned if to != from => {
+            Err(TaskRefusal::SetStatus(task, to))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,114 @@
+//! The account as it is at the start: a Flex workspace with a workflow that nobody answers.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use twilio::{AccountSid, TaskQueueSid};
+use url::Url;
+
+use super::{Demo, State};
+use crate::config::Config;
+use crate::ids::Ids;
+use crate::journal::Journal;
+use crate::ordered::Ordered;
+use crate::resources::{
+    TaskOrder, TaskQueue, Workflow, Workspace, parse_configuration, sequential_configuration,
+};
+
+/// The task queues of the demonstration: name, target workers, seconds until the next one's turn.
+const STEPS: [(&str, &str, Option<u32>); 4] = [
+    ("Sales", "routing.skills HAS \"sales\"", Some(5)),
+    ("Support", "routing.skills HAS \"support\"", Some(5)),
+    ("Everyone", "1==1", Some(10)),
+    ("Call Redirection", "1==2", None),
+];
+
+impl State {
+    pub(crate) fn new(config: Config, seed: u64, base_url: Url) -> Self {
+        let mut ids = Ids::seeded(seed);
+        let made_up = ids.made_up_account();
+        let account = config.account.clone().unwrap_or(made_up);
+        let mut fixed = Ids::seeded(seed_of(&account.sid));
+        let now = Timestamp::now();
+
+        let workspace = Workspace {
+            sid: fixed.workspace(),
+            friendly_name: "Flex Task Assignment".into(),
+            event_callback_url: config.callback_url.clone(),
+            events_filter: config.events_filter.clone(),
+            multi_task_enabled: true,
+            default_activity: fixed.text("WA"),
+            timeout_activity: fixed.text("WA"),
+            operating_unit: fixed.text("OU"),
+            created: now,
+            updated: now,
+        };
+        let mut task_queues = Ordered::default();
+        let mut steps: Vec<(TaskQueueSid, Option<u32>)> = Vec::new();
+        for (name, target_workers, timeout) in STEPS {
+            let queue = TaskQueue {
+                sid: fixed.task_queue(),
+                workspace: workspace.sid,
+                friendly_name: name.into(),
+                target_workers: target_workers.into(),
+                max_reserved_workers: 1,
+                task_order: TaskOrder::Fifo,
+                created: now,
+                updated: now,
+            };
+            steps.push((queue.sid, timeout));
+            task_queues.insert(queue.sid, queue);
+        }
+        let configuration = sequential_configuration(&steps);
+        let workflow = Workflow {
+            sid: fixed.workflow(),
+            workspace: workspace.sid,
+            friendly_name: "Call Redirection Workflow".into(),
+            // Written by the line above.
+            routing: parse_configuration(&configuration).unwrap_or_else(|_| unreachable!()),
+            configuration,
+            assignment_callback_url: None,
+            fallback_assignment_callback_url: None,
+            task_reservation_timeout: 120,
+            created: now,
+            updated: now,
+        };
+        let demo = Demo {
+            workspace: workspace.sid,
+            workflow: workflow.sid,
+            placeholder: steps[STEPS.len() - 1].0,
+            voice_channel: fixed.task_channel(),
+        };
+
+        let mut workspaces = Ordered::default();
+        workspaces.insert(workspace.sid, workspace);
+        let mut workflows = Ordered::default();
+        workflows.insert(workflow.sid, workflow);
+        Self {
+            journal: Journal::new(config.journal_limit),
+            config,
+            account,
+            base_url,
+            demo,
+            workspaces,
+            task_queues,
+            workflows,
+            tasks: Ordered::default(),
+            calls: Ordered::default(),
+            voice_queues: Ordered::default(),
+            voice_queue_of: HashMap::new(),
+            dial_outcomes: HashMap::new(),
+            event_stream: None,
+            ids,
+            started: Instant::now(),
+            effects: Vec::new(),
+        }
+    }
+}
+
+/// The first 16 digits of an account SID.
+fn seed_of(account: &AccountSid) -> u64 {
+    let digits = &account.as_str()[AccountSid::PREFIX.len()..][..16];
+    u64::from_str_radix(digits, 16).unwrap_or_default()
+}

@@ -1,0 +1,148 @@
+//! Reading TwiML as Twilio's voice does, for the verbs that a redirect uses.
+
+mod element;
+
+use std::str::FromStr;
+
+use element::Element;
+use twilio::E164;
+
+use crate::journal::{Dial, DialOutcome};
+
+/// The verbs of a `<Response>`, in order.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Document {
+    pub(crate) verbs: Vec<Verb>,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Verb {
+    Say(String),
+    Pause,
+    Hangup,
+    Dial(Dial),
+}
+
+/// Why the caller hears "an application error has occurred".
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(crate) enum InvalidTwiml {
+    #[error("document parse failure: {0}")]
+    NotXml(String),
+    #[error("the root element is not <Response>")]
+    NoResponse,
+    #[error("<{0}> is nothing that the simulator can do")]
+    Unknown(String),
+    #[error("attribute {0} is not valid")]
+    Attribute(&'static str),
+    #[error("HTTP retrieval failure: {0}")]
+    NotFetched(String),
+}
+
+impl Document {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidTwiml> {
+        let root = Element::parse(text).map_err(InvalidTwiml::NotXml)?;
+        if root.name != "Response" {
+            return Err(InvalidTwiml::NoResponse);
+        }
+        let verbs = root.children.iter().map(verb).collect::<Result<_, _>>()?;
+        Ok(Self { verbs })
+    }
+}
+
+fn verb(element: &Element) -> Result<Verb, InvalidTwiml> {
+    match element.name.as_str() {
+        "Say" => Ok(Verb::Say(element.text.trim().to_owned())),
+        "Pause" => Ok(Verb::Pause),
+        "Hangup" => Ok(Verb::Hangup),
+        "Dial" => dial(element).map(Verb::Dial),
+        other => Err(InvalidTwiml::Unknown(other.to_owned())),
+    }
+}
+
+fn dial(element: &Element) -> Result<Dial, InvalidTwiml> {
+    if let Some(other) = element.children.iter().find(|child| child.name != "Number") {
+        return Err(InvalidTwiml::Unknown(other.name.clone()));
+    }
+    let nouns = element.children.iter().map(|number| number.text.trim());
+    let text = Some(element.text.trim()).filter(|text| !text.is_empty());
+    Ok(Dial {
+        // Twilio executes the verb and fails to dial what is not in E.164 form (error 13224).
+        numbers: nouns.chain(text).filter_map(|n| n.parse().ok()).collect(),
+        caller_id: attribute::<E164>(element, "callerId")?,
+        timeout: attribute(element, "timeout")?,
+        time_limit: attribute(element, "timeLimit")?,
+        record: attribute(element, "record")?,
+        sequential: attribute(element, "sequential")?.unwrap_or(false),
+        outcome: DialOutcome::Failed,
+    })
+}
+
+fn attribute<T: FromStr>(element: &Element, name: &'static str) -> Result<Option<T>, InvalidTwiml> {
+    element
+        .attributes
+        .iter()
+        .find(|(known, _)| known == name)
+        .map(|(_, value)| value.parse().map_err(|_| InvalidTwiml::Attribute(name)))
+        .transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_and_a_dial_are_read_with_their_attributes() {
+        let document = Document::parse(
+            r#"<?xml version="1.0" encoding="UTF-8"?>
+            <!-- overflow -->
+            <Response>
+                <Say voice="Polly.Vicki">Max &amp; M&#246;ritz</Say>
+                <Dial callerId="+14155550100" timeout="20" timeLimit="3600" record="do-not-record">
+                    <Number>+14155550101</Number><Number>+14155550102</Number>
+                </Dial>
+                <Hangup/>
+            </Response>"#,
+        )
+        .unwrap();
+        let [Verb::Say(text), Verb::Dial(dial), Verb::Hangup] = &document.verbs[..] else {
+            panic!("{document:?}");
+        };
+        assert_eq!(text, "Max & Möritz");
+        let numbers: Vec<_> = dial.numbers.iter().map(E164::as_str).collect();
+        assert_eq!(numbers, ["+14155550101", "+14155550102"]);
+        assert_eq!(dial.caller_id, Some("+14155550100".parse().unwrap()));
+        assert_eq!((dial.timeout, dial.time_limit), (Some(20), Some(3600)));
+        assert_eq!(dial.record.as_deref(), Some("do-not-record"));
+    }
+
+    #[test]
+    fn what_is_no_twiml_is_an_application_error() {
+        for text in [
+            "",
+            "hello",
+            "<Response>",
+            "<Response><Dial>+14155550100</Response>",
+            "<Response><Say>a & b</Say></Response>",
+            "<Response><Say>&nbsp;</Say></Response>",
+            "<Response/><Response/>",
+            "<Response/>and more",
+            "<response/>",
+            "<Response><Teleport/></Response>",
+            "<Response><Dial><Sip>sip:a@example.com</Sip></Dial></Response>",
+            "<Response><Dial timeout=\"soon\">+14155550100</Dial></Response>",
+            "<Response><Dial timeout=20>+14155550100</Dial></Response>",
+            "<Response><Dial callerId=\"me\">+14155550100</Dial></Response>",
+        ] {
+            assert!(Document::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_not_in_e164_form_is_not_dialled() {
+        let document = Document::parse("<Response><Dial>0800 1234</Dial></Response>").unwrap();
+        let [Verb::Dial(dial)] = &document.verbs[..] else {
+            panic!("{document:?}");
+        };
+        assert!(dial.numbers.is_empty());
+    }
+}

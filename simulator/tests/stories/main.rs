@@ -1,0 +1,14 @@
+//! Stories of what the simulator does, told over real HTTP.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+mod support;
+
+mod api;
+mod control;
+mod delivery;
+mod faults;
+mod redirects;
+mod specification;
+mod tasks;
+mod workflow;
