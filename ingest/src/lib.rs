@@ -1,1 +1,18 @@
-//! Placeholder.
+//! Takes TaskRouter's event callbacks, and answers each at once.
+//!
+//! The order of work: size limit, signature, parse, filter, publish confirmed, `204`. An event
+//! answered with `2xx` is either of no concern to us, or durable on the queue.
+
+mod app;
+mod filter;
+mod hand_over;
+mod handlers;
+mod metrics;
+mod outcome;
+mod server;
+mod settings;
+mod spool;
+
+pub use app::App;
+pub use server::Ingest;
+pub use settings::{IngestArgs, IngestSettings, PublicUrl, SpoolSettings};

@@ -1,1 +1,15 @@
-//! Placeholder.
+//! What the processes have in common: settings and redirect plans, logs, metrics, the admin
+//! listener, and stopping in order.
+
+pub mod admin;
+mod host;
+pub mod plan;
+pub mod process;
+mod queue_metrics;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;
+
+pub use host::{Host, ending};
+pub use plan::{Plan, Plans};
+pub use settings::Problems;

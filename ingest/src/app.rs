@@ -1,0 +1,93 @@
+//! The process: its command line, and how its parts are put together.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::Context;
+use service::plan::PlanArgs;
+use service::process::{Process, bind};
+use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings, listen_address};
+use service::telemetry::LogArgs;
+use service::{Host, Plans, Problems};
+use tokio_util::sync::CancellationToken;
+use twilio::SignatureVerifier;
+
+use crate::{Ingest, IngestArgs, IngestSettings};
+
+/// Takes Twilio's event callbacks and puts redirect requests on the queue.
+///
+/// Every setting is a flag or an environment variable; `.env` is read if there is one.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(version)]
+pub struct App {
+    #[command(flatten)]
+    twilio: TwilioArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
+    queue: QueueArgs,
+    #[command(flatten)]
+    ingest: IngestArgs,
+    #[command(flatten)]
+    log: LogArgs,
+
+    /// Where to listen for /livez, /readyz and /metrics  [default: 127.0.0.1:9090]
+    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS")]
+    admin_listen: Option<String>,
+}
+
+/// The settings of the process.
+#[derive(Debug)]
+pub struct Settings {
+    twilio: TwilioSettings,
+    verifier: SignatureVerifier,
+    plans: Plans,
+    queue: QueueSettings,
+    ingest: IngestSettings,
+    admin_listen: SocketAddr,
+}
+
+impl Process for App {
+    type Settings = Settings;
+
+    fn logs(&self) -> LogArgs {
+        self.log.clone()
+    }
+
+    fn resolve(self, problems: &mut Problems) -> Option<Settings> {
+        let twilio = self.twilio.resolve(problems);
+        let verifier = twilio.as_ref().and_then(|twilio| twilio.verifier(problems));
+        let plans = self.plan.resolve(problems);
+        let queue = self.queue.resolve(problems);
+        let ingest = self.ingest.resolve(problems);
+        let admin_listen = listen_address(
+            problems,
+            "ADMIN_LISTEN",
+            self.admin_listen,
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
+        );
+        Some(Settings {
+            twilio: twilio?,
+            verifier: verifier?,
+            plans: plans?,
+            queue: queue?,
+            ingest: ingest?,
+            admin_listen,
+        })
+    }
+
+    async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut host = Host::open(&settings.queue, stop).await?;
+        let listener = bind("LISTEN", settings.ingest.listen).await?;
+        let ingest = Ingest::new(
+            &mut host,
+            &settings.ingest,
+            &settings.twilio,
+            settings.verifier,
+            settings.plans,
+        )
+        .await?;
+        let stop = host.stop.clone();
+        let serve = async { ingest.serve(listener, stop).await.context("LISTEN failed") };
+        host.run(settings.admin_listen, serve).await
+    }
+}

@@ -1,0 +1,155 @@
+//! What is done with each request: signature, parse, filter, publish, answer.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{RawQuery, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::future::join_all;
+use queue::Source;
+use twilio::{FormParams, SIGNATURE_HEADER, TaskQueueSid, TaskRouterEvent};
+
+use crate::filter::Ignored;
+use crate::outcome::Outcome;
+use crate::server::Ingest;
+
+/// The parameter that chooses the plan whose TwiML is wanted.
+const PLAN_PARAMETER: &str = "TaskQueueSid";
+
+/// `POST /taskrouter/events`: TaskRouter's event callback.
+pub(crate) async fn event_callback(
+    State(ingest): State<Arc<Ingest>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Outcome {
+    let started = Instant::now();
+    let outcome = take_form(&ingest, query.as_deref(), &headers, &body).await;
+    report(&ingest, &outcome);
+    ingest.metrics.acknowledged(started.elapsed());
+    outcome
+}
+
+async fn take_form(
+    ingest: &Arc<Ingest>,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Outcome {
+    let params = FormParams::parse(body);
+    if let Err(error) =
+        ingest
+            .verifier
+            .verify_form(&ingest.events_url, query, &params, signature(headers))
+    {
+        return Outcome::Forged(error);
+    }
+    match TaskRouterEvent::from_form(&params) {
+        Ok(Some(event)) => ingest.take(&event, Source::Callback).await,
+        Ok(None) => Outcome::Ignored(Ignored::OtherType),
+        Err(error) => Outcome::Malformed(error),
+    }
+}
+
+/// `POST /taskrouter/event-stream`: a webhook sink of Event Streams.
+pub(crate) async fn event_stream(
+    State(ingest): State<Arc<Ingest>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Outcome {
+    let started = Instant::now();
+    let verified = ingest.verifier.verify_body(
+        &ingest.event_stream_url,
+        query.as_deref(),
+        &body,
+        signature(&headers),
+    );
+    let events = match verified {
+        Err(error) => Err(Outcome::Forged(error)),
+        Ok(()) => TaskRouterEvent::from_cloud_events(&body).map_err(Outcome::Malformed),
+    };
+    let outcome = match events {
+        Err(outcome) => {
+            report(&ingest, &outcome);
+            outcome
+        }
+        Ok(events) => {
+            let outcomes = join_all(events.into_iter().map(|event| async {
+                let outcome = match event {
+                    Ok(Some(event)) => ingest.take(&event, Source::EventStream).await,
+                    Ok(None) => Outcome::Ignored(Ignored::OtherType),
+                    Err(error) => Outcome::Malformed(error),
+                };
+                report(&ingest, &outcome);
+                outcome
+            }))
+            .await;
+            Outcome::of_batch(outcomes)
+        }
+    };
+    ingest.metrics.acknowledged(started.elapsed());
+    outcome
+}
+
+/// `GET|POST /twiml/redirect`: the TwiML of a plan, for who has Twilio fetch it. The plan is that
+/// of the task queue named in the URL's query, else the default one.
+pub(crate) async fn redirect_twiml(
+    State(ingest): State<Arc<Ingest>>,
+    method: Method,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let form = if method == Method::POST {
+        &body[..]
+    } else {
+        &[]
+    };
+    let verified = ingest.verifier.verify_form(
+        &ingest.twiml_url,
+        query.as_deref(),
+        &FormParams::parse(form),
+        signature(&headers),
+    );
+    if let Err(error) = verified {
+        let outcome = Outcome::Forged(error);
+        report(&ingest, &outcome);
+        return outcome.into_response();
+    }
+    let params = FormParams::parse(query.as_deref().unwrap_or_default().as_bytes());
+    let plan = match params.get(PLAN_PARAMETER) {
+        None => ingest.plans.default_plan(),
+        Some(sid) => sid
+            .parse::<TaskQueueSid>()
+            .ok()
+            .and_then(|task_queue| ingest.plans.get(&task_queue)),
+    };
+    match plan {
+        Some(plan) => {
+            ([(CONTENT_TYPE, "text/xml")], plan.twiml.as_str().to_owned()).into_response()
+        }
+        None => (
+            StatusCode::NOT_FOUND,
+            format!("no redirect plan for that {PLAN_PARAMETER}\n"),
+        )
+            .into_response(),
+    }
+}
+
+fn signature(headers: &HeaderMap) -> Option<&str> {
+    headers.get(SIGNATURE_HEADER)?.to_str().ok()
+}
+
+/// Counts the outcome, and logs those that somebody should look at.
+fn report(ingest: &Ingest, outcome: &Outcome) {
+    ingest.metrics.event(outcome);
+    match outcome {
+        Outcome::Forged(error) => tracing::warn!(%error, "a request was refused as not Twilio's"),
+        Outcome::Malformed(error) => tracing::warn!(%error, "an event cannot be read"),
+        _ => {}
+    }
+}

@@ -1,0 +1,138 @@
+//! How a callback ended: for the one who sent it, for the log and for the metrics.
+
+use std::fmt;
+
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
+use queue::PublishError;
+use twilio::{EventError, SignatureError};
+
+use crate::filter::Ignored;
+
+/// How a callback ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// A redirect request is durable on the queue.
+    Queued,
+    /// A redirect request is durable in the spool, for the queue is away.
+    Spooled,
+    /// It is of no concern to us.
+    Ignored(Ignored),
+    /// It isn't Twilio's.
+    Forged(SignatureError),
+    /// It is Twilio's, about an account that isn't ours.
+    ForeignAccount,
+    /// It can't be read.
+    Malformed(EventError),
+    /// The queue did not take it in time: Twilio is to send it again.
+    Unavailable(PublishError),
+}
+
+impl Outcome {
+    /// The outcome of a batch: the one of which the sender must hear.
+    pub(crate) fn of_batch(outcomes: impl IntoIterator<Item = Self>) -> Self {
+        outcomes
+            .into_iter()
+            .max_by_key(Self::rank)
+            .unwrap_or(Self::Ignored(Ignored::OtherType))
+    }
+
+    /// One event not durable makes the batch come again; one that can't be read doesn't, unless it
+    /// is all that the batch holds, for no repetition mends it.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Malformed(_) => 0,
+            Self::Ignored(_) => 1,
+            Self::Queued | Self::Spooled => 2,
+            Self::ForeignAccount => 3,
+            Self::Forged(_) => 4,
+            Self::Unavailable(_) => 5,
+        }
+    }
+
+    pub(crate) fn label(&self) -> OutcomeLabel {
+        match self {
+            Self::Queued => OutcomeLabel::Queued,
+            Self::Spooled => OutcomeLabel::Spooled,
+            Self::Ignored(Ignored::OtherType) => OutcomeLabel::OtherType,
+            Self::Ignored(Ignored::OtherTaskQueue) => OutcomeLabel::OtherTaskQueue,
+            Self::Ignored(Ignored::NoCall) => OutcomeLabel::NoCall,
+            Self::Ignored(Ignored::NotStranded) => OutcomeLabel::NotStranded,
+            Self::Forged(_) => OutcomeLabel::Forged,
+            Self::ForeignAccount => OutcomeLabel::ForeignAccount,
+            Self::Malformed(_) => OutcomeLabel::Malformed,
+            Self::Unavailable(_) => OutcomeLabel::Unavailable,
+        }
+    }
+}
+
+/// A line, for the log and, where the sender may know it, for the answer.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queued => f.write_str("queued"),
+            Self::Spooled => f.write_str("spooled"),
+            Self::Ignored(why) => f.write_str(why.as_str()),
+            Self::Forged(error) => error.fmt(f),
+            Self::ForeignAccount => f.write_str("the event is of another account"),
+            Self::Malformed(error) => error.fmt(f),
+            Self::Unavailable(error) => error.fmt(f),
+        }
+    }
+}
+
+impl IntoResponse for Outcome {
+    fn into_response(self) -> Response {
+        match self {
+            // What Twilio's reference asks for.
+            Self::Queued | Self::Spooled | Self::Ignored(_) => {
+                (StatusCode::NO_CONTENT, [(CONTENT_TYPE, "application/json")]).into_response()
+            }
+            // A forger learns nothing of what we check.
+            Self::Forged(_) => (StatusCode::FORBIDDEN, "signature refused\n").into_response(),
+            Self::ForeignAccount => (StatusCode::FORBIDDEN, format!("{self}\n")).into_response(),
+            Self::Malformed(_) => (StatusCode::BAD_REQUEST, format!("{self}\n")).into_response(),
+            Self::Unavailable(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                [(RETRY_AFTER, "1")],
+                "try again\n",
+            )
+                .into_response(),
+        }
+    }
+}
+
+/// [`Outcome`] without its particulars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum OutcomeLabel {
+    Queued,
+    Spooled,
+    OtherType,
+    OtherTaskQueue,
+    NoCall,
+    NotStranded,
+    Forged,
+    ForeignAccount,
+    Malformed,
+    Unavailable,
+}
+
+impl EncodeLabelValue for OutcomeLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Queued => "queued",
+            Self::Spooled => "spooled",
+            Self::OtherType => "other_type",
+            Self::OtherTaskQueue => "other_task_queue",
+            Self::NoCall => "no_call",
+            Self::NotStranded => "not_stranded",
+            Self::Forged => "forged",
+            Self::ForeignAccount => "foreign_account",
+            Self::Malformed => "malformed",
+            Self::Unavailable => "unavailable",
+        };
+        name.encode(encoder)
+    }
+}

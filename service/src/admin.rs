@@ -1,0 +1,105 @@
+//! The admin listener: `/livez`, `/readyz` and `/metrics`, on a port of their own that the public
+//! never sees.
+
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+
+/// Whether a process can do its work now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready,
+    /// It can, with less between it and a loss than it should have.
+    Degraded(String),
+    /// It can't.
+    NotReady(String),
+}
+
+impl Readiness {
+    /// The worse of the two.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (&self, &other) {
+            (Self::NotReady(_), _) | (_, Self::Ready) => self,
+            (_, Self::NotReady(_)) | (Self::Ready, _) => other,
+            (Self::Degraded(_), Self::Degraded(_)) => self,
+        }
+    }
+}
+
+/// Tells the readiness of one part of the process. Asked at each probe, so it must be quick.
+pub type ReadinessCheck = Arc<dyn Fn() -> Readiness + Send + Sync>;
+
+/// What the admin listener shows.
+#[derive(Clone)]
+pub struct Admin {
+    registry: Arc<Registry>,
+    checks: Arc<[ReadinessCheck]>,
+}
+
+impl Admin {
+    /// Shows these metrics, and is as ready as the least ready of `checks`.
+    pub fn new(registry: Registry, checks: impl IntoIterator<Item = ReadinessCheck>) -> Self {
+        Self {
+            registry: Arc::new(registry),
+            checks: checks.into_iter().collect(),
+        }
+    }
+
+    /// Serves on `listener`.
+    ///
+    /// # Errors
+    /// The listener fails.
+    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
+        let router = Router::new()
+            .route("/livez", get(|| async { "live\n" }))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .with_state(self);
+        axum::serve(listener, router).await
+    }
+}
+
+async fn readyz(State(admin): State<Admin>) -> Response {
+    let readiness = admin
+        .checks
+        .iter()
+        .map(|check| check())
+        .fold(Readiness::Ready, Readiness::and);
+    match readiness {
+        Readiness::Ready => "ready\n".into_response(),
+        Readiness::Degraded(why) => format!("degraded: {why}\n").into_response(),
+        Readiness::NotReady(why) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("not ready: {why}\n"),
+        )
+            .into_response(),
+    }
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
+        Ok(()) => (
+            [(
+                CONTENT_TYPE,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            )],
+            text,
+        )
+            .into_response(),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

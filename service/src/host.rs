@@ -1,0 +1,92 @@
+//! What a process of ours is built on: the queue, the metrics, the admin listener.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use prometheus_client::registry::Registry;
+use queue::{Health, Queue, QueueUrl};
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{Admin, Readiness, ReadinessCheck};
+use crate::process::bind;
+use crate::queue_metrics::QueueMetrics;
+use crate::settings::QueueSettings;
+
+/// The queue, the metrics and the admin listener of a process, for the services in it.
+pub struct Host {
+    /// The queue.
+    pub queue: Arc<dyn Queue>,
+    /// Whether the queue is on this machine's disk.
+    pub queue_is_embedded: bool,
+    /// Where services register their metrics.
+    pub registry: Registry,
+    /// Cancelled when the process is to stop; a service that ends cancels it too.
+    pub stop: CancellationToken,
+    checks: Vec<ReadinessCheck>,
+    queue_metrics: QueueMetrics,
+}
+
+impl Host {
+    /// Opens the queue.
+    ///
+    /// # Errors
+    /// The queue can't be used, and no waiting mends it.
+    pub async fn open(settings: &QueueSettings, stop: CancellationToken) -> anyhow::Result<Self> {
+        let queue = settings
+            .open()
+            .await
+            .with_context(|| format!("cannot use the queue {}", settings.url))?;
+        let mut registry = Registry::default();
+        let queue_metrics = QueueMetrics::register(&mut registry);
+        Ok(Self {
+            queue,
+            queue_is_embedded: matches!(settings.url, QueueUrl::Sqlite(_)),
+            registry,
+            stop,
+            checks: Vec::new(),
+            queue_metrics,
+        })
+    }
+
+    /// Makes the process ready only while `check` says so.
+    pub fn check(&mut self, check: ReadinessCheck) {
+        self.checks.push(check);
+    }
+
+    /// Makes the process ready only while the queue can be used.
+    pub fn check_queue(&mut self) {
+        let queue = Arc::clone(&self.queue);
+        self.check(Arc::new(move || match queue.health() {
+            Health::Up => Readiness::Ready,
+            Health::Down(why) | Health::Broken(why) => Readiness::NotReady(why),
+        }));
+    }
+
+    /// Does `work`, with the admin listener beside it, then closes the queue.
+    ///
+    /// # Errors
+    /// The admin address can't be listened on, or the work fails.
+    pub async fn run(
+        self,
+        admin_listen: SocketAddr,
+        work: impl Future<Output = anyhow::Result<()>>,
+    ) -> anyhow::Result<()> {
+        let listener = bind("ADMIN_LISTEN", admin_listen).await?;
+        let admin = Admin::new(self.registry, self.checks);
+        // Until the very end, so that a stop can be watched.
+        let admin = tokio::spawn(admin.serve(listener));
+        let watch = tokio::spawn(self.queue_metrics.watch(Arc::clone(&self.queue)));
+        let done = work.await;
+        self.queue.close().await;
+        watch.abort();
+        admin.abort();
+        done
+    }
+}
+
+/// Does `work`, and asks the whole process to stop when it ends.
+pub async fn ending<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> T {
+    let _stop = stop.clone().drop_guard();
+    work.await
+}

@@ -1,0 +1,85 @@
+//! From the command line to a running process: settings first, all of them, then ports.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::settings::{EXIT_CONFIG, InvalidSettings, Problems, load_dotenv};
+use crate::shutdown;
+use crate::telemetry::LogArgs;
+
+/// A process of ours: what its command line holds, and what it does.
+pub trait Process: Parser {
+    /// Its settings, resolved.
+    type Settings;
+
+    /// How it logs.
+    fn logs(&self) -> LogArgs;
+
+    /// Resolves the settings, and collects what is wrong with them.
+    fn resolve(self, problems: &mut Problems) -> Option<Self::Settings>;
+
+    /// Does the work until `stop` is cancelled.
+    fn run(
+        settings: Self::Settings,
+        stop: CancellationToken,
+    ) -> impl Future<Output = anyhow::Result<()>>;
+}
+
+/// Runs the process named on the command line to its end.
+pub fn main<P: Process>() -> ExitCode {
+    let settings = load_dotenv().and_then(|()| {
+        let process = P::parse();
+        let mut problems = Problems::default();
+        let logs = process.logs().resolve(&mut problems);
+        let settings = process.resolve(&mut problems);
+        let settings = problems.finish(settings)?;
+        logs.init();
+        Ok(settings)
+    });
+    match settings {
+        Ok(settings) => finish(|| async {
+            let stop = shutdown::on_signal().context("cannot listen for signals")?;
+            P::run(settings, stop).await
+        }),
+        Err(invalid) => refuse(&invalid),
+    }
+}
+
+/// Reports wrong settings.
+pub fn refuse(invalid: &InvalidSettings) -> ExitCode {
+    eprintln!("{invalid}");
+    ExitCode::from(EXIT_CONFIG)
+}
+
+/// Runs `work` on a runtime of its own, and reports how it failed, if it did.
+pub fn finish<F: Future<Output = anyhow::Result<()>>>(work: impl FnOnce() -> F) -> ExitCode {
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")
+        .and_then(|runtime| runtime.block_on(work()));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Listens on `address`, the value of `variable`.
+///
+/// # Errors
+/// The address can't be listened on.
+pub async fn bind(variable: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "cannot listen on {address} ({variable}): choose another port, or stop what uses it"
+        )
+    })
+}

@@ -1,0 +1,107 @@
+//! Which queue lies between ingest and redirector.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::queue::{Options, Queue, QueueError, QueueUrl};
+use secrecy::ExposeSecret;
+
+use super::Problems;
+
+/// The queue.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Queue")]
+pub struct QueueArgs {
+    /// The queue: sqlite:FILE on one machine, amqp://… or amqps://… for RabbitMQ
+    /// [default: sqlite:overflow.db]
+    #[arg(
+        long = "queue",
+        env = "QUEUE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub url: Option<String>,
+
+    /// A file that holds the queue's URL, for it may hold a password
+    #[arg(long = "queue-url-file", env = "QUEUE_URL_FILE", value_name = "FILE")]
+    pub url_file: Option<PathBuf>,
+
+    /// What every name on the broker starts with  [default: overflow]
+    #[arg(long = "queue-prefix", env = "QUEUE_PREFIX", value_name = "NAME")]
+    pub prefix: Option<String>,
+
+    /// How often a message that never gets an outcome is delivered again before it becomes a dead
+    /// letter  [default: 10]
+    #[arg(long, env = "QUEUE_DELIVERY_LIMIT", value_name = "N")]
+    pub delivery_limit: Option<String>,
+
+    /// How many messages the queue holds at most  [default: no limit]
+    #[arg(long, env = "QUEUE_MAX_LENGTH", value_name = "N")]
+    pub max_length: Option<String>,
+
+    /// Embedded queue: how long a silent consumer keeps its deliveries  [default: 10s]
+    #[arg(long, env = "QUEUE_LEASE", value_name = "DURATION")]
+    pub lease: Option<String>,
+}
+
+/// The queue, resolved.
+#[derive(Debug, Clone)]
+pub struct QueueSettings {
+    /// Where.
+    pub url: QueueUrl,
+    /// How.
+    pub options: Options,
+}
+
+impl QueueArgs {
+    /// Parses them.
+    pub fn resolve(self, problems: &mut Problems) -> Option<QueueSettings> {
+        let defaults = Options::default();
+        let url = match problems.secret("QUEUE_URL", self.url, self.url_file, "sqlite:overflow.db")
+        {
+            Some(url) => problems.optional(
+                "QUEUE_URL",
+                Some(url.expose_secret().to_owned()),
+                "sqlite:overflow.db",
+            ),
+            None => Some(QueueUrl::Sqlite("overflow.db".into())),
+        };
+        let prefix =
+            problems.with_default("QUEUE_PREFIX", self.prefix, defaults.prefix, "overflow");
+        let delivery_limit = problems.with_default(
+            "QUEUE_DELIVERY_LIMIT",
+            self.delivery_limit,
+            defaults.delivery_limit,
+            "10",
+        );
+        let max_length = problems.optional("QUEUE_MAX_LENGTH", self.max_length, "100000");
+        let lease = problems.duration("QUEUE_LEASE", self.lease, defaults.lease, "10s");
+        if delivery_limit == 0 {
+            problems.add("QUEUE_DELIVERY_LIMIT", "must be at least 1", "10");
+        }
+        if lease < Duration::from_secs(1) {
+            problems.add("QUEUE_LEASE", "must be at least 1s", "10s");
+        }
+        Some(QueueSettings {
+            url: url?,
+            options: Options {
+                prefix,
+                delivery_limit,
+                lease,
+                max_length,
+                ..defaults
+            },
+        })
+    }
+}
+
+impl QueueSettings {
+    /// Opens the queue.
+    ///
+    /// # Errors
+    /// What no waiting mends; see [`::queue::open`].
+    pub async fn open(&self) -> Result<Arc<dyn Queue>, QueueError> {
+        ::queue::open(&self.url, self.options.clone()).await
+    }
+}

@@ -1,0 +1,207 @@
+//! Who we are to Twilio, and where Twilio is.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::twilio::rest::{ApiUrl, Client, ClientConfig, Credentials};
+use ::twilio::{AccountSid, ApiKeySid, AuthToken, SignatureVerifier};
+use secrecy::ExposeSecret;
+
+use super::Problems;
+
+/// The Twilio account.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Twilio account")]
+pub struct TwilioArgs {
+    /// The account's SID, AC…  [required]
+    #[arg(
+        long,
+        env = "TWILIO_ACCOUNT_SID",
+        hide_env_values = true,
+        value_name = "AC…"
+    )]
+    pub account_sid: Option<String>,
+
+    /// The account's auth token; several, separated by commas, while one is being rotated (the
+    /// first is used for requests, all are accepted in signatures). Prefer the variable or the
+    /// file: flags show in process lists  [required by ingest]
+    #[arg(
+        long,
+        env = "TWILIO_AUTH_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    pub auth_token: Option<String>,
+
+    /// A file that holds the auth token
+    #[arg(long, env = "TWILIO_AUTH_TOKEN_FILE", value_name = "FILE")]
+    pub auth_token_file: Option<PathBuf>,
+
+    /// An API key for requests, instead of the auth token
+    #[arg(
+        long,
+        env = "TWILIO_API_KEY_SID",
+        hide_env_values = true,
+        value_name = "SK…"
+    )]
+    pub api_key_sid: Option<String>,
+
+    /// The API key's secret
+    #[arg(
+        long,
+        env = "TWILIO_API_KEY_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub api_key_secret: Option<String>,
+
+    /// A file that holds the API key's secret
+    #[arg(long, env = "TWILIO_API_KEY_SECRET_FILE", value_name = "FILE")]
+    pub api_key_secret_file: Option<PathBuf>,
+
+    /// Where Twilio's REST API is: a region and edge such as https://api.dublin.ie1.twilio.com, or
+    /// a simulator  [default: https://api.twilio.com]
+    #[arg(long, env = "TWILIO_API_URL", value_name = "URL")]
+    pub api_url: Option<String>,
+
+    /// How long a connection to Twilio may take to open  [default: 2s]
+    #[arg(long, env = "TWILIO_CONNECT_TIMEOUT", value_name = "DURATION")]
+    pub connect_timeout: Option<String>,
+
+    /// How long a request to Twilio may take  [default: 10s]
+    #[arg(long, env = "TWILIO_TIMEOUT", value_name = "DURATION")]
+    pub timeout: Option<String>,
+}
+
+/// The Twilio account, resolved.
+#[derive(Debug, Clone)]
+pub struct TwilioSettings {
+    /// The account.
+    pub account_sid: AccountSid,
+    /// Its auth tokens; empty if only an API key was given.
+    pub auth_tokens: Vec<AuthToken>,
+    /// How to reach the REST API.
+    pub client: ClientConfig,
+}
+
+const TOKEN_EXAMPLE: &str = "0123456789abcdef0123456789abcdef";
+
+impl TwilioArgs {
+    /// Parses them.
+    pub fn resolve(self, problems: &mut Problems) -> Option<TwilioSettings> {
+        let account_sid = problems.required::<AccountSid>(
+            "TWILIO_ACCOUNT_SID",
+            self.account_sid,
+            "AC0123456789abcdef0123456789abcdef",
+        );
+        let token_given = self
+            .auth_token
+            .as_ref()
+            .is_some_and(|t| !t.trim().is_empty())
+            || self.auth_token_file.is_some();
+        let auth_tokens: Vec<AuthToken> = problems
+            .secret(
+                "TWILIO_AUTH_TOKEN",
+                self.auth_token,
+                self.auth_token_file,
+                TOKEN_EXAMPLE,
+            )
+            .iter()
+            .flat_map(|tokens| tokens.expose_secret().split([',', '\n']))
+            .map(str::trim)
+            .filter(|token| !token.is_empty())
+            .map(AuthToken::new)
+            .collect();
+        let key_sid = problems.optional::<ApiKeySid>(
+            "TWILIO_API_KEY_SID",
+            self.api_key_sid,
+            "SK0123456789abcdef0123456789abcdef",
+        );
+        let key_secret = problems.secret(
+            "TWILIO_API_KEY_SECRET",
+            self.api_key_secret,
+            self.api_key_secret_file,
+            "the secret that was shown when the key was made",
+        );
+        let credentials = match (key_sid, key_secret, auth_tokens.first()) {
+            (Some(sid), Some(secret), _) => Some(Credentials::ApiKey(sid, secret)),
+            (Some(_), None, _) => {
+                problems.add_line(
+                    "TWILIO_API_KEY_SECRET: is not set, though TWILIO_API_KEY_SID is: set both or none",
+                );
+                None
+            }
+            (None, _, Some(token)) => {
+                account_sid.map(|account| Credentials::AuthToken(account, token.clone()))
+            }
+            (None, _, None) => {
+                if !token_given {
+                    problems.add(
+                        "TWILIO_AUTH_TOKEN",
+                        "is not set, nor is an API key",
+                        TOKEN_EXAMPLE,
+                    );
+                }
+                None
+            }
+        };
+        let api_url = problems.with_default(
+            "TWILIO_API_URL",
+            self.api_url,
+            ApiUrl::default(),
+            "https://api.dublin.ie1.twilio.com",
+        );
+        let connect_timeout = problems.duration(
+            "TWILIO_CONNECT_TIMEOUT",
+            self.connect_timeout,
+            Duration::from_secs(2),
+            "2s",
+        );
+        let timeout = problems.duration(
+            "TWILIO_TIMEOUT",
+            self.timeout,
+            Duration::from_secs(10),
+            "10s",
+        );
+        if connect_timeout.is_zero() || timeout.is_zero() {
+            problems.add_line(
+                "TWILIO_TIMEOUT, TWILIO_CONNECT_TIMEOUT: no request can be done in 0 (example: TWILIO_TIMEOUT=10s)",
+            );
+        }
+        Some(TwilioSettings {
+            account_sid: account_sid?,
+            auth_tokens,
+            client: ClientConfig {
+                api_url,
+                credentials: credentials?,
+                connect_timeout,
+                timeout,
+            },
+        })
+    }
+}
+
+impl TwilioSettings {
+    /// A verifier of signatures.
+    ///
+    /// `None`, with the problem added, if there is only an API key: it signs nothing.
+    pub fn verifier(&self, problems: &mut Problems) -> Option<SignatureVerifier> {
+        if self.auth_tokens.is_empty() {
+            problems.add(
+                "TWILIO_AUTH_TOKEN",
+                "is not set: ingest needs it to verify that requests are Twilio's; an API key can't",
+                TOKEN_EXAMPLE,
+            );
+            return None;
+        }
+        Some(SignatureVerifier::new(self.auth_tokens.iter().cloned()))
+    }
+
+    /// A client of the REST API.
+    ///
+    /// # Errors
+    /// The system's certificates can't be read.
+    pub fn client(&self) -> Result<Client, ::twilio::rest::RestError> {
+        Client::new(&self.client)
+    }
+}
