@@ -1,0 +1,90 @@
+//! The process: its command line, and how its parts are put together.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::Context;
+use service::plan::PlanArgs;
+use service::process::Process;
+use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings, listen_address};
+use service::telemetry::LogArgs;
+use service::{Host, Plans, Problems};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Redirector, RedirectorArgs, RedirectorSettings};
+
+/// Takes redirect requests off the queue and updates the calls.
+///
+/// Every setting is a flag or an environment variable; `.env` is read if there is one.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(version)]
+pub struct App {
+    #[command(flatten)]
+    twilio: TwilioArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
+    queue: QueueArgs,
+    #[command(flatten)]
+    redirector: RedirectorArgs,
+    #[command(flatten)]
+    log: LogArgs,
+
+    /// Where to listen for /livez, /readyz and /metrics  [default: 127.0.0.1:9091]
+    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS")]
+    admin_listen: Option<String>,
+}
+
+/// The settings of the process.
+#[derive(Debug)]
+pub struct Settings {
+    twilio: TwilioSettings,
+    plans: Plans,
+    queue: QueueSettings,
+    redirector: RedirectorSettings,
+    admin_listen: SocketAddr,
+}
+
+impl Process for App {
+    type Settings = Settings;
+
+    fn logs(&self) -> LogArgs {
+        self.log.clone()
+    }
+
+    fn resolve(self, problems: &mut Problems) -> Option<Settings> {
+        let twilio = self.twilio.resolve(problems);
+        let plans = self.plan.resolve(problems);
+        let queue = self.queue.resolve(problems);
+        let redirector = self.redirector.resolve(problems);
+        let admin_listen = listen_address(
+            problems,
+            "ADMIN_LISTEN",
+            self.admin_listen,
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 9091)),
+        );
+        Some(Settings {
+            twilio: twilio?,
+            plans: plans?,
+            queue: queue?,
+            redirector: redirector?,
+            admin_listen,
+        })
+    }
+
+    async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut host = Host::open(&settings.queue, stop).await?;
+        let redirector = Redirector::new(
+            &mut host,
+            settings.redirector,
+            &settings.twilio,
+            settings.plans,
+        )?;
+        let work = async {
+            redirector
+                .run()
+                .await
+                .context("the queue can be used no more")
+        };
+        host.run(settings.admin_listen, work).await
+    }
+}

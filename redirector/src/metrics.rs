@@ -1,0 +1,249 @@
+//! What the redirector counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use queue::Reason;
+use twilio::rest::{Exchange, Observer};
+
+use crate::gate::Reading;
+use crate::job::End;
+use crate::twilio_api::Standing;
+
+/// 50 ms … 60 s, where callers live.
+const TIME_TO_REDIRECT: [f64; 12] = [
+    0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0,
+];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PlanLabels {
+    plan: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StandingLabels {
+    standing: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    endpoint: &'static str,
+    /// The HTTP status, 0 where no answer came.
+    status: u16,
+}
+
+/// What the redirector counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    ends: Family<EndLabels, Counter>,
+    time_to_redirect: Family<PlanLabels, Histogram>,
+    dead_letters: Family<ReasonLabels, Counter>,
+    retries: Counter,
+    verifications: Family<StandingLabels, Counter>,
+    unclosed_tasks: Counter,
+    sweeps: Counter,
+    sweep_finds: Counter,
+    requests: Family<RequestLabels, Counter>,
+    concurrent_requests: Gauge,
+    deliveries: Gauge,
+    in_flight: Gauge,
+    allowance: Gauge,
+    held_back: Gauge,
+}
+
+impl Metrics {
+    /// Registers the metrics.
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            ends: Family::default(),
+            time_to_redirect: Family::new_with_constructor(|| Histogram::new(TIME_TO_REDIRECT)),
+            dead_letters: Family::default(),
+            retries: Counter::default(),
+            verifications: Family::default(),
+            unclosed_tasks: Counter::default(),
+            sweeps: Counter::default(),
+            sweep_finds: Counter::default(),
+            requests: Family::default(),
+            concurrent_requests: Gauge::default(),
+            deliveries: Gauge::default(),
+            in_flight: Gauge::default(),
+            allowance: Gauge::default(),
+            held_back: Gauge::default(),
+        };
+        registry.register(
+            "overflow_redirector_deliveries",
+            "Deliveries ended, by outcome",
+            metrics.ends.clone(),
+        );
+        registry.register(
+            "overflow_redirector_time_to_redirect_seconds",
+            "From the event, by Twilio's clock, to the redirect",
+            metrics.time_to_redirect.clone(),
+        );
+        registry.register(
+            "overflow_redirector_dead_letters",
+            "Dead letters made, by reason",
+            metrics.dead_letters.clone(),
+        );
+        registry.register(
+            "overflow_redirector_retries",
+            "Requests to Twilio that had to be repeated",
+            metrics.retries.clone(),
+        );
+        registry.register(
+            "overflow_redirector_verifications",
+            "Callers whom Twilio was asked about, by where they were",
+            metrics.verifications.clone(),
+        );
+        registry.register(
+            "overflow_redirector_unclosed_tasks",
+            "Redirected callers whose task could not be closed",
+            metrics.unclosed_tasks.clone(),
+        );
+        registry.register(
+            "overflow_redirector_sweeps",
+            "Placeholder task queues swept",
+            metrics.sweeps.clone(),
+        );
+        registry.register(
+            "overflow_redirector_sweep_finds",
+            "Waiting callers found whose event never came",
+            metrics.sweep_finds.clone(),
+        );
+        registry.register(
+            "overflow_twilio_requests",
+            "Requests to Twilio, by operation and HTTP status (0: no answer)",
+            metrics.requests.clone(),
+        );
+        registry.register(
+            "overflow_twilio_concurrent_requests",
+            "Requests of the account under way, as Twilio last said",
+            metrics.concurrent_requests.clone(),
+        );
+        registry.register(
+            "overflow_redirector_deliveries_held",
+            "Deliveries held at the moment",
+            metrics.deliveries.clone(),
+        );
+        registry.register(
+            "overflow_redirector_requests_in_flight",
+            "Requests to Twilio under way at the moment",
+            metrics.in_flight.clone(),
+        );
+        registry.register(
+            "overflow_redirector_requests_allowed",
+            "Requests to Twilio that may be under way at a time; halved by each 429",
+            metrics.allowance.clone(),
+        );
+        registry.register(
+            "overflow_redirector_held_back",
+            "1 while requests are held back because Twilio refuses or fails",
+            metrics.held_back.clone(),
+        );
+        metrics
+    }
+
+    /// An observer that counts the requests of a client.
+    pub(crate) fn observer(&self) -> Observer {
+        let metrics = self.clone();
+        Arc::new(move |exchange: Exchange| {
+            metrics
+                .requests
+                .get_or_create(&RequestLabels {
+                    endpoint: exchange.endpoint.as_str(),
+                    status: exchange.status.unwrap_or(0),
+                })
+                .inc();
+            if let Some(concurrent) = exchange.concurrent_requests {
+                metrics.concurrent_requests.set(concurrent.into());
+            }
+        })
+    }
+
+    pub(crate) fn ended(&self, end: &End) {
+        self.ends
+            .get_or_create(&EndLabels {
+                outcome: end.as_str(),
+            })
+            .inc();
+    }
+
+    pub(crate) fn redirected(&self, plan: &str, after: Duration) {
+        self.time_to_redirect
+            .get_or_create(&PlanLabels {
+                plan: plan.to_owned(),
+            })
+            .observe(after.as_secs_f64());
+    }
+
+    pub(crate) fn dead_lettered(&self, reason: &Reason) {
+        self.dead_letters
+            .get_or_create(&ReasonLabels {
+                reason: reason.as_str().to_owned(),
+            })
+            .inc();
+    }
+
+    pub(crate) fn retried(&self) {
+        self.retries.inc();
+    }
+
+    pub(crate) fn verified(&self, standing: Standing) {
+        let standing = match standing {
+            Standing::Waiting => "waiting",
+            Standing::Elsewhere => "elsewhere",
+            Standing::Ended => "ended",
+        };
+        self.verifications
+            .get_or_create(&StandingLabels { standing })
+            .inc();
+    }
+
+    pub(crate) fn task_unclosed(&self) {
+        self.unclosed_tasks.inc();
+    }
+
+    pub(crate) fn swept(&self) {
+        self.sweeps.inc();
+    }
+
+    pub(crate) fn sweep_found(&self) {
+        self.sweep_finds.inc();
+    }
+
+    pub(crate) fn delivered(&self) -> HeldDelivery {
+        self.deliveries.inc();
+        HeldDelivery(self.deliveries.clone())
+    }
+
+    pub(crate) fn gate(&self, reading: Reading) {
+        self.in_flight.set(reading.in_flight as i64);
+        self.allowance.set(reading.allowance as i64);
+        self.held_back.set(i64::from(!reading.open));
+    }
+}
+
+/// Counts one delivery as held until it is dropped.
+pub(crate) struct HeldDelivery(Gauge);
+
+impl Drop for HeldDelivery {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
