@@ -1,1 +1,103 @@
-//! Placeholder.
+//! The operator's command line. Each command is a module that reads its arguments and calls the
+//! library whose work it is.
+
+mod call;
+mod dead_letters;
+mod demo;
+mod pair;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use service::Problems;
+use service::process::{finish, refuse};
+use service::settings::{InvalidSettings, load_dotenv};
+use service::telemetry::LogArgs;
+use tokio_util::sync::CancellationToken;
+
+/// Redirects Twilio Flex callers whom no agent took to an outside number.
+///
+/// Every setting is a flag or an environment variable; `.env` is read if there is one.
+#[derive(Debug, Parser)]
+#[command(name = "overflow", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run ingest and redirector in one process
+    Run(Box<pair::RunArgs>),
+    /// Show the whole thing at work: the pair, against a simulated Twilio
+    Demo(demo::DemoArgs),
+    /// Place a simulated call in a running demo or simulator
+    Call(call::CallArgs),
+    /// Run a simulated Twilio by itself
+    Simulator(simulate::SimulatorArgs),
+    /// List, show, replay or discard the requests that could not be done
+    DeadLetters(dead_letters::DeadLettersArgs),
+}
+
+/// Runs the command line to its end.
+pub fn main() -> ExitCode {
+    if let Err(invalid) = load_dotenv() {
+        return refuse(&invalid);
+    }
+    match Cli::parse().command {
+        Command::Run(args) => {
+            let logs = args.log.clone();
+            start(logs, |problems| args.resolve(problems), pair::run)
+        }
+        Command::Demo(args) => {
+            let logs = quiet(&args.log);
+            start(logs, |problems| args.resolve(problems), demo::run)
+        }
+        Command::Call(args) => start(
+            LogArgs::default(),
+            |problems| args.resolve(problems),
+            |call, _stop| call::run(call),
+        ),
+        Command::Simulator(args) => {
+            let logs = quiet(&args.log);
+            start(logs, |problems| args.resolve(problems), simulate::run)
+        }
+        Command::DeadLetters(args) => start(
+            quiet(&LogArgs::default()),
+            |problems| args.resolve(problems),
+            |command, _stop| dead_letters::run(command),
+        ),
+    }
+}
+
+/// Resolves the settings of a command, then does its work.
+fn start<S, F: Future<Output = anyhow::Result<()>>>(
+    logs: LogArgs,
+    resolve: impl FnOnce(&mut Problems) -> Option<S>,
+    work: impl FnOnce(S, CancellationToken) -> F,
+) -> ExitCode {
+    let resolved: Result<S, InvalidSettings> = (|| {
+        let mut problems = Problems::default();
+        let logs = logs.resolve(&mut problems);
+        let settings = resolve(&mut problems);
+        let settings = problems.finish(settings)?;
+        logs.init();
+        Ok(settings)
+    })();
+    match resolved {
+        Ok(settings) => finish(|| async {
+            let stop = service::shutdown::on_signal()?;
+            work(settings, stop).await
+        }),
+        Err(invalid) => refuse(&invalid),
+    }
+}
+
+/// Warnings only, unless more is asked for: the command says by itself what it does.
+fn quiet(logs: &LogArgs) -> LogArgs {
+    LogArgs {
+        log_level: Some(logs.log_level.clone().unwrap_or_else(|| "warn".to_owned())),
+        ..logs.clone()
+    }
+}

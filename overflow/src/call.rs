@@ -1,0 +1,81 @@
+//! `overflow call`: a simulated caller.
+
+use anyhow::Context;
+use serde::Deserialize;
+use service::Problems;
+use twilio::{CallSid, E164, TaskSid};
+use url::Url;
+
+use crate::simulate::DEFAULT_LISTEN;
+
+/// A call to a running demo or simulator.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct CallArgs {
+    /// Where the simulator is  [default: http://127.0.0.1:4010]
+    #[arg(long, env = "SIMULATOR_URL", value_name = "URL")]
+    simulator: Option<String>,
+
+    /// How many calls to place at once
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    count: u32,
+
+    /// The caller's number  [default: made up]
+    #[arg(long, value_name = "+…")]
+    from: Option<String>,
+}
+
+/// A call, resolved.
+pub(crate) struct Call {
+    simulator: Url,
+    count: u32,
+    from: Option<E164>,
+}
+
+impl CallArgs {
+    pub(crate) fn resolve(self, problems: &mut Problems) -> Option<Call> {
+        let example = format!("http://{DEFAULT_LISTEN}");
+        let given = self.simulator.or(Some(example.clone()));
+        let simulator = problems.required("SIMULATOR_URL", given, &example);
+        Some(Call {
+            from: problems.optional("--from", self.from, "+14155550123"),
+            count: self.count,
+            simulator: simulator?,
+        })
+    }
+}
+
+/// Places the calls and says which they are.
+pub(crate) async fn run(call: Call) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Caller {
+        call_sid: CallSid,
+        task_sid: TaskSid,
+    }
+    // Another part of the process may have installed a provider before: then that one is used.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = call.simulator.join("/simulator/calls")?;
+    let body = serde_json::json!({
+        "count": call.count,
+        "from": call.from.as_ref().map(E164::as_str),
+    });
+    let answer = reqwest::Client::builder()
+        .no_proxy()
+        .build()?
+        .post(url)
+        .json(&body)
+        .send()
+        .await
+        .with_context(|| {
+            format!(
+                "no simulator answers at {}: start `overflow demo` or `overflow simulator` first, \
+                 or name another with --simulator",
+                call.simulator
+            )
+        })?
+        .error_for_status()?;
+    let callers: Vec<Caller> = answer.json().await?;
+    for caller in callers {
+        println!("call {} waits, task {}", caller.call_sid, caller.task_sid);
+    }
+    Ok(())
+}

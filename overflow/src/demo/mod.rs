@@ -1,0 +1,213 @@
+//! `overflow demo`: the whole way of an event, against the simulator, told as it happens.
+
+pub(crate) mod story;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use ingest::IngestArgs;
+use queue::QueueUrl;
+use service::Problems;
+use service::plan::PlanArgs;
+use service::process::bind;
+use service::settings::{QueueArgs, TwilioArgs, listen_address};
+use service::telemetry::LogArgs;
+use simulator::{Config, PlaceCall, Simulator, Speed};
+use tokio_util::sync::CancellationToken;
+use twilio::E164;
+
+use crate::pair::{self, PairSettings, RunArgs};
+use crate::simulate::DEFAULT_LISTEN;
+
+/// How much longer than the task's walk the redirect may take before `--once` gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The demo workflow's steps together.
+const WALK: Duration = Duration::from_secs(20);
+
+/// A demonstration.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Shorten the waits in the task queues to half a second in all, instead of five
+    #[arg(long)]
+    fast: bool,
+
+    /// End after one call: with 0 only if it was redirected
+    #[arg(long)]
+    once: bool,
+
+    /// The number to redirect to (nobody is really called)
+    #[arg(long, value_name = "+…", default_value = "+14155550100")]
+    number: String,
+
+    /// The queue: amqp://… for RabbitMQ  [default: an embedded queue in a temporary file]
+    #[arg(long, value_name = "URL")]
+    queue: Option<String>,
+
+    /// Where the simulator listens, for `overflow call`  [default: 127.0.0.1:4010]
+    #[arg(long, env = "SIMULATOR_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// A demonstration, resolved.
+pub(crate) struct Demo {
+    speed: Speed,
+    once: bool,
+    number: E164,
+    queue: Option<QueueUrl>,
+    queue_url: Option<String>,
+    listen: SocketAddr,
+}
+
+impl DemoArgs {
+    pub(crate) fn resolve(self, problems: &mut Problems) -> Option<Demo> {
+        let factor = if self.fast { 40.0 } else { 4.0 };
+        let number = problems.required("--number", Some(self.number), "+14155550100");
+        let queue_url = self.queue.clone();
+        let queue = problems.optional("--queue", self.queue, "amqp://guest:guest@127.0.0.1:5672");
+        let default_listen = match self.once {
+            // Nobody places further calls: any port will do.
+            true => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            false => DEFAULT_LISTEN,
+        };
+        Some(Demo {
+            speed: Speed::new(factor).unwrap_or(Speed::REAL),
+            once: self.once,
+            number: number?,
+            queue,
+            queue_url,
+            listen: listen_address(problems, "SIMULATOR_LISTEN", self.listen, default_listen),
+        })
+    }
+}
+
+/// Runs the demonstration until `stop` is cancelled or, once, until the call is redirected.
+pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let simulator_listener = bind("SIMULATOR_LISTEN", demo.listen).await?;
+    let ingest_listener = bind("LISTEN", SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+    let public_url = format!("http://{}", ingest_listener.local_addr()?);
+    let simulator = Simulator::start(
+        simulator_listener,
+        Config {
+            speed: demo.speed,
+            callback_url: Some(format!(
+                "{public_url}/taskrouter/events#rc=5&rp=all&ct=2000&rt=2500"
+            )),
+            ..Config::default()
+        },
+    )?;
+    let queue_file = folder.path().join("demo.db");
+    let queue_url = demo
+        .queue_url
+        .unwrap_or_else(|| format!("sqlite:{}", queue_file.display()));
+    let pair = pair_settings(&simulator, &public_url, queue_url, &demo.number)?;
+
+    println!(
+        "Flex Overflow against a simulated Twilio: {} on {}.\n\
+         Nobody answers; a caller whom no agent takes is redirected to {}.\n",
+        match &demo.queue {
+            Some(QueueUrl::Amqp(_)) => "RabbitMQ",
+            _ => "the embedded queue",
+        },
+        demo.queue
+            .as_ref()
+            .map_or_else(|| "a temporary file".to_owned(), ToString::to_string),
+        demo.number.as_str(),
+    );
+    let telling = tokio::spawn(story::tell(simulator.story()));
+    let pair_stop = stop.child_token();
+    let mut running = tokio::spawn(pair::run_on(ingest_listener, pair, pair_stop.clone()));
+    let outcome = tokio::select! {
+        ended = &mut running => {
+            telling.abort();
+            return ended.context("the pair panicked")?;
+        }
+        outcome = play(&simulator, &demo.number, demo.once, demo.speed, &stop) => outcome,
+    };
+    pair_stop.cancel();
+    running.await.context("the pair panicked")??;
+    telling.abort();
+    simulator.shutdown().await;
+    outcome
+}
+
+/// Places a call, and stays for more, or waits until it was redirected.
+async fn play(
+    simulator: &Simulator,
+    number: &E164,
+    once: bool,
+    speed: Speed,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let caller = simulator.place_call(PlaceCall::default())?;
+    if !once {
+        println!(
+            "It stays up: place another call from a second terminal with `overflow call`{}, \
+             stop with Ctrl-C.\n",
+            match simulator.api_url().port() {
+                Some(4010) | None => String::new(),
+                Some(_) => format!(" --simulator {}", simulator.api_url()),
+            }
+        );
+        stop.cancelled().await;
+        return Ok(());
+    }
+    let closed = simulator.wait_until(|state| {
+        state.journal().redirects(&caller.call_sid) > 0 && state.open_tasks() == 0
+    });
+    tokio::select! {
+        waited = tokio::time::timeout(speed.shorten(WALK) + PATIENCE, closed) => {
+            waited.context("the call was not redirected and its task closed in time")?;
+        }
+        () = stop.cancelled() => bail!("stopped before the call was redirected"),
+    }
+    let journal = simulator.journal();
+    let rang = journal
+        .caller(&caller.call_sid)
+        .is_some_and(|heard| heard.was_redirected_once() && heard.dialled().any(|n| n == number));
+    if !rang {
+        bail!("the call was not redirected once to {}", number.as_str());
+    }
+    Ok(())
+}
+
+/// What `overflow run` would be told.
+fn pair_settings(
+    simulator: &Simulator,
+    public_url: &str,
+    queue_url: String,
+    number: &E164,
+) -> anyhow::Result<PairSettings> {
+    let mut problems = Problems::default();
+    let settings = RunArgs {
+        twilio: TwilioArgs {
+            account_sid: Some(simulator.account_sid().to_string()),
+            auth_token: Some(simulator.auth_token().to_owned()),
+            api_url: Some(simulator.api_url().to_string()),
+            ..TwilioArgs::default()
+        },
+        plan: PlanArgs {
+            forward_call_task_queue_sid: Some(simulator.placeholder().to_string()),
+            forward_to_number: Some(number.as_str().to_owned()),
+            ..PlanArgs::default()
+        },
+        queue: QueueArgs {
+            url: Some(queue_url),
+            // Requests of another demo, about another simulator's calls, are none of ours.
+            prefix: Some(format!("overflow-demo-{}", std::process::id())),
+            ..QueueArgs::default()
+        },
+        ingest: IngestArgs {
+            public_url: Some(public_url.to_owned()),
+            ..IngestArgs::default()
+        },
+        admin_listen: Some("127.0.0.1:0".to_owned()),
+        ..RunArgs::default()
+    }
+    .resolve(&mut problems);
+    Ok(problems.finish(settings)?)
+}

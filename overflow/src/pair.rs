@@ -1,0 +1,113 @@
+//! `overflow run`: ingest and redirector in one process.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::Context;
+use ingest::{Ingest, IngestArgs, IngestSettings};
+use redirector::{Redirector, RedirectorArgs, RedirectorSettings};
+use service::plan::PlanArgs;
+use service::process::bind;
+use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings, listen_address};
+use service::telemetry::LogArgs;
+use service::{Host, Plans, Problems, ending};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use twilio::SignatureVerifier;
+
+/// Ingest and redirector in one process.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) twilio: TwilioArgs,
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+    #[command(flatten)]
+    pub(crate) queue: QueueArgs,
+    #[command(flatten)]
+    pub(crate) ingest: IngestArgs,
+    #[command(flatten)]
+    pub(crate) redirector: RedirectorArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+
+    /// Where to listen for /livez, /readyz and /metrics  [default: 127.0.0.1:9090]
+    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub(crate) admin_listen: Option<String>,
+}
+
+/// The settings of both.
+pub(crate) struct PairSettings {
+    twilio: TwilioSettings,
+    verifier: SignatureVerifier,
+    plans: Plans,
+    queue: QueueSettings,
+    ingest: IngestSettings,
+    redirector: RedirectorSettings,
+    admin_listen: SocketAddr,
+}
+
+impl RunArgs {
+    pub(crate) fn resolve(self, problems: &mut Problems) -> Option<PairSettings> {
+        let twilio = self.twilio.resolve(problems);
+        let verifier = twilio.as_ref().and_then(|twilio| twilio.verifier(problems));
+        let plans = self.plan.resolve(problems);
+        let queue = self.queue.resolve(problems);
+        let ingest = self.ingest.resolve(problems);
+        let redirector = self.redirector.resolve(problems);
+        let admin_listen = listen_address(
+            problems,
+            "ADMIN_LISTEN",
+            self.admin_listen,
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
+        );
+        Some(PairSettings {
+            twilio: twilio?,
+            verifier: verifier?,
+            plans: plans?,
+            queue: queue?,
+            ingest: ingest?,
+            redirector: redirector?,
+            admin_listen,
+        })
+    }
+}
+
+/// Runs both until `stop` is cancelled.
+pub(crate) async fn run(settings: PairSettings, stop: CancellationToken) -> anyhow::Result<()> {
+    let listener = bind("LISTEN", settings.ingest.listen).await?;
+    run_on(listener, settings, stop).await
+}
+
+/// Runs both, ingest on `listener`.
+pub(crate) async fn run_on(
+    listener: TcpListener,
+    settings: PairSettings,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut host = Host::open(&settings.queue, stop).await?;
+    let ingest = Ingest::new(
+        &mut host,
+        &settings.ingest,
+        &settings.twilio,
+        settings.verifier,
+        settings.plans.clone(),
+    )
+    .await?;
+    let redirector = Redirector::new(
+        &mut host,
+        settings.redirector,
+        &settings.twilio,
+        settings.plans,
+    )?;
+    let stop = host.stop.clone();
+    let work = async {
+        // Whichever fails takes the other down in order, for a caller needs both.
+        let (served, redirected) = tokio::join!(
+            ending(&stop, ingest.serve(listener, stop.clone())),
+            ending(&stop, redirector.run()),
+        );
+        served.context("LISTEN failed")?;
+        redirected.context("the queue can be used no more")
+    };
+    host.run(settings.admin_listen, work).await
+}

@@ -1,0 +1,88 @@
+//! `overflow simulator`: a simulated Twilio by itself.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use service::Problems;
+use service::process::bind;
+use service::settings::listen_address;
+use service::telemetry::LogArgs;
+use simulator::{Config, Simulator, Speed};
+use tokio_util::sync::CancellationToken;
+
+use crate::demo::story;
+
+/// Where the simulator listens unless told otherwise.
+pub(crate) const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4010);
+
+/// A simulated Twilio.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct SimulatorArgs {
+    /// Where to listen: Twilio's API, and /simulator/… to steer it  [default: 127.0.0.1:4010]
+    #[arg(long, env = "SIMULATOR_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+
+    /// Where event callbacks go, connection overrides in the fragment included
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080/taskrouter/events#rc=5&rp=all&ct=2000&rt=2500"
+    )]
+    callback: String,
+
+    /// How many times faster than real a task walks its workflow of 20 s
+    #[arg(long, value_name = "FACTOR", default_value = "4")]
+    speed: String,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// The simulator's settings, resolved.
+pub(crate) struct SimulatorSettings {
+    listen: SocketAddr,
+    config: Config,
+}
+
+impl SimulatorArgs {
+    pub(crate) fn resolve(self, problems: &mut Problems) -> Option<SimulatorSettings> {
+        Some(SimulatorSettings {
+            listen: listen_address(problems, "SIMULATOR_LISTEN", self.listen, DEFAULT_LISTEN),
+            config: Config {
+                callback_url: Some(self.callback),
+                speed: problems.with_default("--speed", Some(self.speed), Speed::REAL, "4"),
+                ..Config::default()
+            },
+        })
+    }
+}
+
+/// Runs the simulator until `stop` is cancelled.
+pub(crate) async fn run(
+    settings: SimulatorSettings,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let listener = bind("SIMULATOR_LISTEN", settings.listen).await?;
+    let simulator = Simulator::start(listener, settings.config)?;
+    println!(
+        "The simulator is up. Settings for `overflow run` (the token is made up):\n\n\
+         TWILIO_API_URL={url}\n\
+         TWILIO_ACCOUNT_SID={account}\n\
+         TWILIO_AUTH_TOKEN={token}\n\
+         FORWARD_CALL_TASK_QUEUE_SID={placeholder}\n\
+         FORWARD_TO_NUMBER=+14155550100\n\
+         PUBLIC_URL=http://127.0.0.1:8080\n\n\
+         Place a call with `overflow call`; stop with Ctrl-C.\n",
+        url = simulator.api_url(),
+        account = simulator.account_sid(),
+        token = simulator.auth_token(),
+        placeholder = simulator.placeholder(),
+    );
+    let story = simulator.story();
+    tokio::select! {
+        () = story::tell(story) => {}
+        () = stop.cancelled() => {}
+    }
+    simulator.shutdown().await;
+    Ok(())
+}
