@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
 
-use crate::{RawMessage, RedirectRequest};
+use crate::{Message, RawMessage, RedirectRequest};
 
 /// Why a request ended as a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -86,6 +87,20 @@ pub struct Cause {
 #[serde(transparent)]
 pub struct DeadLetterId(pub String);
 
+impl DeadLetterId {
+    /// The name of the dead letter that `message` is or would be.
+    pub fn of(message: &RawMessage) -> Self {
+        match &message.id {
+            Some(id) if !id.is_empty() => Self(id.clone()),
+            _ => {
+                let digest = Sha256::digest(&message.body);
+                let hex: String = digest[..8].iter().map(|b| format!("{b:02x}")).collect();
+                Self(format!("sha256-{hex}"))
+            }
+        }
+    }
+}
+
 impl fmt::Display for DeadLetterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -118,6 +133,22 @@ impl DeadLetter {
     pub fn request(&self) -> Option<RedirectRequest> {
         self.message.decode().ok()
     }
+
+    /// The message that a replay at `now` puts on the queue: a request is marked with the time,
+    /// what can't be understood goes back as it was.
+    pub fn replayed(&self, now: Timestamp) -> RawMessage {
+        match self.request() {
+            Some(request) => Message {
+                request: RedirectRequest {
+                    replayed_at: Some(now),
+                    ..request
+                },
+                traceparent: self.message.traceparent.clone(),
+            }
+            .encode(),
+            None => self.message.clone(),
+        }
+    }
 }
 
 /// Which dead letters are meant.
@@ -136,7 +167,8 @@ pub struct Filter {
 impl Filter {
     /// Whether the letter is among those meant at the time `now`.
     pub fn matches(&self, letter: &DeadLetter, now: Timestamp) -> bool {
-        let age = now.duration_since(letter.died_at).unsigned_abs();
+        // Negative where clocks differ.
+        let age = Duration::try_from(now.duration_since(letter.died_at)).unwrap_or_default();
         (self.ids.is_empty() || self.ids.contains(&letter.id))
             && self
                 .reason
@@ -144,5 +176,144 @@ impl Filter {
                 .is_none_or(|r| *r == letter.cause.reason)
             && self.older_than.is_none_or(|limit| age >= limit)
             && self.newer_than.is_none_or(|limit| age <= limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::request::arbitrary::requests;
+
+    fn foreign(body: &[u8]) -> RawMessage {
+        RawMessage {
+            id: None,
+            kind: None,
+            body: body.to_vec(),
+            traceparent: None,
+        }
+    }
+
+    fn letter(message: RawMessage, died_at: Timestamp) -> DeadLetter {
+        DeadLetter {
+            id: DeadLetterId::of(&message),
+            died_at,
+            cause: Cause {
+                reason: Reason::Expired,
+                attempts: 2,
+                last_error: None,
+            },
+            message,
+        }
+    }
+
+    #[test]
+    fn a_message_without_an_id_is_named_after_its_body() {
+        let id = DeadLetterId::of(&foreign(b"one"));
+        assert_eq!(id.to_string(), "sha256-7692c3ad3540bb80");
+        assert_ne!(id, DeadLetterId::of(&foreign(b"two")));
+        let empty_id = RawMessage {
+            id: Some(String::new()),
+            ..foreign(b"one")
+        };
+        assert_eq!(DeadLetterId::of(&empty_id), id);
+    }
+
+    #[test]
+    fn a_filter_means_what_meets_all_of_it() {
+        let now = Timestamp::now();
+        let letter = letter(foreign(b"one"), now - SignedDuration::from_mins(10));
+        let minutes = |count: u64| Some(Duration::from_secs(60 * count));
+        let all = Filter::default;
+        let matching = [
+            all(),
+            Filter {
+                ids: vec![letter.id.clone()],
+                ..all()
+            },
+            Filter {
+                reason: Some(Reason::Expired),
+                ..all()
+            },
+            Filter {
+                older_than: minutes(10),
+                newer_than: minutes(10),
+                ..all()
+            },
+        ];
+        for filter in matching {
+            assert!(filter.matches(&letter, now), "{filter:?}");
+        }
+        let others = [
+            Filter {
+                ids: vec![DeadLetterId("other".into())],
+                ..all()
+            },
+            Filter {
+                reason: Some(Reason::Refused),
+                ids: vec![letter.id.clone()],
+                ..all()
+            },
+            Filter {
+                older_than: minutes(11),
+                ..all()
+            },
+            Filter {
+                newer_than: minutes(9),
+                ..all()
+            },
+        ];
+        for filter in others {
+            assert!(!filter.matches(&letter, now), "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn a_letter_from_a_clock_ahead_of_ours_is_new() {
+        let now = Timestamp::now();
+        let letter = letter(foreign(b"one"), now + SignedDuration::from_hours(2));
+        let hour = Some(Duration::from_secs(3600));
+        assert!(
+            !Filter {
+                older_than: hour,
+                ..Filter::default()
+            }
+            .matches(&letter, now)
+        );
+        assert!(
+            Filter {
+                newer_than: hour,
+                ..Filter::default()
+            }
+            .matches(&letter, now)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_reason_survives_its_name(name: String) {
+            let reason = Reason::from(name.as_str());
+            prop_assert_eq!(reason.as_str(), name.as_str());
+            prop_assert_eq!(Reason::from(reason.as_str()), reason);
+        }
+
+        #[test]
+        fn a_replay_marks_a_request_and_changes_nothing_else(request in requests()) {
+            let now = Timestamp::now();
+            let letter = letter(Message::from(request.clone()).encode(), now);
+            let replayed = letter.replayed(now);
+            prop_assert_eq!(DeadLetterId::of(&replayed), letter.id);
+            let expected = RedirectRequest { replayed_at: Some(now), ..request };
+            prop_assert_eq!(replayed.decode().unwrap(), expected);
+        }
+
+        #[test]
+        fn a_replay_leaves_what_cannot_be_understood_as_it_was(body: Vec<u8>) {
+            let message = foreign(&body);
+            let now = Timestamp::now();
+            prop_assert_eq!(letter(message.clone(), now).replayed(now), message);
+        }
     }
 }

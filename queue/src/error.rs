@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Why a request is not known to be durable. The publisher must assume that it is not; it may be.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum PublishError {
     /// There is no connection to the queue at the moment.
     #[error("the queue is not connected: {0}")]
@@ -36,7 +36,7 @@ impl PublishError {
 }
 
 /// Why an operation on the queue failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum QueueError {
     /// The connection is gone or can't be made; the queue reconnects by itself.
     #[error("the queue is not connected: {0}")]
@@ -44,6 +44,9 @@ pub enum QueueError {
     /// What exists under our names differs from what we need. No retry helps.
     #[error("{0}")]
     Mismatch(String),
+    /// The broker doesn't let us in, or not do what we must. No retry helps.
+    #[error("{0}")]
+    AccessRefused(String),
     /// The lease on a delivery is gone (its connection broke or its consumer was given up for
     /// dead): somebody else gets it, flagged redelivered.
     #[error("the delivery is no longer ours: {0}")]
@@ -62,6 +65,6 @@ pub enum QueueError {
 impl QueueError {
     /// Whether trying again later may help.
     pub fn is_transient(&self) -> bool {
-        !matches!(self, Self::Mismatch(_))
+        !matches!(self, Self::Mismatch(_) | Self::AccessRefused(_))
     }
 }

@@ -147,3 +147,110 @@ impl FromStr for TraceParent {
             .ok_or(InvalidTraceParent)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::request::arbitrary::requests;
+
+    prop_compose! {
+        fn traces()(trace in 1..=u128::MAX, parent in 1..=u64::MAX, sampled: bool) -> TraceParent {
+            TraceParent::new(trace, parent, sampled)
+        }
+    }
+
+    prop_compose! {
+        fn messages()(
+            request in requests(),
+            traceparent in prop::option::of(traces()),
+        ) -> Message {
+            Message { request, traceparent }
+        }
+    }
+
+    fn raw(kind: Option<&str>, body: Vec<u8>) -> RawMessage {
+        RawMessage {
+            id: None,
+            kind: kind.map(str::to_owned),
+            body,
+            traceparent: None,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_can_be_decoded(message in messages()) {
+            let raw = message.encode();
+            prop_assert_eq!(raw.decode().unwrap(), message.request.clone());
+            prop_assert_eq!(raw.id.unwrap(), message.request.event_sid.to_string());
+            prop_assert_eq!(raw.traceparent, message.traceparent);
+        }
+
+        #[test]
+        fn any_bytes_can_be_tried(body: Vec<u8>, kind: Option<String>) {
+            let _ = raw(Some(REDIRECT_V1), body.clone()).decode();
+            prop_assert!(raw(kind.as_deref(), body).decode().is_err());
+        }
+
+        #[test]
+        fn a_damaged_body_can_be_tried(
+            message in messages(),
+            position: prop::sample::Index,
+            byte: u8,
+            cut: prop::sample::Index,
+        ) {
+            let mut body = message.encode().body;
+            let position = position.index(body.len());
+            body[position] = byte;
+            let _ = raw(Some(REDIRECT_V1), body.clone()).decode();
+            body.truncate(cut.index(body.len()));
+            prop_assert!(raw(Some(REDIRECT_V1), body).decode().is_err());
+        }
+
+        #[test]
+        fn a_trace_is_read_as_it_was_written(trace in traces()) {
+            prop_assert_eq!(trace.as_str().parse::<TraceParent>().unwrap(), trace.clone());
+            prop_assert_eq!(trace.trace_id(), &trace.as_str()[3..35]);
+        }
+
+        #[test]
+        fn any_text_can_be_tried_as_a_trace(text: String, near in "[0-9a-g]{2}-[0-9a-g]{32}-[0-9a-g]{16}-[0-9a-g]{2}") {
+            for text in [text, near] {
+                if let Ok(trace) = text.parse::<TraceParent>() {
+                    prop_assert_eq!(trace.as_str(), text.as_str());
+                    prop_assert_eq!(trace.trace_id().len(), 32);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_trace_of_zeros_is_none() {
+        let zeros = "00-00000000000000000000000000000000-00f067aa0ba902b7-01";
+        assert_eq!(zeros.parse::<TraceParent>(), Err(InvalidTraceParent));
+        let zeros = "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01";
+        assert_eq!(zeros.parse::<TraceParent>(), Err(InvalidTraceParent));
+    }
+
+    #[test]
+    fn a_message_of_another_type_says_which() {
+        let error = raw(Some("redirect.v2"), b"{}".to_vec())
+            .decode()
+            .unwrap_err();
+        assert!(error.to_string().contains("redirect.v2"), "{error}");
+        let error = raw(None, b"{}".to_vec()).decode().unwrap_err();
+        assert!(matches!(error, DecodeError::NoType));
+        let error = raw(Some(&"x".repeat(100_000)), Vec::new())
+            .decode()
+            .unwrap_err();
+        assert!(error.to_string().len() < 200);
+    }
+
+    #[test]
+    fn logs_do_not_get_the_body() {
+        let raw = raw(Some("x"), b"{\"from\":\"+15005550006\"}".to_vec());
+        assert!(!format!("{raw:?}").contains("5005550006"));
+    }
+}

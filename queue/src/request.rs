@@ -60,3 +60,138 @@ impl RedirectRequest {
         self.source == Source::Callback && self.replayed_at.is_none()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod arbitrary {
+    //! Requests of every kind, for property tests.
+
+    use std::fmt::Debug;
+    use std::str::FromStr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sids<T: FromStr<Err: Debug> + Debug>(prefix: &'static str) -> impl Strategy<Value = T> {
+        any::<u128>().prop_map(move |id| format!("{prefix}{id:032x}").parse().unwrap())
+    }
+
+    fn times() -> impl Strategy<Value = Timestamp> {
+        (0..4_102_444_800_000_i64).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap())
+    }
+
+    fn sources() -> impl Strategy<Value = Source> {
+        prop_oneof![
+            Just(Source::Callback),
+            Just(Source::EventStream),
+            Just(Source::Sweep),
+            Just(Source::Rescue),
+        ]
+    }
+
+    prop_compose! {
+        pub(crate) fn requests()(
+            event_sid in sids("EV"),
+            account_sid in sids("AC"),
+            workspace_sid in sids("WS"),
+            task_sid in sids("WT"),
+            call_sid in sids("CA"),
+            task_queue_sid in sids("WQ"),
+            workflow_sid in prop::option::of(sids("WW")),
+            entered_at in times(),
+            source in sources(),
+            replayed_at in prop::option::of(times()),
+        ) -> RedirectRequest {
+            RedirectRequest {
+                event_sid,
+                account_sid,
+                workspace_sid,
+                task_sid,
+                call_sid,
+                task_queue_sid,
+                workflow_sid,
+                entered_at,
+                source,
+                replayed_at,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What an earlier version published must be understood as long as the type says `redirect.v1`.
+    const ON_THE_WIRE: &str = r#"{
+        "event_sid": "EV00000000000000000000000000000001",
+        "account_sid": "AC00000000000000000000000000000002",
+        "workspace_sid": "WS00000000000000000000000000000003",
+        "task_sid": "WT00000000000000000000000000000004",
+        "call_sid": "CA00000000000000000000000000000005",
+        "task_queue_sid": "WQ00000000000000000000000000000006",
+        "entered_at": "2026-01-02T03:04:05.678Z",
+        "source": "callback"
+    }"#;
+
+    fn on_the_wire() -> RedirectRequest {
+        serde_json::from_str(ON_THE_WIRE).unwrap()
+    }
+
+    #[test]
+    fn the_form_on_the_wire_stays() {
+        let value: serde_json::Value = serde_json::from_str(ON_THE_WIRE).unwrap();
+        assert_eq!(serde_json::to_value(on_the_wire()).unwrap(), value);
+        for (source, name) in [
+            (Source::Callback, "callback"),
+            (Source::EventStream, "event_stream"),
+            (Source::Sweep, "sweep"),
+            (Source::Rescue, "rescue"),
+        ] {
+            assert_eq!(serde_json::to_value(source).unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_no_obstacle() {
+        let mut value: serde_json::Value = serde_json::from_str(ON_THE_WIRE).unwrap();
+        value["colour"] = "green".into();
+        assert_eq!(
+            serde_json::from_value::<RedirectRequest>(value).unwrap(),
+            on_the_wire()
+        );
+    }
+
+    #[test]
+    fn only_a_live_callback_is_live() {
+        assert!(on_the_wire().is_live());
+        for source in [Source::EventStream, Source::Sweep, Source::Rescue] {
+            assert!(
+                !RedirectRequest {
+                    source,
+                    ..on_the_wire()
+                }
+                .is_live()
+            );
+        }
+        let replayed_at = Some(on_the_wire().entered_at);
+        assert!(
+            !RedirectRequest {
+                replayed_at,
+                ..on_the_wire()
+            }
+            .is_live()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_deadline_never_counts_from_before_the_event(request in arbitrary::requests()) {
+            let starts = request.deadline_starts();
+            prop_assert!(starts >= request.entered_at);
+            prop_assert!(request.replayed_at.is_none_or(|replayed_at| starts >= replayed_at));
+        }
+    }
+}

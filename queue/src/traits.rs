@@ -27,6 +27,10 @@ pub trait Consumer: Send {
     /// # Errors
     /// Only what no reconnecting mends, such as [`QueueError::Mismatch`].
     async fn next(&mut self) -> Result<Delivery, QueueError>;
+
+    /// Takes no more: what was not handed out yet goes to other consumers at once. Deliveries
+    /// handed out before stay valid until they are settled, as long as the consumer lives.
+    async fn stop(&mut self) {}
 }
 
 /// The dead letters, for an operator.

@@ -32,6 +32,19 @@ impl FromStr for QueueUrl {
             return Ok(Self::Sqlite(path.into()));
         }
         let url = url::Url::parse(text).map_err(|e| InvalidQueueUrl(format!("not a URL ({e})")))?;
+        // Part of a password, taken for a path: it would be shown.
+        if [
+            url.path(),
+            url.query().unwrap_or_default(),
+            url.fragment().unwrap_or_default(),
+        ]
+        .iter()
+        .any(|part| part.contains('@'))
+        {
+            return Err(InvalidQueueUrl(
+                "user and password must be percent-encoded, for example / as %2F".into(),
+            ));
+        }
         match url.scheme() {
             "amqp" | "amqps" if url.has_host() => Ok(Self::Amqp(url)),
             "amqp" | "amqps" => Err(InvalidQueueUrl("the URL names no host".into())),
@@ -60,5 +73,76 @@ impl fmt::Display for QueueUrl {
 impl fmt::Debug for QueueUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_scheme_chooses_the_backend() {
+        let sqlite = |path: &str| Ok(QueueUrl::Sqlite(path.into()));
+        assert_eq!("sqlite:overflow.db".parse(), sqlite("overflow.db"));
+        assert_eq!("sqlite:/var/lib/q.db".parse(), sqlite("/var/lib/q.db"));
+        assert_eq!("sqlite:///var/lib/q.db".parse(), sqlite("/var/lib/q.db"));
+        for url in ["amqp://localhost", "amqps://u:p@mq.example.com:5671/%2f"] {
+            assert!(matches!(url.parse(), Ok(QueueUrl::Amqp(_))), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_queue_is_refused_with_an_example() {
+        for text in [
+            "",
+            "overflow.db",
+            "sqlite:",
+            "sqlite:q.db?mode=ro",
+            "amqp:",
+            "amqp:///vhost",
+            "amqp:user:password@host",
+            "http://localhost",
+            "amqp://guest:12/34@localhost/",
+        ] {
+            let error = text.parse::<QueueUrl>().unwrap_err().to_string();
+            assert!(error.contains("sqlite:overflow.db"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn logs_get_the_address_without_the_user() {
+        let url: QueueUrl = "amqps://user:secret@mq.example.com:5671/shop?x=y"
+            .parse()
+            .unwrap();
+        assert_eq!(url.to_string(), "amqps://mq.example.com:5671/shop");
+        assert_eq!(format!("{url:?}"), url.to_string());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_can_be_tried(text: String, near in "(sqlite|amqps?):/{0,2}[ -~]*") {
+            for text in [text, near] {
+                if let Ok(url) = text.parse::<QueueUrl>() {
+                    let _ = url.to_string();
+                }
+            }
+        }
+
+        /// Encoded or not, with or without anything that means something in a URL.
+        #[test]
+        fn no_part_of_a_password_is_shown(
+            scheme in "amqps?|sqlite2|x",
+            middle in "\\PC{0,8}",
+            digits in "[0-9]{0,4}",
+        ) {
+            let text = format!("{scheme}://user:{digits}{middle}zq7k{middle}@host:5672/vhost");
+            let shown = match text.parse::<QueueUrl>() {
+                Ok(url) => format!("{url} {url:?}"),
+                Err(error) => format!("{error} {error:?}"),
+            };
+            prop_assert!(!shown.to_lowercase().contains("zq7k"), "{} shows {}", text, shown);
+        }
     }
 }

@@ -1,1 +1,207 @@
-//! RabbitMQ.
+//! RabbitMQ: quorum queues that many processes share.
+//!
+//! Two connections, each made again whenever it is lost: one publishes, one does everything else.
+//! A broker short of memory stops reading from connections that publish; consuming, leases and
+//! questions go on beside.
+
+mod channels;
+mod connection;
+mod consumer;
+mod dead_letters;
+mod delays;
+mod fault;
+mod lease;
+mod link;
+mod publisher;
+mod settle;
+mod socket;
+mod subscription;
+mod topology;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{FieldTable, ShortString};
+use lapin::uri::AMQPUri;
+use tokio::runtime::Handle;
+
+use self::channels::{Borrowed, Role};
+use self::connection::Connection;
+use self::consumer::AmqpConsumer;
+use self::dead_letters::{Morgue, Settlement};
+use self::fault::{ANSWER_WITHIN, NOT_FOUND, answer};
+use self::lease::Leases;
+use self::link::Target;
+use self::publisher::{Letter, Publisher};
+use self::topology::Topology;
+use crate::{
+    Consumer, DeadLetter, DeadLetterId, DeadLetters, Filter, Health, Lease, Message, Options,
+    Publish, PublishError, Queue, QueueError, Stats,
+};
+
+/// Seconds; RabbitMQ proposes 60. A peer that is silent for twice this long is dead.
+const HEARTBEAT: u16 = 5;
+
+/// A queue on RabbitMQ.
+pub struct AmqpQueue {
+    publishing: Arc<Connection>,
+    consuming: Arc<Connection>,
+    publisher: Arc<Publisher>,
+    topology: Arc<Topology>,
+    leases: Leases,
+    dead_letters: Morgue,
+}
+
+impl AmqpQueue {
+    /// Connects to the broker at `url` and declares what is ours. A broker that is away is no
+    /// error: connecting goes on in the background.
+    ///
+    /// # Errors
+    /// What no waiting mends: the broker refuses our credentials or virtual host, or has other
+    /// things under our names.
+    pub async fn open(url: &url::Url, options: Options) -> Result<Self, QueueError> {
+        let topology = Topology::new(&options)?;
+        let uri = uri(url)?;
+        let connection = |role| {
+            Connection::start(Target {
+                uri: uri.clone(),
+                role,
+                topology: topology.clone(),
+                runtime: Handle::current(),
+            })
+        };
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        // One after the other: the first declares, the second finds it declared.
+        let consuming = connection(Role::Consuming);
+        consuming.settled(deadline).await?;
+        let publishing = connection(Role::Publishing);
+        publishing.settled(deadline).await?;
+
+        let topology = Arc::new(topology);
+        let publisher = Arc::new(Publisher::new(publishing.clone(), options.publish_timeout));
+        let leases = Leases::default();
+        let dead_letters = Morgue {
+            connection: consuming.clone(),
+            publisher: publisher.clone(),
+            topology: topology.clone(),
+            leases: leases.clone(),
+        };
+        Ok(Self {
+            publishing,
+            consuming,
+            publisher,
+            topology,
+            leases,
+            dead_letters,
+        })
+    }
+
+    async fn look(
+        &self,
+        channel: &Borrowed,
+        queue: &ShortString,
+    ) -> Result<lapin::Queue, QueueError> {
+        let passive = QueueDeclareOptions::default().passive();
+        let asked = channel.queue_declare(queue.clone(), passive, FieldTable::default());
+        answer(asked).await.map_err(|error| {
+            if error.reply_code() == Some(NOT_FOUND) {
+                channel.link().misses_topology();
+            }
+            error.into()
+        })
+    }
+}
+
+#[async_trait]
+impl Publish for AmqpQueue {
+    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+        let letter = Letter::request(&self.topology, message.encode());
+        self.publisher.publish(letter).await
+    }
+}
+
+#[async_trait]
+impl DeadLetters for AmqpQueue {
+    async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, QueueError> {
+        self.dead_letters.list(filter).await
+    }
+
+    async fn replay(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
+        self.dead_letters.settle(filter, Settlement::Replay).await
+    }
+
+    async fn discard(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
+        self.dead_letters.settle(filter, Settlement::Discard).await
+    }
+}
+
+#[async_trait]
+impl Queue for AmqpQueue {
+    async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
+        Ok(Box::new(AmqpConsumer::new(
+            self.consuming.clone(),
+            self.publisher.clone(),
+            self.topology.clone(),
+            prefetch,
+        )))
+    }
+
+    async fn try_lease(&self, name: &str) -> Result<Option<Box<dyn Lease>>, QueueError> {
+        let lease = self
+            .leases
+            .take(name, &self.topology, &self.consuming)
+            .await?;
+        Ok(lease.map(|lease| Box::new(lease) as Box<dyn Lease>))
+    }
+
+    async fn stats(&self) -> Result<Stats, QueueError> {
+        let channel = self.consuming.channel().await?;
+        let queue = self.look(&channel, &self.topology.queue).await?;
+        let dead = self.look(&channel, &self.topology.dead).await?;
+        channel.give_back();
+        Ok(Stats {
+            ready: queue.message_count().into(),
+            leased: None,
+            consumers: queue.consumer_count().into(),
+            dead: dead.message_count().into(),
+        })
+    }
+
+    fn health(&self) -> Health {
+        match self.publishing.health() {
+            Health::Up => self.consuming.health(),
+            trouble => trouble,
+        }
+    }
+
+    async fn close(&self) {
+        tokio::join!(self.publishing.close(), self.consuming.close());
+    }
+}
+
+fn uri(url: &url::Url) -> Result<AMQPUri, QueueError> {
+    let mut uri: AMQPUri = url
+        .as_str()
+        .parse()
+        // The error may repeat the URL, with its password.
+        .map_err(|_| {
+            QueueError::Mismatch(
+                "the queue's URL is not one that RabbitMQ takes: \
+                 amqp://USER:PASSWORD@HOST:5672/VHOST?heartbeat=SECONDS"
+                    .to_owned(),
+            )
+        })?;
+    // lapin's parser takes an IPv6 address for no host at all, and connects to localhost.
+    if let Some(url::Host::Ipv6(address)) = url.host() {
+        uri.authority.host = address.to_string();
+    }
+    // amqp://HOST/ names, to the letter, a virtual host without a name; nobody means that.
+    if uri.vhost.is_empty() {
+        uri.vhost = "/".to_owned();
+    }
+    uri.query.heartbeat.get_or_insert(HEARTBEAT);
+    Ok(uri)
+}

@@ -1,1 +1,249 @@
-//! SQLite.
+//! The embedded queue: one SQLite file, shared by the processes of one machine.
+//!
+//! A thread of its own changes the file ([`writer`]); whatever waits for it shares one sync. Messages
+//! are leased to owners, and go back when these are gone ([`membership`]).
+//!
+//! Beside the file stand SQLite's `-wal` and `-shm`, and an empty `-owner-N` for each process that
+//! consumes; all go with the last process. The room that a backlog took is used again, and given back
+//! bit by bit once it is free.
+
+mod consumer;
+mod database;
+mod lease;
+mod membership;
+mod shared;
+mod subscribers;
+mod tables;
+mod work;
+mod writer;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use self::consumer::SqliteConsumer;
+use self::database::Database;
+use self::lease::SqliteLease;
+use self::membership::Membership;
+use self::shared::{Command, ConsumerId, Failure, Handle, State};
+use self::work::{Limits, Verdict, Work};
+use self::writer::Writer;
+use crate::{
+    Consumer, DeadLetter, DeadLetterId, DeadLetters, Filter, Health, Lease, Message, Options,
+    Publish, PublishError, Queue, QueueError, Stats,
+};
+
+/// Publishes that may wait for the disk at a time; more wait for their turn.
+const PUBLISHES_IN_FLIGHT: usize = 4096;
+
+/// Dead letters that are moved or removed at a time.
+const DEAD_LETTERS_IN_FLIGHT: usize = 128;
+
+/// How long closing waits for a disk that hangs.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// A queue in an SQLite file.
+///
+/// It may be opened several times, by one process or by several of the same machine. Once dropped,
+/// its consumers, deliveries and leases go on until they are dropped as well.
+pub struct SqliteQueue {
+    handle: Handle,
+    reader: Arc<Mutex<Option<Database>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    publishes: Arc<Semaphore>,
+    publish_timeout: Duration,
+    consumers: AtomicU64,
+    tickets: AtomicI64,
+}
+
+impl SqliteQueue {
+    /// Opens the queue in the file at `path`, which is made if there is none.
+    ///
+    /// # Errors
+    /// [`QueueError::Mismatch`]: the file is another program's, another version's, or damaged, or
+    /// its directory is missing. [`QueueError::Storage`]: it can't be opened.
+    pub async fn open(path: &Path, options: Options) -> Result<Self, QueueError> {
+        let path = path.to_owned();
+        blocking(move || Self::open_blocking(&path, &options)).await?
+    }
+
+    fn open_blocking(path: &Path, options: &Options) -> Result<Self, QueueError> {
+        let db = Database::open(path)?;
+        let reader = Database::open(path)?;
+        let (inbox, commands) = mpsc::channel();
+        let state = Arc::new(State::new(options.lease));
+        let limits = Limits {
+            max_length: options.max_length,
+            deliveries: options.delivery_limit,
+        };
+        let membership = Membership::new(path, options.lease, options.delivery_limit);
+        let writer = Writer::new(db, commands, state.clone(), limits, membership);
+        let writer = thread::Builder::new()
+            .name("queue-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| QueueError::Storage(format!("no thread for the queue: {error}")))?;
+        Ok(Self {
+            handle: Handle::new(inbox, state),
+            reader: Arc::new(Mutex::new(Some(reader))),
+            writer: Mutex::new(Some(writer)),
+            publishes: Arc::new(Semaphore::new(PUBLISHES_IN_FLIGHT)),
+            publish_timeout: options.publish_timeout,
+            consumers: AtomicU64::new(0),
+            tickets: AtomicI64::new(0),
+        })
+    }
+
+    /// When the message was published that has been in the queue for the longest time, leased or
+    /// not; `None` where the queue is empty.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub async fn oldest(&self) -> Result<Option<Timestamp>, QueueError> {
+        self.read(tables::oldest).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        let reader = self.reader.clone();
+        blocking(move || {
+            let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            let db = reader.as_ref().ok_or(Failure::Closed)?;
+            query(db.connection()).map_err(|error| QueueError::Storage(format!("{db}: {error}")))
+        })
+        .await?
+    }
+
+    async fn matching(&self, filter: &Filter) -> Result<Vec<(i64, DeadLetter)>, QueueError> {
+        let filter = filter.clone();
+        let now = Timestamp::now();
+        self.read(move |db| tables::dead_letters(db, |letter| filter.matches(letter, now)))
+            .await
+    }
+
+    async fn publish_within(&self, message: &Message) -> Result<Verdict, Failure> {
+        let permit = self.publishes.clone().acquire_owned().await;
+        let work = Work::Publish(message.encode());
+        self.handle.perform(work, permit.ok()).await
+    }
+
+    /// Does `work` for each dead letter that matches, and names those for which it was done.
+    async fn for_each(
+        &self,
+        filter: &Filter,
+        work: impl Fn(i64, &DeadLetter) -> Work + Send + Sync,
+    ) -> Result<Vec<DeadLetterId>, QueueError> {
+        let mut done = Vec::new();
+        for letters in self.matching(filter).await?.chunks(DEAD_LETTERS_IN_FLIGHT) {
+            let work = letters.iter().map(|(row, letter)| work(*row, letter));
+            let verdicts = work.map(|work| self.handle.perform(work, None));
+            let verdicts = futures::future::join_all(verdicts).await;
+            for ((_, letter), verdict) in letters.iter().zip(verdicts) {
+                match verdict? {
+                    Verdict::Full => return Err(full().into()),
+                    // Somebody else was at it.
+                    Verdict::Gone => {}
+                    Verdict::Done | Verdict::Leased(_) => done.push(letter.id.clone()),
+                }
+            }
+        }
+        Ok(done)
+    }
+}
+
+fn full() -> PublishError {
+    PublishError::Refused("it is full".to_owned())
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, QueueError> {
+    spawn_blocking(work)
+        .await
+        .map_err(|error| QueueError::Storage(format!("the queue's file was not read: {error}")))
+}
+
+#[async_trait]
+impl Publish for SqliteQueue {
+    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+        let timeout = self.publish_timeout;
+        match tokio::time::timeout(timeout, self.publish_within(message)).await {
+            Err(_) => Err(PublishError::TimedOut(timeout)),
+            Ok(Ok(Verdict::Full)) => Err(full()),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(failure)) => Err(failure.into()),
+        }
+    }
+}
+
+#[async_trait]
+impl DeadLetters for SqliteQueue {
+    async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, QueueError> {
+        let letters = self.matching(filter).await?;
+        Ok(letters.into_iter().map(|(_, letter)| letter).collect())
+    }
+
+    async fn replay(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
+        let now = Timestamp::now();
+        self.for_each(filter, |row, letter| Work::Replay {
+            row,
+            message: letter.replayed(now),
+        })
+        .await
+    }
+
+    async fn discard(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
+        self.for_each(filter, |row, _| Work::Discard { row }).await
+    }
+}
+
+#[async_trait]
+impl Queue for SqliteQueue {
+    async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
+        let id = ConsumerId(self.consumers.fetch_add(1, Ordering::Relaxed));
+        let consumer = SqliteConsumer::subscribe(id, prefetch, self.handle.clone())?;
+        Ok(Box::new(consumer))
+    }
+
+    async fn try_lease(&self, name: &str) -> Result<Option<Box<dyn Lease>>, QueueError> {
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let lease = SqliteLease::take(name, ticket, self.handle.clone()).await?;
+        Ok(lease.map(|lease| Box::new(lease) as Box<dyn Lease>))
+    }
+
+    async fn stats(&self) -> Result<Stats, QueueError> {
+        self.read(tables::stats).await
+    }
+
+    fn health(&self) -> Health {
+        self.handle.state().health()
+    }
+
+    async fn close(&self) {
+        // An error says that it is closed already.
+        let _ = self.handle.send(Command::Close);
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let reader = self.reader.clone();
+        let ended = blocking(move || {
+            // A panic of its was reported when it happened.
+            writer.map(JoinHandle::join);
+            // One after the other: the last to go tidies up.
+            reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        });
+        if tokio::time::timeout(CLOSING, ended).await.is_err() {
+            tracing::warn!("the queue's disk hangs: closing without it");
+        }
+    }
+}

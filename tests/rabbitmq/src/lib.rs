@@ -1,1 +1,160 @@
-//! Placeholder.
+//! Private, throwaway RabbitMQ nodes for tests: the real broker, killed and frozen for real.
+//!
+//! A [`Node`] runs Debian's `rabbitmq-server` as the current user on free loopback ports, with its
+//! data in a folder of its own. The system-wide service is neither used nor touched. Nothing stays
+//! behind: a small shell script watches over the node and ends it when the test process ends,
+//! however that happens.
+
+mod boot;
+mod files;
+mod install;
+
+use std::process::Child;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use boot::Launcher;
+pub use install::NotInstalled;
+
+/// How long the node may take to see an alarm raised or cleared.
+const ALARM_WITHIN: Duration = Duration::from_secs(20);
+
+/// A running RabbitMQ node with the user `guest`, password `guest`. It ends when it is dropped, or
+/// with the process.
+pub struct Node {
+    launcher: Launcher,
+    broker: Mutex<Option<Child>>,
+}
+
+impl Node {
+    /// Boots a node of one's own and waits until it takes connections, which takes some seconds.
+    ///
+    /// # Panics
+    /// RabbitMQ is not installed (the message says how to install it), or it doesn't start (the
+    /// message ends with its log).
+    pub fn start() -> Self {
+        Self::try_start().unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// As [`Node::start`], for who can do without.
+    ///
+    /// # Errors
+    /// RabbitMQ is not installed.
+    ///
+    /// # Panics
+    /// It is installed and doesn't start.
+    pub fn try_start() -> Result<Self, NotInstalled> {
+        let launcher = Launcher::new(install::find()?);
+        let broker = launcher.boot();
+        Ok(Self {
+            launcher,
+            broker: Mutex::new(Some(broker)),
+        })
+    }
+
+    /// The node that all tests of this process share, for those that don't break it. Keep them
+    /// apart by prefix.
+    ///
+    /// # Panics
+    /// As [`Node::start`].
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Node> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// The node's address with user, password and virtual host.
+    pub fn url(&self) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port())
+    }
+
+    /// The port that the node listens on at 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.launcher.ports.amqp
+    }
+
+    /// Ends the broker as a power cut would. Its data stays for [`Node::restart`].
+    pub fn kill(&self) {
+        if let Some(mut broker) = self.broker().take() {
+            broker.kill().expect("the broker can be killed");
+            broker.wait().expect("the broker was our child");
+        }
+    }
+
+    /// Boots the broker again, killing it first if it runs, with its data and on the same port.
+    ///
+    /// # Panics
+    /// It doesn't start.
+    pub fn restart(&self) {
+        self.kill();
+        *self.broker() = Some(self.launcher.boot());
+    }
+
+    /// Stops the broker in the middle of whatever it does; its connections stay open, dead silent.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets a frozen broker go on.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// Runs `rabbitmqctl` against the node and returns what it printed.
+    ///
+    /// # Panics
+    /// It fails; the message has its arguments and what it said.
+    pub fn ctl(&self, args: &[&str]) -> String {
+        let output = self
+            .launcher
+            .ctl()
+            .args(args)
+            .output()
+            .expect("rabbitmqctl can be run");
+        assert!(
+            output.status.success(),
+            "rabbitmqctl {args:?} failed: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Makes the node believe that it is short of memory, so that it blocks whoever publishes.
+    pub fn raise_memory_alarm(&self) {
+        self.ctl(&["-q", "set_vm_memory_high_watermark", "0"]);
+        self.await_alarm(true);
+    }
+
+    /// Ends the memory alarm.
+    pub fn clear_alarm(&self) {
+        self.ctl(&["-q", "set_vm_memory_high_watermark", "absolute", "2GB"]);
+        self.await_alarm(false);
+    }
+
+    fn await_alarm(&self, raised: bool) {
+        let until = Instant::now() + ALARM_WITHIN;
+        while self
+            .ctl(&["-q", "eval", "rabbit_alarm:get_alarms()."])
+            .contains("memory")
+            != raised
+        {
+            assert!(Instant::now() < until, "no alarm change: raised={raised}");
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let broker = self.broker();
+        let broker = broker.as_ref().expect("the broker runs");
+        boot::signal(broker, name);
+    }
+
+    fn broker(&self) -> MutexGuard<'_, Option<Child>> {
+        self.broker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,168 @@
+//! A connection that comes back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::channels::{Borrowed, Channels};
+use super::delays::Delays;
+use super::fault::ANSWER_WITHIN;
+use super::link::{Link, Target};
+use crate::{Health, QueueError};
+
+/// A link that lived this long was a good one: after its loss, the first attempts come fast again.
+const GOOD_AFTER: Duration = Duration::from_secs(10);
+
+/// Where a connection stands.
+enum State {
+    /// The first attempt is under way.
+    Connecting,
+    Up(Arc<Link>),
+    /// Between attempts, which go on.
+    Down(QueueError),
+    /// For good.
+    Closed,
+}
+
+/// A connection that is made again, in the background, whenever it is lost.
+pub(super) struct Connection {
+    state: watch::Sender<State>,
+    task: AbortHandle,
+}
+
+impl Connection {
+    pub(super) fn start(target: Target) -> Arc<Self> {
+        let state = watch::Sender::new(State::Connecting);
+        let runtime = target.runtime.clone();
+        let task = runtime.spawn(keep_connected(target, state.clone()));
+        Arc::new(Self {
+            state,
+            task: task.abort_handle(),
+        })
+    }
+
+    /// Waits until the first attempt has come to something, or until `deadline`.
+    ///
+    /// # Errors
+    /// It failed in a way that no waiting mends.
+    pub(super) async fn settled(&self, deadline: Instant) -> Result<(), QueueError> {
+        let mut state = self.state.subscribe();
+        let first = state.wait_for(|state| !matches!(state, State::Connecting));
+        match tokio::time::timeout_at(deadline.into(), first).await {
+            Ok(Ok(state)) => match &*state {
+                State::Down(error) if !error.is_transient() => Err(error.clone()),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// The link, if there is one now.
+    pub(super) fn link(&self) -> Result<Arc<Link>, QueueError> {
+        match &*self.state.borrow() {
+            State::Up(link) if link.is_up() => Ok(link.clone()),
+            State::Up(_) => Err(QueueError::Unavailable("just lost".to_owned())),
+            State::Connecting => Err(QueueError::Unavailable("still connecting".to_owned())),
+            State::Down(error) => Err(error.clone()),
+            State::Closed => Err(closed()),
+        }
+    }
+
+    /// The link, waiting for one.
+    ///
+    /// # Errors
+    /// Only what no waiting mends.
+    pub(super) async fn connected(&self) -> Result<Arc<Link>, QueueError> {
+        let mut state = self.state.subscribe();
+        let ready = state.wait_for(|state| match state {
+            State::Connecting => false,
+            State::Up(link) => link.is_up(),
+            State::Down(error) => !error.is_transient(),
+            State::Closed => true,
+        });
+        match ready.await.as_deref() {
+            Ok(State::Up(link)) => Ok(link.clone()),
+            Ok(State::Down(error)) => Err(error.clone()),
+            _ => Err(closed()),
+        }
+    }
+
+    /// A channel of the link that there is now, within a bounded time.
+    pub(super) async fn channel(&self) -> Result<Borrowed, QueueError> {
+        let link = self.link()?;
+        match tokio::time::timeout(ANSWER_WITHIN, Channels::borrow(&link)).await {
+            Ok(borrowed) => Ok(borrowed?),
+            Err(_) => Err(QueueError::Unavailable(
+                "all channels are in use".to_owned(),
+            )),
+        }
+    }
+
+    pub(super) fn health(&self) -> Health {
+        match self.link() {
+            Ok(link) => link.blocked().map_or(Health::Up, Health::Down),
+            Err(error) if error.is_transient() => Health::Down(error.to_string()),
+            Err(error) => Health::Broken(error.to_string()),
+        }
+    }
+
+    /// Disconnects for good, within a bounded time.
+    pub(super) async fn close(&self) {
+        self.task.abort();
+        if let State::Up(link) = self.state.send_replace(State::Closed) {
+            link.close().await;
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn closed() -> QueueError {
+    QueueError::Unavailable("the queue was closed".to_owned())
+}
+
+async fn keep_connected(target: Target, state: watch::Sender<State>) {
+    let mut delays = Delays::new();
+    let mut reported = None;
+    loop {
+        let outage = match Link::establish(&target).await {
+            Ok(link) => {
+                reported = None;
+                tracing::info!(role = ?target.role, "connected to the broker");
+                advance(&state, State::Up(link.clone()));
+                let since = Instant::now();
+                let outage = link.tend(&target.topology).await;
+                link.cut();
+                if since.elapsed() >= GOOD_AFTER {
+                    delays.reset();
+                }
+                outage
+            }
+            Err(outage) => outage,
+        };
+        let said = outage.to_string();
+        if reported.as_ref() != Some(&said) {
+            tracing::warn!(role = ?target.role, reason = %said, "not connected to the broker");
+            reported = Some(said);
+        }
+        advance(&state, State::Down(outage));
+        tokio::time::sleep(delays.next()).await;
+    }
+}
+
+/// A closed connection stays closed, also where it is closed at this very moment.
+fn advance(state: &watch::Sender<State>, next: State) {
+    state.send_if_modified(|state| {
+        let is_open = !matches!(state, State::Closed);
+        if is_open {
+            *state = next;
+        }
+        is_open
+    });
+}

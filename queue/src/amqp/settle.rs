@@ -1,0 +1,80 @@
+//! Ending a delivery.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use jiff::Timestamp;
+use lapin::Acker;
+use lapin::options::{BasicAckOptions, BasicNackOptions};
+
+use super::channels::Borrowed;
+use super::fault::answer;
+use super::publisher::{Letter, Publisher};
+use super::topology::Topology;
+use crate::traits::Settle;
+use crate::{Cause, QueueError, RawMessage};
+
+const BACK: BasicNackOptions = BasicNackOptions {
+    multiple: false,
+    requeue: true,
+};
+
+/// What a delivery of this consumer needs to end. The channel lives as long as one of them, also
+/// when its consumer is gone.
+pub(super) struct AmqpSettle {
+    pub(super) acker: Acker,
+    pub(super) channel: Arc<Borrowed>,
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) topology: Arc<Topology>,
+}
+
+/// Gives the message back without waiting, and without a runtime: the first poll hands the nack to
+/// lapin.
+pub(super) fn give_back(acker: &Acker) {
+    let _ = acker.nack(BACK).now_or_never();
+}
+
+#[async_trait]
+impl Settle for AmqpSettle {
+    async fn ack(self: Box<Self>) -> Result<(), QueueError> {
+        written(self.acker.ack(BasicAckOptions::default())).await
+    }
+
+    async fn dead_letter(
+        self: Box<Self>,
+        message: &RawMessage,
+        cause: &Cause,
+        died_at: Timestamp,
+    ) -> Result<(), QueueError> {
+        let letter = Letter::dead(&self.topology, message, cause, died_at);
+        self.publisher.publish(letter).await?;
+        self.ack().await
+    }
+
+    async fn release(self: Box<Self>) -> Result<(), QueueError> {
+        written(self.acker.nack(BACK)).await
+    }
+
+    fn abandon(self: Box<Self>) {}
+
+    fn is_lost(&self) -> bool {
+        self.acker.poisoned() || !self.channel.is_open()
+    }
+}
+
+/// Whatever was cut short, the message goes back; lapin does nothing where it was settled.
+impl Drop for AmqpSettle {
+    fn drop(&mut self) {
+        give_back(&self.acker);
+    }
+}
+
+/// Waits until the frame is on its way; the broker doesn't answer it.
+async fn written(sent: impl Future<Output = lapin::Result<bool>>) -> Result<(), QueueError> {
+    match answer(sent).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(QueueError::LeaseLost("its channel is gone".to_owned())),
+        Err(error) => Err(QueueError::LeaseLost(error.to_string())),
+    }
+}

@@ -1,0 +1,191 @@
+//! Our names on the broker, and how they are declared.
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{Channel, ExchangeKind};
+
+use super::fault::{ACCESS_REFUSED, PRECONDITION_FAILED, Unanswered, answer};
+use crate::{Options, QueueError};
+
+/// RabbitMQ 4 gives each quorum queue a limit of 20 deliveries and drops what exceeds it; every
+/// look at the dead letters counts as one. 3.x takes no negative number for "none".
+const NO_LIMIT: i32 = i32::MAX;
+
+/// Leaves room for the longest suffix and lease name within AMQP's 255 bytes.
+const LONGEST_PREFIX: usize = 100;
+
+/// The exchange and queue for requests, and those for dead letters.
+#[derive(Debug, Clone)]
+pub(super) struct Topology {
+    prefix: String,
+    /// The exchange that requests are published to.
+    pub(super) exchange: ShortString,
+    /// The queue that requests wait in; also the key that routes to it.
+    pub(super) queue: ShortString,
+    /// The exchange, and the queue, of the dead letters.
+    pub(super) dead: ShortString,
+    delivery_limit: u32,
+    max_length: Option<u64>,
+}
+
+impl Topology {
+    pub(super) fn new(options: &Options) -> Result<Self, QueueError> {
+        let prefix = &options.prefix;
+        if prefix.is_empty() || prefix.len() > LONGEST_PREFIX || prefix.starts_with("amq.") {
+            return Err(QueueError::Mismatch(format!(
+                "the prefix {prefix:?} can't start names on the broker: it needs 1 to \
+                 {LONGEST_PREFIX} bytes, and amq. is RabbitMQ's own"
+            )));
+        }
+        Ok(Self {
+            prefix: prefix.clone(),
+            exchange: name(prefix.clone())?,
+            queue: name(format!("{prefix}.redirect"))?,
+            dead: name(format!("{prefix}.dead"))?,
+            delivery_limit: options.delivery_limit,
+            max_length: options.max_length,
+        })
+    }
+
+    /// The queue whose exclusive owner holds the lease `lease`.
+    pub(super) fn lease(&self, lease: &str) -> Result<ShortString, QueueError> {
+        name(format!("{}.lease.{lease}", self.prefix))
+    }
+
+    /// Declares everything; what exists already as we need it is left alone.
+    pub(super) async fn declare(&self, channel: &Channel) -> Result<(), QueueError> {
+        // Whatever its routing key was: a letter that the broker makes keeps that of the request.
+        self.declare_exchange(channel, &self.dead, ExchangeKind::Fanout)
+            .await?;
+        self.declare_queue(channel, &self.dead, self.dead_arguments())
+            .await?;
+        self.bind(channel, &self.dead, &self.dead).await?;
+
+        self.declare_exchange(channel, &self.exchange, ExchangeKind::Direct)
+            .await?;
+        self.declare_queue(channel, &self.queue, self.queue_arguments())
+            .await?;
+        self.bind(channel, &self.queue, &self.exchange).await
+    }
+
+    fn queue_arguments(&self) -> FieldTable {
+        let mut arguments = quorum();
+        insert(
+            &mut arguments,
+            "x-delivery-limit",
+            i64::from(self.delivery_limit),
+        );
+        insert(
+            &mut arguments,
+            "x-dead-letter-exchange",
+            text(self.dead.as_str()),
+        );
+        // The default is at most once: a dead letter would be lost with the node that moves it.
+        insert(
+            &mut arguments,
+            "x-dead-letter-strategy",
+            text("at-least-once"),
+        );
+        if let Some(limit) = self.max_length {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            insert(&mut arguments, "x-max-length", limit);
+        }
+        arguments
+    }
+
+    fn dead_arguments(&self) -> FieldTable {
+        let mut arguments = quorum();
+        insert(&mut arguments, "x-delivery-limit", NO_LIMIT);
+        arguments
+    }
+
+    async fn declare_exchange(
+        &self,
+        channel: &Channel,
+        exchange: &ShortString,
+        kind: ExchangeKind,
+    ) -> Result<(), QueueError> {
+        let options = ExchangeDeclareOptions {
+            durable: true,
+            ..ExchangeDeclareOptions::default()
+        };
+        let asked =
+            channel.exchange_declare(exchange.clone(), kind, options, FieldTable::default());
+        answer(asked)
+            .await
+            .map_err(|error| self.refused("exchange", exchange, error))
+    }
+
+    async fn declare_queue(
+        &self,
+        channel: &Channel,
+        queue: &ShortString,
+        arguments: FieldTable,
+    ) -> Result<(), QueueError> {
+        let asked = channel.queue_declare(queue.clone(), QueueDeclareOptions::durable(), arguments);
+        answer(asked)
+            .await
+            .map(drop)
+            .map_err(|error| self.refused("queue", queue, error))
+    }
+
+    /// Binds by the queue's own name.
+    async fn bind(
+        &self,
+        channel: &Channel,
+        queue: &ShortString,
+        exchange: &ShortString,
+    ) -> Result<(), QueueError> {
+        let asked = channel.queue_bind(
+            queue.clone(),
+            exchange.clone(),
+            queue.clone(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        );
+        answer(asked)
+            .await
+            .map_err(|error| self.refused("queue", queue, error))
+    }
+
+    fn refused(&self, what: &str, name: &ShortString, error: Unanswered) -> QueueError {
+        match error.reply_code() {
+            // The broker's words name the argument and both its values.
+            Some(PRECONDITION_FAILED) => QueueError::Mismatch(format!(
+                "the {what} {name:?} exists on the broker, but not as we need it ({error}); delete \
+                 it once nothing in it is needed any more, or set the options that it was declared \
+                 with, or choose another prefix than {:?}",
+                self.prefix,
+                name = name.as_str(),
+            )),
+            Some(ACCESS_REFUSED) => QueueError::AccessRefused(format!(
+                "the broker doesn't let us declare the {what} {name:?} ({error}); give the user \
+                 the permissions configure, write and read on names that start with {:?}",
+                self.prefix,
+                name = name.as_str(),
+            )),
+            _ => error.into(),
+        }
+    }
+}
+
+fn name(text: String) -> Result<ShortString, QueueError> {
+    ShortString::try_new(text)
+        .map_err(|e| QueueError::Mismatch(format!("a name on the broker is too long: {e}")))
+}
+
+fn quorum() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    insert(&mut arguments, "x-queue-type", text("quorum"));
+    // A full queue says no to the publisher; the default drops the oldest message.
+    insert(&mut arguments, "x-overflow", text("reject-publish"));
+    arguments
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+fn insert(arguments: &mut FieldTable, name: &str, value: impl Into<AMQPValue>) {
+    arguments.insert(name.into(), value.into());
+}

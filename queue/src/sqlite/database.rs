@@ -1,0 +1,274 @@
+//! The file: opening it, telling it from others, and its transactions.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::QueueError;
+
+/// "FLXO", so that no other program's database is taken for a queue.
+const APPLICATION_ID: i32 = 0x464c_584f;
+
+/// The version of [`SCHEMA`].
+const SCHEMA_VERSION: i32 = 1;
+
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// How long another process may hold the file before a transaction of ours gives up.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// How long one wait for another process is: well below a disk's sync, as the lock is free soon.
+const BUSY_STEP: Duration = Duration::from_millis(1);
+
+/// The write-ahead log is cut back to this once it is checkpointed.
+const LOG_SIZE_LIMIT: i64 = 16 << 20;
+
+/// What a transaction must outlive once it is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// The process: leases, which mean nothing after a power failure as their holders are gone.
+    /// Not synced; SQLite's log stays consistent, and a later sync covers it.
+    Process,
+    /// A power failure: messages. Synced.
+    Power,
+}
+
+/// A connection to the queue's file.
+pub(super) struct Database {
+    path: PathBuf,
+    connection: Connection,
+    durability: Durability,
+}
+
+impl Database {
+    /// Opens the file at `path`, made if there is none.
+    pub(super) fn open(path: &Path) -> Result<Self, QueueError> {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(QueueError::Mismatch(format!(
+                "the queue's file can't be in {}: there is no such directory; create it or name \
+                 another file",
+                folder.display()
+            )));
+        }
+        let give_up = Instant::now() + BUSY;
+        loop {
+            match Self::try_open(path) {
+                // Changing a new file's journal mode doesn't wait for another process at the same.
+                Err(OpenError::Sqlite(error)) if is_busy(&error) && Instant::now() < give_up => {
+                    thread::sleep(BUSY_STEP);
+                }
+                Err(error) => return Err(error.explain(path)),
+                Ok(database) => return Ok(database),
+            }
+        }
+    }
+
+    fn try_open(path: &Path) -> Result<Self, OpenError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_handler(Some(wait_while_busy))?;
+        connection.set_prepared_statement_cache_capacity(64);
+
+        let new = match identity(&connection)? {
+            (APPLICATION_ID, SCHEMA_VERSION) => false,
+            (0, 0) if is_empty(&connection)? => true,
+            (APPLICATION_ID, version) => return Err(OpenError::OtherVersion(version)),
+            _ => return Err(OpenError::Foreign),
+        };
+        if new {
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        }
+        let journal: String =
+            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+        if journal != "wal" {
+            return Err(OpenError::NoSharedMemory);
+        }
+        if new {
+            create(&mut connection)?;
+        }
+        connection.pragma_update(None, "journal_size_limit", LOG_SIZE_LIMIT)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        Ok(Self {
+            path: path.to_owned(),
+            connection,
+            durability: Durability::Power,
+        })
+    }
+
+    /// The connection, to read.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Does `work` whole or not at all; once this returns `Ok`, it has the `durability`.
+    pub(super) fn transaction<T>(
+        &mut self,
+        durability: Durability,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        if self.durability != durability {
+            let synchronous = match durability {
+                Durability::Process => "NORMAL",
+                Durability::Power => "FULL",
+            };
+            self.connection
+                .pragma_update(None, "synchronous", synchronous)?;
+            self.durability = durability;
+        }
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let value = work(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+
+    /// A number that changes when another connection has changed the file.
+    pub(super) fn version(&self) -> rusqlite::Result<i64> {
+        self.connection
+            .prepare_cached("PRAGMA data_version")?
+            .query_row([], |row| row.get(0))
+    }
+
+    /// Gives disk space back that a backlog took, a little at a time.
+    pub(super) fn shrink(&self) -> rusqlite::Result<()> {
+        const PAGES: i64 = 1024;
+        let free: i64 = self
+            .connection
+            .prepare_cached("PRAGMA freelist_count")?
+            .query_row([], |row| row.get(0))?;
+        if free > PAGES {
+            // Each step frees one page.
+            let mut statement = self
+                .connection
+                .prepare_cached(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+            let mut steps = statement.query([])?;
+            while steps.next()?.is_some() {}
+        }
+        Ok(())
+    }
+}
+
+/// Its path, as errors name it.
+impl fmt::Display for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.path.display(), f)
+    }
+}
+
+fn wait_while_busy(waits: i32) -> bool {
+    thread::sleep(BUSY_STEP);
+    u128::from(waits.unsigned_abs()) * BUSY_STEP.as_millis() < BUSY.as_millis()
+}
+
+fn identity(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
+    Ok((pragma("application_id")?, pragma("user_version")?))
+}
+
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)",
+        [],
+        |row| row.get(0),
+    )
+}
+
+fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    if identity(&transaction)? == (0, 0) {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    transaction.commit()
+}
+
+enum OpenError {
+    Sqlite(rusqlite::Error),
+    Foreign,
+    OtherVersion(i32),
+    NoSharedMemory,
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl OpenError {
+    fn explain(self, path: &Path) -> QueueError {
+        let path = path.display();
+        QueueError::Mismatch(match self {
+            Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+                format!("{path} is no SQLite file: move it away or name another file")
+            }
+            Self::Sqlite(error) if is_damage(&error) => {
+                format!("the queue's file {path} is damaged ({error}): restore it or move it away")
+            }
+            Self::Sqlite(error) => {
+                return QueueError::Storage(format!("{path} can't be opened: {error}"));
+            }
+            Self::Foreign => {
+                format!("{path} is another program's database: name another file for the queue")
+            }
+            Self::OtherVersion(version) => format!(
+                "{path} was written by another version of this program (its schema is \
+                 {version}, this one's is {SCHEMA_VERSION}): use that version, or drain it there \
+                 and name another file"
+            ),
+            Self::NoSharedMemory => format!(
+                "{path} is on a file system that can't share memory between processes, such as a \
+                 network's: name a file on a local disk"
+            ),
+        })
+    }
+}
+
+/// Whether another process holds the file.
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
+}
+
+/// Whether the file itself is broken, which no waiting mends.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
+/// Whether it is the store that failed, so that anything else would have failed as well.
+pub(super) fn is_store_failure(error: &rusqlite::Error) -> bool {
+    is_busy(error)
+        || is_damage(error)
+        || matches!(
+            error.sqlite_error_code(),
+            Some(
+                ErrorCode::DiskFull
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::OutOfMemory
+                    | ErrorCode::PermissionDenied
+            )
+        )
+}
+
+/// The path of a file that stands beside the queue's own.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

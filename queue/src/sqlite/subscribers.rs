@@ -1,0 +1,81 @@
+//! The consumers of this process, as the writer thread sees them.
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::shared::ConsumerId;
+use super::tables::Leased;
+
+/// Who waits for deliveries, and for how many each.
+#[derive(Default)]
+pub(super) struct Subscribers {
+    list: Vec<Subscriber>,
+    turn: usize,
+}
+
+struct Subscriber {
+    consumer: ConsumerId,
+    /// How many more deliveries it may have out.
+    credit: usize,
+    deliveries: UnboundedSender<Leased>,
+}
+
+impl Subscribers {
+    pub(super) fn add(
+        &mut self,
+        consumer: ConsumerId,
+        prefetch: u16,
+        deliveries: UnboundedSender<Leased>,
+    ) {
+        self.list.push(Subscriber {
+            consumer,
+            credit: usize::from(prefetch.max(1)),
+            deliveries,
+        });
+    }
+
+    pub(super) fn remove(&mut self, consumer: ConsumerId) {
+        self.list.retain(|other| other.consumer != consumer);
+    }
+
+    /// One of its deliveries is settled.
+    pub(super) fn settled(&mut self, consumer: ConsumerId) {
+        if let Some(subscriber) = self.list.iter_mut().find(|s| s.consumer == consumer) {
+            subscriber.credit += 1;
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// How many deliveries all of them together can take now.
+    pub(super) fn credit(&self) -> usize {
+        self.list.iter().map(|subscriber| subscriber.credit).sum()
+    }
+
+    /// Hands the messages out in turn, and returns those that nobody took.
+    pub(super) fn hand_out(&mut self, leased: Vec<Leased>) -> Vec<Leased> {
+        let mut untaken = Vec::new();
+        for leased in leased {
+            match self.next_in_turn() {
+                Some(subscriber) => {
+                    subscriber.credit -= 1;
+                    if let Err(error) = subscriber.deliveries.send(leased) {
+                        untaken.push(error.0);
+                    }
+                }
+                None => untaken.push(leased),
+            }
+        }
+        untaken
+    }
+
+    fn next_in_turn(&mut self) -> Option<&mut Subscriber> {
+        let count = self.list.len();
+        let next = (0..count)
+            .map(|step| (self.turn + step) % count)
+            .find(|&index| self.list[index].credit > 0)?;
+        self.turn = next + 1;
+        self.list.get_mut(next)
+    }
+}

@@ -1,0 +1,84 @@
+//! The conformance suite on a real RabbitMQ node.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[macro_use]
+mod conformance;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use lapin::BasicProperties;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::FieldTable;
+use queue::amqp::AmqpQueue;
+use queue::{Options, Queue, RawMessage};
+use rabbitmq::Node;
+
+/// One prefix on the node that all stories share.
+struct Broker {
+    prefix: String,
+}
+
+impl conformance::Harness for Broker {
+    async fn fresh() -> Self {
+        static STORIES: AtomicU32 = AtomicU32::new(0);
+        let story = STORIES.fetch_add(1, Ordering::Relaxed);
+        // Booting blocks for seconds, also where another story does it.
+        tokio::task::spawn_blocking(Node::shared).await.unwrap();
+        Self {
+            prefix: format!("story{story}"),
+        }
+    }
+
+    async fn open(&self, options: Options) -> Arc<dyn Queue> {
+        let options = Options {
+            prefix: self.prefix.clone(),
+            ..options
+        };
+        let url = Node::shared().url().parse().unwrap();
+        Arc::new(AmqpQueue::open(&url, options).await.unwrap())
+    }
+
+    async fn put(&self, message: RawMessage) {
+        let connection = lapin::Connection::connect(
+            &Node::shared().url(),
+            lapin::ConnectionProperties::default(),
+        )
+        .await
+        .unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await
+            .unwrap();
+        let mut properties = BasicProperties::default().with_delivery_mode(2);
+        if let Some(id) = message.id {
+            properties = properties.with_message_id(id.into());
+        }
+        if let Some(kind) = message.kind {
+            properties = properties.with_type(kind.into());
+        }
+        if let Some(trace) = message.traceparent {
+            let mut headers = FieldTable::default();
+            headers.insert(
+                "traceparent".into(),
+                lapin::types::AMQPValue::LongString(trace.as_str().into()),
+            );
+            properties = properties.with_headers(headers);
+        }
+        let queue = format!("{}.redirect", self.prefix);
+        let confirm = channel
+            .basic_publish(
+                "".into(),
+                queue.into(),
+                BasicPublishOptions::default(),
+                &message.body,
+                properties,
+            )
+            .await
+            .unwrap();
+        assert!(confirm.await.unwrap().is_ack());
+    }
+}
+
+conformance_tests!(Broker);

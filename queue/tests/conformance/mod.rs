@@ -1,0 +1,211 @@
+//! What every backend must do, as stories over a [`Harness`]. A backend's test file says
+//!
+//! ```ignore
+//! #[macro_use]
+//! mod conformance;
+//! conformance_tests!(MyHarness);
+//! ```
+//!
+//! and gets each story as a test of its own.
+
+pub mod dead_letters;
+pub mod delivery;
+pub mod leases;
+pub mod publishing;
+mod requests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use queue::{Consumer, Delivery, Filter, Options, Queue, RawMessage, Stats};
+
+pub use requests::{message, number};
+
+/// How a story gets at the real thing. One harness is one queue that nobody else uses.
+pub trait Harness: Send + Sync + Sized {
+    /// A queue of this story's own, empty.
+    fn fresh() -> impl Future<Output = Self> + Send;
+
+    /// A handle on it, each time as a process of its own would open it. A story gives the same
+    /// options each time; the harness replaces `prefix`, and what else its backend needs.
+    fn open(&self, options: Options) -> impl Future<Output = Arc<dyn Queue>> + Send;
+
+    /// Puts a message on the queue as a foreign publisher would, durably.
+    fn put(&self, message: RawMessage) -> impl Future<Output = ()> + Send;
+}
+
+/// Makes each story a test on the harness `$harness`.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($harness:ty) => {
+        conformance_tests! { $harness;
+            delivery: [
+                a_published_message_is_delivered_and_gone_after_the_ack,
+                a_consumer_that_comes_later_gets_what_waits,
+                first_in_is_first_out,
+                the_trace_goes_with_the_message,
+                a_released_message_comes_again_flagged_and_counted_in_its_place,
+                a_dropped_delivery_comes_again,
+                an_ack_that_is_dropped_leaves_the_message_done_or_released,
+                waiting_for_a_delivery_can_be_given_up_without_losing_one,
+                the_prefetch_bounds_what_is_out,
+                consumers_share_and_none_gets_what_another_has,
+                a_consumer_can_come_and_go_at_any_time,
+                a_stopped_consumer_takes_no_more_but_keeps_what_it_has,
+                a_process_that_leaves_gives_its_deliveries_back,
+                a_handle_that_is_dropped_with_all_it_has_gives_its_deliveries_back,
+                a_message_that_kills_its_consumers_becomes_a_dead_letter_by_itself,
+                a_message_that_is_released_again_and_again_becomes_a_dead_letter_by_itself,
+                what_cannot_be_understood_is_delivered_as_it_is,
+            ]
+            publishing: [
+                two_thousand_publishes_at_once_reach_three_consumers_once_each,
+                publishes_that_are_given_up_leave_the_queue_usable,
+                what_was_published_is_there_after_a_restart,
+                a_full_queue_refuses_and_takes_again_once_there_is_room,
+                a_closed_queue_says_so_and_does_not_hang,
+            ]
+            dead_letters: [
+                a_dead_letter_keeps_the_message_and_the_cause,
+                listing_takes_nothing_and_goes_from_old_to_new,
+                dead_letters_are_chosen_by_id_reason_and_age,
+                a_replay_puts_the_request_back_and_marks_it,
+                a_replay_of_all_leaves_none_and_a_second_one_finds_none,
+                a_replay_leaves_the_others_where_they_are,
+                what_died_of_the_delivery_limit_can_be_replayed,
+                what_cannot_be_understood_is_kept_and_replayed_as_it_was,
+                discarded_dead_letters_are_gone_for_good,
+                an_id_stands_for_all_dead_letters_that_have_it,
+                a_lost_delivery_makes_no_dead_letter,
+                the_queue_tells_how_it_stands,
+            ]
+            leases: [
+                a_lease_has_one_holder_within_a_process,
+                a_lease_has_one_holder_among_processes,
+                leases_of_other_names_are_others,
+                a_holder_that_leaves_gives_its_leases_back,
+                a_lease_can_be_dropped_outside_the_runtime,
+                an_attempt_at_a_lease_that_is_given_up_does_not_keep_it,
+                of_many_who_try_at_once_one_gets_the_lease,
+            ]
+        }
+    };
+    ($harness:ty; $($module:ident: [$($story:ident,)*])*) => {$(
+        mod $module {
+            #[allow(unused_imports)]
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $story() {
+                    use $crate::conformance::Harness as _;
+                    $crate::conformance::$module::$story(<$harness>::fresh().await).await;
+                }
+            )*
+        }
+    )*};
+}
+
+/// Far beyond what anything here takes: a story that waits this long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Options under which nothing happens by itself within a story.
+pub fn options() -> Options {
+    Options {
+        publish_timeout: PATIENCE,
+        ..Options::default()
+    }
+}
+
+/// A message that this version can't understand.
+pub fn foreign(id: &str) -> RawMessage {
+    RawMessage {
+        id: Some(id.to_owned()),
+        kind: Some("redirect.v9".to_owned()),
+        body: vec![0, 0xff, b'{', b'"', 0x80],
+        traceparent: None,
+    }
+}
+
+/// Publishes the messages made from `numbers`, one after the other.
+pub async fn publish(queue: &Arc<dyn Queue>, numbers: impl IntoIterator<Item = u32>) {
+    for number in numbers {
+        queue.publish(&message(number)).await.unwrap();
+    }
+}
+
+/// The next delivery.
+pub async fn next(consumer: &mut Box<dyn Consumer>) -> Delivery {
+    tokio::time::timeout(PATIENCE, consumer.next())
+        .await
+        .expect("a delivery comes")
+        .unwrap()
+}
+
+/// Does with the delivery what a good consumer does.
+pub async fn ack(delivery: Delivery) {
+    delivery.ack().await.unwrap();
+}
+
+/// Takes and acknowledges `count` deliveries, and tells which requests they were.
+pub async fn take(consumer: &mut Box<dyn Consumer>, count: u32) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    for _ in 0..count {
+        let delivery = next(consumer).await;
+        numbers.push(number(&delivery));
+        ack(delivery).await;
+    }
+    numbers
+}
+
+/// Ends a process with a delivery in its hands. Nothing is said of the delivery, not by its drop
+/// either.
+pub async fn vanish(queue: Arc<dyn Queue>, consumer: Box<dyn Consumer>, delivery: Delivery) {
+    std::mem::forget(delivery);
+    std::mem::forget(consumer);
+    queue.close().await;
+}
+
+/// That no delivery comes while it would have had time to.
+pub async fn nothing_comes(consumer: &mut Box<dyn Consumer>) {
+    let waited = tokio::time::timeout(Duration::from_millis(400), consumer.next()).await;
+    if let Ok(delivery) = waited {
+        panic!(
+            "nothing was to come, but {:?} did",
+            delivery.unwrap().message
+        );
+    }
+}
+
+/// Waits until the queue stands as told: brokers count a little behind.
+pub async fn stats_become(queue: &Arc<dyn Queue>, what: &str, holds: impl Fn(&Stats) -> bool) {
+    let mut last = None;
+    let waited = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let stats = queue.stats().await.unwrap();
+            if holds(&stats) {
+                return;
+            }
+            last = Some(stats);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    if waited.await.is_err() {
+        panic!("never {what}: {last:?}");
+    }
+}
+
+/// Waits until no message is left, leased ones included.
+pub async fn become_empty(queue: &Arc<dyn Queue>) {
+    stats_become(queue, "empty", |s| {
+        s.ready == 0 && s.leased.unwrap_or(0) == 0
+    })
+    .await;
+}
+
+/// Waits until that many dead letters are there.
+pub async fn dead_letters_become(queue: &Arc<dyn Queue>, count: usize) -> Vec<queue::DeadLetter> {
+    stats_become(queue, "that many dead letters", |s| s.dead == count as u64).await;
+    let letters = queue.list(&Filter::default()).await.unwrap();
+    assert_eq!(letters.len(), count);
+    letters
+}

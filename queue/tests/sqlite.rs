@@ -1,0 +1,50 @@
+//! The conformance suite on a real file.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[macro_use]
+mod conformance;
+
+use std::sync::Arc;
+
+use queue::sqlite::SqliteQueue;
+use queue::{Options, Queue, RawMessage};
+
+struct SqliteFile {
+    folder: tempfile::TempDir,
+}
+
+impl SqliteFile {
+    fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("queue.db")
+    }
+}
+
+impl conformance::Harness for SqliteFile {
+    async fn fresh() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    async fn open(&self, options: Options) -> Arc<dyn Queue> {
+        Arc::new(SqliteQueue::open(&self.path(), options).await.unwrap())
+    }
+
+    async fn put(&self, message: RawMessage) {
+        rusqlite::Connection::open(self.path())
+            .unwrap()
+            .execute(
+                "INSERT INTO messages (id, kind, body, traceparent, published_at) VALUES (?, ?, ?, ?, 0)",
+                (
+                    message.id,
+                    message.kind,
+                    message.body,
+                    message.traceparent.as_ref().map(|t| t.as_str()),
+                ),
+            )
+            .unwrap();
+    }
+}
+
+conformance_tests!(SqliteFile);

@@ -1,0 +1,248 @@
+//! Files that are no queue, and what other programs and processes do to one that is.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use queue::sqlite::SqliteQueue;
+use queue::{Consumer, Delivery, Health, Options, Publish, PublishError, Queue, QueueError};
+
+#[path = "conformance/requests.rs"]
+mod requests;
+use requests::{message, number};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn options() -> Options {
+    Options {
+        publish_timeout: PATIENCE,
+        ..Options::default()
+    }
+}
+
+async fn open(path: &Path) -> SqliteQueue {
+    SqliteQueue::open(path, options()).await.unwrap()
+}
+
+async fn refusal(path: &Path) -> QueueError {
+    match SqliteQueue::open(path, options()).await {
+        Ok(_) => panic!("{path:?} was taken for a queue"),
+        Err(error) => error,
+    }
+}
+
+async fn next(consumer: &mut Box<dyn Consumer>) -> Delivery {
+    tokio::time::timeout(PATIENCE, consumer.next())
+        .await
+        .expect("a delivery comes")
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_queue_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    let text = "a shopping list, longer than a header of SQLite's: milk, bread, ".repeat(20);
+    fs::write(&path, &text).unwrap();
+    let error = refusal(&path).await;
+    assert!(matches!(error, QueueError::Mismatch(_)), "{error:?}");
+    assert!(!error.is_transient());
+    assert!(error.to_string().contains("notes.txt"), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+
+    let path = folder.path().join("address-book.db");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE people (name)").unwrap();
+    drop(other);
+    let before = fs::read(&path).unwrap();
+    let error = refusal(&path).await;
+    assert!(matches!(error, QueueError::Mismatch(_)), "{error:?}");
+    assert!(error.to_string().contains("another program"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_queue_of_another_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    open(&path).await.close().await;
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .pragma_update(None, "user_version", 7)
+        .unwrap();
+    let error = refusal(&path).await;
+    assert!(matches!(error, QueueError::Mismatch(_)), "{error:?}");
+    assert!(error.to_string().contains("version"), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_directory_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = refusal(&folder.path().join("no/such/queue.db")).await;
+    assert!(matches!(error, QueueError::Mismatch(_)), "{error:?}");
+    assert!(error.to_string().contains("no/such"), "{error}");
+
+    let error = refusal(folder.path()).await;
+    assert!(error.to_string().contains("can't be opened"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_damaged_while_it_was_closed_is_refused_or_reported_as_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let queue = open(&path).await;
+    for number in 0..200 {
+        queue.publish(&message(number)).await.unwrap();
+    }
+    queue.close().await;
+    let whole = fs::read(&path).unwrap();
+
+    // The first page holds the schema.
+    let mut damaged = whole.clone();
+    damaged[16..4096].fill(0xa5);
+    fs::write(&path, &damaged).unwrap();
+    let error = refusal(&path).await;
+    assert!(matches!(error, QueueError::Mismatch(_)), "{error:?}");
+
+    // The others hold the messages.
+    let mut damaged = whole.clone();
+    damaged[4096..].fill(0xa5);
+    fs::write(&path, &damaged).unwrap();
+    let queue = open(&path).await;
+    let refused = queue.publish(&message(1)).await.unwrap_err();
+    assert!(matches!(refused, PublishError::Storage(_)), "{refused}");
+    assert!(
+        matches!(queue.health(), Health::Broken(_)),
+        "{:?}",
+        queue.health()
+    );
+    assert!(queue.stats().await.is_err());
+    queue.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_may_open_a_new_file_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    for queue in join_all((0..12).map(|_| open(&path))).await {
+        queue.publish(&message(1)).await.unwrap();
+    }
+    assert_eq!(open(&path).await.stats().await.unwrap().ready, 12);
+}
+
+/// As somebody else's transaction.
+fn hold_the_file(path: &Path) -> rusqlite::Connection {
+    let holder = rusqlite::Connection::open(path).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    holder
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publish_gives_up_in_time_and_is_not_done_behind_its_publishers_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let options = Options {
+        publish_timeout: Duration::from_millis(100),
+        ..options()
+    };
+    let queue = SqliteQueue::open(&path, options).await.unwrap();
+    let holder = hold_the_file(&path);
+    // The writer waits for the file with the first of them, and never gets to see the others.
+    for number in 0..5 {
+        let refused = queue.publish(&message(number)).await.unwrap_err();
+        assert!(matches!(refused, PublishError::TimedOut(_)), "{refused}");
+    }
+    drop(holder);
+
+    let queue = open(&path).await;
+    queue.publish(&message(9)).await.unwrap();
+    let mut consumer = queue.consume(10).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.last() != Some(&9) {
+        let delivery = next(&mut consumer).await;
+        seen.push(number(&delivery));
+        delivery.ack().await.unwrap();
+    }
+    assert!(seen == [9] || seen == [0, 9], "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_change_that_fails_by_itself_takes_no_other_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let queue = open(&path).await;
+    let poison = message(13).encode().id.unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(&format!(
+            "CREATE TRIGGER poison BEFORE INSERT ON messages WHEN new.id = '{poison}'
+             BEGIN SELECT raise(ABORT, 'not this one'); END"
+        ))
+        .unwrap();
+
+    let messages: Vec<_> = (0..50).map(message).collect();
+    let published = join_all(messages.iter().map(|message| queue.publish(message))).await;
+    for (number, published) in published.iter().enumerate() {
+        assert_eq!(published.is_ok(), number != 13, "{number}: {published:?}");
+    }
+    assert_eq!(queue.stats().await.unwrap().ready, 49);
+    assert_eq!(queue.health(), Health::Up);
+}
+
+#[tokio::test]
+async fn the_age_of_the_oldest_message_can_be_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let queue = open(&folder.path().join("queue.db")).await;
+    assert_eq!(queue.oldest().await.unwrap(), None);
+    let before = Timestamp::now();
+    queue.publish(&message(1)).await.unwrap();
+    let oldest = queue.oldest().await.unwrap().unwrap();
+    queue.publish(&message(2)).await.unwrap();
+    // Stored to the millisecond.
+    assert!(oldest.as_millisecond() >= before.as_millisecond() && oldest <= Timestamp::now());
+
+    let mut consumer = queue.consume(2).await.unwrap();
+    let first = next(&mut consumer).await;
+    assert_eq!(queue.oldest().await.unwrap(), Some(oldest));
+    first.ack().await.unwrap();
+    assert!(queue.oldest().await.unwrap() >= Some(oldest));
+    next(&mut consumer).await.ack().await.unwrap();
+    assert_eq!(queue.oldest().await.unwrap(), None);
+}
+
+/// It may be frozen, given up, and resumed in the middle of taking messages.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_given_up_for_dead_takes_nothing_more_under_the_old_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let options = Options {
+        // It will not look at its own name for a quarter of this.
+        lease: Duration::from_secs(3600),
+        ..options()
+    };
+    let given_up = SqliteQueue::open(&path, options).await.unwrap();
+    let mut consumer = given_up.consume(10).await.unwrap();
+    given_up.publish(&message(0)).await.unwrap();
+    next(&mut consumer).await.ack().await.unwrap();
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute("DELETE FROM owners", [])
+        .unwrap();
+    for number in 1..4 {
+        given_up.publish(&message(number)).await.unwrap();
+    }
+    assert!(given_up.try_lease("sweep").await.unwrap().is_none());
+
+    let queue = open(&path).await;
+    assert!(queue.try_lease("sweep").await.unwrap().is_some());
+    let mut consumer = queue.consume(10).await.unwrap();
+    for expected in 1..4 {
+        let delivery = next(&mut consumer).await;
+        assert_eq!((number(&delivery), delivery.redelivered), (expected, false));
+        delivery.ack().await.unwrap();
+    }
+}

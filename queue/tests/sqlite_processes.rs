@@ -1,0 +1,354 @@
+//! Real processes that share a queue file, and are killed or frozen.
+//!
+//! The other process is this test binary again, told by an environment variable what to be.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Lines};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use queue::sqlite::SqliteQueue;
+use queue::{Consumer, Delivery, Options, Publish, Queue, Stats};
+
+#[path = "conformance/requests.rs"]
+mod requests;
+use requests::{message, number};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const ROLE: &str = "QUEUE_TEST_ROLE";
+const FILE: &str = "QUEUE_TEST_FILE";
+const LEASE: &str = "QUEUE_TEST_LEASE_MS";
+
+fn options(lease: Duration) -> Options {
+    Options {
+        lease,
+        delivery_limit: 3,
+        publish_timeout: PATIENCE,
+        ..Options::default()
+    }
+}
+
+/// So long that no test sees it end: what comes back earlier comes back for another reason.
+const NEVER: Duration = Duration::from_secs(3600);
+
+async fn open(path: &Path, lease: Duration) -> SqliteQueue {
+    SqliteQueue::open(path, options(lease)).await.unwrap()
+}
+
+async fn next(consumer: &mut Box<dyn Consumer>) -> Delivery {
+    tokio::time::timeout(PATIENCE, consumer.next())
+        .await
+        .expect("a delivery comes")
+        .unwrap()
+}
+
+/// The other process.
+struct Other {
+    child: Child,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Other {
+    fn start(role: &str, file: &Path, lease: Duration) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "the_other_process", "--nocapture"])
+            .env(ROLE, role)
+            .env(FILE, file)
+            .env(LEASE, lease.as_millis().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, output }
+    }
+
+    /// The next thing it says.
+    fn says(&mut self) -> Option<String> {
+        self.output
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| Some(line.split_once("says: ")?.1.to_owned()))
+    }
+
+    /// As a power cut would end it.
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn say(text: impl std::fmt::Display) {
+    println!("says: {text}");
+}
+
+/// What [`Other`] runs; nothing where it is run as a test.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_other_process() {
+    let Ok(role) = std::env::var(ROLE) else {
+        return;
+    };
+    let file = PathBuf::from(std::env::var_os(FILE).unwrap());
+    let lease = Duration::from_millis(std::env::var(LEASE).unwrap().parse().unwrap());
+    let queue = open(&file, lease).await;
+    match role.as_str() {
+        "holds three deliveries and a lease" => {
+            let _lease = queue.try_lease("sweep").await.unwrap().unwrap();
+            let mut consumer = queue.consume(3).await.unwrap();
+            let _held = [
+                next(&mut consumer).await,
+                next(&mut consumer).await,
+                next(&mut consumer).await,
+            ];
+            say("holding");
+            std::future::pending().await
+        }
+        "publishes without end" => {
+            let queue = std::sync::Arc::new(queue);
+            for lane in 0..16 {
+                let queue = queue.clone();
+                tokio::spawn(async move {
+                    for count in 0.. {
+                        let number = lane * 1_000_000 + count;
+                        queue.publish(&message(number)).await.unwrap();
+                        say(number);
+                    }
+                });
+            }
+            std::future::pending().await
+        }
+        "consumes without end" => {
+            let mut consumer = queue.consume(20).await.unwrap();
+            loop {
+                let delivery = next(&mut consumer).await;
+                // Before: killed in between, it is seen twice rather than never.
+                say(number(&delivery));
+                delivery.ack().await.unwrap();
+            }
+        }
+        "holds a delivery and acknowledges it when told" => {
+            let lease = queue.try_lease("sweep").await.unwrap().unwrap();
+            let mut consumer = queue.consume(1).await.unwrap();
+            let held = next(&mut consumer).await;
+            say(format!(
+                "holding, lost: {} {}",
+                held.is_lost(),
+                lease.is_lost()
+            ));
+            std::io::stdin().read_line(&mut String::new()).unwrap();
+            let lost = format!("lost: {} {}", held.is_lost(), lease.is_lost());
+            let acknowledged = held.ack().await;
+            say(format!("{lost}, acknowledged: {}", acknowledged.is_ok()));
+            let delivery = next(&mut consumer).await;
+            say(format!("goes on with {}", number(&delivery)));
+            delivery.ack().await.unwrap();
+            queue.close().await;
+        }
+        role => panic!("no role {role:?}"),
+    }
+}
+
+async fn becomes(queue: &SqliteQueue, what: &str, holds: impl Fn(&Stats) -> bool) {
+    let waited = tokio::time::timeout(PATIENCE, async {
+        while !holds(&queue.stats().await.unwrap()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("never {what}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_process_held_goes_to_others_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("queue.db");
+    let queue = open(&file, NEVER).await;
+    for number in 0..4 {
+        queue.publish(&message(number)).await.unwrap();
+    }
+    let mut other = Other::start("holds three deliveries and a lease", &file, NEVER);
+    assert_eq!(other.says().as_deref(), Some("holding"));
+    assert_eq!(queue.stats().await.unwrap().leased, Some(3));
+    assert!(queue.try_lease("sweep").await.unwrap().is_none());
+    other.kill();
+    drop(queue);
+
+    // As a service manager would start it again.
+    let queue = open(&file, NEVER).await;
+    let mut consumer = queue.consume(10).await.unwrap();
+    for expected in 0..4 {
+        let delivery = next(&mut consumer).await;
+        assert_eq!(number(&delivery), expected);
+        assert_eq!(delivery.redelivered, expected < 3);
+        assert_eq!(delivery.delivery_count, u32::from(expected < 3));
+        delivery.ack().await.unwrap();
+    }
+    assert!(queue.try_lease("sweep").await.unwrap().is_some());
+    queue.close().await;
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["queue.db"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_stays_takes_over_from_one_that_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("queue.db");
+    // It looks every quarter of this; the other's own lease never ends.
+    let queue = open(&file, Duration::from_secs(1)).await;
+    for number in 0..3 {
+        queue.publish(&message(number)).await.unwrap();
+    }
+    let mut other = Other::start("holds three deliveries and a lease", &file, NEVER);
+    assert_eq!(other.says().as_deref(), Some("holding"));
+    let mut consumer = queue.consume(10).await.unwrap();
+    other.kill();
+    for expected in 0..3 {
+        let delivery = next(&mut consumer).await;
+        assert_eq!((number(&delivery), delivery.delivery_count), (expected, 1));
+        delivery.ack().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_whose_consumers_are_killed_becomes_a_dead_letter() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("queue.db");
+    let queue = open(&file, NEVER).await;
+    for number in 0..3 {
+        queue.publish(&message(number)).await.unwrap();
+    }
+    for _ in 0..=options(NEVER).delivery_limit {
+        let mut other = Other::start("holds three deliveries and a lease", &file, NEVER);
+        assert_eq!(other.says().as_deref(), Some("holding"));
+        other.kill();
+    }
+    let _consumer = queue.consume(1).await.unwrap();
+    becomes(&queue, "dead letters", |stats| stats.dead == 3).await;
+    assert_eq!(queue.stats().await.unwrap().ready, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_publisher_was_told_is_durable_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("queue.db");
+    let mut other = Other::start("publishes without end", &file, NEVER);
+    let mut confirmed: BTreeSet<u32> = BTreeSet::new();
+    while confirmed.len() < 500 {
+        confirmed.insert(other.says().unwrap().parse().unwrap());
+    }
+    other.kill();
+    while let Some(number) = other.says() {
+        // The last line may be cut off.
+        confirmed.extend(number.parse::<u32>());
+    }
+
+    let queue = open(&file, NEVER).await;
+    let mut waiting = queue.stats().await.unwrap().ready;
+    let mut consumer = queue.consume(100).await.unwrap();
+    let mut seen = BTreeSet::new();
+    while waiting > 0 {
+        let delivery = next(&mut consumer).await;
+        assert!(!delivery.redelivered);
+        assert!(seen.insert(number(&delivery)), "stored twice");
+        delivery.ack().await.unwrap();
+        waiting -= 1;
+    }
+    let lost: Vec<_> = confirmed.difference(&seen).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_consumers_killed_under_load_every_message_is_seen() {
+    const COUNT: u32 = 3000;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("queue.db");
+    let queue = open(&file, Duration::from_secs(1)).await;
+    let mut seen = BTreeSet::new();
+    for round in 0..3 {
+        let numbers = round * COUNT / 3..(round + 1) * COUNT / 3;
+        let publishes = numbers.map(|number| {
+            let (queue, message) = (&queue, message(number));
+            async move { queue.publish(&message).await.unwrap() }
+        });
+        futures::future::join_all(publishes).await;
+        let mut others = [(); 2].map(|()| Other::start("consumes without end", &file, NEVER));
+        for other in &mut others {
+            for _ in 0..100 {
+                seen.extend(other.says().unwrap().parse::<u32>());
+            }
+        }
+        for other in &mut others {
+            other.kill();
+            while let Some(number) = other.says() {
+                seen.extend(number.parse::<u32>());
+            }
+        }
+    }
+    let mut consumer = queue.consume(50).await.unwrap();
+    while seen.len() < COUNT as usize {
+        let waited = tokio::time::timeout(PATIENCE, consumer.next()).await;
+        let missing = || (0..COUNT).filter(|n| !seen.contains(n)).collect::<Vec<_>>();
+        let delivery = waited
+            .unwrap_or_else(|_| panic!("lost: {:?}", missing()))
+            .unwrap();
+        let number = number(&delivery);
+        delivery.ack().await.unwrap();
+        seen.insert(number);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_process_loses_what_it_holds_and_cannot_take_it_back() {
+    let lease = Duration::from_secs(2);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("queue.db");
+    let queue = open(&file, lease).await;
+    queue.publish(&message(1)).await.unwrap();
+    let role = "holds a delivery and acknowledges it when told";
+    let mut other = Other::start(role, &file, lease);
+    assert_eq!(other.says().as_deref(), Some("holding, lost: false false"));
+
+    other.signal("-STOP");
+    let mut consumer = queue.consume(1).await.unwrap();
+    let taken_over = next(&mut consumer).await;
+    assert_eq!((number(&taken_over), taken_over.delivery_count), (1, 1));
+    let swept = queue.try_lease("sweep").await.unwrap().unwrap();
+
+    other.signal("-CONT");
+    drop(other.child.stdin.take());
+    let says = other.says();
+    assert_eq!(
+        says.as_deref(),
+        Some("lost: true true, acknowledged: false")
+    );
+    assert!(!taken_over.is_lost() && !swept.is_lost());
+    taken_over.ack().await.unwrap();
+    drop(consumer);
+
+    // It goes on under a new name.
+    queue.publish(&message(2)).await.unwrap();
+    assert_eq!(other.says().as_deref(), Some("goes on with 2"));
+    assert!(other.child.wait().unwrap().success());
+    becomes(&queue, "empty", |stats| {
+        stats.ready == 0 && stats.leased == Some(0)
+    })
+    .await;
+}
