@@ -13,8 +13,8 @@ use queue::Source;
 use twilio::{FormParams, SIGNATURE_HEADER, TaskQueueSid, TaskRouterEvent};
 
 use crate::filter::Ignored;
+use crate::ingest::Ingest;
 use crate::outcome::Outcome;
-use crate::server::Ingest;
 
 /// The parameter that chooses the plan whose TwiML is wanted.
 const PLAN_PARAMETER: &str = "TaskQueueSid";

@@ -1,35 +1,22 @@
-//! The service: what it needs, and how it is served.
+//! What the service needs, and what it does with an event.
 
 use std::collections::HashSet;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
 use jiff::Timestamp;
 use queue::sqlite::SqliteQueue;
 use queue::{Message, PublishError, Queue, Source, TraceParent};
 use service::settings::TwilioSettings;
 use service::{Host, Plans};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use twilio::{AccountSid, SignatureVerifier, SignedUrl, TaskRouterEvent, TaskSid};
 
 use crate::filter::{Ignored, redirect_request};
 use crate::hand_over::HandOver;
-use crate::handlers;
 use crate::metrics::Metrics;
 use crate::outcome::Outcome;
 use crate::settings::IngestSettings;
 use crate::spool;
-
-/// The largest form: some times what TaskRouter lets a task's attributes take.
-const MAX_FORM_BYTES: usize = 256 * 1024;
-
-/// The largest batch of Event Streams.
-const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
 /// How many tasks without a call are remembered, to warn of each once.
 const MAX_WARNED: usize = 1024;
@@ -47,9 +34,9 @@ pub struct Ingest {
     pub(crate) plans: Plans,
     pub(crate) metrics: Metrics,
     account: AccountSid,
-    hand_over: HandOver,
-    spool: Option<Arc<SqliteQueue>>,
-    stop_timeout: Duration,
+    pub(crate) hand_over: HandOver,
+    pub(crate) spool: Option<Arc<SqliteQueue>>,
+    pub(crate) stop_timeout: Duration,
     warned: Mutex<HashSet<TaskSid>>,
 }
 
@@ -94,59 +81,6 @@ impl Ingest {
             stop_timeout: settings.stop_timeout,
             warned: Mutex::default(),
         })
-    }
-
-    /// Serves on `listener` until `stop` is cancelled, then finishes the callbacks under way,
-    /// within the stop timeout.
-    ///
-    /// # Errors
-    /// The listener fails.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
-        let stop_timeout = self.stop_timeout;
-        tracing::info!(listen = %listener.local_addr()?, url = ?self.events_url, "ingest is up");
-        let draining = self.spool.clone().map(|spool| {
-            let queue = self.hand_over.queue.clone();
-            let drain = spool::drain(spool, queue, self.metrics.clone(), stop.clone());
-            tokio::spawn(async move {
-                if let Err(error) = drain.await {
-                    tracing::error!(%error, "the spool is drained no more");
-                }
-            })
-        });
-        let spool = self.spool.clone();
-        let router = Router::new()
-            .route(
-                EVENT_STREAM_PATH,
-                post(handlers::event_stream).layer(DefaultBodyLimit::max(MAX_BATCH_BYTES)),
-            )
-            .route(EVENTS_PATH, post(handlers::event_callback))
-            .route(
-                TWIML_PATH,
-                get(handlers::redirect_twiml).post(handlers::redirect_twiml),
-            )
-            .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-            .with_state(Arc::new(self));
-        let stopping = stop.clone();
-        let served = axum::serve(listener, router)
-            .with_graceful_shutdown(async move { stopping.cancelled().await })
-            .into_future();
-        let ended = tokio::select! {
-            ended = served => ended,
-            () = async {
-                stop.cancelled().await;
-                tokio::time::sleep(stop_timeout).await;
-            } => {
-                tracing::warn!("callbacks still under way were cut off by the stop timeout");
-                Ok(())
-            }
-        };
-        if let Some(draining) = draining {
-            draining.abort();
-        }
-        if let Some(spool) = spool {
-            spool.close().await;
-        }
-        ended
     }
 
     /// Takes one event of Twilio's.

@@ -7,6 +7,7 @@ mod app;
 mod filter;
 mod hand_over;
 mod handlers;
+mod ingest;
 mod metrics;
 mod outcome;
 mod server;
@@ -14,5 +15,5 @@ mod settings;
 mod spool;
 
 pub use app::App;
-pub use server::Ingest;
+pub use ingest::Ingest;
 pub use settings::{IngestArgs, IngestSettings, PublicUrl, SpoolSettings};

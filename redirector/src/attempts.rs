@@ -7,7 +7,7 @@ use retry::Delays;
 use twilio::rest::RestError;
 
 use crate::classify::{Verdict, verdict};
-use crate::job::End;
+use crate::end::End;
 
 /// What follows a failed attempt.
 #[derive(Debug)]

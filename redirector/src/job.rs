@@ -13,6 +13,7 @@ use twilio::rest::Instructions;
 
 use crate::attempts::{Attempts, Next};
 use crate::calls::Calls;
+use crate::end::End;
 use crate::metrics::Metrics;
 use crate::patience::{Interrupted, Patience};
 use crate::settings::{RedirectorSettings, TwimlDelivery};
@@ -23,36 +24,6 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 /// How much longer than an event is taken at its word its call stays claimed, so that clocks which
 /// differ a little leave no gap.
 const CLAIM_MARGIN: Duration = Duration::from_secs(1);
-
-/// How a delivery ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
-    /// The caller was redirected, by us.
-    Redirected,
-    /// The caller waited no more: redirected before, or with an agent.
-    AlreadyHandled,
-    /// The caller had hung up.
-    CallEnded,
-    /// It can't be done.
-    Dead(Cause),
-    /// We stop: another consumer takes it.
-    Released,
-    /// The queue has given it to somebody else meanwhile.
-    Lost,
-}
-
-impl End {
-    pub(crate) fn as_str(&self) -> &'static str {
-        match self {
-            Self::Redirected => "redirected",
-            Self::AlreadyHandled => "already_handled",
-            Self::CallEnded => "call_ended",
-            Self::Dead(_) => "dead_letter",
-            Self::Released => "released",
-            Self::Lost => "lost",
-        }
-    }
-}
 
 /// What all deliveries of the process share.
 pub(crate) struct Desk {

@@ -8,6 +8,7 @@ mod app;
 mod attempts;
 mod calls;
 mod classify;
+mod end;
 mod gate;
 mod job;
 mod metrics;

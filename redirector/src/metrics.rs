@@ -12,8 +12,8 @@ use prometheus_client::registry::Registry;
 use queue::Reason;
 use twilio::rest::{Exchange, Observer};
 
+use crate::end::End;
 use crate::gate::Reading;
-use crate::job::End;
 use crate::twilio_api::Standing;
 
 /// 50 ms … 60 s, where callers live.

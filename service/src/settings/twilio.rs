@@ -65,11 +65,19 @@ pub struct TwilioArgs {
     pub api_url: Option<String>,
 
     /// How long a connection to Twilio may take to open  [default: 2s]
-    #[arg(long, env = "TWILIO_CONNECT_TIMEOUT", value_name = "DURATION")]
+    #[arg(
+        long = "twilio-connect-timeout",
+        env = "TWILIO_CONNECT_TIMEOUT",
+        value_name = "DURATION"
+    )]
     pub connect_timeout: Option<String>,
 
     /// How long a request to Twilio may take  [default: 10s]
-    #[arg(long, env = "TWILIO_TIMEOUT", value_name = "DURATION")]
+    #[arg(
+        long = "twilio-timeout",
+        env = "TWILIO_TIMEOUT",
+        value_name = "DURATION"
+    )]
     pub timeout: Option<String>,
 }
 
