@@ -86,6 +86,8 @@ pub enum When {
     Always,
     /// The next so many times, then no more.
     Next(u32),
+    /// Not the next so many times, then every time.
+    After(u32),
     /// With this probability, from 0 to 1.
     Probability(f64),
 }
@@ -98,6 +100,11 @@ impl When {
             Self::Next(left) => {
                 *left -= 1;
                 true
+            }
+            Self::After(0) => true,
+            Self::After(left) => {
+                *left -= 1;
+                false
             }
             Self::Probability(p) => random.random::<f64>() < *p,
         }
@@ -137,6 +144,14 @@ impl Rule {
     pub fn next(self, count: u32) -> Self {
         Self {
             when: When::Next(count),
+            ..self
+        }
+    }
+
+    /// From the next but `count` on.
+    pub fn after(self, count: u32) -> Self {
+        Self {
+            when: When::After(count),
             ..self
         }
     }
@@ -320,6 +335,15 @@ mod tests {
         faults.add(Rule::on([Endpoint::UpdateCall], Fault::Hang).next(2));
         assert_eq!(faults.for_request(Endpoint::FetchCall).fault, None);
         for expected in [Some(Fault::Hang), Some(Fault::Hang), None] {
+            assert_eq!(faults.for_request(Endpoint::UpdateCall).fault, expected);
+        }
+    }
+
+    #[test]
+    fn a_rule_after_two_leaves_two_alone_and_then_none() {
+        let faults = Faults::seeded(1);
+        faults.add(Rule::everywhere(Fault::Hang).after(2));
+        for expected in [None, None, Some(Fault::Hang), Some(Fault::Hang)] {
             assert_eq!(faults.for_request(Endpoint::UpdateCall).fault, expected);
         }
     }

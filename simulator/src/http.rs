@@ -7,8 +7,15 @@ mod paging;
 mod request;
 mod serve;
 
+mod accounts;
 mod calls;
+mod dialing_permissions;
+mod flows;
+mod incoming_numbers;
 mod members;
+mod sinks;
+mod subscriptions;
+mod task_channels;
 mod task_queues;
 mod tasks;
 mod voice_queues;

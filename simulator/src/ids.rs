@@ -3,8 +3,8 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use twilio::{
-    AccountSid, ApiKeySid, CallSid, E164, EventSid, QueueSid, TaskChannelSid, TaskQueueSid,
-    TaskSid, WorkflowSid, WorkspaceSid,
+    AccountSid, ApiKeySid, CallSid, E164, EventSid, FlowSid, PhoneNumberSid, QueueSid, SinkSid,
+    SubscriptionSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
 };
 
 use crate::config::Account;
@@ -31,6 +31,10 @@ impl Ids {
         api_key: ApiKeySid;
         call: CallSid;
         event: EventSid;
+        flow: FlowSid;
+        phone_number: PhoneNumberSid;
+        sink: SinkSid;
+        subscription: SubscriptionSid;
         voice_queue: QueueSid;
         task: TaskSid;
         task_channel: TaskChannelSid;

@@ -15,6 +15,7 @@ mod http;
 mod ids;
 mod journal;
 mod ordered;
+mod provisioning;
 mod resources;
 mod simulator;
 mod state;
@@ -30,6 +31,7 @@ pub use journal::{
     CallbackOutcome, CallbackRecord, CallerLog, Dial, DialOutcome, Entry, HangUp, Heard,
     Instructions, Journal, RequestOutcome, RequestRecord, Transport,
 };
+pub use provisioning::NumberTaker;
 pub use resources::TaskStatus;
 pub use simulator::{Caller, PlaceCall, Simulator, StartError};
 pub use state::{Begin, PlaceCallError, State, TaskView};

@@ -1,6 +1,9 @@
 //! What an account holds.
 
 mod call;
+mod event_streams;
+mod flow;
+mod incoming_number;
 mod task;
 mod task_queue;
 mod voice_queue;
@@ -8,9 +11,14 @@ mod workflow;
 mod workspace;
 
 pub(crate) use call::{Activity, Call, CallStatus};
+pub(crate) use event_streams::{Sink, Subscription};
+pub(crate) use flow::{Flow, FlowStatus, check_definition};
+pub(crate) use incoming_number::IncomingNumber;
 pub(crate) use task::Task;
 pub use task::TaskStatus;
 pub(crate) use task_queue::{TaskOrder, TaskQueue};
 pub(crate) use voice_queue::{LARGEST_QUEUE, VoiceQueue};
-pub(crate) use workflow::{Target, Workflow, parse_configuration, sequential_configuration};
+pub(crate) use workflow::{
+    Routing, Target, Workflow, parse_configuration, sequential_configuration,
+};
 pub(crate) use workspace::Workspace;

@@ -28,7 +28,7 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 
 /// A running simulator. It ends when this is dropped.
 pub struct Simulator {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     gate: Gate,
     api_url: Url,
     demo: Demo,

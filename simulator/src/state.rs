@@ -6,14 +6,15 @@ mod emit;
 mod tasks;
 mod world;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use twilio::{
-    CallSid, E164, QueueSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+    CallSid, E164, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid, TaskChannelSid,
+    TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
 };
 use url::Url;
 
@@ -28,7 +29,8 @@ use crate::ids::Ids;
 use crate::journal::{CallerLog, DialOutcome, Entry, Heard, Journal, Transport};
 use crate::ordered::Ordered;
 use crate::resources::{
-    Activity, Call, CallStatus, Task, TaskQueue, TaskStatus, VoiceQueue, Workflow, Workspace,
+    Activity, Call, CallStatus, Flow, IncomingNumber, Sink, Subscription, Task, TaskQueue,
+    TaskStatus, VoiceQueue, Workflow, Workspace,
 };
 use crate::story::{Moment, Story};
 
@@ -45,6 +47,12 @@ pub struct State {
     pub(crate) calls: Ordered<CallSid, Call>,
     pub(crate) voice_queues: Ordered<QueueSid, VoiceQueue>,
     voice_queue_of: HashMap<WorkflowSid, QueueSid>,
+    pub(crate) flows: Ordered<FlowSid, Flow>,
+    pub(crate) sinks: Ordered<SinkSid, Sink>,
+    pub(crate) subscriptions: Ordered<SubscriptionSid, Subscription>,
+    pub(crate) incoming_numbers: Ordered<PhoneNumberSid, IncomingNumber>,
+    /// By ISO code.
+    pub(crate) forbidden_countries: HashSet<String>,
     pub(crate) dial_outcomes: HashMap<E164, DialOutcome>,
     pub(crate) event_stream: Option<EventStream>,
     pub(crate) journal: Journal,

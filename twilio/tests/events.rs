@@ -1,5 +1,7 @@
 //! Events as TaskRouter and Event Streams send them.
 
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use twilio::{EventError, EventType, FormParams, TaskRouterEvent};

@@ -1,5 +1,7 @@
 //! `X-Twilio-Signature` against the vectors of Twilio's own libraries and documentation.
 
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use twilio::{
     AuthToken, FormParams, SignatureError, SignatureVerifier, SignedUrl, sign_body, sign_form,

@@ -1,5 +1,7 @@
 //! The TwiML that a redirected caller hears.
 
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use quick_xml::Reader;
 use quick_xml::events::Event;

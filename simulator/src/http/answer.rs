@@ -19,6 +19,15 @@ impl Answer {
         Self::json(201, resource)
     }
 
+    /// 204, as after a deletion.
+    pub(super) fn no_content() -> Self {
+        Self {
+            status: 204,
+            etag: None,
+            body: Vec::new(),
+        }
+    }
+
     pub(super) fn with_etag(self, etag: String) -> Self {
         Self {
             etag: Some(etag),

@@ -29,6 +29,28 @@ pub enum Endpoint {
     CreateTask,
     FetchTask,
     UpdateTask,
+    UpdateTaskQueue,
+    DeleteTaskQueue,
+    UpdateWorkflow,
+    DeleteWorkflow,
+    ListTaskChannel,
+    FetchAccount,
+    ListIncomingPhoneNumber,
+    FetchIncomingPhoneNumber,
+    UpdateIncomingPhoneNumber,
+    FetchDialingPermissionsCountry,
+    ListFlow,
+    CreateFlow,
+    FetchFlow,
+    UpdateFlow,
+    DeleteFlow,
+    UpdateFlowValidate,
+    ListSink,
+    CreateSink,
+    DeleteSink,
+    ListSubscription,
+    CreateSubscription,
+    DeleteSubscription,
 }
 
 /// HTTP methods that the API knows.
@@ -36,6 +58,7 @@ pub enum Endpoint {
 pub(super) enum Method {
     Get,
     Post,
+    Delete,
 }
 
 /// Answers one kind of request. Whatever it changes, it changes before it returns.
@@ -64,6 +87,19 @@ impl Route {
         Self {
             endpoint,
             method: Method::Post,
+            template,
+            handler,
+        }
+    }
+
+    pub(super) const fn delete(
+        endpoint: Endpoint,
+        template: &'static str,
+        handler: Handler,
+    ) -> Self {
+        Self {
+            endpoint,
+            method: Method::Delete,
             template,
             handler,
         }

@@ -16,21 +16,31 @@ use super::answer::{Answer, ApiError};
 use super::connection::Line;
 use super::endpoint::{Method, Route};
 use super::request::ApiRequest;
-use super::{calls, control, members, task_queues, tasks, voice_queues, workflows, workspaces};
+use super::{
+    accounts, calls, control, dialing_permissions, flows, incoming_numbers, members, sinks,
+    subscriptions, task_channels, task_queues, tasks, voice_queues, workflows, workspaces,
+};
 use crate::core::{Core, Flight};
 use crate::faults::{Fate, Fault, Loss};
 use crate::journal::{LogId, RequestOutcome, RequestRecord};
 
 const MAX_BODY: usize = 1 << 20;
 
-const ROUTES: [&[Route]; 7] = [
+const ROUTES: [&[Route]; 14] = [
+    accounts::ROUTES,
     calls::ROUTES,
+    incoming_numbers::ROUTES,
     voice_queues::ROUTES,
     members::ROUTES,
     workspaces::ROUTES,
     task_queues::ROUTES,
     workflows::ROUTES,
     tasks::ROUTES,
+    task_channels::ROUTES,
+    flows::ROUTES,
+    sinks::ROUTES,
+    subscriptions::ROUTES,
+    dialing_permissions::ROUTES,
 ];
 
 /// Twilio's API and the simulator's own, on one address: their paths don't collide.
@@ -40,6 +50,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         let filter = match route.method {
             Method::Get => MethodFilter::GET,
             Method::Post => MethodFilter::POST,
+            Method::Delete => MethodFilter::DELETE,
         };
         // The router takes parameters only as whole segments.
         let path = route.template.replace("}.json", "}");

@@ -66,10 +66,8 @@ fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         configuration,
         created: state.now(),
     };
-    if !sink
-        .destination()
-        .is_some_and(|url| url::Url::parse(url).is_ok())
-    {
+    let destination = sink.destination().map(url::Url::parse);
+    if !matches!(destination, Some(Ok(_))) {
         let message = "SinkConfiguration has no valid destination";
         return Err(ApiError::invalid(message));
     }

@@ -13,8 +13,7 @@ use crate::state::State;
 
 const TASK_CHANNELS: &str = "/v1/Workspaces/{WorkspaceSid}/TaskChannels";
 
-pub(super) const ROUTES: &[Route] =
-    &[Route::get(Endpoint::ListTaskChannel, TASK_CHANNELS, list)];
+pub(super) const ROUTES: &[Route] = &[Route::get(Endpoint::ListTaskChannel, TASK_CHANNELS, list)];
 
 #[derive(Serialize)]
 struct Shown {

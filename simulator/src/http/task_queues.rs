@@ -19,6 +19,8 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get(Endpoint::ListTaskQueue, TASK_QUEUES, list),
     Route::post(Endpoint::CreateTaskQueue, TASK_QUEUES, create),
     Route::get(Endpoint::FetchTaskQueue, TASK_QUEUE, fetch),
+    Route::post(Endpoint::UpdateTaskQueue, TASK_QUEUE, update),
+    Route::delete(Endpoint::DeleteTaskQueue, TASK_QUEUE, delete),
 ];
 
 #[derive(Serialize)]
@@ -76,13 +78,7 @@ fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
 fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     let workspace = super::workspace(state, request)?;
     let friendly_name = request.required("FriendlyName")?;
-    let taken = state
-        .task_queues
-        .values()
-        .any(|queue| queue.workspace == workspace && queue.friendly_name == friendly_name);
-    if taken {
-        return Err(super::name_taken("TaskQueue", friendly_name));
-    }
+    check_name(state, workspace, friendly_name, None)?;
     let max_reserved_workers = request.parsed("MaxReservedWorkers")?.unwrap_or(1);
     if !(1..=50).contains(&max_reserved_workers) {
         let message = "MaxReservedWorkers must be from 1 to 50";
@@ -107,6 +103,65 @@ fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     let answer = Answer::created(&show(state, &queue));
     state.task_queues.insert(queue.sid, queue);
     Ok(answer)
+}
+
+/// Names are unique in a workspace.
+fn check_name(
+    state: &State,
+    workspace: WorkspaceSid,
+    name: &str,
+    except: Option<TaskQueueSid>,
+) -> Result<(), ApiError> {
+    let taken = state.task_queues.values().any(|queue| {
+        queue.workspace == workspace && queue.friendly_name == name && except != Some(queue.sid)
+    });
+    match taken {
+        true => Err(super::name_taken("TaskQueue", name)),
+        false => Ok(()),
+    }
+}
+
+fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+    let workspace = super::workspace(state, request)?;
+    let sid: TaskQueueSid = request.sid("Sid")?;
+    if let Some(name) = request.form("FriendlyName") {
+        check_name(state, workspace, name, Some(sid))?;
+    }
+    let now = state.now();
+    let queue = state.task_queues.get_mut(&sid);
+    let queue = queue
+        .filter(|queue| queue.workspace == workspace)
+        .ok_or_else(|| request.not_found())?;
+    if let Some(name) = request.form("FriendlyName") {
+        name.clone_into(&mut queue.friendly_name);
+    }
+    if let Some(expression) = request.form("TargetWorkers") {
+        expression.clone_into(&mut queue.target_workers);
+    }
+    queue.updated = now;
+    fetch(state, request)
+}
+
+fn delete(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+    let workspace = super::workspace(state, request)?;
+    let sid: TaskQueueSid = request.sid("Sid")?;
+    let queue = state.task_queues.get(&sid);
+    queue
+        .filter(|queue| queue.workspace == workspace)
+        .ok_or_else(|| request.not_found())?;
+    let user = state
+        .workflows
+        .values()
+        .find(|workflow| workflow.routing.queues().any(|queue| queue == sid));
+    if let Some(user) = user {
+        let message = format!(
+            "Cannot delete TaskQueue {sid} because Workflow {} refers to it",
+            user.sid
+        );
+        return Err(ApiError::invalid(message));
+    }
+    state.task_queues.remove(&sid);
+    Ok(Answer::no_content())
 }
 
 fn show<'a>(state: &State, queue: &'a TaskQueue) -> Shown<'a> {

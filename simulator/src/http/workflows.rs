@@ -9,7 +9,7 @@ use super::endpoint::{Endpoint, Route};
 use super::paging::{Meta, page};
 use super::request::ApiRequest;
 use crate::dates::iso8601;
-use crate::resources::{Workflow, parse_configuration};
+use crate::resources::{Routing, Workflow, parse_configuration};
 use crate::state::State;
 
 const WORKFLOWS: &str = "/v1/Workspaces/{WorkspaceSid}/Workflows";
@@ -25,6 +25,8 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get(Endpoint::ListWorkflow, WORKFLOWS, list),
     Route::post(Endpoint::CreateWorkflow, WORKFLOWS, create),
     Route::get(Endpoint::FetchWorkflow, WORKFLOW, fetch),
+    Route::post(Endpoint::UpdateWorkflow, WORKFLOW, update),
+    Route::delete(Endpoint::DeleteWorkflow, WORKFLOW, delete),
 ];
 
 #[derive(Serialize)]
@@ -88,15 +90,7 @@ fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     if taken {
         return Err(super::name_taken("Workflow", friendly_name));
     }
-    let routing =
-        parse_configuration(configuration).map_err(|e| ApiError::invalid(e.to_string()))?;
-    if let Some(unknown) = routing
-        .queues()
-        .find(|queue| state.task_queues.get(queue).is_none())
-    {
-        let message = format!("Configuration names TaskQueue {unknown}, which does not exist");
-        return Err(ApiError::invalid(message));
-    }
+    let routing = routing(state, configuration)?;
     let task_reservation_timeout = request.parsed("TaskReservationTimeout")?.unwrap_or(120);
     if task_reservation_timeout > 86_400 {
         let message = "TaskReservationTimeout must be at most 86400";
@@ -119,6 +113,54 @@ fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     let answer = Answer::created(&show(state, &workflow));
     state.workflows.insert(workflow.sid, workflow);
     Ok(answer)
+}
+
+fn routing(state: &State, configuration: &str) -> Result<Routing, ApiError> {
+    let routing =
+        parse_configuration(configuration).map_err(|e| ApiError::invalid(e.to_string()))?;
+    if let Some(unknown) = routing
+        .queues()
+        .find(|queue| state.task_queues.get(queue).is_none())
+    {
+        let message = format!("Configuration names TaskQueue {unknown}, which does not exist");
+        return Err(ApiError::invalid(message));
+    }
+    Ok(routing)
+}
+
+/// Tasks under way keep their route.
+fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+    let workspace = super::workspace(state, request)?;
+    let sid: WorkflowSid = request.sid("Sid")?;
+    let configuration = match request.form("Configuration") {
+        Some(text) => Some((text.to_owned(), routing(state, text)?)),
+        None => None,
+    };
+    let now = state.now();
+    let workflow = state.workflows.get_mut(&sid);
+    let workflow = workflow
+        .filter(|workflow| workflow.workspace == workspace)
+        .ok_or_else(|| request.not_found())?;
+    if let Some((text, routing)) = configuration {
+        workflow.configuration = text;
+        workflow.routing = routing;
+    }
+    if let Some(name) = request.form("FriendlyName") {
+        name.clone_into(&mut workflow.friendly_name);
+    }
+    workflow.updated = now;
+    fetch(state, request)
+}
+
+fn delete(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+    let workspace = super::workspace(state, request)?;
+    let sid: WorkflowSid = request.sid("Sid")?;
+    let workflow = state.workflows.get(&sid);
+    workflow
+        .filter(|workflow| workflow.workspace == workspace)
+        .ok_or_else(|| request.not_found())?;
+    state.workflows.remove(&sid);
+    Ok(Answer::no_content())
 }
 
 fn show<'a>(state: &State, workflow: &'a Workflow) -> Shown<'a> {

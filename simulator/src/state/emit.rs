@@ -25,19 +25,28 @@ impl State {
             .event_callback_url
             .as_ref()
             .filter(|_| workspace.wants(kind))
-            .map(|url| (Transport::EventCallback, url));
+            .map(|url| (Transport::EventCallback, url.as_str()));
         let stream = self
             .event_stream
             .as_ref()
             .filter(|stream| stream.kinds.contains(&kind))
-            .map(|stream| (Transport::EventStream, &stream.url));
-        for (transport, url) in callback.into_iter().chain(stream) {
-            self.effects.push(Effect::Send {
+            .map(|stream| (Transport::EventStream, stream.url.as_str()));
+        let subscribed = self
+            .subscriptions
+            .values()
+            .filter(|subscription| subscription.kinds.contains(&kind))
+            .filter_map(|subscription| self.sinks.get(&subscription.sink)?.destination())
+            .map(|url| (Transport::EventStream, url));
+        let sent = callback
+            .into_iter()
+            .chain(stream)
+            .chain(subscribed)
+            .map(|(transport, url)| Effect::Send {
                 event: event.clone(),
                 transport,
-                url: url.clone(),
+                url: url.to_owned(),
             });
-        }
+        self.effects.extend(sent);
         Some(event)
     }
 

@@ -1,6 +1,6 @@
 //! The account as it is at the start: a Flex workspace with a workflow that nobody answers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -98,6 +98,11 @@ impl State {
             calls: Ordered::default(),
             voice_queues: Ordered::default(),
             voice_queue_of: HashMap::new(),
+            flows: Ordered::default(),
+            sinks: Ordered::default(),
+            subscriptions: Ordered::default(),
+            incoming_numbers: Ordered::default(),
+            forbidden_countries: HashSet::new(),
             dial_outcomes: HashMap::new(),
             event_stream: None,
             ids,

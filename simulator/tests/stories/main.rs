@@ -8,6 +8,7 @@ mod api;
 mod control;
 mod delivery;
 mod faults;
+mod provisioning;
 mod redirects;
 mod specification;
 mod tasks;

@@ -21,8 +21,14 @@ impl Specification {
             || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/twilio-openapi"),
             PathBuf::from,
         );
-        let files = ["twilio_api_v2010.json", "twilio_taskrouter_v1.json"]
-            .map(|name| std::fs::read(folder.join(name)));
+        let files = [
+            "twilio_api_v2010.json",
+            "twilio_taskrouter_v1.json",
+            "twilio_studio_v2.json",
+            "twilio_events_v1.json",
+            "twilio_voice_v1.json",
+        ]
+        .map(|name| std::fs::read(folder.join(name)));
         if files.iter().any(Result::is_err) {
             eprintln!(
                 "skipped: no OpenAPI files of Twilio's in {}",
@@ -96,6 +102,8 @@ fn matches(file: &Value, schema: &Value, value: &Value, at: &str) {
                 matches(file, &properties[name], field, &format!("{at}.{name}"));
             }
         }
+        // Any JSON.
+        None => {}
         other => panic!("{at}: type {other:?}"),
     }
 }
@@ -198,4 +206,69 @@ async fn every_operation_answers_in_the_shape_of_the_specification() {
         checked.insert(request.endpoint, request.template);
     }
     assert_eq!(checked.len(), 19, "an operation was not checked");
+}
+
+#[tokio::test]
+async fn what_is_provisioned_is_shown_in_the_shape_of_the_specification() {
+    let Some(specification) = Specification::read() else {
+        return;
+    };
+    let simulator = start(fast()).await;
+    let api = Api::of(&simulator);
+    let (account, workspace) = (&api.account, &api.workspace);
+    let number = simulator.add_number(
+        "+14155550150".parse().unwrap(),
+        "https://ivr.example.com/",
+        None,
+    );
+    let check = |answer: crate::support::Answered| {
+        let journal = simulator.journal();
+        let request = journal.requests().next_back().unwrap();
+        let status = answer.status.as_u16();
+        let body = answer.ok();
+        specification.check(request, status, &body);
+        body["sid"].as_str().unwrap_or_default().to_owned()
+    };
+
+    check(api.get(&format!("{account}.json")).await);
+    check(api.get(&format!("{workspace}/TaskChannels")).await);
+    let numbers = format!("{account}/IncomingPhoneNumbers");
+    check(api.get(&format!("{numbers}.json")).await);
+    let number = format!("{numbers}/{number}.json");
+    check(api.get(&number).await);
+    check(api.post(&number, &[("VoiceUrl", "")]).await);
+    check(api.get("/v1/DialingPermissions/Countries/GB").await);
+
+    let sink = [
+        ("Description", "Ours"),
+        (
+            "SinkConfiguration",
+            r#"{"destination":"https://example.com/"}"#,
+        ),
+        ("SinkType", "webhook"),
+    ];
+    let sink = check(api.post("/v1/Sinks", &sink).await);
+    check(api.get("/v1/Sinks").await);
+    let subscription = [
+        ("Description", "Ours"),
+        ("SinkSid", &sink),
+        (
+            "Types",
+            r#"{"type":"com.twilio.taskrouter.task-queue.entered"}"#,
+        ),
+    ];
+    check(api.post("/v1/Subscriptions", &subscription).await);
+    check(api.get("/v1/Subscriptions").await);
+
+    let task_queue = [("FriendlyName", "Renamed"), ("TargetWorkers", "1==2")];
+    let placeholder = simulator.placeholder();
+    check(
+        api.post(
+            &format!("{workspace}/TaskQueues/{placeholder}"),
+            &task_queue,
+        )
+        .await,
+    );
+    let workflow = format!("{workspace}/Workflows/{}", simulator.workflow_sid());
+    check(api.post(&workflow, &[("FriendlyName", "Renamed")]).await);
 }

@@ -10,6 +10,9 @@ use url::Url;
 pub(crate) enum Product {
     Api,
     Taskrouter,
+    Studio,
+    Events,
+    Voice,
 }
 
 impl Product {
@@ -17,6 +20,9 @@ impl Product {
         match self {
             Self::Api => "api",
             Self::Taskrouter => "taskrouter",
+            Self::Studio => "studio",
+            Self::Events => "events",
+            Self::Voice => "voice",
         }
     }
 }

@@ -1,10 +1,19 @@
 //! Twilio's REST API: the requests that we make, over one pool of connections.
 
+mod accounts;
 mod api_url;
 mod calls;
+mod dialing_permissions;
 mod error;
+mod event_streams;
+mod flows;
+mod incoming_numbers;
+mod task_channels;
+mod task_queues;
 mod tasks;
 mod voice_queues;
+mod workflows;
+mod workspaces;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,13 +25,24 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+pub use accounts::{Account, AccountStatus, AccountType};
 pub(crate) use api_url::Product;
 pub use api_url::{ApiUrl, InvalidApiUrl};
 pub use calls::{CallStatus, Instructions};
+pub use dialing_permissions::CountryPermissions;
 pub use error::{Refusal, RestError};
+pub use event_streams::{EventSchema, Sink, Subscription};
+pub use flows::{Flow, FlowDraft, FlowSummary};
+pub use incoming_numbers::{IncomingNumber, VoiceWebhook};
+pub use task_channels::TaskChannel;
+pub use task_queues::{TaskQueue, TaskQueueDraft};
 pub use tasks::{AssignmentStatus, PendingTask, Task};
+pub use voice_queues::VoiceQueue;
+pub use workflows::Workflow;
+pub use workspaces::{Workspace, WorkspaceChange};
 
 use crate::{AccountSid, ApiKeySid, AuthToken};
 
@@ -78,6 +98,62 @@ pub enum Endpoint {
     UpdateTask,
     /// Listing the tasks in a task queue.
     ListTasks,
+    /// Reading the account.
+    FetchAccount,
+    /// Listing workspaces.
+    ListWorkspaces,
+    /// Reading a workspace.
+    FetchWorkspace,
+    /// Setting a workspace's event callback.
+    UpdateWorkspace,
+    /// Listing task channels.
+    ListTaskChannels,
+    /// Listing task queues.
+    ListTaskQueues,
+    /// Creating a task queue.
+    CreateTaskQueue,
+    /// Updating a task queue.
+    UpdateTaskQueue,
+    /// Deleting a task queue.
+    DeleteTaskQueue,
+    /// Listing workflows.
+    ListWorkflows,
+    /// Creating a workflow.
+    CreateWorkflow,
+    /// Updating a workflow.
+    UpdateWorkflow,
+    /// Deleting a workflow.
+    DeleteWorkflow,
+    /// Listing Studio flows.
+    ListFlows,
+    /// Reading a Studio flow with its definition.
+    FetchFlow,
+    /// Asking whether a flow definition is valid.
+    ValidateFlow,
+    /// Creating a Studio flow.
+    CreateFlow,
+    /// Updating a Studio flow.
+    UpdateFlow,
+    /// Deleting a Studio flow.
+    DeleteFlow,
+    /// Listing Event Streams sinks.
+    ListSinks,
+    /// Creating an Event Streams sink.
+    CreateSink,
+    /// Deleting an Event Streams sink.
+    DeleteSink,
+    /// Listing Event Streams subscriptions.
+    ListSubscriptions,
+    /// Creating an Event Streams subscription.
+    CreateSubscription,
+    /// Deleting an Event Streams subscription.
+    DeleteSubscription,
+    /// Listing the account's phone numbers.
+    ListIncomingNumbers,
+    /// Setting where the calls to a phone number go.
+    UpdateIncomingNumber,
+    /// Reading which numbers of a country may be dialled.
+    FetchDialingPermissions,
 }
 
 impl Endpoint {
@@ -91,6 +167,34 @@ impl Endpoint {
             Self::FetchTask => "FetchTask",
             Self::UpdateTask => "UpdateTask",
             Self::ListTasks => "ListTask",
+            Self::FetchAccount => "FetchAccount",
+            Self::ListWorkspaces => "ListWorkspace",
+            Self::FetchWorkspace => "FetchWorkspace",
+            Self::UpdateWorkspace => "UpdateWorkspace",
+            Self::ListTaskChannels => "ListTaskChannel",
+            Self::ListTaskQueues => "ListTaskQueue",
+            Self::CreateTaskQueue => "CreateTaskQueue",
+            Self::UpdateTaskQueue => "UpdateTaskQueue",
+            Self::DeleteTaskQueue => "DeleteTaskQueue",
+            Self::ListWorkflows => "ListWorkflow",
+            Self::CreateWorkflow => "CreateWorkflow",
+            Self::UpdateWorkflow => "UpdateWorkflow",
+            Self::DeleteWorkflow => "DeleteWorkflow",
+            Self::ListFlows => "ListFlow",
+            Self::FetchFlow => "FetchFlow",
+            Self::ValidateFlow => "UpdateFlowValidate",
+            Self::CreateFlow => "CreateFlow",
+            Self::UpdateFlow => "UpdateFlow",
+            Self::DeleteFlow => "DeleteFlow",
+            Self::ListSinks => "ListSink",
+            Self::CreateSink => "CreateSink",
+            Self::DeleteSink => "DeleteSink",
+            Self::ListSubscriptions => "ListSubscription",
+            Self::CreateSubscription => "CreateSubscription",
+            Self::DeleteSubscription => "DeleteSubscription",
+            Self::ListIncomingNumbers => "ListIncomingPhoneNumber",
+            Self::UpdateIncomingNumber => "UpdateIncomingPhoneNumber",
+            Self::FetchDialingPermissions => "FetchDialingPermissionsCountry",
         }
     }
 }
@@ -143,6 +247,9 @@ pub struct Client {
     observer: Option<Observer>,
     api: Arc<str>,
     taskrouter: Arc<str>,
+    studio: Arc<str>,
+    events: Arc<str>,
+    voice: Arc<str>,
 }
 
 impl Client {
@@ -171,6 +278,9 @@ impl Client {
             observer: None,
             api: config.api_url.base(Product::Api).into(),
             taskrouter: config.api_url.base(Product::Taskrouter).into(),
+            studio: config.api_url.base(Product::Studio).into(),
+            events: config.api_url.base(Product::Events).into(),
+            voice: config.api_url.base(Product::Voice).into(),
         })
     }
 
@@ -190,6 +300,9 @@ impl Client {
         let base = match product {
             Product::Api => &self.api,
             Product::Taskrouter => &self.taskrouter,
+            Product::Studio => &self.studio,
+            Product::Events => &self.events,
+            Product::Voice => &self.voice,
         };
         self.http.request(method, format!("{base}{path}"))
     }
@@ -238,6 +351,24 @@ impl Client {
         let answer = self.send(endpoint, request).await?;
         let body = answer.bytes().await.map_err(RestError::from_reqwest)?;
         serde_json::from_slice(&body).map_err(|e| unreadable(endpoint, &e))
+    }
+
+    /// Deletes a resource; whether it was still there to be deleted.
+    async fn delete(
+        &self,
+        endpoint: Endpoint,
+        product: Product,
+        path: fmt::Arguments<'_>,
+    ) -> Result<bool, RestError> {
+        let request = self.request(Method::DELETE, product, path);
+        match found(self.send(endpoint, request).await)? {
+            Some(answer) => {
+                // Read to its end, or the connection could not be used again.
+                let _ = answer.bytes().await;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
     }
 
     /// All items of a list, page by page. `key` is what the list calls them.
@@ -314,4 +445,9 @@ fn found<T>(answer: Result<T, RestError>) -> Result<Option<T>, RestError> {
         Err(RestError::Refused(refusal)) if refusal.status == 404 => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// For strings that Twilio gives as null where there is nothing.
+fn null_is_empty<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Option::<String>::deserialize(from).map(Option::unwrap_or_default)
 }

@@ -116,7 +116,7 @@ impl Client {
             sid: TaskSid,
             account_sid: AccountSid,
             #[serde(default)]
-            attributes: String,
+            attributes: Option<String>,
             #[serde(default)]
             workflow_sid: Option<WorkflowSid>,
             #[serde(default)]
@@ -135,7 +135,9 @@ impl Client {
             .map(|task| PendingTask {
                 sid: task.sid,
                 account_sid: task.account_sid,
-                call_sid: call_sid(&task.attributes).ok().flatten(),
+                call_sid: task
+                    .attributes
+                    .and_then(|attributes| call_sid(&attributes).ok().flatten()),
                 workflow_sid: task.workflow_sid,
                 entered_at: task.task_queue_entered_date.unwrap_or(task.date_created),
             })

@@ -7,9 +7,40 @@ use serde::Deserialize;
 use super::{Client, Endpoint, Product, RestError, found};
 use crate::{AccountSid, CallSid, QueueSid, WorkflowSid};
 
+/// A voice queue.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct VoiceQueue {
+    /// The queue.
+    pub sid: QueueSid,
+    friendly_name: Option<String>,
+    /// How many callers it holds.
+    #[serde(default)]
+    pub current_size: u32,
+    /// How many it can hold: further callers are turned away.
+    #[serde(default)]
+    pub max_size: u32,
+}
+
+impl VoiceQueue {
+    /// Whether the callers of a workflow wait in it: then its name is the workflow's SID.
+    pub fn holds_callers_of(&self, workflow: &WorkflowSid) -> bool {
+        self.friendly_name.as_deref() == Some(workflow.as_str())
+    }
+}
+
 impl Client {
-    /// The voice queue in which the callers of a workflow wait: the one whose friendly name is the
-    /// workflow's SID. `None` before the first call was enqueued.
+    /// All voice queues of the account.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn voice_queues(&self, account: &AccountSid) -> Result<Vec<VoiceQueue>, RestError> {
+        let first = format!("/2010-04-01/Accounts/{account}/Queues.json?PageSize=1000");
+        self.list(Endpoint::ListQueues, Product::Api, first, "queues")
+            .await
+    }
+
+    /// The voice queue in which the callers of a workflow wait. `None` before the first call was
+    /// enqueued.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
@@ -18,18 +49,10 @@ impl Client {
         account: &AccountSid,
         workflow: &WorkflowSid,
     ) -> Result<Option<QueueSid>, RestError> {
-        #[derive(Deserialize)]
-        struct Queue {
-            sid: QueueSid,
-            friendly_name: Option<String>,
-        }
-        let first = format!("/2010-04-01/Accounts/{account}/Queues.json?PageSize=1000");
-        let queues: Vec<Queue> = self
-            .list(Endpoint::ListQueues, Product::Api, first, "queues")
-            .await?;
+        let queues = self.voice_queues(account).await?;
         Ok(queues
             .into_iter()
-            .find(|queue| queue.friendly_name.as_deref() == Some(workflow.as_str()))
+            .find(|queue| queue.holds_callers_of(workflow))
             .map(|queue| queue.sid))
     }
 

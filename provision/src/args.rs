@@ -1,0 +1,91 @@
+//! Settings that the commands share.
+
+use std::path::PathBuf;
+
+use service::Problems;
+use service::settings::TwilioSettings;
+use twilio::WorkspaceSid;
+
+use crate::api::{Api, Patience};
+use crate::definitions::DEFINITIONS;
+use crate::record::recorded_prefix;
+
+/// Which resources at Twilio.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Twilio resources")]
+pub struct PlaceArgs {
+    /// The TaskRouter workspace, WS…  [default: the one named "Flex Task Assignment"]
+    #[arg(long, env = "TWILIO_WORKSPACE_SID", value_name = "WS…")]
+    pub workspace: Option<String>,
+
+    /// What the names of our resources start with  [default: that of the last setup, else
+    /// "[TR Call Redirection]"]
+    #[arg(long = "prefix", value_name = "TEXT")]
+    pub name_prefix: Option<String>,
+
+    /// The file that keeps what setup replaced, for teardown to put it back. It holds SIDs and
+    /// earlier settings, no credentials of ours
+    #[arg(long, value_name = "FILE", default_value = ".overflow-setup.json")]
+    pub state_file: PathBuf,
+}
+
+/// Which resources at Twilio, resolved.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) workspace: Option<WorkspaceSid>,
+    pub(crate) prefix: String,
+    pub(crate) state_file: PathBuf,
+}
+
+impl PlaceArgs {
+    pub(crate) fn resolve(self, problems: &mut Problems) -> Option<Place> {
+        let workspace = problems.optional(
+            "TWILIO_WORKSPACE_SID",
+            self.workspace,
+            "WS0123456789abcdef0123456789abcdef",
+        );
+        let prefix = match self.name_prefix {
+            Some(prefix) => prefix.trim().to_owned(),
+            None => match recorded_prefix(&self.state_file) {
+                Ok(recorded) => recorded.unwrap_or_else(|| DEFINITIONS.prefix.clone()),
+                Err(error) => {
+                    problems.add_line(error.to_string());
+                    return None;
+                }
+            },
+        };
+        // Without one, "Sales" of the user's would be taken for ours.
+        if prefix.is_empty() {
+            problems.add_line("--prefix: must not be empty: it tells our resources from others");
+            return None;
+        }
+        if prefix.contains(['"', '\\']) || prefix.chars().any(char::is_control) {
+            problems.add_line("--prefix: must not hold quotes, backslashes or control characters");
+            return None;
+        }
+        Some(Place {
+            workspace,
+            prefix,
+            state_file: self.state_file,
+        })
+    }
+}
+
+/// The account, with patience.
+pub(crate) fn api(
+    twilio: &TwilioSettings,
+    patience: Patience,
+    problems: &mut Problems,
+) -> Option<Api> {
+    match twilio.client() {
+        Ok(client) => Some(Api {
+            client,
+            account: twilio.account_sid,
+            patience,
+        }),
+        Err(error) => {
+            problems.add_line(format!("cannot make a client of Twilio's API: {error}"));
+            None
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The workspace's one event callback: its URL, its filter, and whose it is.
+
+use ingest::PublicUrl;
+use twilio::EventType;
+use twilio::rest::Workspace;
+use url::Url;
+
+use crate::record::ReplacedCallback;
+
+const PATH: &str = "/taskrouter/events";
+/// Five attempts within the 15 s that Twilio gives a callback, whatever goes wrong with one.
+const OVERRIDES: &str = "rc=5&rp=all&ct=2000&rt=2500";
+/// Where Event Streams deliver.
+const STREAM_PATH: &str = "/taskrouter/event-stream";
+
+/// The callback URL to be set, connection overrides included.
+pub(crate) fn callback_url(public_url: &PublicUrl) -> String {
+    format!("{}#{OVERRIDES}", public_url.join(PATH))
+}
+
+/// Where callbacks are posted: the callback URL without its overrides.
+pub(crate) fn receiver(public_url: &PublicUrl) -> String {
+    public_url.join(PATH)
+}
+
+/// Where a sink is to post.
+pub(crate) fn stream_url(public_url: &PublicUrl) -> String {
+    public_url.join(STREAM_PATH)
+}
+
+/// Whether both post to the same place: overrides don't matter.
+pub(crate) fn same_receiver(one: &str, other: &str) -> bool {
+    let place = |url: &str| url.split('#').next().unwrap_or_default().to_owned();
+    place(one) == place(other)
+}
+
+/// Whether the URL carries connection overrides that repeat a failed callback.
+pub(crate) fn repeats(url: &str) -> bool {
+    url.split_once('#').is_some_and(|(_, overrides)| {
+        overrides
+            .split('&')
+            .any(|part| part.strip_prefix("rc=").is_some_and(|count| count != "0"))
+    })
+}
+
+/// What events pass a filter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EventsFilter(Vec<String>);
+
+impl EventsFilter {
+    /// Reads it as Twilio gives it, with or without spaces.
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut events: Vec<String> = Vec::new();
+        for event in text.split(',').map(str::trim).filter(|e| !e.is_empty()) {
+            if !events.iter().any(|known| known == event) {
+                events.push(event.to_owned());
+            }
+        }
+        Self(events)
+    }
+
+    /// Whether every event passes.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those of ours that don't pass.
+    pub(crate) fn missing(&self) -> Vec<EventType> {
+        if self.is_open() {
+            return Vec::new();
+        }
+        EventType::ALL
+            .into_iter()
+            .filter(|event| !self.0.iter().any(|known| known == event.as_str()))
+            .collect()
+    }
+
+    /// This filter, and what we need.
+    pub(crate) fn with_ours(&self) -> Self {
+        let mut events = self.0.clone();
+        for event in EventType::ALL {
+            if !events.iter().any(|known| known == event.as_str()) {
+                events.push(event.as_str().to_owned());
+            }
+        }
+        Self(events)
+    }
+
+    /// This filter without what `added` has more than `before`.
+    pub(crate) fn without_added(&self, before: &Self, added: &Self) -> Self {
+        let ours = |event: &String| added.0.contains(event) && !before.0.contains(event);
+        Self(self.0.iter().filter(|e| !ours(e)).cloned().collect())
+    }
+
+    /// As Twilio takes it.
+    pub(crate) fn to_text(&self) -> String {
+        self.0.join(",")
+    }
+
+    /// As a person reads it.
+    pub(crate) fn shown(&self) -> String {
+        match self.is_open() {
+            true => "every event".to_owned(),
+            false => self.0.join(", "),
+        }
+    }
+}
+
+/// Whether the workspace's events go to us: to what setup installed, or to `receiver`.
+pub(crate) fn is_ours(
+    workspace: &Workspace,
+    replaced: Option<&ReplacedCallback>,
+    receiver: Option<&str>,
+) -> bool {
+    let current = &workspace.event_callback_url;
+    let installed = replaced.map(|replaced| replaced.installed_url.as_str());
+    !current.is_empty()
+        && [installed, receiver]
+            .into_iter()
+            .flatten()
+            .any(|ours| same_receiver(current, ours))
+}
+
+/// How the callback was before setup; `None` where it isn't ours to be put back.
+pub(crate) fn before_setup(
+    workspace: &Workspace,
+    replaced: Option<&ReplacedCallback>,
+    receiver: Option<&str>,
+) -> Option<Restoration> {
+    if !is_ours(workspace, replaced, receiver) {
+        return None;
+    }
+    let known = replaced.and_then(|replaced| Some((replaced, replaced.previous.as_ref()?)));
+    let Some((replaced, previous)) = known else {
+        return Some(Restoration {
+            url: String::new(),
+            filter: workspace.events_filter.clone(),
+            known: false,
+        });
+    };
+    let current = EventsFilter::parse(&workspace.events_filter);
+    let installed = EventsFilter::parse(&replaced.installed_filter);
+    let filter = if current == installed {
+        previous.filter.clone()
+    } else {
+        // Changed since by somebody else, whose events stay.
+        let before = EventsFilter::parse(&previous.filter);
+        current.without_added(&before, &installed).to_text()
+    };
+    Some(Restoration {
+        url: previous.url.clone(),
+        filter,
+        known: true,
+    })
+}
+
+/// What the callback is to be put back to.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Restoration {
+    pub(crate) url: String,
+    pub(crate) filter: String,
+    /// Whether it is known what stood there before.
+    pub(crate) known: bool,
+}
+
+/// A URL fit to be shown: without user information, and without a query, which may hold a token.
+pub(crate) fn shown(url: &str) -> String {
+    if url.is_empty() {
+        return "none".to_owned();
+    }
+    let Ok(mut parsed) = Url::parse(url) else {
+        return "a URL that can't be read".to_owned();
+    };
+    let hidden = parsed.query().is_some();
+    // They fail only on URLs that have no host, which hold no user information either.
+    let _ = parsed.set_username("");
+    let _ = parsed.set_password(None);
+    if hidden {
+        parsed.set_query(Some("…"));
+    }
+    parsed.to_string().replace("%E2%80%A6", "…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_is_merged_whatever_its_spaces() {
+        let filter = EventsFilter::parse("task.created, task.canceled ,worker.activity.update,");
+        assert_eq!(
+            filter.with_ours().to_text(),
+            "task.created,task.canceled,worker.activity.update,task-queue.entered,workflow.timeout"
+        );
+        assert_eq!(
+            filter.missing(),
+            [EventType::TaskQueueEntered, EventType::WorkflowTimeout]
+        );
+        assert!(filter.with_ours().missing().is_empty());
+        let restored = filter
+            .with_ours()
+            .without_added(&filter, &filter.with_ours());
+        assert_eq!(restored, filter);
+    }
+
+    #[test]
+    fn an_empty_filter_lets_everything_pass() {
+        let filter = EventsFilter::parse(" ");
+        assert!(filter.is_open() && filter.missing().is_empty());
+    }
+
+    #[test]
+    fn overrides_make_no_other_receiver_of_a_url() {
+        let url: PublicUrl = "https://overflow.example.com".parse().unwrap();
+        assert!(same_receiver(
+            &callback_url(&url),
+            "https://overflow.example.com/taskrouter/events#rc=1"
+        ));
+        assert!(!same_receiver(
+            &callback_url(&url),
+            "https://other.example.com/"
+        ));
+        assert!(repeats(&callback_url(&url)));
+        assert!(!repeats("https://example.com/#rc=0"));
+    }
+
+    #[test]
+    fn secrets_in_a_url_are_not_shown() {
+        assert_eq!(
+            shown("https://user:hush@example.com/hook?token=hush#rc=2"),
+            "https://example.com/hook?…#rc=2"
+        );
+        assert_eq!(shown(""), "none");
+    }
+}

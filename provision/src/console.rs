@@ -1,0 +1,87 @@
+//! Where the commands write, and whom they ask: the terminal, or a test.
+
+use std::fmt;
+use std::io::{self, BufRead, IsTerminal, Write};
+
+/// Answers questions.
+pub trait Ask: Send {
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// Nobody is there to ask.
+    fn confirm(&mut self, question: &str) -> io::Result<bool>;
+}
+
+/// Asks whoever sits at the terminal.
+#[derive(Debug, Default)]
+pub struct AskTerminal;
+
+impl Ask for AskTerminal {
+    fn confirm(&mut self, question: &str) -> io::Result<bool> {
+        if !io::stdin().is_terminal() {
+            return Err(io::Error::other(
+                "there is no terminal to ask at; pass --yes to go on without asking",
+            ));
+        }
+        let mut stderr = io::stderr();
+        write!(stderr, "{question} [y/N] ")?;
+        stderr.flush()?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        Ok(matches!(
+            answer.trim().to_ascii_lowercase().as_str(),
+            "y" | "yes"
+        ))
+    }
+}
+
+/// What a command writes to and asks at.
+pub struct Console<'a> {
+    out: &'a mut (dyn Write + Send),
+    ask: &'a mut dyn Ask,
+}
+
+impl<'a> Console<'a> {
+    /// Writes to `out`, asks `ask`.
+    pub fn new(out: &'a mut (dyn Write + Send), ask: &'a mut dyn Ask) -> Self {
+        Self { out, ask }
+    }
+
+    pub(crate) fn line(&mut self, text: impl fmt::Display) {
+        // A reader that has gone away must not leave a change half made.
+        let _ = writeln!(self.out, "{text}");
+    }
+
+    pub(crate) fn confirm(&mut self, question: &str) -> io::Result<bool> {
+        let _ = self.out.flush();
+        self.ask.confirm(question)
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// All is as it should be.
+    Done,
+    /// Something isn't, or the answer to the question was no.
+    Failed,
+    /// The settings can't be used.
+    WrongSettings,
+}
+
+impl Status {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::WrongSettings => service::settings::EXIT_CONFIG,
+        }
+    }
+}
+
+impl From<Status> for std::process::ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(status.code())
+    }
+}

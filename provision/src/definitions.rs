@@ -1,0 +1,177 @@
+//! What is set up at Twilio: one set of definitions, read by `terraform/` too.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+const RESOURCES: &str = include_str!("../definitions/resources.json");
+const WORKFLOW: &str = include_str!("../definitions/workflow.json");
+const STUDIO_FLOW: &str = include_str!("../definitions/studio_flow.json");
+
+/// The definitions, as embedded.
+pub(crate) static DEFINITIONS: LazyLock<Definitions> = LazyLock::new(|| {
+    // A test holds the file to it.
+    serde_json::from_str(RESOURCES).unwrap_or_else(|error| unreachable!("{error}"))
+});
+
+/// Names and expressions of the resources.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Definitions {
+    pub(crate) prefix: String,
+    pub(crate) workspace: String,
+    pub(crate) task_queues: TaskQueues,
+    workflow: String,
+    studio_flow: String,
+    event_stream: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TaskQueues {
+    sales: TaskQueueDefinition,
+    support: TaskQueueDefinition,
+    everyone: TaskQueueDefinition,
+    placeholder: TaskQueueDefinition,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TaskQueueDefinition {
+    name: String,
+    pub(crate) target_workers: String,
+}
+
+/// One of the task queues, in the order in which callers pass them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Step {
+    Sales,
+    Support,
+    Everyone,
+    Placeholder,
+}
+
+impl Step {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Sales,
+        Self::Support,
+        Self::Everyone,
+        Self::Placeholder,
+    ];
+
+    pub(crate) fn definition(self) -> &'static TaskQueueDefinition {
+        let queues = &DEFINITIONS.task_queues;
+        match self {
+            Self::Sales => &queues.sales,
+            Self::Support => &queues.support,
+            Self::Everyone => &queues.everyone,
+            Self::Placeholder => &queues.placeholder,
+        }
+    }
+
+    /// What the workflow's template calls its SID.
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Sales => "sales_sid",
+            Self::Support => "support_sid",
+            Self::Everyone => "everyone_sid",
+            Self::Placeholder => "placeholder_sid",
+        }
+    }
+}
+
+/// The friendly names, each with the prefix that tells ours from others'.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    prefix: String,
+}
+
+impl Names {
+    pub(crate) fn new(prefix: impl Into<String>) -> Self {
+        Self {
+            prefix: prefix.into(),
+        }
+    }
+
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{} {name}", self.prefix)
+    }
+
+    pub(crate) fn task_queue(&self, step: Step) -> String {
+        self.full(&step.definition().name)
+    }
+
+    pub(crate) fn workflow(&self) -> String {
+        self.full(&DEFINITIONS.workflow)
+    }
+
+    pub(crate) fn studio_flow(&self) -> String {
+        self.full(&DEFINITIONS.studio_flow)
+    }
+
+    /// The description of sink and subscription.
+    pub(crate) fn event_stream(&self) -> String {
+        self.full(&DEFINITIONS.event_stream)
+    }
+}
+
+/// The configuration of our workflow, with the task queues' SIDs.
+pub(crate) fn workflow(sid_of: impl Fn(Step) -> String) -> Value {
+    let values = Step::ALL.map(|step| (step.variable(), sid_of(step)));
+    fill(WORKFLOW, &values)
+}
+
+/// The definition of our Studio flow.
+pub(crate) fn studio_flow(workflow_sid: &str, voice_channel_sid: &str) -> Value {
+    fill(
+        STUDIO_FLOW,
+        &[
+            ("workflow_sid", workflow_sid.to_owned()),
+            ("voice_channel_sid", voice_channel_sid.to_owned()),
+        ],
+    )
+}
+
+/// Fills a template in as Terraform's `templatefile` does. Values are SIDs and names of ours, which
+/// JSON strings can hold as they are.
+fn fill(template: &str, values: &[(&str, String)]) -> Value {
+    let filled = values
+        .iter()
+        .fold(template.to_owned(), |text, (name, value)| {
+            text.replace(&format!("${{{name}}}"), value)
+        });
+    // A test holds the files to it.
+    serde_json::from_str(&filled).unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_are_json_with_nothing_left_to_fill_in() {
+        let workflow = workflow(|step| step.variable().to_uppercase());
+        let flow = studio_flow("WW", "TC");
+        for filled in [&workflow, &flow] {
+            assert!(!filled.to_string().contains("${"), "{filled}");
+        }
+        let targets = &workflow["task_routing"]["filters"][0]["targets"];
+        assert_eq!(targets[3], serde_json::json!({"queue": "PLACEHOLDER_SID"}));
+        assert_eq!(flow["states"][1]["properties"]["workflow"], "WW");
+    }
+
+    #[test]
+    fn every_name_carries_the_prefix() {
+        let names = Names::new(&DEFINITIONS.prefix);
+        let mut all: Vec<_> = Step::ALL.map(|step| names.task_queue(step)).to_vec();
+        all.extend([names.workflow(), names.studio_flow(), names.event_stream()]);
+        for name in all {
+            assert!(name.starts_with("[TR Call Redirection] "), "{name}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! May the account dial the forward numbers?
+
+use phonenumber::PhoneNumber;
+use service::{Plan, Plans};
+
+use super::report::Report;
+use super::report_error;
+use crate::api::{Api, Repeatable};
+
+const GEO_PERMISSIONS: &str = "Console > Voice > Settings > Geo permissions";
+
+pub(super) async fn check(api: &Api, plans: &Plans, report: &mut Report) {
+    for plan in plans.iter() {
+        check_plan(api, plan, report).await;
+    }
+}
+
+async fn check_plan(api: &Api, plan: &Plan, report: &mut Report) {
+    let number = &plan.dial.number;
+    // Hides all but the last digits.
+    let shown = format!("{number:?} of plan {:?}", plan.name);
+    let parsed: Option<PhoneNumber> = phonenumber::parse(None, number.as_str()).ok();
+    let country = parsed.as_ref().and_then(|parsed| parsed.country().id());
+    let Some(country) = country else {
+        report.warn(
+            "forward number",
+            format!("{shown} belongs to no country that is known"),
+            format!("make sure that it can be dialled: {GEO_PERMISSIONS}"),
+        );
+        return;
+    };
+    match parsed.as_ref().is_some_and(phonenumber::is_valid) {
+        true => report.ok("forward number", format!("{shown} is a valid number")),
+        false => report.warn(
+            "forward number",
+            format!("{shown} is not a valid number by that country's numbering plan"),
+            "check FORWARD_TO_NUMBER digit by digit",
+        ),
+    }
+    let code = country.as_ref();
+    let permissions = api
+        .ask("read the geo permissions", Repeatable::Yes, || {
+            api.client.dialing_permissions(code)
+        })
+        .await;
+    match permissions {
+        Err(error) => report_error("geo permissions", &error, report),
+        Ok(None) => report.warn(
+            "geo permissions",
+            format!("Twilio knows no country {code}"),
+            format!("look for it in {GEO_PERMISSIONS}"),
+        ),
+        Ok(Some(country)) if !country.low_risk_numbers_enabled => report.fail(
+            "geo permissions",
+            format!("calls to {} ({code}) are not allowed", country.name),
+            format!("enable the country in {GEO_PERMISSIONS}"),
+        ),
+        Ok(Some(country)) => {
+            let special = match (
+                country.high_risk_special_numbers_enabled,
+                country.high_risk_tollfraud_numbers_enabled,
+            ) {
+                (true, true) => "",
+                _ => {
+                    "; whether the number has a high-risk prefix, which is not allowed, can't be \
+                      checked"
+                }
+            };
+            report.ok(
+                "geo permissions",
+                format!("calls to {} ({code}) are allowed{special}", country.name),
+            );
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Does ingest answer at the public URL, and does it check signatures? Asked as Twilio would ask,
+//! by an event of a type that concerns nobody.
+
+use std::time::{Duration, Instant};
+
+use ingest::PublicUrl;
+use rand::RngExt;
+use reqwest::redirect::Policy;
+use service::settings::TwilioSettings;
+use twilio::{AuthToken, FormParams, SIGNATURE_HEADER, sign_form};
+
+use super::report::Report;
+use crate::callback::{receiver, shown};
+
+/// What Twilio allows a callback.
+const TIMEOUT: Duration = Duration::from_secs(15);
+const PROBE: &str = "overflow.doctor";
+
+pub(super) async fn check(twilio: &TwilioSettings, public_url: &PublicUrl, report: &mut Report) {
+    // Said before.
+    let Some(token) = twilio.auth_tokens.first() else {
+        return;
+    };
+    let url = receiver(public_url);
+    let form = probe(twilio);
+    let name = shown(&url);
+    let started = Instant::now();
+    let signed = post(&url, &form, Some(token)).await;
+    let elapsed = started.elapsed().as_millis();
+    match signed {
+        Err(problem) => {
+            report.fail(
+                "ingest",
+                format!("{name} does not answer: {problem}"),
+                "start ingest (`overflow run`), and see that PUBLIC_URL leads to it from outside",
+            );
+            return;
+        }
+        Ok(204) => report.ok(
+            "ingest",
+            format!("{name} took a signed test callback in {elapsed} ms"),
+        ),
+        Ok(403) => report.fail(
+            "ingest",
+            format!("{name} refuses a callback that our auth token signed"),
+            "give ingest the same PUBLIC_URL, to the letter, TWILIO_AUTH_TOKEN and \
+             TWILIO_ACCOUNT_SID",
+        ),
+        Ok(status) => report.fail(
+            "ingest",
+            format!("{name} answered {status}, not 204: something else answers there"),
+            "see what is behind PUBLIC_URL: a proxy, another service, another path?",
+        ),
+    }
+    match post(&url, &form, None).await {
+        Ok(status @ 200..=299) => report.fail(
+            "signatures",
+            format!("{name} answered {status} to a callback without a signature"),
+            "see what is behind PUBLIC_URL: ingest refuses them, so something else answers there",
+        ),
+        Ok(403) => report.ok("signatures", "a callback without a signature is refused"),
+        // The line above says it.
+        Ok(_) | Err(_) => {}
+    }
+}
+
+fn probe(twilio: &TwilioSettings) -> Vec<(&'static str, String)> {
+    let sid = format!("EV{:032x}", rand::rng().random::<u128>());
+    vec![
+        ("AccountSid", twilio.account_sid.to_string()),
+        ("EventDescription", "A test by overflow doctor".to_owned()),
+        ("EventType", PROBE.to_owned()),
+        ("Sid", sid),
+    ]
+}
+
+async fn post(
+    url: &str,
+    form: &[(&'static str, String)],
+    token: Option<&AuthToken>,
+) -> Result<u16, String> {
+    let plain = |error: reqwest::Error| root_cause(&error.without_url());
+    let client = reqwest::Client::builder()
+        .timeout(TIMEOUT)
+        // Twilio would follow, and the signature would not fit.
+        .redirect(Policy::none())
+        .no_proxy()
+        .build()
+        .map_err(plain)?;
+    let mut request = client.post(url).form(form);
+    if let Some(token) = token {
+        let params: FormParams<'_> = form.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        request = request.header(SIGNATURE_HEADER, sign_form(token, url, &params));
+    }
+    let answer = request.send().await.map_err(plain)?;
+    Ok(answer.status().as_u16())
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

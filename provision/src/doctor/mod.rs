@@ -1,0 +1,180 @@
+//! `overflow doctor`: looks, without changing anything, for what would stop a redirect.
+
+mod account;
+mod dialing;
+mod events;
+mod ingest;
+mod numbers;
+mod queue;
+mod report;
+mod routing;
+
+use ::ingest::PublicUrl;
+use service::plan::PlanArgs;
+use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings};
+use service::{Plans, Problems};
+
+use crate::api::{Api, Patience};
+use crate::args::{self, Place, PlaceArgs};
+use crate::console::{Console, Status};
+use crate::definitions::Names;
+use crate::inventory::Inventory;
+use crate::record::RecordFile;
+use crate::workspace;
+
+use self::report::Report;
+
+/// Checks everything that a redirect depends on, and says what to do about what is wrong.
+///
+/// Changes nothing. The exit code is 1 if something would stop a redirect.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DoctorArgs {
+    /// The URL by which Twilio reaches ingest  [required]
+    #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+
+    /// Write the findings as JSON
+    #[arg(long)]
+    json: bool,
+
+    // Last: what follows them would stand under their headings.
+    #[command(flatten)]
+    twilio: TwilioArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(flatten)]
+    queue: QueueArgs,
+
+    #[arg(skip)]
+    patience: Patience,
+}
+
+/// What is to be checked; what the settings don't say can't be.
+struct Doctor {
+    twilio: Option<(TwilioSettings, Api)>,
+    place: Option<Place>,
+    plans: Option<Plans>,
+    queue: Option<QueueSettings>,
+    public_url: Option<PublicUrl>,
+}
+
+impl DoctorArgs {
+    /// How long requests are tried again while Twilio is asked too often.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Does it.
+    pub async fn run(self, console: &mut Console<'_>) -> Status {
+        let json = self.json;
+        let mut report = Report::default();
+        let doctor = self.resolve(&mut report);
+        doctor.examine(&mut report).await;
+        match json {
+            true => report.show_json(console),
+            false => report.show(console),
+        }
+        match report.is_good() {
+            true => Status::Done,
+            false => Status::Failed,
+        }
+    }
+
+    /// A setting that is wrong is a finding, and keeps only what depends on it from being checked.
+    fn resolve(self, report: &mut Report) -> Doctor {
+        let patience = self.patience;
+        let twilio = settings(report, |problems| {
+            let twilio = self.twilio.resolve(problems)?;
+            let api = args::api(&twilio, patience, problems)?;
+            Some((twilio, api))
+        });
+        let place = settings(report, |problems| self.place.resolve(problems));
+        let plans = settings(report, |problems| self.plan.resolve(problems));
+        let queue = settings(report, |problems| self.queue.resolve(problems));
+        let public_url = settings(report, |problems| {
+            problems.required(
+                "PUBLIC_URL",
+                self.public_url,
+                "https://overflow.example.com",
+            )
+        });
+        Doctor {
+            twilio,
+            place,
+            plans,
+            queue,
+            public_url,
+        }
+    }
+}
+
+fn settings<T>(report: &mut Report, resolve: impl FnOnce(&mut Problems) -> Option<T>) -> Option<T> {
+    let mut problems = Problems::default();
+    let resolved = resolve(&mut problems);
+    match problems.finish(resolved) {
+        Ok(resolved) => Some(resolved),
+        Err(invalid) => {
+            for problem in invalid.to_string().lines() {
+                report.fail("settings", problem, "set it in .env or the environment");
+            }
+            None
+        }
+    }
+}
+
+impl Doctor {
+    async fn examine(&self, report: &mut Report) {
+        if let Some((twilio, api)) = &self.twilio {
+            account::check(twilio, api, report).await;
+            self.examine_workspace(api, report).await;
+            if let Some(plans) = &self.plans {
+                dialing::check(api, plans, report).await;
+            }
+            if let Some(public_url) = &self.public_url {
+                ingest::check(twilio, public_url, report).await;
+            }
+        }
+        if let Some(queue) = &self.queue {
+            queue::check(queue, report).await;
+        }
+    }
+
+    async fn examine_workspace(&self, api: &Api, report: &mut Report) {
+        let Some(place) = &self.place else { return };
+        let workspace = match workspace::find(api, place.workspace).await {
+            Ok(workspace) => workspace,
+            Err(error) => return report_error("workspace", &error, report),
+        };
+        report.ok(
+            "workspace",
+            format!("{:?} ({})", workspace.friendly_name, workspace.sid),
+        );
+        let records = RecordFile::new(place.state_file.clone(), api.account, workspace.sid);
+        // Whose it is matters to setup and teardown only.
+        let record = records.read().ok().flatten();
+        let names = Names::new(&place.prefix);
+        let inventory = match Inventory::read(api, workspace, &names, record.as_ref()).await {
+            Ok(inventory) => inventory,
+            Err(error) => return report_error("workspace", &error, report),
+        };
+        if let Some(plans) = &self.plans {
+            routing::check(api, plans, &inventory, report).await;
+        }
+        if let Some(public_url) = &self.public_url {
+            events::check(public_url, &inventory, report);
+        }
+        numbers::check(api, &inventory, report).await;
+    }
+}
+
+/// A failed look at something is a finding.
+fn report_error(check: &'static str, error: &crate::error::Error, report: &mut Report) {
+    let text = error.to_string();
+    let (found, todo) = text.split_once('\n').unwrap_or((&text, ""));
+    let todo = todo.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    report.fail(check, found, todo);
+}

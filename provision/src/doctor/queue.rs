@@ -1,0 +1,86 @@
+//! Is the queue there, with what we need in it?
+
+use std::path::Path;
+use std::time::Duration;
+
+use queue::{Health, QueueUrl};
+use service::settings::QueueSettings;
+
+use super::report::Report;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) async fn check(settings: &QueueSettings, report: &mut Report) {
+    let url = &settings.url;
+    // Opening it would make it.
+    if let QueueUrl::Sqlite(path) = url
+        && !path.exists()
+    {
+        return check_directory(path, report);
+    }
+    match tokio::time::timeout(TIMEOUT, look(settings, report)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(problem)) => report.fail(
+            "queue",
+            format!("{url} can't be used: {problem}"),
+            "see that it runs and that QUEUE_URL names it",
+        ),
+        Err(_) => report.fail(
+            "queue",
+            format!("{url} does not answer within {TIMEOUT:?}"),
+            "see that it runs and that QUEUE_URL names it",
+        ),
+    }
+}
+
+fn check_directory(path: &Path, report: &mut Report) {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match directory.is_dir() {
+        true => report.warn(
+            "queue",
+            format!("{} is not there yet", path.display()),
+            "it is made at the first start of the services",
+        ),
+        false => report.fail(
+            "queue",
+            format!(
+                "{} can't be made: its directory doesn't exist",
+                path.display()
+            ),
+            "make the directory, or correct QUEUE_URL",
+        ),
+    }
+}
+
+async fn look(settings: &QueueSettings, report: &mut Report) -> Result<(), String> {
+    let url = &settings.url;
+    let queue = settings.open().await.map_err(|error| error.to_string())?;
+    let stats = queue.stats().await;
+    let health = queue.health();
+    queue.close().await;
+    let stats = stats.map_err(|error| match health {
+        Health::Up => error.to_string(),
+        Health::Down(reason) | Health::Broken(reason) => reason,
+    })?;
+    report.ok("queue", format!("{url}: {} waiting", stats.ready));
+    if stats.consumers == 0 {
+        report.warn(
+            "redirector",
+            "none is at the queue: calls are redirected once one is",
+            "start it (`overflow run`)",
+        );
+    } else {
+        report.ok("redirector", format!("{} at the queue", stats.consumers));
+    }
+    if stats.dead > 0 {
+        report.warn(
+            "dead letters",
+            format!("{} call(s) could not be redirected", stats.dead),
+            "see `overflow dead-letters list`",
+        );
+    }
+    Ok(())
+}

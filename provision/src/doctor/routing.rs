@@ -1,0 +1,210 @@
+//! Does a caller whom nobody takes come to the placeholder, and stay there?
+
+use service::{Plan, Plans};
+use twilio::rest::{TaskQueue, VoiceQueue, Workflow};
+
+use super::report::{Level, Report};
+use super::report_error;
+use crate::api::{Api, Repeatable};
+use crate::inventory::Inventory;
+use crate::routing::{Problem, Routing};
+
+/// The share of a voice queue's size from which on it is nearly full, in percent.
+const NEARLY_FULL: u32 = 80;
+
+pub(super) async fn check(api: &Api, plans: &Plans, inventory: &Inventory, report: &mut Report) {
+    let workspace = inventory.workspace.sid;
+    let queues = api
+        .ask("list the task queues", Repeatable::Yes, || {
+            api.client.task_queues(&workspace)
+        })
+        .await;
+    let queues = match queues {
+        Ok(queues) => queues,
+        Err(error) => return report_error("placeholder", &error, report),
+    };
+    let voice_queues = api
+        .ask("list the voice queues", Repeatable::Yes, || {
+            api.client.voice_queues(&api.account)
+        })
+        .await;
+    let voice_queues = match voice_queues {
+        Ok(queues) => queues,
+        Err(error) => {
+            report_error("voice queue", &error, report);
+            Vec::new()
+        }
+    };
+    for plan in plans.iter() {
+        let Some(queue) = queues.iter().find(|q| q.sid == plan.task_queue_sid) else {
+            report.fail(
+                "placeholder",
+                format!(
+                    "task queue {} of plan {:?} is not in this workspace",
+                    plan.task_queue_sid, plan.name
+                ),
+                "run `overflow setup`, or correct FORWARD_CALL_TASK_QUEUE_SID or the plan",
+            );
+            continue;
+        };
+        check_placeholder(queue, report);
+        check_workflows(plan, queue, inventory, &voice_queues, report);
+    }
+}
+
+fn check_placeholder(queue: &TaskQueue, report: &mut Report) {
+    let name = format!("{:?} ({})", queue.friendly_name, queue.sid);
+    let expression = queue.target_workers.trim();
+    let todo = "set its target workers to 1==2, which nobody matches; `overflow setup` does";
+    match matches_nobody(expression) {
+        Some(true) => report.ok("placeholder", format!("{name} matches no worker")),
+        Some(false) => report.fail(
+            "placeholder",
+            format!("{name} matches every worker: calls there ring agents"),
+            todo,
+        ),
+        None => report.warn(
+            "placeholder",
+            format!("{name} may match workers: {expression}"),
+            todo,
+        ),
+    }
+}
+
+/// Whether an expression selects nobody; `None` where that depends on the workers.
+fn matches_nobody(expression: &str) -> Option<bool> {
+    if expression.is_empty() {
+        // Twilio: "If empty, Tasks will wait until deleted or moved".
+        return Some(true);
+    }
+    let (left, right) = expression
+        .split_once("==")
+        .or_else(|| expression.split_once('='))?;
+    let number = |text: &str| text.trim().parse::<i64>().ok();
+    Some(number(left)? != number(right)?)
+}
+
+fn check_workflows(
+    plan: &Plan,
+    queue: &TaskQueue,
+    inventory: &Inventory,
+    voice_queues: &[VoiceQueue],
+    report: &mut Report,
+) {
+    let placeholder = queue.sid.as_str();
+    let mut leading = 0;
+    for workflow in &inventory.workflows {
+        let Ok(routing) = Routing::parse(&workflow.configuration) else {
+            continue;
+        };
+        if !routing.leads_to(placeholder) {
+            continue;
+        }
+        leading += 1;
+        check_filters(workflow, &routing, placeholder, report);
+        check_voice_queue(workflow, voice_queues, report);
+    }
+    if leading == 0 {
+        report.fail(
+            "workflow",
+            format!(
+                "no workflow leads to the placeholder of plan {:?}: nobody is redirected",
+                plan.name
+            ),
+            "run `overflow setup`, or `overflow setup --workflow WW…` for a workflow of yours",
+        );
+    }
+}
+
+fn check_filters(workflow: &Workflow, routing: &Routing, placeholder: &str, report: &mut Report) {
+    let name = format!("{:?} ({})", workflow.friendly_name, workflow.sid);
+    let findings = routing.findings(placeholder);
+    if findings.is_empty() {
+        let count = routing.filter_count();
+        report.ok(
+            "workflow",
+            format!("{name}: the placeholder is last, without timeout, in its {count} filter(s)"),
+        );
+    }
+    for finding in findings {
+        let level = match finding.problem {
+            Problem::Missing | Problem::NotLast => Level::Warning,
+            Problem::TimesOut | Problem::NeverReached => Level::Problem,
+        };
+        report.add(
+            "workflow",
+            level,
+            format!(
+                "{name}: filter {} {}",
+                finding.filter,
+                finding.problem.found()
+            ),
+            Some(finding.problem.remedy().to_owned()),
+        );
+    }
+    match routing.default_queue() {
+        Some(queue) if queue == placeholder => report.ok(
+            "default filter",
+            format!("{name}: tasks that no filter takes go to the placeholder"),
+        ),
+        Some(queue) => report.ok(
+            "default filter",
+            format!("{name}: tasks that no filter takes go to {queue} and are not redirected"),
+        ),
+        None => report.warn(
+            "default filter",
+            format!(
+                "{name} has none: a task that no filter takes is not created, and its call fails"
+            ),
+            "add one in the console, to the placeholder or a queue of yours",
+        ),
+    }
+}
+
+fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &mut Report) {
+    let name = format!("of workflow {:?}", workflow.friendly_name);
+    let queue = voice_queues
+        .iter()
+        .find(|queue| queue.holds_callers_of(&workflow.sid));
+    let Some(queue) = queue else {
+        report.ok(
+            "voice queue",
+            format!("{name}: Twilio makes it at the first call"),
+        );
+        return;
+    };
+    let (size, most) = (queue.current_size, queue.max_size);
+    if most > 0 && size * 100 >= most * NEARLY_FULL {
+        report.warn(
+            "voice queue",
+            format!("{name} holds {size} of {most} callers: further ones are turned away"),
+            "raise its MaxSize (up to 5000) or see why so many wait",
+        );
+    } else {
+        report.ok(
+            "voice queue",
+            format!("{name} holds {size} of {most} callers"),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches_nobody;
+
+    #[test]
+    fn an_expression_of_numbers_is_judged_and_others_are_not() {
+        for (expression, expected) in [
+            ("1==2", Some(true)),
+            ("1 == 0", Some(true)),
+            ("", Some(true)),
+            ("1==1", Some(false)),
+            ("1=1", Some(false)),
+            ("routing.skills HAS \"sales\"", None),
+            ("level == 3", None),
+            ("level >= 3", None),
+        ] {
+            assert_eq!(matches_nobody(expression), expected, "{expression}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod args;
+mod callback;
+mod console;
+mod definitions;
+mod diff;
+mod doctor;
+mod dotenv;
+mod error;
+mod files;
+mod inventory;
+mod record;
+mod routing;
+mod setup;
+mod teardown;
+mod workspace;
+
+pub use api::Patience;
+pub use args::PlaceArgs;
+pub use console::{Ask, AskTerminal, Console, Status};
+pub use doctor::DoctorArgs;
+pub use setup::SetupArgs;
+pub use teardown::TeardownArgs;

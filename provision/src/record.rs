@@ -1,0 +1,174 @@
+//! What setup changed, kept in a file beside `.env`, so that teardown can put it back.
+//!
+//! It holds SIDs and the settings that were replaced. Those are written down *before* they are
+//! replaced, so that an interruption loses none.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use twilio::rest::VoiceWebhook;
+use twilio::{
+    AccountSid, FlowSid, PhoneNumberSid, SinkSid, TaskQueueSid, WorkflowSid, WorkspaceSid,
+};
+
+use crate::error::Error;
+use crate::files::write_atomically;
+
+const VERSION: u32 = 1;
+
+/// The content of the file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Record {
+    version: u32,
+    account_sid: AccountSid,
+    workspace_sid: WorkspaceSid,
+    pub(crate) prefix: String,
+    #[serde(default)]
+    pub(crate) task_queues: BTreeMap<String, TaskQueueSid>,
+    #[serde(default)]
+    pub(crate) workflow: Option<WorkflowSid>,
+    #[serde(default)]
+    pub(crate) studio_flow: Option<FlowSid>,
+    #[serde(default)]
+    pub(crate) sink: Option<SinkSid>,
+    #[serde(default)]
+    pub(crate) callback: Option<ReplacedCallback>,
+    #[serde(default)]
+    pub(crate) numbers: BTreeMap<PhoneNumberSid, ReplacedVoice>,
+    #[serde(default)]
+    pub(crate) extended_workflows: BTreeMap<WorkflowSid, ReplacedRouting>,
+}
+
+/// The workspace's event callback.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ReplacedCallback {
+    pub(crate) installed_url: String,
+    pub(crate) installed_filter: String,
+    /// `None` where ours was found in place, put there by who knows whom.
+    pub(crate) previous: Option<PreviousCallback>,
+}
+
+/// What stood there before.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PreviousCallback {
+    pub(crate) url: String,
+    pub(crate) filter: String,
+}
+
+/// Where calls to a number went.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ReplacedVoice {
+    pub(crate) installed_url: String,
+    pub(crate) previous: VoiceWebhook,
+}
+
+/// The configuration of a workflow of the user's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ReplacedRouting {
+    pub(crate) installed: String,
+    pub(crate) previous: String,
+}
+
+/// The file.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordFile {
+    path: PathBuf,
+    account: AccountSid,
+    workspace: WorkspaceSid,
+}
+
+impl RecordFile {
+    pub(crate) fn new(path: PathBuf, account: AccountSid, workspace: WorkspaceSid) -> Self {
+        Self {
+            path,
+            account,
+            workspace,
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it records; `None` where there is no such file.
+    pub(crate) fn read(&self) -> Result<Option<Record>, Error> {
+        let Some(record) = read(&self.path)? else {
+            return Ok(None);
+        };
+        let recorded = (record.account_sid, record.workspace_sid);
+        let current = (self.account, self.workspace);
+        if recorded != current {
+            return Err(Error::other_account(self.path.clone(), recorded, current));
+        }
+        Ok(Some(record))
+    }
+
+    /// A record with nothing in it yet.
+    pub(crate) fn empty(&self, prefix: &str) -> Record {
+        Record {
+            version: VERSION,
+            account_sid: self.account,
+            workspace_sid: self.workspace,
+            prefix: prefix.to_owned(),
+            task_queues: BTreeMap::new(),
+            workflow: None,
+            studio_flow: None,
+            sink: None,
+            callback: None,
+            numbers: BTreeMap::new(),
+            extended_workflows: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn write(&self, record: &Record) -> Result<(), Error> {
+        // Strings and SIDs.
+        let mut text = serde_json::to_string_pretty(record).unwrap_or_else(|_| unreachable!());
+        text.push('\n');
+        write_atomically(&self.path, &text).map_err(|error| Error::Write {
+            path: self.path.clone(),
+            error,
+        })
+    }
+
+    pub(crate) fn remove(&self) -> Result<(), Error> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::Write {
+                path: self.path.clone(),
+                error,
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The prefix under which setup worked last, if the file can tell.
+pub(crate) fn recorded_prefix(path: &Path) -> Result<Option<String>, Error> {
+    Ok(read(path)?.map(|record| record.prefix))
+}
+
+fn read(path: &Path) -> Result<Option<Record>, Error> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(Error::Read {
+                path: path.to_owned(),
+                error,
+            });
+        }
+    };
+    let broken = |problem: String| Error::Record {
+        path: path.to_owned(),
+        problem,
+    };
+    let record: Record = serde_json::from_str(&text)
+        .map_err(|error| broken(format!("line {}: not as setup writes it", error.line())))?;
+    if record.version != VERSION {
+        let problem = format!("it has version {}, not {VERSION}", record.version);
+        return Err(broken(problem));
+    }
+    Ok(Some(record))
+}

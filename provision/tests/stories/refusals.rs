@@ -1,0 +1,177 @@
+//! What stops setup, and what it says of it. Nothing is changed by any of them.
+
+use std::time::Duration;
+
+use provision::{Patience, Status};
+use simulator::{Config, Endpoint, Fault, NumberTaker, Rule};
+use twilio::rest::FlowDraft;
+
+use crate::support::{Desk, PREFIX};
+
+const NUMBER: &str = "+14155550150";
+
+/// Runs setup, which must fail and change nothing, and says all of `words`.
+async fn refused(desk: &Desk, more: &[&str], words: &[&str]) {
+    let before = desk.snapshot().await;
+    let output = desk.setup(more).await.failed();
+    for word in words {
+        assert!(output.contains(word), "no {word:?} in: {output}");
+    }
+    assert_eq!(desk.snapshot().await, before);
+}
+
+#[tokio::test]
+async fn a_callback_of_somebody_else_is_not_cut_off() {
+    let desk = Desk::with(Config {
+        callback_url: Some("https://user:hush@crm.example.com/events?token=hush".into()),
+        ..Config::default()
+    })
+    .await;
+    let ways = [
+        "https://crm.example.com/events",
+        "--replace-callback",
+        "--via event-streams",
+    ];
+    refused(&desk, &[], &ways).await;
+    let output = desk.setup(&[]).await.failed();
+    assert!(!output.contains("hush"), "{output}");
+    desk.setup(&["--replace-callback"]).await.done();
+    desk.teardown(&[]).await.done();
+    let url = desk.workspace().await.event_callback_url;
+    assert_eq!(url, "https://user:hush@crm.example.com/events?token=hush");
+}
+
+#[tokio::test]
+async fn two_flex_workspaces_need_a_choice() {
+    let desk = Desk::new().await;
+    let other = desk.simulator.add_workspace("Flex Task Assignment");
+    let mine = desk.workspace_sid();
+    refused(&desk, &[], &[other.as_str(), mine.as_str(), "--workspace"]).await;
+    desk.setup(&["--workspace", mine.as_str()]).await.done();
+}
+
+#[tokio::test]
+async fn a_workspace_that_does_not_exist_is_named() {
+    let desk = Desk::new().await;
+    let unknown = format!("WS{:032x}", 1);
+    refused(&desk, &["--workspace", &unknown], &[&unknown]).await;
+}
+
+#[tokio::test]
+async fn two_flows_of_our_name_are_a_clash_unless_one_is_recorded() {
+    let desk = Desk::new().await;
+    desk.setup(&[]).await.done();
+    let client = desk.client();
+    let ours = client.flows().await.unwrap()[0].sid;
+    let definition = client
+        .flow(&ours)
+        .await
+        .unwrap()
+        .unwrap()
+        .definition
+        .to_string();
+    let draft = FlowDraft {
+        friendly_name: &format!("{PREFIX} Call Redirection Studio Flow"),
+        definition: &definition,
+        commit_message: "by hand",
+    };
+    let other = client.create_flow(&draft).await.unwrap().sid;
+    let output = desk.setup(&[]).await.done();
+    assert!(output.contains(ours.as_str()), "{output}");
+    std::fs::remove_file(desk.state_file()).unwrap();
+    refused(&desk, &[], &[ours.as_str(), other.as_str(), "--prefix"]).await;
+}
+
+#[tokio::test]
+async fn a_number_that_something_else_answers_is_left_alone() {
+    for (taker, word) in [
+        (NumberTaker::Application, "TwiML application AP"),
+        (NumberTaker::Trunk, "SIP trunk TK"),
+    ] {
+        let desk = Desk::new().await;
+        let number = NUMBER.parse().unwrap();
+        let old = "https://ivr.example.com/";
+        desk.simulator.add_number(number, old, Some(taker));
+        refused(&desk, &["--number", NUMBER], &[word]).await;
+    }
+    let desk = Desk::new().await;
+    refused(&desk, &["--number", NUMBER], &["no phone number"]).await;
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_said_to_be_that() {
+    let desk = Desk::new()
+        .await
+        .with_auth_token("0123456789abcdef0123456789abcdef");
+    let output = desk.setup(&[]).await.failed();
+    assert!(output.contains("TWILIO_AUTH_TOKEN"), "{output}");
+    assert!(!output.contains("0123456789abcdef"), "{output}");
+}
+
+#[tokio::test]
+async fn missing_permissions_are_said_to_be_that() {
+    let desk = Desk::new().await;
+    let forbidden = Fault::Status {
+        status: 403,
+        code: 20403,
+        retry_after: None,
+    };
+    desk.simulator
+        .faults()
+        .add(Rule::on([Endpoint::CreateWorkflow], forbidden));
+    let output = desk.setup(&[]).await.failed();
+    let words = [
+        "cannot set up workflow",
+        "403",
+        "may not do that",
+        "main API key",
+    ];
+    for word in words {
+        assert!(output.contains(word), "no {word:?} in: {output}");
+    }
+}
+
+#[tokio::test]
+async fn rate_limits_are_waited_out_within_a_bound() {
+    let mut desk = Desk::new().await;
+    desk.patience = Patience {
+        policy: retry::Policy::new(Duration::from_millis(1), Duration::from_millis(5)).unwrap(),
+        limit: Duration::from_secs(60),
+    };
+    desk.simulator
+        .faults()
+        .add(Rule::everywhere(Fault::TOO_MANY_REQUESTS).with_probability(0.5));
+    desk.setup(&[]).await.done();
+    desk.simulator.faults().clear();
+    assert!(desk.setup(&[]).await.done().contains("Nothing to do"));
+
+    desk.patience.limit = Duration::from_millis(50);
+    // Longer than the bound: not even tried.
+    let fault = Fault::too_many_requests(3600);
+    desk.simulator.faults().add(Rule::everywhere(fault));
+    let output = desk.setup(&[]).await.failed();
+    assert!(output.contains("asked too often"), "{output}");
+}
+
+#[tokio::test]
+async fn wrong_settings_are_all_named_at_once() {
+    let mut desk = Desk::new().await;
+    desk.public_url = "https://overflow.example.com/taskrouter/events".into();
+    let run = desk.setup(&["--number", "555", "--prefix", " "]).await;
+    assert_eq!(run.status, Status::WrongSettings);
+    for word in ["PUBLIC_URL", "--number", "--prefix"] {
+        assert!(run.output.contains(word), "no {word:?} in: {}", run.output);
+    }
+    assert_eq!(desk.simulator.journal().request_count(), 0);
+}
+
+#[tokio::test]
+async fn the_record_of_another_account_is_not_overwritten() {
+    let desk = Desk::new().await;
+    desk.setup(&[]).await.done();
+    let text = std::fs::read_to_string(desk.state_file()).unwrap();
+    let other = format!("AC{:032x}", 1);
+    let text = text.replace(desk.simulator.account_sid().as_str(), &other);
+    std::fs::write(desk.state_file(), text).unwrap();
+    refused(&desk, &[], &[&other, "--state-file"]).await;
+}

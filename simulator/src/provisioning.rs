@@ -1,0 +1,80 @@
+//! What an account has before anybody provisions something in it.
+
+use twilio::{E164, PhoneNumberSid, WorkspaceSid};
+
+use crate::resources::{IncomingNumber, Workspace};
+use crate::simulator::Simulator;
+
+/// Who takes the calls to a number in place of its voice URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NumberTaker {
+    /// A TwiML application.
+    Application,
+    /// A SIP trunk.
+    Trunk,
+}
+
+impl Simulator {
+    /// Gives the account a phone number whose calls go to `voice_url`, unless `taker` takes them.
+    pub fn add_number(
+        &self,
+        number: E164,
+        voice_url: &str,
+        taker: Option<NumberTaker>,
+    ) -> PhoneNumberSid {
+        self.core.change(|state| {
+            let now = state.now();
+            let (application, trunk) = match taker {
+                None => (None, None),
+                Some(NumberTaker::Application) => (Some(state.ids.text("AP")), None),
+                Some(NumberTaker::Trunk) => (None, Some(state.ids.text("TK"))),
+            };
+            let sid = state.ids.phone_number();
+            let number = IncomingNumber {
+                sid,
+                number,
+                voice_url: voice_url.to_owned(),
+                voice_method: "POST".to_owned(),
+                voice_application: application,
+                trunk,
+                created: now,
+                updated: now,
+            };
+            state.incoming_numbers.insert(sid, number);
+            sid
+        })
+    }
+
+    /// Gives the account another workspace, with nothing in it.
+    pub fn add_workspace(&self, friendly_name: &str) -> WorkspaceSid {
+        self.core.change(|state| {
+            let now = state.now();
+            let workspace = Workspace {
+                sid: state.ids.workspace(),
+                friendly_name: friendly_name.to_owned(),
+                event_callback_url: None,
+                events_filter: None,
+                multi_task_enabled: true,
+                default_activity: state.ids.text("WA"),
+                timeout_activity: state.ids.text("WA"),
+                operating_unit: state.ids.text("OU"),
+                created: now,
+                updated: now,
+            };
+            let sid = workspace.sid;
+            state.workspaces.insert(sid, workspace);
+            sid
+        })
+    }
+
+    /// Allows or forbids to dial a country, named by its ISO code.
+    pub fn set_country_allowed(&self, iso_code: &str, allowed: bool) {
+        self.core.change(|state| {
+            if allowed {
+                state.forbidden_countries.remove(iso_code);
+            } else {
+                state.forbidden_countries.insert(iso_code.to_owned());
+            }
+        });
+    }
+}

@@ -1,0 +1,44 @@
+//! Flows, task queues and workflows that come and go.
+
+use crate::support::{Api, fast, start};
+
+#[tokio::test]
+async fn a_flow_is_validated_published_and_deleted() {
+    let simulator = start(fast()).await;
+    let api = Api::of(&simulator);
+    let definition =
+        r#"{"initial_state":"Trigger","states":[{"name":"Trigger","transitions":[]}]}"#;
+    let form = [
+        ("FriendlyName", "Ours"),
+        ("Status", "published"),
+        ("Definition", definition),
+    ];
+    let valid = api.post("/v2/Flows/Validate", &form).await.ok();
+    assert_eq!(valid["valid"], true);
+    let flow = api.post("/v2/Flows", &form).await.ok();
+    let path = format!("/v2/Flows/{}", flow["sid"].as_str().unwrap());
+    assert_eq!(api.get(&path).await.ok()["revision"], 1);
+    let broken = definition.replace("\"initial_state\":\"Trigger\"", "\"initial_state\":\"x\"");
+    let broken = [form[0], form[1], ("Definition", broken.as_str())];
+    assert_eq!(api.post(&path, &broken).await.error(), (400, 20001));
+    assert_eq!(api.post(&path, &form).await.ok()["revision"], 2);
+    let delete = api.request(reqwest::Method::DELETE, &path);
+    assert_eq!(api.send(delete).await.unwrap().status, 204);
+    assert_eq!(api.get(&path).await.error(), (404, 20404));
+}
+
+#[tokio::test]
+async fn what_is_in_use_can_not_be_deleted() {
+    let simulator = start(fast()).await;
+    let api = Api::of(&simulator);
+    let workspace = &api.workspace;
+    let delete = async |path: &str| {
+        let request = api.request(reqwest::Method::DELETE, path);
+        api.send(request).await.unwrap()
+    };
+    let queue = format!("{workspace}/TaskQueues/{}", simulator.placeholder());
+    assert_eq!(delete(&queue).await.error(), (400, 20001));
+    let workflow = format!("{workspace}/Workflows/{}", simulator.workflow_sid());
+    assert_eq!(delete(&workflow).await.status, 204);
+    assert_eq!(delete(&queue).await.status, 204);
+}

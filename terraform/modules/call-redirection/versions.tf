@@ -1,0 +1,10 @@
+terraform {
+  required_version = ">= 1.4"
+
+  required_providers {
+    twilio = {
+      source  = "RJPearson94/twilio"
+      version = "~> 0.23.0"
+    }
+  }
+}

@@ -1,0 +1,118 @@
+//! Phone numbers of the account, and where calls to them go
+//! (<https://www.twilio.com/docs/phone-numbers/api/incomingphonenumber-resource>).
+
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{Client, Endpoint, Product, RestError, null_is_empty};
+use crate::{AccountSid, E164, PhoneNumberSid};
+
+/// A phone number of the account.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct IncomingNumber {
+    /// Its SID.
+    pub sid: PhoneNumberSid,
+    /// The number itself.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    phone_number: String,
+    /// Where calls to it go.
+    #[serde(flatten)]
+    pub voice: VoiceWebhook,
+    /// Set, this application decides where calls go, whatever the webhook says.
+    #[serde(default)]
+    voice_application_sid: Option<String>,
+    /// Set, this SIP trunk takes the calls, whatever the webhook says.
+    #[serde(default)]
+    trunk_sid: Option<String>,
+}
+
+/// What is requested when a call comes in.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoiceWebhook {
+    /// The URL; empty where there is none.
+    #[serde(rename = "voice_url", default, deserialize_with = "null_is_empty")]
+    pub url: String,
+    /// `GET` or `POST`; empty where Twilio doesn't say.
+    #[serde(rename = "voice_method", default, deserialize_with = "null_is_empty")]
+    pub method: String,
+}
+
+impl std::fmt::Debug for VoiceWebhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold credentials.
+        write!(f, "VoiceWebhook({} …)", self.method)
+    }
+}
+
+impl std::fmt::Debug for IncomingNumber {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IncomingNumber({})", self.sid)
+    }
+}
+
+impl IncomingNumber {
+    /// Whether it is this number.
+    pub fn is(&self, number: &E164) -> bool {
+        self.phone_number == number.as_str()
+    }
+
+    /// The TwiML application that takes its calls in place of the webhook.
+    pub fn voice_application(&self) -> Option<&str> {
+        self.voice_application_sid
+            .as_deref()
+            .filter(|sid| !sid.is_empty())
+    }
+
+    /// The SIP trunk that takes its calls in place of the webhook.
+    pub fn trunk(&self) -> Option<&str> {
+        self.trunk_sid.as_deref().filter(|sid| !sid.is_empty())
+    }
+}
+
+impl Client {
+    /// The account's phone numbers: all, or those like `number`.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn incoming_numbers(
+        &self,
+        account: &AccountSid,
+        number: Option<&E164>,
+    ) -> Result<Vec<IncomingNumber>, RestError> {
+        let filter = match number {
+            // The plus, encoded; digits need no encoding.
+            Some(number) => format!("&PhoneNumber=%2B{}", &number.as_str()[1..]),
+            None => String::new(),
+        };
+        let first = format!(
+            "/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json?PageSize=1000{filter}"
+        );
+        self.list(
+            Endpoint::ListIncomingNumbers,
+            Product::Api,
+            first,
+            "incoming_phone_numbers",
+        )
+        .await
+    }
+
+    /// Sets where calls to a number go. An empty URL sends them nowhere.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came: then it may be done.
+    pub async fn update_incoming_number(
+        &self,
+        account: &AccountSid,
+        number: &PhoneNumberSid,
+        voice: &VoiceWebhook,
+    ) -> Result<IncomingNumber, RestError> {
+        let mut form = vec![("VoiceUrl", voice.url.as_str())];
+        if !voice.method.is_empty() {
+            form.push(("VoiceMethod", &voice.method));
+        }
+        let path =
+            format_args!("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers/{number}.json");
+        let request = self.request(Method::POST, Product::Api, path).form(&form);
+        self.send_for(Endpoint::UpdateIncomingNumber, request).await
+    }
+}

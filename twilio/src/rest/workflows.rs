@@ -1,0 +1,108 @@
+//! Workflows (<https://www.twilio.com/docs/taskrouter/api/workflow>).
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::{Client, Endpoint, Product, RestError, null_is_empty};
+use crate::{WorkflowSid, WorkspaceSid};
+
+/// A workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Workflow {
+    /// The workflow.
+    pub sid: WorkflowSid,
+    /// Its name.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub friendly_name: String,
+    /// Filters and their targets, as JSON.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub configuration: String,
+}
+
+impl Client {
+    /// All workflows of a workspace.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn workflows(&self, workspace: &WorkspaceSid) -> Result<Vec<Workflow>, RestError> {
+        let first = format!("/v1/Workspaces/{workspace}/Workflows?PageSize=100");
+        self.list(
+            Endpoint::ListWorkflows,
+            Product::Taskrouter,
+            first,
+            "workflows",
+        )
+        .await
+    }
+
+    /// Creates a workflow.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came: then it may exist.
+    pub async fn create_workflow(
+        &self,
+        workspace: &WorkspaceSid,
+        friendly_name: &str,
+        configuration: &str,
+    ) -> Result<Workflow, RestError> {
+        let path = format_args!("/v1/Workspaces/{workspace}/Workflows");
+        let request = self
+            .request(Method::POST, Product::Taskrouter, path)
+            .form(&[
+                ("FriendlyName", friendly_name),
+                ("Configuration", configuration),
+            ]);
+        self.send_for(Endpoint::CreateWorkflow, request).await
+    }
+
+    /// Replaces a workflow's configuration. Tasks under way keep their route.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came: then it may be done.
+    pub async fn update_workflow(
+        &self,
+        workspace: &WorkspaceSid,
+        workflow: &WorkflowSid,
+        configuration: &str,
+    ) -> Result<Workflow, RestError> {
+        let path = format_args!("/v1/Workspaces/{workspace}/Workflows/{workflow}");
+        let request = self
+            .request(Method::POST, Product::Taskrouter, path)
+            .form(&[("Configuration", configuration)]);
+        self.send_for(Endpoint::UpdateWorkflow, request).await
+    }
+
+    /// How many tasks of a workflow wait to be accepted, in whichever task queue.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn waiting_tasks(
+        &self,
+        workspace: &WorkspaceSid,
+        workflow: &WorkflowSid,
+    ) -> Result<usize, RestError> {
+        let first = format!(
+            "/v1/Workspaces/{workspace}/Tasks?WorkflowSid={workflow}\
+             &AssignmentStatus=pending&PageSize=1000"
+        );
+        let tasks: Vec<IgnoredAny> = self
+            .list(Endpoint::ListTasks, Product::Taskrouter, first, "tasks")
+            .await?;
+        Ok(tasks.len())
+    }
+
+    /// Deletes a workflow. Whether it was still there.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn delete_workflow(
+        &self,
+        workspace: &WorkspaceSid,
+        workflow: &WorkflowSid,
+    ) -> Result<bool, RestError> {
+        let path = format_args!("/v1/Workspaces/{workspace}/Workflows/{workflow}");
+        self.delete(Endpoint::DeleteWorkflow, Product::Taskrouter, path)
+            .await
+    }
+}
