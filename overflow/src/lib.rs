@@ -5,6 +5,7 @@ mod call;
 mod dead_letters;
 mod demo;
 mod pair;
+mod provisioning;
 mod simulate;
 
 use std::process::ExitCode;
@@ -38,6 +39,12 @@ enum Command {
     Simulator(simulate::SimulatorArgs),
     /// List, show, replay or discard the requests that could not be done
     DeadLetters(dead_letters::DeadLettersArgs),
+    /// Set Twilio's side up: task queues, workflow, Studio flow, event callback
+    Setup(Box<provision::SetupArgs>),
+    /// Check everything that a redirect needs, and change nothing
+    Doctor(Box<provision::DoctorArgs>),
+    /// Remove what setup made, and restore what it replaced
+    Teardown(Box<provision::TeardownArgs>),
 }
 
 /// Runs the command line to its end.
@@ -68,6 +75,9 @@ pub fn main() -> ExitCode {
             |problems| args.resolve(problems),
             |command, _stop| dead_letters::run(command),
         ),
+        Command::Setup(args) => provisioning::run(async |console| args.run(console).await),
+        Command::Doctor(args) => provisioning::run(async |console| args.run(console).await),
+        Command::Teardown(args) => provisioning::run(async |console| args.run(console).await),
     }
 }
 

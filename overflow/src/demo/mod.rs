@@ -107,7 +107,7 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
     let pair = pair_settings(&simulator, &public_url, queue_url, &demo.number)?;
 
     println!(
-        "Flex Overflow against a simulated Twilio: {} on {}.\n\
+        "Flex Overflow against a simulated Twilio, over {} ({}).\n\
          Nobody answers; a caller whom no agent takes is redirected to {}.\n",
         match &demo.queue {
             Some(QueueUrl::Amqp(_)) => "RabbitMQ",
