@@ -3,14 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use retry::Policy;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::channels::{Borrowed, Channels};
-use super::delays::Delays;
 use super::fault::ANSWER_WITHIN;
 use super::link::{Link, Target};
 use crate::{Health, QueueError};
+
+/// Many clients that lost the same broker don't all come back at the same moment.
+pub(super) const RECONNECT: Policy =
+    match Policy::new(Duration::from_millis(100), Duration::from_secs(5)) {
+        Ok(policy) => policy,
+        Err(_) => unreachable!(),
+    };
 
 /// A link that lived this long was a good one: after its loss, the first attempts come fast again.
 const GOOD_AFTER: Duration = Duration::from_secs(10);
@@ -128,7 +135,7 @@ fn closed() -> QueueError {
 }
 
 async fn keep_connected(target: Target, state: watch::Sender<State>) {
-    let mut delays = Delays::new();
+    let mut delays = RECONNECT.delays();
     let mut reported = None;
     loop {
         let outage = match Link::establish(&target).await {
@@ -152,7 +159,7 @@ async fn keep_connected(target: Target, state: watch::Sender<State>) {
             reported = Some(said);
         }
         advance(&state, State::Down(outage));
-        tokio::time::sleep(delays.next()).await;
+        tokio::time::sleep(delays.next_delay()).await;
     }
 }
 

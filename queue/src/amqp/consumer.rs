@@ -7,8 +7,7 @@ use futures::future::BoxFuture;
 use lapin::types::ShortString;
 
 use super::channels::Borrowed;
-use super::connection::Connection;
-use super::delays::Delays;
+use super::connection::{Connection, RECONNECT};
 use super::fault::NOT_FOUND;
 use super::publisher::Publisher;
 use super::settle::AmqpSettle;
@@ -135,7 +134,7 @@ async fn subscribe(
     queue: ShortString,
     prefetch: u16,
 ) -> Result<Subscription, QueueError> {
-    let mut delays = Delays::new();
+    let mut delays = RECONNECT.delays();
     loop {
         let link = connection.connected().await?;
         match Subscription::begin(&link, &queue, prefetch).await {
@@ -147,6 +146,6 @@ async fn subscribe(
                 tracing::warn!(%error, "could not subscribe to the queue");
             }
         }
-        tokio::time::sleep(delays.next()).await;
+        tokio::time::sleep(delays.next_delay()).await;
     }
 }

@@ -8,7 +8,6 @@ mod channels;
 mod connection;
 mod consumer;
 mod dead_letters;
-mod delays;
 mod fault;
 mod lease;
 mod link;

@@ -1,7 +1,7 @@
 //! The embedded queue: one SQLite file, shared by the processes of one machine.
 //!
-//! A thread of its own changes the file ([`writer`]); whatever waits for it shares one sync. Messages
-//! are leased to owners, and go back when these are gone ([`membership`]).
+//! A thread of its own changes the file (`writer`); whatever waits for it shares one sync. Messages
+//! are leased to owners, and go back when these are gone (`membership`).
 //!
 //! Beside the file stand SQLite's `-wal` and `-shm`, and an empty `-owner-N` for each process that
 //! consumes; all go with the last process. The room that a backlog took is used again, and given back
