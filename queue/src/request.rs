@@ -27,8 +27,8 @@ pub struct RedirectRequest {
     pub entered_at: Timestamp,
     /// How we learnt of it.
     pub source: Source,
-    /// When an operator moved the request back from the dead letters, if one did: the deadline
-    /// counts from then.
+    /// When the request was put on the queue anew, by an operator's replay or by the sweep, if it
+    /// was: the deadline counts from then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replayed_at: Option<Timestamp>,
 }

@@ -230,7 +230,13 @@ impl Writer {
     /// How many messages to lease now.
     fn wanted(&mut self) -> usize {
         let credit = self.subscribers.credit();
-        if credit == 0 || self.owner.is_none() {
+        // What is leased to an owner who can't say that he lives is lost at once: it would go back
+        // and forth until it were a dead letter.
+        if credit == 0
+            || self
+                .owner
+                .is_none_or(|owner| self.state.may_be_lost(owner))
+        {
             return 0;
         }
         match self.db.version() {
