@@ -70,7 +70,7 @@ pub(crate) fn redirect_request(
         // A clock of ours that is behind must not make the event one of the future.
         entered_at: event.timestamp.unwrap_or(now).min(now),
         source,
-        replayed_at: None,
+        requeued_at: None,
     })
 }
 

@@ -25,7 +25,9 @@ const BATCH: u16 = 64;
 /// How often the depth is read.
 const READ_DEPTH: Duration = Duration::from_secs(2);
 
-const RETRY: Policy = match Policy::new(Duration::from_millis(100), Duration::from_secs(5)) {
+/// Soon after the queue is back, for callers are on hold meanwhile; while it is known to be away, an
+/// attempt costs nothing.
+const RETRY: Policy = match Policy::new(Duration::from_millis(100), Duration::from_secs(1)) {
     Ok(policy) => policy,
     Err(_) => unreachable!(),
 };

@@ -140,7 +140,7 @@ impl DeadLetter {
         match self.request() {
             Some(request) => Message {
                 request: RedirectRequest {
-                    replayed_at: Some(now),
+                    requeued_at: Some(now),
                     ..request
                 },
                 traceparent: self.message.traceparent.clone(),
@@ -305,7 +305,7 @@ mod tests {
             let letter = letter(Message::from(request.clone()).encode(), now);
             let replayed = letter.replayed(now);
             prop_assert_eq!(DeadLetterId::of(&replayed), letter.id);
-            let expected = RedirectRequest { replayed_at: Some(now), ..request };
+            let expected = RedirectRequest { requeued_at: Some(now), ..request };
             prop_assert_eq!(replayed.decode().unwrap(), expected);
         }
 

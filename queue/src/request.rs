@@ -30,7 +30,7 @@ pub struct RedirectRequest {
     /// When the request was put on the queue anew, by an operator's replay or by the sweep, if it
     /// was: the deadline counts from then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replayed_at: Option<Timestamp>,
+    pub requeued_at: Option<Timestamp>,
 }
 
 /// How a request came about. All but a live callback may be late or stale, so the redirector asks
@@ -51,13 +51,13 @@ pub enum Source {
 impl RedirectRequest {
     /// The moment from which the redirector's deadline counts.
     pub fn deadline_starts(&self) -> Timestamp {
-        self.replayed_at
+        self.requeued_at
             .map_or(self.entered_at, |replayed| replayed.max(self.entered_at))
     }
 
     /// Whether the request is a live callback's own, as opposed to one that comes late by nature.
     pub fn is_live(&self) -> bool {
-        self.source == Source::Callback && self.replayed_at.is_none()
+        self.source == Source::Callback && self.requeued_at.is_none()
     }
 }
 
@@ -100,7 +100,7 @@ pub(crate) mod arbitrary {
             workflow_sid in prop::option::of(sids("WW")),
             entered_at in times(),
             source in sources(),
-            replayed_at in prop::option::of(times()),
+            requeued_at in prop::option::of(times()),
         ) -> RedirectRequest {
             RedirectRequest {
                 event_sid,
@@ -112,7 +112,7 @@ pub(crate) mod arbitrary {
                 workflow_sid,
                 entered_at,
                 source,
-                replayed_at,
+                requeued_at,
             }
         }
     }
@@ -176,10 +176,10 @@ mod tests {
                 .is_live()
             );
         }
-        let replayed_at = Some(on_the_wire().entered_at);
+        let requeued_at = Some(on_the_wire().entered_at);
         assert!(
             !RedirectRequest {
-                replayed_at,
+                requeued_at,
                 ..on_the_wire()
             }
             .is_live()
@@ -191,7 +191,7 @@ mod tests {
         fn the_deadline_never_counts_from_before_the_event(request in arbitrary::requests()) {
             let starts = request.deadline_starts();
             prop_assert!(starts >= request.entered_at);
-            prop_assert!(request.replayed_at.is_none_or(|replayed_at| starts >= replayed_at));
+            prop_assert!(request.requeued_at.is_none_or(|requeued_at| starts >= requeued_at));
         }
     }
 }

@@ -21,6 +21,9 @@ use crate::twilio_api::{Failure, Standing, TwilioApi};
 
 /// How long closing a task may take; its caller is taken care of by then.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long Twilio's gate may keep back the question whether a caller whose deadline has passed
+/// still waits.
+const LAST_QUESTION: Duration = Duration::from_secs(5);
 /// How much longer than an event is taken at its word its call stays claimed, so that clocks which
 /// differ a little leave no gap.
 const CLAIM_MARGIN: Duration = Duration::from_secs(1);
@@ -117,10 +120,28 @@ impl Desk {
         let end = self
             .redirect_once(request, plan, delivery, &patience, &mut attempts)
             .await;
-        end.unwrap_or_else(|interrupted| match interrupted {
-            Interrupted::Stop => End::Released,
-            Interrupted::Deadline => attempts.expire(),
-        })
+        match end {
+            Ok(end) => end,
+            Err(Interrupted::Stop) => End::Released,
+            Err(Interrupted::Deadline) => self.too_late(request, plan, &attempts).await,
+        }
+    }
+
+    /// The end of a delivery whose deadline has passed. An event that comes again after an hour is
+    /// most often one of a caller who was taken care of long ago, which is nothing for an operator.
+    async fn too_late(&self, request: &RedirectRequest, plan: &Plan, attempts: &Attempts) -> End {
+        let patience = Patience::new(Instant::now() + LAST_QUESTION, self.stop.clone());
+        match self.twilio.standing(request, &patience).await {
+            Ok(Standing::Elsewhere) if attempts.made > 0 => {
+                self.redirected(request, plan, attempts, None);
+                End::Redirected
+            }
+            Ok(Standing::Elsewhere) => End::AlreadyHandled,
+            Ok(Standing::Ended) => End::CallEnded,
+            Ok(Standing::Waiting) | Err(Failure::Rest(_)) => attempts.expire(),
+            Err(Failure::Interrupted(Interrupted::Deadline)) => attempts.expire(),
+            Err(Failure::Interrupted(Interrupted::Stop)) => End::Released,
+        }
     }
 
     /// Redirects the caller while nobody else is at the call, unless it was done before.
@@ -249,12 +270,12 @@ impl Desk {
         }
     }
 
-    /// Keeps the claim until a copy of the event would be too old to be taken at its word.
+    /// Keeps the claim until a copy of the event would be too old to be taken at its word: also
+    /// where the event came another way, for the callback may be yet to come.
     fn keep(&self, claim: Option<Box<dyn Lease>>, request: &RedirectRequest) {
         let until = self.settings.verify_after + CLAIM_MARGIN;
         if let Some(claim) = claim
             && let Some(rest) = until.checked_sub(age(request.entered_at))
-            && request.is_live()
         {
             tokio::spawn(async move {
                 tokio::time::sleep(rest).await;

@@ -144,7 +144,7 @@ impl Sweeper {
             entered_at: task.entered_at,
             source: Source::Sweep,
             // However long we were away: the caller still waits.
-            replayed_at: Some(Timestamp::now()),
+            requeued_at: Some(Timestamp::now()),
         })
     }
 

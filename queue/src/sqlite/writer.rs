@@ -232,11 +232,8 @@ impl Writer {
         let credit = self.subscribers.credit();
         // What is leased to an owner who can't say that he lives is lost at once: it would go back
         // and forth until it were a dead letter.
-        if credit == 0
-            || self
-                .owner
-                .is_none_or(|owner| self.state.may_be_lost(owner))
-        {
+        let lost = |owner| self.state.may_be_lost(owner);
+        if credit == 0 || self.owner.is_none_or(lost) {
             return 0;
         }
         match self.db.version() {

@@ -163,8 +163,8 @@ pub async fn a_replay_puts_the_request_back_and_marks_it(harness: impl Harness) 
     assert_eq!(queue.replay(&of(&id(1))).await.unwrap(), [id(1)]);
     let delivery = next(&mut consumer).await;
     let mut request = delivery.message.decode().unwrap();
-    let replayed_at = request.replayed_at.take().unwrap();
-    assert!(replayed_at >= before && replayed_at <= Timestamp::now());
+    let requeued_at = request.requeued_at.take().unwrap();
+    assert!(requeued_at >= before && requeued_at <= Timestamp::now());
     assert_eq!(request, traced.request);
     assert_eq!(delivery.message.traceparent, traced.traceparent);
     // It starts anew.
@@ -227,7 +227,7 @@ pub async fn what_died_of_the_delivery_limit_can_be_replayed(harness: impl Harne
 
     assert_eq!(queue.replay(&Filter::default()).await.unwrap(), [id(1)]);
     let delivery = next(&mut consumer).await;
-    assert!(delivery.message.decode().unwrap().replayed_at.is_some());
+    assert!(delivery.message.decode().unwrap().requeued_at.is_some());
     ack(delivery).await;
 }
 
