@@ -21,9 +21,8 @@ use crate::twilio_api::{Failure, Standing, TwilioApi};
 
 /// How long closing a task may take; its caller is taken care of by then.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
-/// How long Twilio's gate may keep back the question whether a caller whose deadline has passed
-/// still waits.
-const LAST_QUESTION: Duration = Duration::from_secs(5);
+/// How long Twilio is asked whether a caller whose deadline has passed still waits.
+const LAST_QUESTION: Duration = Duration::from_secs(10);
 /// How much longer than an event is taken at its word its call stays claimed, so that clocks which
 /// differ a little leave no gap.
 const CLAIM_MARGIN: Duration = Duration::from_secs(1);
@@ -131,16 +130,27 @@ impl Desk {
     /// most often one of a caller who was taken care of long ago, which is nothing for an operator.
     async fn too_late(&self, request: &RedirectRequest, plan: &Plan, attempts: &Attempts) -> End {
         let patience = Patience::new(Instant::now() + LAST_QUESTION, self.stop.clone());
-        match self.twilio.standing(request, &patience).await {
-            Ok(Standing::Elsewhere) if attempts.made > 0 => {
-                self.redirected(request, plan, attempts, None);
-                End::Redirected
+        let mut delays = self.settings.retry.delays();
+        let interrupted = loop {
+            match self.twilio.standing(request, &patience).await {
+                Ok(Standing::Elsewhere) if attempts.made > 0 => {
+                    self.redirected(request, plan, attempts, None);
+                    return End::Redirected;
+                }
+                Ok(Standing::Elsewhere) => return End::AlreadyHandled,
+                Ok(Standing::Ended) => return End::CallEnded,
+                Ok(Standing::Waiting) => return attempts.expire(),
+                Err(Failure::Interrupted(interrupted)) => break interrupted,
+                Err(Failure::Rest(_)) => {}
             }
-            Ok(Standing::Elsewhere) => End::AlreadyHandled,
-            Ok(Standing::Ended) => End::CallEnded,
-            Ok(Standing::Waiting) | Err(Failure::Rest(_)) => attempts.expire(),
-            Err(Failure::Interrupted(Interrupted::Deadline)) => attempts.expire(),
-            Err(Failure::Interrupted(Interrupted::Stop)) => End::Released,
+            let wait = tokio::time::sleep(delays.next_delay());
+            if let Err(interrupted) = patience.wait(wait).await {
+                break interrupted;
+            }
+        };
+        match interrupted {
+            Interrupted::Stop => End::Released,
+            Interrupted::Deadline => attempts.expire(),
         }
     }
 

@@ -12,9 +12,10 @@ use super::fault::ANSWER_WITHIN;
 use super::link::{Link, Target};
 use crate::{Health, QueueError};
 
-/// Many clients that lost the same broker don't all come back at the same moment.
+/// Many clients that lost the same broker don't all come back at the same moment, but soon after it is
+/// there again, for callers are on hold meanwhile.
 pub(super) const RECONNECT: Policy =
-    match Policy::new(Duration::from_millis(100), Duration::from_secs(5)) {
+    match Policy::new(Duration::from_millis(100), Duration::from_secs(1)) {
         Ok(policy) => policy,
         Err(_) => unreachable!(),
     };
