@@ -1,1 +1,15 @@
-//! Harness.
+//! What the end-to-end tests stand on: the real binaries as processes of their own, against the
+//! simulator in this one, over a real queue.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+pub mod faults;
+mod foreign;
+mod process;
+mod proxy;
+mod stack;
+
+pub use foreign::Foreign;
+pub use process::{Process, binary, free_port};
+pub use proxy::Proxy;
+pub use stack::{Backend, NUMBER, Stack, StackOptions, http};

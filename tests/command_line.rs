@@ -1,0 +1,186 @@
+//! The command line as a user meets it: the demo, and settings that can't be.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::process::{Command, Output};
+
+use tests::binary;
+
+/// Settings with which each of our processes would start.
+const GOOD: [(&str, &str); 6] = [
+    ("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000001"),
+    ("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcdef"),
+    (
+        "FORWARD_CALL_TASK_QUEUE_SID",
+        "WQ00000000000000000000000000000001",
+    ),
+    ("FORWARD_TO_NUMBER", "+14155550100"),
+    ("PUBLIC_URL", "https://overflow.example.com"),
+    ("ADMIN_LISTEN", "127.0.0.1:0"),
+];
+
+/// Runs a binary in an empty folder with the good settings, some changed.
+fn run(binary_name: &str, arguments: &[&str], changes: &[(&str, &str)]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bad.toml"), "[[plan]]\nforward_to = 7\n").unwrap();
+    Command::new(binary(binary_name))
+        .args(arguments)
+        .current_dir(folder.path())
+        .env_clear()
+        .envs(GOOD)
+        .envs(changes.iter().copied())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_demo_redirects_a_caller_on_both_queues() {
+    let amqp = rabbitmq::Node::shared().url();
+    for queue in [&[][..], &["--queue", &amqp]] {
+        let demo = run(
+            "overflow",
+            &[&["demo", "--once", "--fast"], queue].concat(),
+            &[],
+        );
+        let told = String::from_utf8_lossy(&demo.stdout);
+        assert!(
+            demo.status.success(),
+            "{told}{}",
+            String::from_utf8_lossy(&demo.stderr)
+        );
+        for line in [
+            "task enters Sales",
+            "acknowledged with 204",
+            "redirected to +14155550100",
+            "task closed",
+        ] {
+            assert!(told.contains(line), "{line} in:\n{told}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_setting_of_each_kind_stops_the_start_with_one_line_that_names_it() {
+    let both = &["ingest", "redirector"][..];
+    let (ingest, redirector) = (&both[..1], &both[1..]);
+    for (binaries, variable, value) in [
+        (both, "TWILIO_ACCOUNT_SID", ""),
+        (
+            both,
+            "TWILIO_ACCOUNT_SID",
+            "SK00000000000000000000000000000001",
+        ),
+        (both, "TWILIO_AUTH_TOKEN", ""),
+        (both, "TWILIO_AUTH_TOKEN_FILE", "/nowhere/token"),
+        (both, "TWILIO_API_URL", "api.twilio.com"),
+        (both, "TWILIO_API_KEY_SID", "SK1"),
+        (both, "TWILIO_TIMEOUT", "10"),
+        (both, "FORWARD_CALL_TASK_QUEUE_SID", "WQ1"),
+        (both, "FORWARD_TO_NUMBER", "4155550100"),
+        (both, "FORWARD_CALLER_ID", "me"),
+        (both, "FORWARD_TIMEOUT", "4"),
+        (both, "FORWARD_TIME_LIMIT", "a day"),
+        (both, "FORWARD_RECORD", "yes"),
+        (both, "FORWARD_NOTICE", "\u{1}"),
+        (both, "FORWARD_RESCUE", "maybe"),
+        (both, "REDIRECT_PLANS", "/nowhere/plans.toml"),
+        (both, "REDIRECT_PLANS", "bad.toml"),
+        (both, "QUEUE_URL", "redis://localhost"),
+        (both, "QUEUE_URL", "amqp://"),
+        (both, "QUEUE_DELIVERY_LIMIT", "0"),
+        (both, "QUEUE_LEASE", "1ms"),
+        (both, "LOG_FORMAT", "xml"),
+        (both, "ADMIN_LISTEN", "localhost"),
+        (ingest, "PUBLIC_URL", ""),
+        (ingest, "PUBLIC_URL", "overflow.example.com"),
+        (ingest, "LISTEN", "8080"),
+        (ingest, "PUBLISH_TIMEOUT", "20s"),
+        (redirector, "REDIRECT_DEADLINE", "soon"),
+        (redirector, "PREFETCH", "0"),
+        (redirector, "MAX_IN_FLIGHT", "many"),
+        (redirector, "RETRY_FIRST", "1h"),
+        (redirector, "TWIML_DELIVERY", "post"),
+    ] {
+        for name in binaries {
+            let output = run(name, &[], &[(variable, value)]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(
+                output.status.code(),
+                Some(78),
+                "{name} {variable}={value}: {said}"
+            );
+            assert_eq!(said.lines().count(), 1, "{name} {variable}={value}: {said}");
+            assert!(said.contains(variable), "{name} {variable}={value}: {said}");
+            assert!(
+                said.contains("example"),
+                "{name} {variable}={value}: {said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn several_wrong_settings_are_told_at_once_and_no_secret_is_repeated() {
+    let output = run(
+        "overflow",
+        &["run"],
+        &[
+            ("FORWARD_TO_NUMBER", "0049301234567"),
+            ("QUEUE_URL", "amqp://user:hush@"),
+            ("PUBLIC_URL", "https://user:hush@example.com/?token=hush"),
+        ],
+    );
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert_eq!(said.lines().count(), 3, "{said}");
+    assert!(
+        !said.contains("hush") && !said.contains("49301234567"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_dotenv_file_is_read_and_a_line_that_is_no_setting_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let env = folder.path().join(".env");
+    let start = || {
+        let output = Command::new(binary("ingest"))
+            .current_dir(folder.path())
+            .env_clear()
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    std::fs::write(&env, "FORWARD_TO_NUMBER=nonsense\n").unwrap();
+    assert!(
+        start().contains("FORWARD_TO_NUMBER: not an E.164 number"),
+        "{}",
+        start()
+    );
+    std::fs::write(&env, "LISTEN=127.0.0.1:0\nTWILIO_AUTH_TOKEN=hush hush\n").unwrap();
+    let said = start();
+    assert!(said.starts_with(".env: line 2 "), "{said}");
+    assert!(!said.contains("hush"), "{said}");
+}
+
+#[test]
+fn help_documents_every_setting_with_its_variable() {
+    for (name, arguments) in [
+        ("ingest", &["--help"][..]),
+        ("redirector", &["--help"]),
+        ("overflow", &["run", "--help"]),
+    ] {
+        let output = run(name, arguments, &[("TWILIO_AUTH_TOKEN", "hush")]);
+        let help = String::from_utf8_lossy(&output.stdout);
+        for variable in [
+            "TWILIO_ACCOUNT_SID",
+            "FORWARD_TO_NUMBER",
+            "QUEUE_URL",
+            "LOG_LEVEL",
+            "ADMIN_LISTEN",
+        ] {
+            assert!(help.contains(variable), "{variable} in {name}");
+        }
+        assert!(!help.contains("hush"), "{name} shows a secret");
+    }
+}

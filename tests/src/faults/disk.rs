@@ -1,0 +1,125 @@
+//! The disk under the spool, or under the embedded queue, is full.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use futures::FutureExt;
+
+use super::{Arena, Between, Scenario};
+
+/// All of them.
+pub const ALL: &[&Scenario] = &[&UNDER_THE_SPOOL, &UNDER_THE_EMBEDDED_QUEUE];
+
+const BASE: Scenario = Scenario {
+    name: "",
+    fault: "",
+    promise: "503, so that Twilio repeats it; recovers by itself when there is room again",
+    between: Between::Embedded,
+    settings: &[],
+    needs_disk: true,
+    strike: |_| Box::pin(async {}),
+    dead_letters: &[],
+};
+
+/// No room for the spool while the broker is away.
+pub const UNDER_THE_SPOOL: Scenario = Scenario {
+    name: "disk-full-under-the-spool",
+    fault: "disk full under the spool while the broker is away",
+    between: Between::RabbitMq,
+    strike: |arena| {
+        async {
+            arena.disk().fill();
+            arena.broker().to_ingests.cut();
+            refused(arena).await;
+            arena.disk().free();
+            arena.last(Duration::from_secs(1)).await;
+            arena.broker().to_ingests.restore();
+        }
+        .boxed()
+    },
+    ..BASE
+};
+
+/// No room for the embedded queue.
+pub const UNDER_THE_EMBEDDED_QUEUE: Scenario = Scenario {
+    name: "disk-full-under-the-queue",
+    fault: "disk full under the embedded queue",
+    strike: |arena| {
+        async {
+            arena.disk().fill();
+            refused(arena).await;
+            arena.disk().free();
+        }
+        .boxed()
+    },
+    ..BASE
+};
+
+/// Waits until a callback was answered with 503, and some time on.
+async fn refused(arena: &mut Arena) {
+    let since = arena.twilio().journal().callback_count();
+    arena
+        .expect("a 503", |state| {
+            let callbacks = state.journal().callbacks();
+            let new = state.journal().callback_count() - since;
+            let mut new = callbacks
+                .rev()
+                .take(usize::try_from(new).unwrap_or(usize::MAX));
+            new.any(|sent| sent.outcome.status() == Some(503))
+        })
+        .await;
+    arena.last(Duration::from_secs(2)).await;
+}
+
+/// A small disk, in memory; large enough for SQLite's write-ahead log, which takes some megabytes.
+/// Unmounted when it is dropped.
+pub struct Disk(PathBuf);
+
+impl Disk {
+    /// Mounts one; `None`, with a notice, where that isn't permitted.
+    pub(super) fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap().keep();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=32m", "tmpfs"])
+            .arg(&folder)
+            .output();
+        if mounted.is_ok_and(|mounted| mounted.status.success()) {
+            return Some(Self(folder));
+        }
+        let _ = std::fs::remove_dir(&folder);
+        eprintln!("skipped: mounting a small disk is not permitted here (it takes root)");
+        None
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Leaves no room on it.
+    pub fn fill(&self) {
+        let mut filler = File::create(self.filler()).unwrap();
+        for block in [&[0; 65_536][..], &[0; 1]] {
+            while filler.write_all(block).is_ok() {}
+        }
+    }
+
+    /// Makes room again.
+    pub fn free(&self) {
+        std::fs::remove_file(self.filler()).unwrap();
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}

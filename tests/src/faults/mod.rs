@@ -1,0 +1,142 @@
+//! Faults, injected for real while callers come in steadily, and what must hold after each.
+//!
+//! A [`Scenario`] is defined once. The tests run each by itself, in a short form; `tests/chaos` runs
+//! them at random, one after the other on the same processes, for as long as it is told.
+
+mod arena;
+pub mod broker;
+pub mod callbacks;
+pub mod chaos;
+pub mod disk;
+mod load;
+pub mod processes;
+pub mod table;
+pub mod twilio;
+mod verdict;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use simulator::{Caller, State};
+
+pub use arena::{Arena, Between, Broker, Plan};
+pub use load::Load;
+pub use verdict::Figures;
+
+/// Calls a second in the tests.
+const RATE: f64 = 20.0;
+
+/// How long it may take until nobody waits any more once a fault is over: far above what it takes.
+const SETTLES_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A fault, and what must hold.
+pub struct Scenario {
+    /// Names it in the table and its file.
+    pub name: &'static str,
+    /// What goes wrong, as the table says it.
+    pub fault: &'static str,
+    /// What must hold, as the table says it.
+    pub promise: &'static str,
+    /// Which queue it needs or is shown with.
+    pub between: Between,
+    /// Settings that it needs.
+    pub settings: &'static [(&'static str, &'static str)],
+    /// Whether the spools or the embedded queue must lie on a disk that can be filled.
+    pub needs_disk: bool,
+    /// The fault, from its beginning until it is over.
+    pub strike: for<'a> fn(&'a mut Arena) -> BoxFuture<'a, ()>,
+    /// The reasons of dead letters that are true after this.
+    pub dead_letters: &'static [&'static str],
+}
+
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static Scenario> {
+    [
+        broker::ALL,
+        processes::ALL,
+        twilio::ALL,
+        callbacks::ALL,
+        disk::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+/// Runs a scenario by itself, and keeps its figures for the table.
+///
+/// # Panics
+/// A promise is broken; the message lists each caller concerned.
+pub async fn run(scenario: &'static Scenario) {
+    let disk = match scenario.needs_disk {
+        true => match disk::Disk::mount() {
+            None => return,
+            mounted => mounted,
+        },
+        false => None,
+    };
+    let settings = scenario.settings.iter();
+    let mut arena = Arena::build(Plan {
+        between: scenario.between,
+        settings: settings
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect(),
+        disk,
+        rate: RATE,
+        seed: 1,
+        longer: false,
+    })
+    .await;
+    arena.calls(20).await;
+    (scenario.strike)(&mut arena).await;
+    arena.calls(20).await;
+    let figures = settle(&mut arena, scenario.dead_letters).await;
+    table::keep(scenario, &figures);
+}
+
+/// Ends the load, waits until everybody is taken care of, and judges.
+async fn settle(arena: &mut Arena, reasons: &[&str]) -> Figures {
+    let callers = arena.load.stop().await;
+    nobody_waits(arena, &callers).await;
+    let dead = verdict::dead_letters(&arena.stack).await;
+    let journal = arena.twilio().journal();
+    match verdict::judge(&journal, &callers, &dead, reasons) {
+        Ok(figures) => figures,
+        Err(broken) => panic!("{} promises broken:\n{}", broken.len(), broken.join("\n")),
+    }
+}
+
+/// Waits until each caller is redirected, gone or a dead letter. Whoever's event never reached us
+/// is left to a sweep, which finds them also where the scenario is without one.
+async fn nobody_waits(arena: &mut Arena, callers: &[Caller]) {
+    let began = Instant::now();
+    let mut sweeps = false;
+    let mut dead = HashMap::new();
+    while began.elapsed() < SETTLES_WITHIN {
+        let seen = arena
+            .twilio()
+            .wait_until(|state| state.waiting_count() <= dead.len());
+        if tokio::time::timeout(LOOK_EVERY, seen).await.is_ok() {
+            return;
+        }
+        dead = verdict::dead_letters(&arena.stack).await;
+        if sweeps || began.elapsed() < LOOK_EVERY * 2 {
+            continue;
+        }
+        let accepted = verdict::accepted(&arena.twilio().journal());
+        let waits = |caller: &&Caller| {
+            let waiting = |state: &State| state.is_waiting(&caller.call_sid);
+            arena.twilio().inspect(waiting) && !dead.contains_key(&caller.call_sid)
+        };
+        let mut waiting = callers.iter().filter(waits);
+        if waiting.all(|caller| !accepted.contains(&caller.call_sid)) {
+            let settings = [("SWEEP_INTERVAL", "1s"), ("SWEEP_GRACE", "1s")];
+            let settings = settings.map(|(name, value)| (name, value.to_owned()));
+            let sweeper = arena.stack.start_redirector_with(&settings).await;
+            arena.stack.redirectors.push(sweeper);
+            sweeps = true;
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Twilio's API fails.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use simulator::{Endpoint, Fault, Loss, Rule};
+
+use super::{Arena, Between, Scenario};
+
+/// All of them.
+pub const ALL: &[&Scenario] = &[
+    &INTERNAL_ERRORS,
+    &TOO_MANY_REQUESTS,
+    &RETRY_AFTER,
+    &REFUSED,
+    &SILENT,
+    &ANSWERS_LOST,
+    &ANSWERS_NEVER_SENT,
+    &UNAUTHORIZED,
+    &SLOW,
+];
+
+const BASE: Scenario = Scenario {
+    name: "",
+    fault: "",
+    promise: "tried again until it works",
+    between: Between::RabbitMq,
+    settings: &[],
+    needs_disk: false,
+    strike: |_| Box::pin(async {}),
+    dead_letters: &[],
+};
+
+/// 500 to everything.
+pub const INTERNAL_ERRORS: Scenario = Scenario {
+    name: "twilio-500",
+    fault: "Twilio: 500 to everything for 3 s",
+    strike: |arena| failing(arena, Fault::INTERNAL_SERVER_ERROR, 1.0).boxed(),
+    ..BASE
+};
+
+/// 429 without a hint.
+pub const TOO_MANY_REQUESTS: Scenario = Scenario {
+    name: "twilio-429",
+    fault: "Twilio: 429 without `Retry-After` for 3 s",
+    between: Between::Embedded,
+    strike: |arena| failing(arena, Fault::TOO_MANY_REQUESTS, 1.0).boxed(),
+    ..BASE
+};
+
+/// 429 with a hint.
+pub const RETRY_AFTER: Scenario = Scenario {
+    name: "twilio-429-retry-after",
+    fault: "Twilio: 429 with `Retry-After: 2` to half of the requests for 3 s",
+    strike: |arena| failing(arena, Fault::too_many_requests(2), 0.5).boxed(),
+    ..BASE
+};
+
+/// Nobody listens.
+pub const REFUSED: Scenario = Scenario {
+    name: "twilio-refuses-connections",
+    fault: "Twilio: connections refused for 3 s, open ones reset",
+    promise: "tried again; verified where an answer was lost",
+    strike: |arena| {
+        async {
+            arena.twilio().stop_listening().await;
+            arena.last(Duration::from_secs(3)).await;
+            arena.twilio().resume_listening().await.unwrap();
+        }
+        .boxed()
+    },
+    ..BASE
+};
+
+/// Requests are taken and never answered.
+pub const SILENT: Scenario = Scenario {
+    name: "twilio-silent",
+    fault: "Twilio: silent until the time-out, for 3 s",
+    promise: "tried again, verified first",
+    strike: |arena| failing(arena, Fault::Hang, 1.0).boxed(),
+    ..BASE
+};
+
+/// The change is made, the connection reset.
+pub const ANSWERS_LOST: Scenario = Scenario {
+    name: "twilio-answers-lost",
+    fault: "Twilio: connection reset after the change was made, half of the time for 3 s",
+    promise: "verified before it is tried again",
+    strike: |arena| failing(arena, Fault::LoseAnswer(Loss::Reset), 0.5).boxed(),
+    ..BASE
+};
+
+/// The change is made, the answer never comes.
+pub const ANSWERS_NEVER_SENT: Scenario = Scenario {
+    name: "twilio-answers-never-sent",
+    fault: "Twilio: silent after the change was made, half of the time for 3 s",
+    promise: "verified before it is tried again",
+    between: Between::Embedded,
+    strike: |arena| failing(arena, Fault::LoseAnswer(Loss::Hang), 0.5).boxed(),
+    ..BASE
+};
+
+/// Credentials refused for a while.
+pub const UNAUTHORIZED: Scenario = Scenario {
+    name: "twilio-401",
+    fault: "Twilio: 401 to everything for 3 s, then right again",
+    promise: "held back, then done: nobody is given up for it",
+    strike: |arena| failing(arena, Fault::UNAUTHORIZED, 1.0).boxed(),
+    ..BASE
+};
+
+/// Slow, yet within the time-out.
+pub const SLOW: Scenario = Scenario {
+    name: "twilio-slow",
+    fault: "Twilio: each redirect answered after 5 s",
+    promise: "waited for, not repeated",
+    settings: &[("TWILIO_TIMEOUT", "10s")],
+    strike: |arena| {
+        async {
+            let by = Duration::from_secs(5);
+            let slow = Rule::on([Endpoint::UpdateCall], Fault::Delay { by });
+            let rule = arena.twilio().faults().add(slow);
+            arena.last(Duration::from_secs(4)).await;
+            arena.twilio().faults().remove(rule);
+        }
+        .boxed()
+    },
+    ..BASE
+};
+
+async fn failing(arena: &mut Arena, fault: Fault, probability: f64) {
+    let rule = Rule::everywhere(fault).with_probability(probability);
+    let rule = arena.twilio().faults().add(rule);
+    arena.last(Duration::from_secs(3)).await;
+    arena.twilio().faults().remove(rule);
+}

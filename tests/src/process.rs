@@ -1,0 +1,176 @@
+//! One process of ours, started as a user would start it.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// The longest that a process may take to be up, or to end: far above what it takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary `name` of this workspace, built by `cargo build --workspace --bins`.
+///
+/// # Panics
+/// It isn't built.
+pub fn binary(name: &str) -> PathBuf {
+    let binary = build_folder().join(name);
+    assert!(
+        binary.exists(),
+        "{} is missing: run `cargo build --workspace --bins`, or tests/run",
+        binary.display()
+    );
+    binary
+}
+
+/// Where the binaries are: `target/debug`.
+pub(crate) fn build_folder() -> PathBuf {
+    // target/debug/deps/pair-… or target/debug/chaos
+    let ours = std::env::current_exe().unwrap();
+    let folder = ours.parent().unwrap();
+    match folder.ends_with("deps") {
+        true => folder.parent().unwrap().to_owned(),
+        false => folder.to_owned(),
+    }
+}
+
+/// A port of 127.0.0.1 that nobody listens on now. It lies below the range from which the system
+/// takes the local ports of outgoing connections, for a process that is killed and started again
+/// must find it free.
+pub fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| rand::random_range(10_000..20_000));
+    ports
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
+}
+
+/// A running process, killed when it is dropped. Its log is shown if the test fails.
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+    admin: u16,
+}
+
+impl Process {
+    /// Starts a service of ours with just these settings, and waits until its admin listener is
+    /// up.
+    pub async fn start(name: &str, folder: &Path, settings: &[(&str, String)]) -> Self {
+        let admin = free_port();
+        let number = std::fs::read_dir(folder).unwrap().count();
+        let log = folder.join(format!("{number}-{name}.log"));
+        let child = Command::new(binary(name))
+            .current_dir(folder)
+            .env_clear()
+            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .env("ADMIN_LISTEN", format!("127.0.0.1:{admin}"))
+            .env("RUST_BACKTRACE", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut process = Self {
+            name: name.to_owned(),
+            child,
+            log,
+            admin,
+        };
+        process.await_up().await;
+        process
+    }
+
+    async fn await_up(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.get("/livez").await.is_none() {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("{} ended with {status}:\n{}", self.name, self.log());
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{} is not up:\n{}",
+                self.name,
+                self.log()
+            );
+            // A port that opens can't be awaited.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The status and body of a path of the admin listener; `None` where nobody answers.
+    pub async fn get(&self, path: &str) -> Option<(u16, String)> {
+        let url = format!("http://127.0.0.1:{}{path}", self.admin);
+        let answer = crate::stack::http().get(url).send().await.ok()?;
+        let status = answer.status().as_u16();
+        Some((status, answer.text().await.ok()?))
+    }
+
+    /// The sum of a metric over its labels, as the admin listener shows it now.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let (_, text) = self.get("/metrics").await.unwrap_or_default();
+        text.lines()
+            .filter_map(|line| line.strip_prefix(name))
+            .filter(|rest| rest.starts_with(['{', ' ']))
+            .filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+
+    /// Sends a signal, such as `TERM`, `KILL`, `STOP` or `CONT`.
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill")
+            .args([format!("-{signal}"), self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(status.success(), "cannot send {signal} to {}", self.name);
+    }
+
+    /// Ends the process as a power cut would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until the process has ended by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{} does not end:\n{}",
+                self.name,
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Asks the process to stop, and waits until it has.
+    pub async fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.ended().await
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<_> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(25)..];
+            eprintln!(
+                "--- the end of {}'s log ---\n{}",
+                self.name,
+                tail.join("\n")
+            );
+        }
+    }
+}
