@@ -162,6 +162,11 @@ impl Arena {
         self.disk.as_ref().expect("the scenario needs a disk")
     }
 
+    /// Whether no other fault has struck here before.
+    pub fn is_new(&self) -> bool {
+        !self.longer
+    }
+
     /// Where the ingests take events from Event Streams.
     pub fn event_stream_url(&self) -> String {
         format!(
