@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::{Client, Endpoint, Product, RestError, found, header};
+use super::{Client, Endpoint, Product, RestError, found};
 use crate::twiml::Twiml;
 use crate::{AccountSid, CallSid};
 
@@ -61,12 +61,7 @@ impl Client {
             Instructions::Twiml(twiml) => request.form(&[("Twiml", twiml.as_str())]),
             Instructions::Url(url) => request.form(&[("Url", url), ("Method", "GET")]),
         };
-        // The status says it all: the body, the call's properties, is left unread.
-        let answer = self.send(Endpoint::UpdateCall, request).await?;
-        let request_id = header(&answer, "twilio-request-id").map(str::to_owned);
-        // Read to its end, or the connection could not be used again.
-        let _ = answer.bytes().await;
-        Ok(request_id)
+        self.send_only(Endpoint::UpdateCall, request).await
     }
 
     /// The status of a call; `None` where Twilio knows no such call.

@@ -353,6 +353,20 @@ impl Client {
         serde_json::from_slice(&body).map_err(|e| unreadable(endpoint, &e))
     }
 
+    /// Sends a request of which the status of the answer says it all. Twilio's name of the request,
+    /// if it says one.
+    async fn send_only(
+        &self,
+        endpoint: Endpoint,
+        request: RequestBuilder,
+    ) -> Result<Option<String>, RestError> {
+        let answer = self.send(endpoint, request).await?;
+        let request_id = header(&answer, "twilio-request-id").map(str::to_owned);
+        // Read to its end, or the connection could not be used again.
+        let _ = answer.bytes().await;
+        Ok(request_id)
+    }
+
     /// Deletes a resource; whether it was still there to be deleted.
     async fn delete(
         &self,
@@ -361,14 +375,7 @@ impl Client {
         path: fmt::Arguments<'_>,
     ) -> Result<bool, RestError> {
         let request = self.request(Method::DELETE, product, path);
-        match found(self.send(endpoint, request).await)? {
-            Some(answer) => {
-                // Read to its end, or the connection could not be used again.
-                let _ = answer.bytes().await;
-                Ok(true)
-            }
-            None => Ok(false),
-        }
+        Ok(found(self.send_only(endpoint, request).await)?.is_some())
     }
 
     /// All items of a list, page by page. `key` is what the list calls them.

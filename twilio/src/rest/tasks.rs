@@ -90,12 +90,8 @@ impl Client {
                 format_args!("/v1/Workspaces/{workspace}/Tasks/{task}"),
             )
             .form(&[("AssignmentStatus", "canceled"), ("Reason", reason)]);
-        match self.send(Endpoint::UpdateTask, request).await {
-            Ok(answer) => {
-                // Read to its end, or the connection could not be used again.
-                let _ = answer.bytes().await;
-                Ok(true)
-            }
+        match self.send_only(Endpoint::UpdateTask, request).await {
+            Ok(_) => Ok(true),
             // "Cannot cancel task … because it is not pending or reserved", or gone.
             Err(RestError::Refused(refusal)) if matches!(refusal.status, 400 | 404) => Ok(false),
             Err(error) => Err(error),

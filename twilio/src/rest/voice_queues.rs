@@ -71,14 +71,7 @@ impl Client {
             Product::Api,
             format_args!("/2010-04-01/Accounts/{account}/Queues/{queue}/Members/{call}.json"),
         );
-        let member = found(self.send(Endpoint::FetchMember, request).await)?;
-        match member {
-            Some(answer) => {
-                // Read to its end, or the connection could not be used again.
-                let _ = answer.bytes().await;
-                Ok(true)
-            }
-            None => Ok(false),
-        }
+        let member = found(self.send_only(Endpoint::FetchMember, request).await)?;
+        Ok(member.is_some())
     }
 }
