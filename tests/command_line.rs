@@ -90,6 +90,7 @@ fn a_wrong_setting_of_each_kind_stops_the_start_with_one_line_that_names_it() {
         (both, "QUEUE_DELIVERY_LIMIT", "0"),
         (both, "QUEUE_LEASE", "1ms"),
         (both, "LOG_FORMAT", "xml"),
+        (both, "OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         (both, "ADMIN_LISTEN", "localhost"),
         (ingest, "PUBLIC_URL", ""),
         (ingest, "PUBLIC_URL", "overflow.example.com"),

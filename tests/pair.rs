@@ -168,3 +168,13 @@ async fn a_callback_that_comes_twice_redirects_once() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_process_says_by_itself_whether_its_running_twin_is_ready() {
+    let mut stack = Stack::start(Backend::Sqlite, StackOptions::default()).await;
+    for process in stack.ingests.iter_mut().chain(&mut stack.redirectors) {
+        assert_eq!(process.health().code(), Some(0));
+        process.kill();
+        assert_eq!(process.health().code(), Some(1));
+    }
+}

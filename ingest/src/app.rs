@@ -1,11 +1,12 @@
 //! The process: its command line, and how its parts are put together.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
+use service::admin::AdminArgs;
 use service::plan::PlanArgs;
 use service::process::{Process, bind};
-use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings, listen_address};
+use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings};
 use service::telemetry::LogArgs;
 use service::{Host, Plans, Problems};
 use tokio_util::sync::CancellationToken;
@@ -29,10 +30,8 @@ pub struct App {
     ingest: IngestArgs,
     #[command(flatten)]
     log: LogArgs,
-
-    /// Where to listen for /livez, /readyz and /metrics  [default: 127.0.0.1:9090]
-    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS")]
-    admin_listen: Option<String>,
+    #[command(flatten)]
+    admin: AdminArgs,
 }
 
 /// The settings of the process.
@@ -49,6 +48,12 @@ pub struct Settings {
 impl Process for App {
     type Settings = Settings;
 
+    const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+
+    fn admin(&self) -> &AdminArgs {
+        &self.admin
+    }
+
     fn logs(&self) -> LogArgs {
         self.log.clone()
     }
@@ -59,12 +64,7 @@ impl Process for App {
         let plans = self.plan.resolve(problems);
         let queue = self.queue.resolve(problems);
         let ingest = self.ingest.resolve(problems);
-        let admin_listen = listen_address(
-            problems,
-            "ADMIN_LISTEN",
-            self.admin_listen,
-            SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
-        );
+        let admin_listen = self.admin.resolve(problems, Self::ADMIN_LISTEN);
         Some(Settings {
             twilio: twilio?,
             verifier: verifier?,

@@ -10,10 +10,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::future::join_all;
 use queue::Source;
+use service::telemetry;
+use tracing::{Instrument, Span, field};
 use twilio::{FormParams, SIGNATURE_HEADER, TaskQueueSid, TaskRouterEvent};
 
 use crate::filter::Ignored;
-use crate::ingest::Ingest;
+use crate::ingest::{EVENT_STREAM_PATH, EVENTS_PATH, Ingest};
 use crate::outcome::Outcome;
 
 /// The parameter that chooses the plan whose TwiML is wanted.
@@ -27,7 +29,11 @@ pub(crate) async fn event_callback(
     body: Bytes,
 ) -> Outcome {
     let started = Instant::now();
-    let outcome = take_form(&ingest, query.as_deref(), &headers, &body).await;
+    let span = span(EVENTS_PATH);
+    let outcome = take_form(&ingest, query.as_deref(), &headers, &body)
+        .instrument(span.clone())
+        .await;
+    span.record("outcome", outcome.label().as_str());
     report(&ingest, &outcome);
     ingest.metrics.acknowledged(started.elapsed());
     outcome
@@ -62,19 +68,32 @@ pub(crate) async fn event_stream(
     body: Bytes,
 ) -> Outcome {
     let started = Instant::now();
-    let verified = ingest.verifier.verify_body(
-        &ingest.event_stream_url,
-        query.as_deref(),
-        &body,
-        signature(&headers),
-    );
+    let span = span(EVENT_STREAM_PATH);
+    let outcome = take_batch(&ingest, query.as_deref(), &headers, &body)
+        .instrument(span.clone())
+        .await;
+    span.record("outcome", outcome.label().as_str());
+    ingest.metrics.acknowledged(started.elapsed());
+    outcome
+}
+
+async fn take_batch(
+    ingest: &Arc<Ingest>,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Outcome {
+    let verified =
+        ingest
+            .verifier
+            .verify_body(&ingest.event_stream_url, query, body, signature(headers));
     let events = match verified {
         Err(error) => Err(Outcome::Forged(error)),
-        Ok(()) => TaskRouterEvent::from_cloud_events(&body).map_err(Outcome::Malformed),
+        Ok(()) => TaskRouterEvent::from_cloud_events(body).map_err(Outcome::Malformed),
     };
-    let outcome = match events {
+    match events {
         Err(outcome) => {
-            report(&ingest, &outcome);
+            report(ingest, &outcome);
             outcome
         }
         Ok(events) => {
@@ -84,15 +103,26 @@ pub(crate) async fn event_stream(
                     Ok(None) => Outcome::Ignored(Ignored::OtherType),
                     Err(error) => Outcome::Malformed(error),
                 };
-                report(&ingest, &outcome);
+                report(ingest, &outcome);
                 outcome
             }))
             .await;
             Outcome::of_batch(outcomes)
         }
-    };
-    ingest.metrics.acknowledged(started.elapsed());
-    outcome
+    }
+}
+
+/// The part of a trace that begins with a request to `route`.
+fn span(route: &'static str) -> Span {
+    tracing::trace_span!(
+        target: telemetry::TARGET,
+        "callback",
+        otel.name = format_args!("POST {route}"),
+        otel.kind = "server",
+        http.request.method = "POST",
+        http.route = route,
+        outcome = field::Empty,
+    )
 }
 
 /// `GET|POST /twiml/redirect`: the TwiML of a plan, for who has Twilio fetch it. The plan is that

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use queue::sqlite::SqliteQueue;
 use queue::{Message, PublishError, Queue, Source, TraceParent};
 use service::settings::TwilioSettings;
-use service::{Host, Plans};
+use service::{Host, Plans, telemetry};
+use tracing::Instrument;
 use twilio::{AccountSid, SignatureVerifier, SignedUrl, TaskRouterEvent, TaskSid};
 
 use crate::filter::{Ignored, redirect_request};
@@ -98,17 +99,25 @@ impl Ingest {
                 return Outcome::Ignored(why);
             }
         };
+        let span = tracing::trace_span!(
+            target: telemetry::TARGET,
+            "publish redirect request",
+            otel.kind = "producer",
+            messaging.operation.r#type = "send",
+            messaging.message.id = %event.sid,
+            call_sid = %request.call_sid,
+            task_sid = %request.task_sid,
+        );
+        // The logs of both services name a trace, exported or not.
+        let traceparent = telemetry::traceparent(&span).unwrap_or_else(random_traceparent);
         let message = Message {
             request,
-            traceparent: Some(TraceParent::new(
-                rand::random::<u128>() | 1,
-                rand::random::<u64>() | 1,
-                true,
-            )),
+            traceparent: Some(traceparent),
         };
         let ingest = Arc::clone(self);
         // On its own, so that a client that leaves doesn't cut the publish short.
-        let taken = tokio::spawn(async move { ingest.hand_over(message).await });
+        let hand_over = async move { ingest.hand_over(message).await };
+        let taken = tokio::spawn(hand_over.instrument(span));
         taken.await.unwrap_or_else(|panic| {
             Outcome::Unavailable(PublishError::Unavailable(panic.to_string()))
         })
@@ -153,4 +162,8 @@ impl Ingest {
             );
         }
     }
+}
+
+fn random_traceparent() -> TraceParent {
+    TraceParent::new(rand::random::<u128>() | 1, rand::random::<u64>() | 1, true)
 }

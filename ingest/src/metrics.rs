@@ -29,7 +29,8 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Registers the metrics.
+    /// Registers the metrics. Every outcome starts at 0, for Prometheus sees no increase in a
+    /// series that starts at 1.
     pub(crate) fn register(registry: &mut Registry) -> Self {
         // 0.5 ms … 16 s: Twilio gives up after 15 s.
         let latency = || Histogram::new(exponential_buckets(0.0005, 2.0, 16));
@@ -71,6 +72,9 @@ impl Metrics {
             "From a publish to the queue's confirm",
             metrics.confirm.clone(),
         );
+        for outcome in OutcomeLabel::ALL {
+            drop(metrics.events.get_or_create(&OutcomeLabels { outcome }));
+        }
         metrics
     }
 

@@ -119,9 +119,22 @@ pub(crate) enum OutcomeLabel {
     Unavailable,
 }
 
-impl EncodeLabelValue for OutcomeLabel {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        let name = match self {
+impl OutcomeLabel {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Queued,
+        Self::Spooled,
+        Self::OtherType,
+        Self::OtherTaskQueue,
+        Self::NoCall,
+        Self::NotStranded,
+        Self::Forged,
+        Self::ForeignAccount,
+        Self::Malformed,
+        Self::Unavailable,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
             Self::Queued => "queued",
             Self::Spooled => "spooled",
             Self::OtherType => "other_type",
@@ -132,7 +145,12 @@ impl EncodeLabelValue for OutcomeLabel {
             Self::ForeignAccount => "foreign_account",
             Self::Malformed => "malformed",
             Self::Unavailable => "unavailable",
-        };
-        name.encode(encoder)
+        }
+    }
+}
+
+impl EncodeLabelValue for OutcomeLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.as_str().encode(encoder)
     }
 }

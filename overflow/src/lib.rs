@@ -11,17 +11,17 @@ mod simulate;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use service::Problems;
-use service::process::{finish, refuse};
-use service::settings::{InvalidSettings, load_dotenv};
+use service::process::{refuse, start};
+use service::settings::load_dotenv;
 use service::telemetry::LogArgs;
-use tokio_util::sync::CancellationToken;
+
+const NAME: &str = "overflow";
 
 /// Redirects Twilio Flex callers whom no agent took to an outside number.
 ///
 /// Every setting is a flag or an environment variable; `.env` is read if there is one.
 #[derive(Debug, Parser)]
-#[command(name = "overflow", version)]
+#[command(name = NAME, version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -54,23 +54,31 @@ pub fn main() -> ExitCode {
     }
     match Cli::parse().command {
         Command::Run(args) => {
+            if let Some(health) = args.admin.health(pair::ADMIN_LISTEN) {
+                return health;
+            }
             let logs = args.log.clone();
-            start(logs, |problems| args.resolve(problems), pair::run)
+            start(NAME, logs, |problems| args.resolve(problems), pair::run)
         }
         Command::Demo(args) => {
             let logs = quiet(&args.log);
-            start(logs, |problems| args.resolve(problems), demo::run)
+            start(NAME, logs, |problems| args.resolve(problems), demo::run)
         }
         Command::Call(args) => start(
+            NAME,
             LogArgs::default(),
             |problems| args.resolve(problems),
             |call, _stop| call::run(call),
         ),
         Command::Simulator(args) => {
+            if let Some(health) = args.health() {
+                return health;
+            }
             let logs = quiet(&args.log);
-            start(logs, |problems| args.resolve(problems), simulate::run)
+            start(NAME, logs, |problems| args.resolve(problems), simulate::run)
         }
         Command::DeadLetters(args) => start(
+            NAME,
             quiet(&LogArgs::default()),
             |problems| args.resolve(problems),
             |command, _stop| dead_letters::run(command),
@@ -78,29 +86,6 @@ pub fn main() -> ExitCode {
         Command::Setup(args) => provisioning::run(async |console| args.run(console).await),
         Command::Doctor(args) => provisioning::run(async |console| args.run(console).await),
         Command::Teardown(args) => provisioning::run(async |console| args.run(console).await),
-    }
-}
-
-/// Resolves the settings of a command, then does its work.
-fn start<S, F: Future<Output = anyhow::Result<()>>>(
-    logs: LogArgs,
-    resolve: impl FnOnce(&mut Problems) -> Option<S>,
-    work: impl FnOnce(S, CancellationToken) -> F,
-) -> ExitCode {
-    let resolved: Result<S, InvalidSettings> = (|| {
-        let mut problems = Problems::default();
-        let logs = logs.resolve(&mut problems);
-        let settings = resolve(&mut problems);
-        let settings = problems.finish(settings)?;
-        logs.init();
-        Ok(settings)
-    })();
-    match resolved {
-        Ok(settings) => finish(|| async {
-            let stop = service::shutdown::on_signal()?;
-            work(settings, stop).await
-        }),
-        Err(invalid) => refuse(&invalid),
     }
 }
 

@@ -1,18 +1,22 @@
 //! `overflow run`: ingest and redirector in one process.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
 use ingest::{Ingest, IngestArgs, IngestSettings};
 use redirector::{Redirector, RedirectorArgs, RedirectorSettings};
+use service::admin::AdminArgs;
 use service::plan::PlanArgs;
 use service::process::bind;
-use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings, listen_address};
+use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings};
 use service::telemetry::LogArgs;
 use service::{Host, Plans, Problems, ending};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use twilio::SignatureVerifier;
+
+/// Where the admin listener is unless it is told otherwise.
+pub(crate) const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
 /// Ingest and redirector in one process.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -29,10 +33,8 @@ pub(crate) struct RunArgs {
     pub(crate) redirector: RedirectorArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
-
-    /// Where to listen for /livez, /readyz and /metrics  [default: 127.0.0.1:9090]
-    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS")]
-    pub(crate) admin_listen: Option<String>,
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
 }
 
 /// The settings of both.
@@ -54,12 +56,7 @@ impl RunArgs {
         let queue = self.queue.resolve(problems);
         let ingest = self.ingest.resolve(problems);
         let redirector = self.redirector.resolve(problems);
-        let admin_listen = listen_address(
-            problems,
-            "ADMIN_LISTEN",
-            self.admin_listen,
-            SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
-        );
+        let admin_listen = self.admin.resolve(problems, ADMIN_LISTEN);
         Some(PairSettings {
             twilio: twilio?,
             verifier: verifier?,

@@ -1,9 +1,11 @@
 //! `overflow simulator`: a simulated Twilio by itself.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
 
 use service::Problems;
-use service::process::bind;
+use service::admin::health;
+use service::process::{bind, refuse};
 use service::settings::listen_address;
 use service::telemetry::LogArgs;
 use simulator::{Config, Simulator, Speed};
@@ -34,6 +36,11 @@ pub(crate) struct SimulatorArgs {
     #[arg(long, value_name = "FACTOR", default_value = "4")]
     speed: String,
 
+    /// Ask the simulator that listens there whether it is up, and do nothing else: exit code 0 if
+    /// it is
+    #[arg(long)]
+    health: bool,
+
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }
@@ -45,9 +52,27 @@ pub(crate) struct SimulatorSettings {
 }
 
 impl SimulatorArgs {
+    /// How the running simulator is, if that is all that is wanted.
+    pub(crate) fn health(&self) -> Option<ExitCode> {
+        if !self.health {
+            return None;
+        }
+        let mut problems = Problems::default();
+        let listen = self.listen(&mut problems);
+        Some(match problems.finish(Some(listen)) {
+            Ok(listen) => health::ask(listen, "/simulator/state"),
+            Err(invalid) => refuse(&invalid),
+        })
+    }
+
+    fn listen(&self, problems: &mut Problems) -> SocketAddr {
+        let listen = self.listen.clone();
+        listen_address(problems, "SIMULATOR_LISTEN", listen, DEFAULT_LISTEN)
+    }
+
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<SimulatorSettings> {
         Some(SimulatorSettings {
-            listen: listen_address(problems, "SIMULATOR_LISTEN", self.listen, DEFAULT_LISTEN),
+            listen: self.listen(problems),
             config: Config {
                 callback_url: Some(self.callback),
                 speed: problems.with_default("--speed", Some(self.speed), Speed::REAL, "4"),

@@ -30,6 +30,16 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All that we give.
+    pub const OURS: [Self; 6] = [
+        Self::Expired,
+        Self::NoPlan,
+        Self::Refused,
+        Self::Unauthorized,
+        Self::Undecodable,
+        Self::DeliveryLimit,
+    ];
+
     /// The name that metrics, headers and the command line use.
     pub fn as_str(&self) -> &str {
         match self {

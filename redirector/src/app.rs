@@ -1,11 +1,12 @@
 //! The process: its command line, and how its parts are put together.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
+use service::admin::AdminArgs;
 use service::plan::PlanArgs;
 use service::process::Process;
-use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings, listen_address};
+use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings};
 use service::telemetry::LogArgs;
 use service::{Host, Plans, Problems};
 use tokio_util::sync::CancellationToken;
@@ -28,10 +29,8 @@ pub struct App {
     redirector: RedirectorArgs,
     #[command(flatten)]
     log: LogArgs,
-
-    /// Where to listen for /livez, /readyz and /metrics  [default: 127.0.0.1:9091]
-    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS")]
-    admin_listen: Option<String>,
+    #[command(flatten)]
+    admin: AdminArgs,
 }
 
 /// The settings of the process.
@@ -47,6 +46,12 @@ pub struct Settings {
 impl Process for App {
     type Settings = Settings;
 
+    const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9091);
+
+    fn admin(&self) -> &AdminArgs {
+        &self.admin
+    }
+
     fn logs(&self) -> LogArgs {
         self.log.clone()
     }
@@ -56,12 +61,7 @@ impl Process for App {
         let plans = self.plan.resolve(problems);
         let queue = self.queue.resolve(problems);
         let redirector = self.redirector.resolve(problems);
-        let admin_listen = listen_address(
-            problems,
-            "ADMIN_LISTEN",
-            self.admin_listen,
-            SocketAddr::from((Ipv4Addr::LOCALHOST, 9091)),
-        );
+        let admin_listen = self.admin.resolve(problems, Self::ADMIN_LISTEN);
         Some(Settings {
             twilio: twilio?,
             plans: plans?,

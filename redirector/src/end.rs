@@ -20,6 +20,16 @@ pub(crate) enum End {
 }
 
 impl End {
+    /// All that [`Self::as_str`] says.
+    pub(crate) const NAMES: [&'static str; 6] = [
+        "redirected",
+        "already_handled",
+        "call_ended",
+        "dead_letter",
+        "released",
+        "lost",
+    ];
+
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Redirected => "redirected",

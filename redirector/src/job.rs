@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use queue::{Cause, Delivery, Lease, Queue, Reason, RedirectRequest, TraceParent};
-use service::{Plan, Plans};
+use service::{Plan, Plans, telemetry};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, field};
 use twilio::rest::Instructions;
 
 use crate::attempts::{Attempts, Next};
@@ -41,19 +41,34 @@ pub(crate) struct Desk {
 impl Desk {
     /// Takes a delivery to its end, and settles it.
     pub(crate) async fn handle(&self, delivery: Delivery) {
-        let _held = self.metrics.delivered();
         let request = delivery.message.decode();
+        let since = request.as_ref().ok().map(|r| r.entered_at);
+        let _held = self.metrics.delivered(since);
+        let traceparent = delivery.message.traceparent.as_ref();
+        let of_trace = tracing::trace_span!(
+            target: telemetry::TARGET,
+            "process redirect request",
+            otel.kind = "consumer",
+            messaging.operation.r#type = "process",
+            messaging.message.id = delivery.message.id.as_deref(),
+            call_sid = request.as_ref().ok().map(|r| field::display(r.call_sid)),
+            task_sid = request.as_ref().ok().map(|r| field::display(r.task_sid)),
+            redelivered = delivery.redelivered,
+            outcome = field::Empty,
+        );
+        telemetry::resume(&of_trace, traceparent);
         let span = tracing::info_span!(
             "delivery",
             event_sid = delivery.message.id.as_deref(),
             call_sid = request.as_ref().ok().map(|r| r.call_sid.to_string()),
             task_sid = request.as_ref().ok().map(|r| r.task_sid.to_string()),
-            trace_id = delivery
-                .message
-                .traceparent
-                .as_ref()
-                .map(TraceParent::trace_id),
+            trace_id = traceparent.map(TraceParent::trace_id),
         );
+        let plan = request
+            .as_ref()
+            .ok()
+            .and_then(|r| self.plans.get(&r.task_queue_sid));
+        let plan = plan.map(|plan| plan.name.as_str());
         async {
             let end = match &request {
                 Ok(request) => self.attend(request, &delivery).await,
@@ -63,13 +78,15 @@ impl Desk {
                     last_error: Some(error.to_string()),
                 }),
             };
-            self.settle(delivery, &end).await;
+            of_trace.record("outcome", end.as_str());
+            self.settle(delivery, &end, plan).await;
         }
         .instrument(span)
+        .instrument(of_trace.clone())
         .await;
     }
 
-    async fn settle(&self, delivery: Delivery, end: &End) {
+    async fn settle(&self, delivery: Delivery, end: &End, plan: Option<&str>) {
         let (redelivered, count) = (delivery.redelivered, delivery.delivery_count);
         let settled = match end {
             End::Redirected | End::AlreadyHandled | End::CallEnded => delivery.ack().await,
@@ -83,7 +100,7 @@ impl Desk {
             End::Released => delivery.release().await,
             End::Lost => Ok(()),
         };
-        self.metrics.ended(end);
+        self.metrics.ended(end, plan);
         match (&settled, end) {
             (Err(error), _) => tracing::warn!(
                 outcome = end.as_str(),

@@ -10,6 +10,7 @@ mod calls;
 mod classify;
 mod end;
 mod gate;
+mod held;
 mod job;
 mod metrics;
 mod patience;

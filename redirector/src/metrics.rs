@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -10,10 +11,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use queue::Reason;
+use service::Plans;
 use twilio::rest::{Exchange, Observer};
 
 use crate::end::End;
 use crate::gate::Reading;
+use crate::held::{Held, HeldDelivery};
 use crate::twilio_api::Standing;
 
 /// 50 ms … 60 s, where callers live.
@@ -21,9 +24,16 @@ const TIME_TO_REDIRECT: [f64; 12] = [
     0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0,
 ];
 
+/// 10 ms … 10 s: most answers take a tenth of a second, and we give up after 10 s.
+const REQUEST_TIME: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+
+/// The plan of a delivery that no plan is for.
+const NO_PLAN: &str = "none";
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EndLabels {
     outcome: &'static str,
+    plan: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -39,6 +49,11 @@ struct ReasonLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StandingLabels {
     standing: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointLabels {
+    endpoint: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -60,8 +75,9 @@ pub(crate) struct Metrics {
     sweeps: Counter,
     sweep_finds: Counter,
     requests: Family<RequestLabels, Counter>,
+    request_time: Family<EndpointLabels, Histogram>,
     concurrent_requests: Gauge,
-    deliveries: Gauge,
+    held: Held,
     in_flight: Gauge,
     allowance: Gauge,
     held_back: Gauge,
@@ -69,7 +85,10 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Registers the metrics.
-    pub(crate) fn register(registry: &mut Registry) -> Self {
+    ///
+    /// What is known of the labels beforehand starts at 0, for Prometheus sees no increase in a
+    /// series that starts at 1.
+    pub(crate) fn register(registry: &mut Registry, plans: &Plans) -> Self {
         let metrics = Self {
             ends: Family::default(),
             time_to_redirect: Family::new_with_constructor(|| Histogram::new(TIME_TO_REDIRECT)),
@@ -80,15 +99,16 @@ impl Metrics {
             sweeps: Counter::default(),
             sweep_finds: Counter::default(),
             requests: Family::default(),
+            request_time: Family::new_with_constructor(|| Histogram::new(REQUEST_TIME)),
             concurrent_requests: Gauge::default(),
-            deliveries: Gauge::default(),
+            held: Held::default(),
             in_flight: Gauge::default(),
             allowance: Gauge::default(),
             held_back: Gauge::default(),
         };
         registry.register(
             "overflow_redirector_deliveries",
-            "Deliveries ended, by outcome",
+            "Deliveries ended, by outcome and plan",
             metrics.ends.clone(),
         );
         registry.register(
@@ -137,10 +157,11 @@ impl Metrics {
             metrics.concurrent_requests.clone(),
         );
         registry.register(
-            "overflow_redirector_deliveries_held",
-            "Deliveries held at the moment",
-            metrics.deliveries.clone(),
+            "overflow_twilio_request_seconds",
+            "From a request to Twilio to the head of its answer, or to its failure",
+            metrics.request_time.clone(),
         );
+        registry.register_collector(Box::new(metrics.held.clone()));
         registry.register(
             "overflow_redirector_requests_in_flight",
             "Requests to Twilio under way at the moment",
@@ -156,7 +177,31 @@ impl Metrics {
             "1 while requests are held back because Twilio refuses or fails",
             metrics.held_back.clone(),
         );
+        metrics.begin(plans);
         metrics
+    }
+
+    fn begin(&self, plans: &Plans) {
+        for plan in plans.iter().map(|plan| plan.name.as_str()).chain([NO_PLAN]) {
+            for outcome in End::NAMES {
+                let plan = plan.to_owned();
+                drop(self.ends.get_or_create(&EndLabels { outcome, plan }));
+            }
+        }
+        for plan in plans.iter() {
+            let plan = plan.name.clone();
+            drop(self.time_to_redirect.get_or_create(&PlanLabels { plan }));
+        }
+        for reason in Reason::OURS {
+            let reason = reason.to_string();
+            drop(self.dead_letters.get_or_create(&ReasonLabels { reason }));
+        }
+        for standing in Standing::ALL.map(Standing::as_str) {
+            drop(
+                self.verifications
+                    .get_or_create(&StandingLabels { standing }),
+            );
+        }
     }
 
     /// An observer that counts the requests of a client.
@@ -170,16 +215,24 @@ impl Metrics {
                     status: exchange.status.unwrap_or(0),
                 })
                 .inc();
+            metrics
+                .request_time
+                .get_or_create(&EndpointLabels {
+                    endpoint: exchange.endpoint.as_str(),
+                })
+                .observe(exchange.elapsed.as_secs_f64());
             if let Some(concurrent) = exchange.concurrent_requests {
                 metrics.concurrent_requests.set(concurrent.into());
             }
         })
     }
 
-    pub(crate) fn ended(&self, end: &End) {
+    /// Counts the end of a delivery; `plan` is the one that its request names.
+    pub(crate) fn ended(&self, end: &End, plan: Option<&str>) {
         self.ends
             .get_or_create(&EndLabels {
                 outcome: end.as_str(),
+                plan: plan.unwrap_or(NO_PLAN).to_owned(),
             })
             .inc();
     }
@@ -205,11 +258,7 @@ impl Metrics {
     }
 
     pub(crate) fn verified(&self, standing: Standing) {
-        let standing = match standing {
-            Standing::Waiting => "waiting",
-            Standing::Elsewhere => "elsewhere",
-            Standing::Ended => "ended",
-        };
+        let standing = standing.as_str();
         self.verifications
             .get_or_create(&StandingLabels { standing })
             .inc();
@@ -227,23 +276,15 @@ impl Metrics {
         self.sweep_finds.inc();
     }
 
-    pub(crate) fn delivered(&self) -> HeldDelivery {
-        self.deliveries.inc();
-        HeldDelivery(self.deliveries.clone())
+    /// Counts a delivery as held, its caller waiting since `since`, until what this gives is
+    /// dropped.
+    pub(crate) fn delivered(&self, since: Option<Timestamp>) -> HeldDelivery {
+        self.held.begin(since)
     }
 
     pub(crate) fn gate(&self, reading: Reading) {
         self.in_flight.set(reading.in_flight as i64);
         self.allowance.set(reading.allowance as i64);
         self.held_back.set(i64::from(!reading.open));
-    }
-}
-
-/// Counts one delivery as held until it is dropped.
-pub(crate) struct HeldDelivery(Gauge);
-
-impl Drop for HeldDelivery {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }

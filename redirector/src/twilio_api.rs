@@ -27,6 +27,18 @@ pub(crate) enum Standing {
     Ended,
 }
 
+impl Standing {
+    pub(crate) const ALL: [Self; 3] = [Self::Waiting, Self::Elsewhere, Self::Ended];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Elsewhere => "elsewhere",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 /// Why a request brought nothing.
 #[derive(Debug)]
 pub(crate) enum Failure {

@@ -37,7 +37,7 @@ impl Redirector {
         plans: Plans,
     ) -> Result<Self, RestError> {
         host.check_queue();
-        let metrics = Metrics::register(&mut host.registry);
+        let metrics = Metrics::register(&mut host.registry, &plans);
         let client = twilio.client()?.observed_by(metrics.observer());
         let gate = Gate::new(settings.max_in_flight, settings.retry);
         Ok(Self {

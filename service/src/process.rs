@@ -8,6 +8,7 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::AdminArgs;
 use crate::settings::{EXIT_CONFIG, InvalidSettings, Problems, load_dotenv};
 use crate::shutdown;
 use crate::telemetry::LogArgs;
@@ -16,6 +17,12 @@ use crate::telemetry::LogArgs;
 pub trait Process: Parser {
     /// Its settings, resolved.
     type Settings;
+
+    /// Where its admin listener is unless it is told otherwise.
+    const ADMIN_LISTEN: SocketAddr;
+
+    /// Its admin listener.
+    fn admin(&self) -> &AdminArgs;
 
     /// How it logs.
     fn logs(&self) -> LogArgs;
@@ -32,22 +39,41 @@ pub trait Process: Parser {
 
 /// Runs the process named on the command line to its end.
 pub fn main<P: Process>() -> ExitCode {
-    let settings = load_dotenv().and_then(|()| {
-        let process = P::parse();
-        let mut problems = Problems::default();
-        let logs = process.logs().resolve(&mut problems);
-        let settings = process.resolve(&mut problems);
-        let settings = problems.finish(settings)?;
-        logs.init();
-        Ok(settings)
-    });
-    match settings {
-        Ok(settings) => finish(|| async {
-            let stop = shutdown::on_signal().context("cannot listen for signals")?;
-            P::run(settings, stop).await
-        }),
-        Err(invalid) => refuse(&invalid),
+    if let Err(invalid) = load_dotenv() {
+        return refuse(&invalid);
     }
+    let process = P::parse();
+    if let Some(health) = process.admin().health(P::ADMIN_LISTEN) {
+        return health;
+    }
+    let name = P::command().get_name().to_owned();
+    let logs = process.logs();
+    start(&name, logs, |problems| process.resolve(problems), P::run)
+}
+
+/// Resolves the settings of the process or command `name`, then does its work.
+pub fn start<S, F: Future<Output = anyhow::Result<()>>>(
+    name: &str,
+    logs: LogArgs,
+    resolve: impl FnOnce(&mut Problems) -> Option<S>,
+    work: impl FnOnce(S, CancellationToken) -> F,
+) -> ExitCode {
+    let mut problems = Problems::default();
+    let logs = logs.resolve(&mut problems);
+    let settings = resolve(&mut problems);
+    let settings = match problems.finish(settings) {
+        Ok(settings) => settings,
+        Err(invalid) => return refuse(&invalid),
+    };
+    // Until the work has ended, for then the last spans are exported.
+    let _telemetry = match logs.init(name) {
+        Ok(telemetry) => telemetry,
+        Err(error) => return fail(&error),
+    };
+    finish(|| async {
+        let stop = shutdown::on_signal().context("cannot listen for signals")?;
+        work(settings, stop).await
+    })
 }
 
 /// Reports wrong settings.
@@ -65,11 +91,13 @@ pub fn finish<F: Future<Output = anyhow::Result<()>>>(work: impl FnOnce() -> F) 
         .and_then(|runtime| runtime.block_on(work()));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error),
     }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }
 
 /// Listens on `address`, the value of `variable`.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+pub mod collector;
 pub mod faults;
 mod foreign;
 mod process;

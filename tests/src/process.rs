@@ -104,6 +104,18 @@ impl Process {
         Some((status, answer.text().await.ok()?))
     }
 
+    /// What `--health` says of the process: its exit code.
+    pub fn health(&self) -> ExitStatus {
+        Command::new(binary(&self.name))
+            .arg("--health")
+            .env_clear()
+            .env("ADMIN_LISTEN", format!("0.0.0.0:{}", self.admin))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+    }
+
     /// The sum of a metric over its labels, as the admin listener shows it now.
     pub async fn metric(&self, name: &str) -> f64 {
         let (_, text) = self.get("/metrics").await.unwrap_or_default();

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use ingest::IngestArgs;
 use queue::QueueUrl;
 use service::Problems;
+use service::admin::AdminArgs;
 use service::plan::PlanArgs;
 use service::process::bind;
 use service::settings::{QueueArgs, TwilioArgs, listen_address};
@@ -205,7 +206,10 @@ fn pair_settings(
             public_url: Some(public_url.to_owned()),
             ..IngestArgs::default()
         },
-        admin_listen: Some("127.0.0.1:0".to_owned()),
+        admin: AdminArgs {
+            admin_listen: Some("127.0.0.1:0".to_owned()),
+            ..AdminArgs::default()
+        },
         ..RunArgs::default()
     }
     .resolve(&mut problems);

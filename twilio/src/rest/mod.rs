@@ -4,6 +4,7 @@ mod accounts;
 mod api_url;
 mod calls;
 mod dialing_permissions;
+mod endpoint;
 mod error;
 mod event_streams;
 mod flows;
@@ -27,12 +28,14 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use tracing::{Instrument, field};
 
 pub use accounts::{Account, AccountStatus, AccountType};
 pub(crate) use api_url::Product;
 pub use api_url::{ApiUrl, InvalidApiUrl};
 pub use calls::{CallStatus, Instructions};
 pub use dialing_permissions::CountryPermissions;
+pub use endpoint::Endpoint;
 pub use error::{Refusal, RestError};
 pub use event_streams::{EventSchema, Sink, Subscription};
 pub use flows::{Flow, FlowDraft, FlowSummary};
@@ -48,6 +51,9 @@ use crate::{AccountSid, ApiKeySid, AuthToken};
 
 /// Lists end by themselves; this ends one that doesn't.
 const MAX_PAGES: usize = 100;
+
+/// The header in which Twilio names a request; its support asks for it.
+const REQUEST_ID: &str = "twilio-request-id";
 
 /// Who we are to the REST API.
 #[derive(Clone)]
@@ -77,124 +83,6 @@ impl fmt::Debug for Credentials {
         match self {
             Self::AuthToken(account, _) => write!(f, "AuthToken({account}, …)"),
             Self::ApiKey(key, _) => write!(f, "ApiKey({key}, …)"),
-        }
-    }
-}
-
-/// The requests that we make, as metrics name them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Endpoint {
-    /// Reading a call.
-    FetchCall,
-    /// Updating a call: the redirect.
-    UpdateCall,
-    /// Listing voice queues.
-    ListQueues,
-    /// Reading a member of a voice queue.
-    FetchMember,
-    /// Reading a task.
-    FetchTask,
-    /// Closing a task.
-    UpdateTask,
-    /// Listing the tasks in a task queue.
-    ListTasks,
-    /// Reading the account.
-    FetchAccount,
-    /// Listing workspaces.
-    ListWorkspaces,
-    /// Reading a workspace.
-    FetchWorkspace,
-    /// Setting a workspace's event callback.
-    UpdateWorkspace,
-    /// Listing task channels.
-    ListTaskChannels,
-    /// Listing task queues.
-    ListTaskQueues,
-    /// Creating a task queue.
-    CreateTaskQueue,
-    /// Updating a task queue.
-    UpdateTaskQueue,
-    /// Deleting a task queue.
-    DeleteTaskQueue,
-    /// Listing workflows.
-    ListWorkflows,
-    /// Creating a workflow.
-    CreateWorkflow,
-    /// Updating a workflow.
-    UpdateWorkflow,
-    /// Deleting a workflow.
-    DeleteWorkflow,
-    /// Listing Studio flows.
-    ListFlows,
-    /// Reading a Studio flow with its definition.
-    FetchFlow,
-    /// Asking whether a flow definition is valid.
-    ValidateFlow,
-    /// Creating a Studio flow.
-    CreateFlow,
-    /// Updating a Studio flow.
-    UpdateFlow,
-    /// Deleting a Studio flow.
-    DeleteFlow,
-    /// Listing Event Streams sinks.
-    ListSinks,
-    /// Creating an Event Streams sink.
-    CreateSink,
-    /// Deleting an Event Streams sink.
-    DeleteSink,
-    /// Listing Event Streams subscriptions.
-    ListSubscriptions,
-    /// Creating an Event Streams subscription.
-    CreateSubscription,
-    /// Deleting an Event Streams subscription.
-    DeleteSubscription,
-    /// Listing the account's phone numbers.
-    ListIncomingNumbers,
-    /// Setting where the calls to a phone number go.
-    UpdateIncomingNumber,
-    /// Reading which numbers of a country may be dialled.
-    FetchDialingPermissions,
-}
-
-impl Endpoint {
-    /// The name of the operation in Twilio's specification.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::FetchCall => "FetchCall",
-            Self::UpdateCall => "UpdateCall",
-            Self::ListQueues => "ListQueue",
-            Self::FetchMember => "FetchMember",
-            Self::FetchTask => "FetchTask",
-            Self::UpdateTask => "UpdateTask",
-            Self::ListTasks => "ListTask",
-            Self::FetchAccount => "FetchAccount",
-            Self::ListWorkspaces => "ListWorkspace",
-            Self::FetchWorkspace => "FetchWorkspace",
-            Self::UpdateWorkspace => "UpdateWorkspace",
-            Self::ListTaskChannels => "ListTaskChannel",
-            Self::ListTaskQueues => "ListTaskQueue",
-            Self::CreateTaskQueue => "CreateTaskQueue",
-            Self::UpdateTaskQueue => "UpdateTaskQueue",
-            Self::DeleteTaskQueue => "DeleteTaskQueue",
-            Self::ListWorkflows => "ListWorkflow",
-            Self::CreateWorkflow => "CreateWorkflow",
-            Self::UpdateWorkflow => "UpdateWorkflow",
-            Self::DeleteWorkflow => "DeleteWorkflow",
-            Self::ListFlows => "ListFlow",
-            Self::FetchFlow => "FetchFlow",
-            Self::ValidateFlow => "UpdateFlowValidate",
-            Self::CreateFlow => "CreateFlow",
-            Self::UpdateFlow => "UpdateFlow",
-            Self::DeleteFlow => "DeleteFlow",
-            Self::ListSinks => "ListSink",
-            Self::CreateSink => "CreateSink",
-            Self::DeleteSink => "DeleteSink",
-            Self::ListSubscriptions => "ListSubscription",
-            Self::CreateSubscription => "CreateSubscription",
-            Self::DeleteSubscription => "DeleteSubscription",
-            Self::ListIncomingNumbers => "ListIncomingPhoneNumber",
-            Self::UpdateIncomingNumber => "UpdateIncomingPhoneNumber",
-            Self::FetchDialingPermissions => "FetchDialingPermissionsCountry",
         }
     }
 }
@@ -313,8 +201,30 @@ impl Client {
         endpoint: Endpoint,
         request: RequestBuilder,
     ) -> Result<Response, RestError> {
+        // A part of a trace, where somebody exports any.
+        let span = tracing::trace_span!(
+            target: "otel::tracing",
+            "request",
+            otel.name = endpoint.as_str(),
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+            http.response.status_code = field::Empty,
+            twilio.request_id = field::Empty,
+        );
         let started = Instant::now();
-        let answer = request.send().await;
+        let answer = request.send().instrument(span.clone()).await;
+        match &answer {
+            Ok(answer) => {
+                span.record("http.response.status_code", answer.status().as_u16());
+                span.record("twilio.request_id", header(answer, REQUEST_ID));
+                if !answer.status().is_success() {
+                    span.record("otel.status_code", "ERROR");
+                }
+            }
+            Err(_) => {
+                span.record("otel.status_code", "ERROR");
+            }
+        }
         if let Some(observer) = &self.observer {
             observer(Exchange {
                 endpoint,
@@ -332,7 +242,7 @@ impl Client {
         }
         let status = answer.status().as_u16();
         let retry_after = answer.headers().get(RETRY_AFTER).and_then(retry_after);
-        let request_id = header(&answer, "twilio-request-id").map(str::to_owned);
+        let request_id = header(&answer, REQUEST_ID).map(str::to_owned);
         // The status is known; a body that doesn't arrive takes nothing from it.
         let body = answer.bytes().await.unwrap_or_default();
         Err(RestError::Refused(Refusal::new(
@@ -361,7 +271,7 @@ impl Client {
         request: RequestBuilder,
     ) -> Result<Option<String>, RestError> {
         let answer = self.send(endpoint, request).await?;
-        let request_id = header(&answer, "twilio-request-id").map(str::to_owned);
+        let request_id = header(&answer, REQUEST_ID).map(str::to_owned);
         // Read to its end, or the connection could not be used again.
         let _ = answer.bytes().await;
         Ok(request_id)

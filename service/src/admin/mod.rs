@@ -1,7 +1,11 @@
 //! The admin listener: `/livez`, `/readyz` and `/metrics`, on a port of their own that the public
 //! never sees.
 
+pub mod health;
+
 use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,6 +16,45 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+
+use crate::Problems;
+use crate::process::refuse;
+use crate::settings::listen_address;
+
+/// The admin listener.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Admin")]
+pub struct AdminArgs {
+    /// Where to listen for /livez, /readyz and /metrics
+    /// [default: 127.0.0.1:9090; the redirector: 127.0.0.1:9091]
+    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS")]
+    pub admin_listen: Option<String>,
+
+    /// Ask the process that runs with these settings whether it is ready, and do nothing else:
+    /// exit code 0 if it is
+    #[arg(long)]
+    pub health: bool,
+}
+
+impl AdminArgs {
+    /// Where to listen; `default` unless it is told otherwise.
+    pub fn resolve(&self, problems: &mut Problems, default: SocketAddr) -> SocketAddr {
+        listen_address(problems, "ADMIN_LISTEN", self.admin_listen.clone(), default)
+    }
+
+    /// How the running process is, if that is all that is wanted.
+    pub fn health(&self, default: SocketAddr) -> Option<ExitCode> {
+        if !self.health {
+            return None;
+        }
+        let mut problems = Problems::default();
+        let listen = self.resolve(&mut problems, default);
+        Some(match problems.finish(Some(listen)) {
+            Ok(listen) => health::ask(listen, "/readyz"),
+            Err(invalid) => refuse(&invalid),
+        })
+    }
+}
 
 /// Whether a process can do its work now.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,16 +1,22 @@
-//! Logs: for people on a terminal, JSON elsewhere.
+//! Logs, for people on a terminal and JSON elsewhere; and traces.
+
+mod traces;
 
 use std::io::IsTerminal;
 use std::str::FromStr;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
+use self::traces::{Endpoint, Exporter};
 use crate::Problems;
 
-/// Logs.
+pub use self::traces::{TARGET, resume, traceparent};
+
+/// Logs and traces.
 #[derive(Debug, Clone, Default, clap::Args)]
-#[command(next_help_heading = "Logs")]
+#[command(next_help_heading = "Logs and traces")]
 pub struct LogArgs {
     /// What is logged: error, warn, info, debug or trace, or by module as in info,redirector=debug
     /// [default: info]
@@ -20,6 +26,11 @@ pub struct LogArgs {
     /// How: text or json  [default: text on a terminal, else json]
     #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<String>,
+
+    /// The OTLP receiver that traces are exported to, by HTTP; OpenTelemetry's other variables
+    /// (OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER, …) hold too  [default: none, no traces]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otel_exporter_otlp_endpoint: Option<String>,
 }
 
 /// How logs are written.
@@ -43,11 +54,12 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Logs, resolved.
+/// Logs and traces, resolved.
 #[derive(Debug)]
 pub struct LogSettings {
     filter: EnvFilter,
     format: LogFormat,
+    endpoint: Option<Endpoint>,
 }
 
 impl LogArgs {
@@ -68,13 +80,29 @@ impl LogArgs {
                 },
                 "json",
             ),
+            endpoint: problems.optional(
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                self.otel_exporter_otlp_endpoint,
+                "http://collector:4318",
+            ),
         }
     }
 }
 
+/// Keeps what [`LogSettings::init`] started until it is dropped, outside of any async runtime.
+#[derive(Debug)]
+#[must_use]
+pub struct Telemetry {
+    _exporter: Option<Exporter>,
+}
+
 impl LogSettings {
-    /// Starts logging to standard error, unless something in the process logs already.
-    pub fn init(self) {
+    /// Starts logging to standard error, and exporting the traces of `service` where an endpoint
+    /// is set, unless something in the process logs already.
+    ///
+    /// # Errors
+    /// One of OpenTelemetry's variables is wrong, or the system's certificates can't be read.
+    pub fn init(self, service: &str) -> anyhow::Result<Telemetry> {
         // It calls an error what we provoke, such as a lease that somebody else has; what goes
         // wrong with the queue is told by the queue.
         let filter = match "lapin=off".parse() {
@@ -83,19 +111,28 @@ impl LogSettings {
             }
             _ => self.filter,
         };
-        let builder = tracing_subscriber::fmt()
-            .with_env_filter(filter)
+        let lines = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
             .with_ansi(std::io::stderr().is_terminal());
-        let _ = match self.format {
-            LogFormat::Text => builder.finish().try_init(),
-            LogFormat::Json => builder
+        let lines = match self.format {
+            LogFormat::Text => lines.boxed(),
+            LogFormat::Json => lines
                 .json()
                 .flatten_event(true)
                 .with_current_span(true)
                 .with_span_list(false)
-                .finish()
-                .try_init(),
+                .boxed(),
         };
+        let exporter = match &self.endpoint {
+            Some(endpoint) => Some(Exporter::new(endpoint, service)?),
+            None => None,
+        };
+        let _ = tracing_subscriber::registry()
+            .with(lines.with_filter(filter))
+            .with(exporter.as_ref().map(Exporter::layer))
+            .try_init();
+        Ok(Telemetry {
+            _exporter: exporter,
+        })
     }
 }
