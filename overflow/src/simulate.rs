@@ -1,21 +1,27 @@
 //! `overflow simulator`: a simulated Twilio by itself.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use secrecy::ExposeSecret;
 use service::Problems;
 use service::admin::health;
 use service::process::{bind, refuse};
 use service::settings::listen_address;
 use service::telemetry::LogArgs;
-use simulator::{Config, Simulator, Speed};
+use simulator::{Account, Config, Simulator, Speed};
 use tokio_util::sync::CancellationToken;
+use twilio::AccountSid;
 
 use crate::demo::story;
 
 /// Where the simulator listens unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4010);
+
+const ACCOUNT_SID_EXAMPLE: &str = "AC0123456789abcdef0123456789abcdef";
+const AUTH_TOKEN_EXAMPLE: &str = "0123456789abcdef0123456789abcdef";
 
 /// A simulated Twilio.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,6 +41,24 @@ pub(crate) struct SimulatorArgs {
     /// How many times faster than real a task walks its workflow of 20 s
     #[arg(long, value_name = "FACTOR", default_value = "4")]
     speed: String,
+
+    /// The account to play, with SIMULATOR_AUTH_TOKEN; the SIDs of its task queues follow from it
+    /// [default: a made-up one]
+    #[arg(long, env = "SIMULATOR_ACCOUNT_SID", value_name = "AC…")]
+    account_sid: Option<String>,
+
+    /// Its auth token
+    #[arg(
+        long,
+        env = "SIMULATOR_AUTH_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    auth_token: Option<String>,
+
+    /// A file that holds the auth token
+    #[arg(long, env = "SIMULATOR_AUTH_TOKEN_FILE", value_name = "FILE")]
+    auth_token_file: Option<PathBuf>,
 
     /// Ask the simulator that listens there whether it is up, and do nothing else: exit code 0 if
     /// it is
@@ -71,9 +95,31 @@ impl SimulatorArgs {
     }
 
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<SimulatorSettings> {
+        let listen = self.listen(problems);
+        let token = problems.secret(
+            "SIMULATOR_AUTH_TOKEN",
+            self.auth_token,
+            self.auth_token_file,
+            AUTH_TOKEN_EXAMPLE,
+        );
+        let (variable, example) = ("SIMULATOR_ACCOUNT_SID", ACCOUNT_SID_EXAMPLE);
+        let account = match token {
+            Some(token) => problems
+                .required(variable, self.account_sid, example)
+                .map(|sid| Account::new(sid, token.expose_secret().to_owned())),
+            None => {
+                let sid: Option<AccountSid> =
+                    problems.optional(variable, self.account_sid, example);
+                if sid.is_some() {
+                    problems.add("SIMULATOR_AUTH_TOKEN", "is not set", AUTH_TOKEN_EXAMPLE);
+                }
+                None
+            }
+        };
         Some(SimulatorSettings {
-            listen: self.listen(problems),
+            listen,
             config: Config {
+                account,
                 callback_url: Some(self.callback),
                 speed: problems.with_default("--speed", Some(self.speed), Speed::REAL, "4"),
                 ..Config::default()
@@ -88,9 +134,10 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = bind("SIMULATOR_LISTEN", settings.listen).await?;
+    let is_given = settings.config.account.is_some();
     let simulator = Simulator::start(listener, settings.config)?;
     println!(
-        "The simulator is up. Settings for `overflow run` (the token is made up):\n\n\
+        "The simulator is up. Settings for `overflow run`{made_up}:\n\n\
          TWILIO_API_URL={url}\n\
          TWILIO_ACCOUNT_SID={account}\n\
          TWILIO_AUTH_TOKEN={token}\n\
@@ -100,7 +147,14 @@ pub(crate) async fn run(
          Place a call with `overflow call`; stop with Ctrl-C.\n",
         url = simulator.api_url(),
         account = simulator.account_sid(),
-        token = simulator.auth_token(),
+        token = match is_given {
+            true => "…",
+            false => simulator.auth_token(),
+        },
+        made_up = match is_given {
+            true => "",
+            false => " (the token is made up)",
+        },
         placeholder = simulator.placeholder(),
     );
     let story = simulator.story();

@@ -73,6 +73,20 @@ pub struct Account {
     pub api_key_secret: String,
 }
 
+impl Account {
+    /// An account whose API key has the digits of its SID, and the auth token for a secret.
+    pub fn new(sid: AccountSid, auth_token: String) -> Self {
+        Self {
+            api_key: format!("SK{}", &sid.as_str()[2..])
+                .parse()
+                .unwrap_or_else(|_| unreachable!()),
+            api_key_secret: auth_token.clone(),
+            sid,
+            auth_token,
+        }
+    }
+}
+
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Account")
