@@ -7,10 +7,12 @@ pub mod collector;
 pub mod faults;
 mod foreign;
 mod process;
+mod prometheus;
 mod proxy;
 mod stack;
 
 pub use foreign::Foreign;
 pub use process::{Process, binary, free_port};
+pub use prometheus::Prometheus;
 pub use proxy::Proxy;
 pub use stack::{Backend, NUMBER, Stack, StackOptions, http};

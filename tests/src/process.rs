@@ -104,6 +104,11 @@ impl Process {
         Some((status, answer.text().await.ok()?))
     }
 
+    /// Where its admin listener is.
+    pub fn admin(&self) -> String {
+        format!("127.0.0.1:{}", self.admin)
+    }
+
     /// What `--health` says of the process: its exit code.
     pub fn health(&self) -> ExitStatus {
         Command::new(binary(&self.name))
