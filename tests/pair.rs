@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::time::Duration;
+
+use rabbitmq::Node;
 use simulator::Endpoint;
 use simulator::{EventKind, Fault, Loss, PlaceCall, Rule};
 use tests::{Backend, NUMBER, Stack, StackOptions};
@@ -177,4 +180,39 @@ async fn a_process_says_by_itself_whether_its_running_twin_is_ready() {
         process.kill();
         assert_eq!(process.health().code(), Some(1));
     }
+}
+
+#[tokio::test]
+async fn the_broker_may_be_behind_tls_and_must_be_who_it_says() {
+    let node = Node::shared();
+    let over_tls = |settings| StackOptions {
+        ingest_queue: Some(node.tls_url()),
+        redirector_queue: Some(node.tls_url()),
+        settings,
+        ..StackOptions::default()
+    };
+    let certificate = node.certificate().display().to_string();
+    let trusting = over_tls(vec![("SSL_CERT_FILE", certificate)]);
+    let stack = Stack::start(Backend::Amqp(node), trusting).await;
+    let caller = stack
+        .simulator
+        .place_call(PlaceCall::into_placeholder())
+        .unwrap();
+    stack
+        .expect("a redirect", |state| {
+            state.journal().redirects(&caller.call_sid) == 1
+        })
+        .await;
+    assert_eq!(stack.redirectors[0].health().code(), Some(0));
+
+    let wary = Stack::start(Backend::Amqp(node), over_tls(Vec::new())).await;
+    let redirector = &wary.redirectors[0];
+    let refused = tokio::time::timeout(Duration::from_secs(60), async {
+        while !redirector.log().contains("certificate") {
+            // A line of a log can't be awaited.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    assert!(refused.await.is_ok(), "{}", redirector.log());
+    assert_eq!(redirector.get("/readyz").await.unwrap().0, 503);
 }

@@ -89,6 +89,10 @@ impl Launcher {
         broker
     }
 
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.folder.join(files::CERTIFICATE)
+    }
+
     pub(crate) fn ctl(&self) -> Command {
         let mut command = Command::new(self.sbin.join("rabbitmqctl"));
         command.args(["-n", NODE_NAME]);

@@ -12,9 +12,14 @@ use std::path::{Path, PathBuf};
 /// that knocks at a dead node again and again would else end up connected to itself.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 
+/// The node's certificate, which vouches for itself.
+pub(crate) const CERTIFICATE: &str = "certificate.pem";
+const KEY: &str = "key.pem";
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ports {
     pub(crate) amqp: u16,
+    pub(crate) amqps: u16,
     pub(crate) distribution: u16,
     pub(crate) epmd: u16,
 }
@@ -29,6 +34,7 @@ impl Ports {
         let mut next = || free.next().expect("a port is free");
         Self {
             amqp: next(),
+            amqps: next(),
             distribution: next(),
             epmd: next(),
         }
@@ -44,10 +50,18 @@ pub(crate) fn folder(ports: Ports) -> io::Result<PathBuf> {
         format!(
             "listeners.tcp.1 = 127.0.0.1:{}\n\
              disk_free_limit.absolute = 50MB\n\
-             vm_memory_high_watermark.absolute = 2GB\n",
-            ports.amqp
+             vm_memory_high_watermark.absolute = 2GB\n\
+             listeners.ssl.1 = 127.0.0.1:{}\n\
+             ssl_options.cacertfile = {CERTIFICATE}\n\
+             ssl_options.certfile = {CERTIFICATE}\n\
+             ssl_options.keyfile = {KEY}\n",
+            ports.amqp, ports.amqps
         ),
     )?;
+    let own =
+        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).map_err(io::Error::other)?;
+    fs::write(folder.join(CERTIFICATE), own.cert.pem())?;
+    fs::write(folder.join(KEY), own.signing_key.serialize_pem())?;
     fs::write(folder.join("enabled_plugins"), "[].\n")?;
     secret(&folder.join(".erlang.cookie"))?;
     Ok(folder)

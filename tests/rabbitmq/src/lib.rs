@@ -9,6 +9,7 @@ mod boot;
 mod files;
 mod install;
 
+use std::path::PathBuf;
 use std::process::Child;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -65,6 +66,17 @@ impl Node {
     /// The node's address with user, password and virtual host.
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port())
+    }
+
+    /// The node's address for TLS.
+    pub fn tls_url(&self) -> String {
+        let port = self.launcher.ports.amqps;
+        format!("amqps://guest:guest@127.0.0.1:{port}/%2f")
+    }
+
+    /// The file of the certificate that clients must trust for TLS: nobody else vouches for it.
+    pub fn certificate(&self) -> PathBuf {
+        self.launcher.certificate()
     }
 
     /// The port that the node listens on at 127.0.0.1.
