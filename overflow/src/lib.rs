@@ -11,7 +11,7 @@ mod simulate;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use service::process::{refuse, start};
+use service::process::start;
 use service::settings::load_dotenv;
 use service::telemetry::LogArgs;
 
@@ -50,7 +50,7 @@ enum Command {
 /// Runs the command line to its end.
 pub fn main() -> ExitCode {
     if let Err(invalid) = load_dotenv() {
-        return refuse(&invalid);
+        return invalid.refuse();
     }
     match Cli::parse().command {
         Command::Run(args) => {

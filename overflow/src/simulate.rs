@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use secrecy::ExposeSecret;
 use service::Problems;
 use service::admin::health;
-use service::process::{bind, refuse};
+use service::process::bind;
 use service::settings::listen_address;
 use service::telemetry::LogArgs;
 use simulator::{Account, Config, Simulator, Speed};
@@ -85,7 +85,7 @@ impl SimulatorArgs {
         let listen = self.listen(&mut problems);
         Some(match problems.finish(Some(listen)) {
             Ok(listen) => health::ask(listen, "/simulator/state"),
-            Err(invalid) => refuse(&invalid),
+            Err(invalid) => invalid.refuse(),
         })
     }
 

@@ -10,7 +10,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::job::age;
+use crate::age::age;
 
 /// The deliveries held at the moment. Read when metrics are scraped, for a caller's wait goes on
 /// between events.

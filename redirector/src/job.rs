@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use queue::{Cause, Delivery, Lease, Queue, Reason, RedirectRequest, TraceParent};
 use service::{Plan, Plans, telemetry};
 use tokio::time::Instant;
@@ -11,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, field};
 use twilio::rest::Instructions;
 
+use crate::age::age;
 use crate::attempts::{Attempts, Next};
 use crate::calls::Calls;
 use crate::end::End;
@@ -350,9 +350,4 @@ impl Desk {
             .saturating_sub(age(request.deadline_starts()));
         Patience::new(Instant::now() + rest, self.stop.clone())
     }
-}
-
-/// How long ago `at` was; zero if it is to come.
-pub(crate) fn age(at: Timestamp) -> Duration {
-    Duration::try_from(Timestamp::now().duration_since(at)).unwrap_or_default()
 }

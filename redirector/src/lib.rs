@@ -4,6 +4,7 @@
 //! there is doubt, update, retry or end. The delivery stays unacknowledged until its outcome is
 //! known, so a crash gives it back to the queue.
 
+mod age;
 mod app;
 mod attempts;
 mod calls;

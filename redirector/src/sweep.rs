@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use twilio::rest::PendingTask;
 use twilio::{TaskQueueSid, TaskSid, WorkspaceSid};
 
-use crate::job::{Desk, age};
+use crate::age::age;
+use crate::job::Desk;
 use crate::patience::Patience;
 use crate::settings::SweepSettings;
 use crate::twilio_api::Failure;

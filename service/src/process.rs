@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminArgs;
-use crate::settings::{EXIT_CONFIG, InvalidSettings, Problems, load_dotenv};
+use crate::settings::{Problems, load_dotenv};
 use crate::shutdown;
 use crate::telemetry::LogArgs;
 
@@ -40,7 +40,7 @@ pub trait Process: Parser {
 /// Runs the process named on the command line to its end.
 pub fn main<P: Process>() -> ExitCode {
     if let Err(invalid) = load_dotenv() {
-        return refuse(&invalid);
+        return invalid.refuse();
     }
     let process = P::parse();
     if let Some(health) = process.admin().health(P::ADMIN_LISTEN) {
@@ -63,7 +63,7 @@ pub fn start<S, F: Future<Output = anyhow::Result<()>>>(
     let settings = resolve(&mut problems);
     let settings = match problems.finish(settings) {
         Ok(settings) => settings,
-        Err(invalid) => return refuse(&invalid),
+        Err(invalid) => return invalid.refuse(),
     };
     // Until the work has ended, for then the last spans are exported.
     let _telemetry = match logs.init(name) {
@@ -74,12 +74,6 @@ pub fn start<S, F: Future<Output = anyhow::Result<()>>>(
         let stop = shutdown::on_signal().context("cannot listen for signals")?;
         work(settings, stop).await
     })
-}
-
-/// Reports wrong settings.
-pub fn refuse(invalid: &InvalidSettings) -> ExitCode {
-    eprintln!("{invalid}");
-    ExitCode::from(EXIT_CONFIG)
 }
 
 /// Runs `work` on a runtime of its own, and reports how it failed, if it did.

@@ -18,7 +18,6 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use crate::Problems;
-use crate::process::refuse;
 use crate::settings::listen_address;
 
 /// The admin listener.
@@ -51,7 +50,7 @@ impl AdminArgs {
         let listen = self.resolve(&mut problems, default);
         Some(match problems.finish(Some(listen)) {
             Ok(listen) => health::ask(listen, "/readyz"),
-            Err(invalid) => refuse(&invalid),
+            Err(invalid) => invalid.refuse(),
         })
     }
 }

@@ -9,6 +9,7 @@ mod twilio;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -149,6 +150,14 @@ impl Problems {
 /// The settings can't be used; a line for each problem.
 #[derive(Debug, thiserror::Error)]
 pub struct InvalidSettings(Vec<String>);
+
+impl InvalidSettings {
+    /// Says them to the operator; the exit code of the process.
+    pub fn refuse(&self) -> ExitCode {
+        eprintln!("{self}");
+        ExitCode::from(EXIT_CONFIG)
+    }
+}
 
 impl fmt::Display for InvalidSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
