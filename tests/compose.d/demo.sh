@@ -107,7 +107,7 @@ break_things() {
   crash "$redirector"
   must place_calls 50
   check "the broker comes back by itself" within 120 has_restarted "$broker"
-  check "ingest wrote to its spool meanwhile" grep spooled <(docker logs "$(container ingest)" 2>&1)
+  check "ingest wrote to its spool meanwhile" grep '"message":"spooled"' <(docker logs "$(container ingest)" 2>&1)
   must place_calls 50
   check "the redirector that crashed comes back by itself" within 60 has_restarted "$redirector"
   check "each of $callers callers is redirected once" within 120 all_redirected
