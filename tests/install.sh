@@ -5,8 +5,7 @@
 # Whether there is such a command. Not every PATH has /usr/sbin in it.
 have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 
-# need COMMAND PACKAGE ELSEWHERE: installs the package, whose service has the same name, unless there
-# is the command. ELSEWHERE is where those who have no Debian find it.
+# need COMMAND PACKAGE ELSEWHERE: installs the package unless there is the command. ELSEWHERE is where those who have no Debian find it.
 need() {
   have "$1" || install_package "$2" || explain "$2" "$3"
 }
@@ -29,7 +28,8 @@ install_package() {
   if [ "$status" != 0 ]; then
     tail -n 20 "$log" >&2
   elif have systemctl; then
-    systemctl disable --quiet "$1" >/dev/null 2>&1 || true
+    dpkg -L "$1" | sed -n 's,^.*/systemd/system/\([^/@]*\.\(service\|socket\)\)$,\1,p' |
+      xargs -r systemctl disable --quiet >/dev/null 2>&1 || true
   fi
   rm -f "$log"
   return "$status"

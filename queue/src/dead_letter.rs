@@ -30,14 +30,13 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All that we give.
-    pub const OURS: [Self; 6] = [
+    /// All that a redirector gives; the delivery limit is the queue's own.
+    pub const OURS: [Self; 5] = [
         Self::Expired,
         Self::NoPlan,
         Self::Refused,
         Self::Unauthorized,
         Self::Undecodable,
-        Self::DeliveryLimit,
     ];
 
     /// The name that metrics, headers and the command line use.

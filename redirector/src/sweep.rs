@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use queue::{Lease, Message, RedirectRequest, Source};
-use service::Plan;
+use service::{Plan, telemetry};
 use tokio::time::Instant;
+use tracing::Instrument;
 use twilio::rest::PendingTask;
 use twilio::{TaskQueueSid, TaskSid, WorkspaceSid};
 
@@ -53,7 +54,9 @@ impl Sweeper {
             if self.is_the_one().await {
                 let patience = Patience::new(Instant::now() + interval, stop.clone());
                 for plan in self.desk.plans.clone().iter() {
-                    if let Err(failure) = self.sweep(plan, &patience).await {
+                    let span =
+                        tracing::trace_span!(target: telemetry::TARGET, "sweep", plan = plan.name);
+                    if let Err(failure) = self.sweep(plan, &patience).instrument(span).await {
                         self.complain(plan, &failure);
                     }
                 }

@@ -36,7 +36,7 @@ start_demo() {
   check "all containers are healthy" within 60 healthy 6
   echo "   up in $(since "$started")"
   check "only ingest is published, and what the test needs" prints "ingest simulator" published
-  check "no secret is in a container's environment" fails secrets_in_environment
+  check "no secret is in a container's environment" no_secret_in_environment
   for service in rabbitmq ingest redirector simulator; do
     check "$service is confined" confined "$service"
   done
@@ -57,11 +57,12 @@ published() {
     sort | xargs
 }
 
-secrets_in_environment() {
+no_secret_in_environment() {
   local secrets="$stack/secrets/demo"
-  docker ps --quiet | xargs docker inspect --format '{{.Config.Env}} {{.Args}}' |
-    grep -F -e "$(<"$secrets/twilio_auth_token")" -e "$(<"$secrets/rabbitmq_erlang_cookie")" \
-      -e "$(sed 's/.*overflow:\(.*\)@.*/\1/' "$secrets/queue_url")"
+  docker ps --quiet | xargs docker inspect --format '{{.Config.Env}} {{.Args}}' >"$work/environments" &&
+    [[ -s $work/environments ]] &&
+    ! grep -F -e "$(<"$secrets/twilio_auth_token")" -e "$(<"$secrets/rabbitmq_erlang_cookie")" \
+      -e "$(sed 's/.*overflow:\(.*\)@.*/\1/' "$secrets/queue_url")" "$work/environments"
 }
 
 confined() {

@@ -27,8 +27,8 @@ pub struct LogArgs {
     #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<String>,
 
-    /// The OTLP receiver that traces are exported to, by HTTP; OpenTelemetry's other variables
-    /// (OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER, …) hold too  [default: none, no traces]
+    /// The OTLP receiver that traces are exported to, by HTTP; OpenTelemetry's variables for
+    /// names, headers, sampling and batches (OTEL_SERVICE_NAME, …) hold  [default: none, no traces]
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
     pub otel_exporter_otlp_endpoint: Option<String>,
 }

@@ -60,8 +60,8 @@ impl fmt::Debug for Endpoint {
 pub(super) struct Exporter(SdkTracerProvider);
 
 impl Exporter {
-    /// An exporter of the spans of `service`. The other `OTEL_…` variables of OpenTelemetry's
-    /// specification (headers, sampler, resource, batches) hold as they stand.
+    /// An exporter of the spans of `service`. The variables of OpenTelemetry's specification for
+    /// headers, the sampler, the resource and batches hold as they stand.
     ///
     /// # Errors
     /// One of those variables is wrong, or the system's certificates can't be read.
