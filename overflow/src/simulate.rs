@@ -165,3 +165,31 @@ pub(crate) async fn run(
     simulator.shutdown().await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_settings_of_the_demo_in_containers_name_the_simulators_placeholder() {
+        let settings = include_str!("../../deploy/compose/demo.env");
+        let setting = |name: &str| {
+            let mut lines = settings.lines();
+            let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            value.unwrap_or_default().to_owned()
+        };
+        let account: AccountSid = setting("TWILIO_ACCOUNT_SID").parse().unwrap();
+        let config = Config {
+            account: Some(Account::new(account, AUTH_TOKEN_EXAMPLE.to_owned())),
+            ..Config::default()
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let simulator = Simulator::start(listener, config).unwrap();
+        assert_eq!(
+            simulator.placeholder().to_string(),
+            setting("FORWARD_CALL_TASK_QUEUE_SID")
+        );
+    }
+}

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::files::{self, Ports};
 
 const BOOT_WITHIN: Duration = Duration::from_secs(120);
+const STOP_WITHIN: Duration = Duration::from_secs(10);
 const NODE_NAME: &str = "overflow@localhost";
 
 /// Writes its process ID to a file before it becomes the program, so that there is no moment at
@@ -167,6 +168,25 @@ pub(crate) fn signal(process: &Child, name: &str) {
         sent.as_ref().is_ok_and(|status| status.success()),
         "SIG{name} could not be sent: {sent:?}"
     );
+}
+
+/// Waits until every thread of a process that was sent SIGSTOP has stopped, for the signal takes its
+/// time to reach them.
+pub(crate) fn await_stopped(process: &Child) {
+    let threads = PathBuf::from(format!("/proc/{}/task", process.id()));
+    let until = Instant::now() + STOP_WITHIN;
+    while !all_stopped(&threads) {
+        assert!(Instant::now() < until, "the broker does not stop");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn all_stopped(threads: &std::path::Path) -> bool {
+    let mut states = fs::read_dir(threads)
+        .expect("the broker runs")
+        .flatten()
+        .filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok());
+    states.all(|status| status.lines().any(|line| line.starts_with("State:\tT")))
 }
 
 fn child(name: &str, folder: &std::path::Path) -> Command {

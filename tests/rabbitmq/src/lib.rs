@@ -104,6 +104,7 @@ impl Node {
     /// Stops the broker in the middle of whatever it does; its connections stay open, dead silent.
     pub fn freeze(&self) {
         self.signal("STOP");
+        boot::await_stopped(self.broker().as_ref().expect("the broker runs"));
     }
 
     /// Lets a frozen broker go on.
