@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use queue::Source;
 use service::telemetry;
-use tracing::{Instrument, Span, field};
+use tracing::{Instrument, field};
 use twilio::{FormParams, SIGNATURE_HEADER, TaskQueueSid, TaskRouterEvent};
 
 use crate::filter::Ignored;
@@ -28,15 +28,12 @@ pub(crate) async fn event_callback(
     headers: HeaderMap,
     body: Bytes,
 ) -> Outcome {
-    let started = Instant::now();
-    let span = span(EVENTS_PATH);
-    let outcome = take_form(&ingest, query.as_deref(), &headers, &body)
-        .instrument(span.clone())
-        .await;
-    span.record("outcome", outcome.label().as_str());
-    report(&ingest, &outcome);
-    ingest.metrics.acknowledged(started.elapsed());
-    outcome
+    let take = async {
+        let outcome = take_form(&ingest, query.as_deref(), &headers, &body).await;
+        report(&ingest, &outcome);
+        outcome
+    };
+    acknowledge(&ingest, EVENTS_PATH, take).await
 }
 
 async fn take_form(
@@ -67,14 +64,8 @@ pub(crate) async fn event_stream(
     headers: HeaderMap,
     body: Bytes,
 ) -> Outcome {
-    let started = Instant::now();
-    let span = span(EVENT_STREAM_PATH);
-    let outcome = take_batch(&ingest, query.as_deref(), &headers, &body)
-        .instrument(span.clone())
-        .await;
-    span.record("outcome", outcome.label().as_str());
-    ingest.metrics.acknowledged(started.elapsed());
-    outcome
+    let take = take_batch(&ingest, query.as_deref(), &headers, &body);
+    acknowledge(&ingest, EVENT_STREAM_PATH, take).await
 }
 
 async fn take_batch(
@@ -112,9 +103,14 @@ async fn take_batch(
     }
 }
 
-/// The part of a trace that begins with a request to `route`.
-fn span(route: &'static str) -> Span {
-    tracing::trace_span!(
+/// Times a callback, and begins its trace.
+async fn acknowledge(
+    ingest: &Ingest,
+    route: &'static str,
+    take: impl Future<Output = Outcome>,
+) -> Outcome {
+    let started = Instant::now();
+    let span = tracing::trace_span!(
         target: telemetry::TARGET,
         "callback",
         otel.name = format_args!("POST {route}"),
@@ -122,7 +118,11 @@ fn span(route: &'static str) -> Span {
         http.request.method = "POST",
         http.route = route,
         outcome = field::Empty,
-    )
+    );
+    let outcome = take.instrument(span.clone()).await;
+    span.record("outcome", outcome.label().as_str());
+    ingest.metrics.acknowledged(started.elapsed());
+    outcome
 }
 
 /// `GET|POST /twiml/redirect`: the TwiML of a plan, for who has Twilio fetch it. The plan is that

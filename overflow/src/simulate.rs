@@ -78,15 +78,8 @@ pub(crate) struct SimulatorSettings {
 impl SimulatorArgs {
     /// How the running simulator is, if that is all that is wanted.
     pub(crate) fn health(&self) -> Option<ExitCode> {
-        if !self.health {
-            return None;
-        }
-        let mut problems = Problems::default();
-        let listen = self.listen(&mut problems);
-        Some(match problems.finish(Some(listen)) {
-            Ok(listen) => health::ask(listen, "/simulator/state"),
-            Err(invalid) => invalid.refuse(),
-        })
+        self.health
+            .then(|| health::ask_where(|problems| self.listen(problems), "/simulator/state"))
     }
 
     fn listen(&self, problems: &mut Problems) -> SocketAddr {

@@ -68,10 +68,9 @@ impl Desk {
             .as_ref()
             .ok()
             .and_then(|r| self.plans.get(&r.task_queue_sid));
-        let plan = plan.map(|plan| plan.name.as_str());
         async {
             let end = match &request {
-                Ok(request) => self.attend(request, &delivery).await,
+                Ok(request) => self.attend(request, plan, &delivery).await,
                 Err(error) => End::Dead(Cause {
                     reason: Reason::Undecodable,
                     attempts: 0,
@@ -79,7 +78,8 @@ impl Desk {
                 }),
             };
             of_trace.record("outcome", end.as_str());
-            self.settle(delivery, &end, plan).await;
+            self.settle(delivery, &end, plan.map(|plan| plan.name.as_str()))
+                .await;
         }
         .instrument(span)
         .instrument(of_trace.clone())
@@ -123,10 +123,15 @@ impl Desk {
         }
     }
 
-    async fn attend(&self, request: &RedirectRequest, delivery: &Delivery) -> End {
+    async fn attend(
+        &self,
+        request: &RedirectRequest,
+        plan: Option<&Plan>,
+        delivery: &Delivery,
+    ) -> End {
         let mut attempts = Attempts::new(self.settings.retry.delays());
         attempts.doubt = delivery.redelivered || !self.is_fresh(request);
-        let Some(plan) = self.plans.get(&request.task_queue_sid) else {
+        let Some(plan) = plan else {
             return attempts.give_up(
                 Reason::NoPlan,
                 format!("no redirect plan for task queue {}", request.task_queue_sid),

@@ -6,15 +6,27 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::Problems;
+
 /// How long each step of the question may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How much of the answer is read.
 const MAX_ANSWER: u64 = 4096;
 
+/// Asks the process that listens where `listen` resolves to for `path`, as [`ask`] does.
+pub fn ask_where(listen: impl FnOnce(&mut Problems) -> SocketAddr, path: &str) -> ExitCode {
+    let mut problems = Problems::default();
+    let listen = listen(&mut problems);
+    match problems.finish(Some(listen)) {
+        Ok(listen) => ask(listen, path),
+        Err(invalid) => invalid.refuse(),
+    }
+}
+
 /// Asks the process that listens on `listen` for `path`, and prints what it says. Success if the
 /// answer is `200`.
-pub fn ask(listen: SocketAddr, path: &str) -> ExitCode {
+fn ask(listen: SocketAddr, path: &str) -> ExitCode {
     match get(reachable(listen), path) {
         Ok(answer) => {
             let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));

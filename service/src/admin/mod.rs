@@ -43,15 +43,8 @@ impl AdminArgs {
 
     /// How the running process is, if that is all that is wanted.
     pub fn health(&self, default: SocketAddr) -> Option<ExitCode> {
-        if !self.health {
-            return None;
-        }
-        let mut problems = Problems::default();
-        let listen = self.resolve(&mut problems, default);
-        Some(match problems.finish(Some(listen)) {
-            Ok(listen) => health::ask(listen, "/readyz"),
-            Err(invalid) => invalid.refuse(),
-        })
+        self.health
+            .then(|| health::ask_where(|problems| self.resolve(problems, default), "/readyz"))
     }
 }
 

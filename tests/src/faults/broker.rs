@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Arena, Between, Scenario};
+use super::{Arena, Scenario};
 use crate::Proxy;
 
 /// All of them.
@@ -21,14 +21,8 @@ const SPOOLED: &str =
 const REDELIVERED: &str = "what was under way is delivered again and verified first";
 
 const BASE: Scenario = Scenario {
-    name: "",
-    fault: "",
     promise: SPOOLED,
-    between: Between::RabbitMq,
-    settings: &[],
-    needs_disk: false,
-    strike: |_| Box::pin(async {}),
-    dead_letters: &[],
+    ..Scenario::BASE
 };
 
 /// Killed and started again.

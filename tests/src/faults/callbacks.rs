@@ -27,14 +27,8 @@ pub const ALL: &[&Scenario] = &[
 ];
 
 const BASE: Scenario = Scenario {
-    name: "",
-    fault: "",
     promise: "redirected once",
-    between: Between::RabbitMq,
-    settings: &[],
-    needs_disk: false,
-    strike: |_| Box::pin(async {}),
-    dead_letters: &[],
+    ..Scenario::BASE
 };
 
 /// Both copies at once, through both ingests.

@@ -14,14 +14,10 @@ use super::{Arena, Between, Scenario};
 pub const ALL: &[&Scenario] = &[&UNDER_THE_SPOOL, &UNDER_THE_EMBEDDED_QUEUE];
 
 const BASE: Scenario = Scenario {
-    name: "",
-    fault: "",
     promise: "503, so that Twilio repeats it; recovers by itself when there is room again",
     between: Between::Embedded,
-    settings: &[],
     needs_disk: true,
-    strike: |_| Box::pin(async {}),
-    dead_letters: &[],
+    ..Scenario::BASE
 };
 
 /// No room for the spool while the broker is away.

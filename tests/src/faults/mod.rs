@@ -51,6 +51,20 @@ pub struct Scenario {
     pub dead_letters: &'static [&'static str],
 }
 
+impl Scenario {
+    /// What most have in common: the queue is RabbitMQ, and nobody becomes a dead letter.
+    const BASE: Self = Self {
+        name: "",
+        fault: "",
+        promise: "",
+        between: Between::RabbitMq,
+        settings: &[],
+        needs_disk: false,
+        strike: |_| Box::pin(async {}),
+        dead_letters: &[],
+    };
+}
+
 /// All of them.
 pub fn all() -> impl Iterator<Item = &'static Scenario> {
     [

@@ -30,14 +30,8 @@ const INGEST_STOPS_WITHIN: Duration = Duration::from_secs(12);
 const REDIRECTOR_STOPS_WITHIN: Duration = Duration::from_secs(22);
 
 const BASE: Scenario = Scenario {
-    name: "",
-    fault: "",
     promise: "what was under way is delivered again and verified first",
-    between: Between::RabbitMq,
-    settings: &[],
-    needs_disk: false,
-    strike: |_| Box::pin(async {}),
-    dead_letters: &[],
+    ..Scenario::BASE
 };
 
 /// One ingest of two dies.

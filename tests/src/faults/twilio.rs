@@ -21,14 +21,8 @@ pub const ALL: &[&Scenario] = &[
 ];
 
 const BASE: Scenario = Scenario {
-    name: "",
-    fault: "",
     promise: "tried again until it works",
-    between: Between::RabbitMq,
-    settings: &[],
-    needs_disk: false,
-    strike: |_| Box::pin(async {}),
-    dead_letters: &[],
+    ..Scenario::BASE
 };
 
 /// 500 to everything.
@@ -116,21 +110,20 @@ pub const SLOW: Scenario = Scenario {
     promise: "waited for, not repeated",
     settings: &[("TWILIO_TIMEOUT", "10s")],
     strike: |arena| {
-        async {
-            let by = Duration::from_secs(5);
-            let slow = Rule::on([Endpoint::UpdateCall], Fault::Delay { by });
-            let rule = arena.twilio().faults().add(slow);
-            arena.last(Duration::from_secs(4)).await;
-            arena.twilio().faults().remove(rule);
-        }
-        .boxed()
+        let by = Duration::from_secs(5);
+        let slow = Rule::on([Endpoint::UpdateCall], Fault::Delay { by });
+        under(arena, slow, Duration::from_secs(4)).boxed()
     },
     ..BASE
 };
 
 async fn failing(arena: &mut Arena, fault: Fault, probability: f64) {
     let rule = Rule::everywhere(fault).with_probability(probability);
+    under(arena, rule, Duration::from_secs(3)).await;
+}
+
+async fn under(arena: &mut Arena, rule: Rule, time: Duration) {
     let rule = arena.twilio().faults().add(rule);
-    arena.last(Duration::from_secs(3)).await;
+    arena.last(time).await;
     arena.twilio().faults().remove(rule);
 }
