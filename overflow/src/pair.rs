@@ -93,9 +93,9 @@ pub(crate) async fn run_on(
     let redirector = Redirector::new(
         &mut host,
         settings.redirector,
-        &settings.twilio,
+        settings.twilio.client()?,
         settings.plans,
-    )?;
+    );
     let stop = host.stop.clone();
     let work = async {
         // Whichever fails takes the other down in order, for a caller needs both.

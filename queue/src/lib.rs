@@ -6,6 +6,7 @@
 pub mod amqp;
 mod dead_letter;
 mod error;
+mod intents;
 mod message;
 mod request;
 pub mod sqlite;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use dead_letter::{Cause, DeadLetter, DeadLetterId, Filter, Reason};
 pub use error::{PublishError, QueueError};
+pub use intents::{Intent, IntentLog, IntentReader, Logged, READ_BACK};
 pub use message::{
     CONTENT_TYPE, DecodeError, InvalidTraceParent, Message, REDIRECT_V1, RawMessage, TraceParent,
 };

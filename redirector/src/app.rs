@@ -76,9 +76,9 @@ impl Process for App {
         let redirector = Redirector::new(
             &mut host,
             settings.redirector,
-            &settings.twilio,
+            settings.twilio.client()?,
             settings.plans,
-        )?;
+        );
         let work = async {
             redirector
                 .run()

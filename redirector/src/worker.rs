@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use queue::QueueError;
-use service::settings::TwilioSettings;
 use service::{Host, Plans};
 use tokio::task::{JoinError, JoinSet};
-use twilio::rest::RestError;
+use twilio::rest::Client;
 
 use crate::calls::Calls;
 use crate::gate::Gate;
@@ -27,20 +26,17 @@ pub struct Redirector {
 
 impl Redirector {
     /// A redirector of the requests on the host's queue. It stops when the host does.
-    ///
-    /// # Errors
-    /// The system's certificates can't be read.
     pub fn new(
         host: &mut Host,
         settings: RedirectorSettings,
-        twilio: &TwilioSettings,
+        client: Client,
         plans: Plans,
-    ) -> Result<Self, RestError> {
+    ) -> Self {
         host.check_queue();
         let metrics = Metrics::register(&mut host.registry, &plans);
-        let client = twilio.client()?.observed_by(metrics.observer());
+        let client = client.observed_by(metrics.observer());
         let gate = Gate::new(settings.max_in_flight, settings.retry);
-        Ok(Self {
+        Self {
             desk: Arc::new(Desk {
                 plans,
                 twilio: TwilioApi::new(client, gate),
@@ -51,7 +47,7 @@ impl Redirector {
                 stop: host.stop.clone(),
                 settings,
             }),
-        })
+        }
     }
 
     /// Works until it is stopped: then it finishes the redirects under way, within the stop

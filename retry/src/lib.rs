@@ -53,7 +53,7 @@ impl Policy {
         Delays(ExponentialBackoff {
             current_interval: self.first,
             initial_interval: self.first,
-            randomization_factor: JITTER,
+            randomization_factor: 0.0,
             multiplier: MULTIPLIER,
             max_interval: self.longest,
             max_elapsed_time: None,
@@ -70,7 +70,9 @@ impl Policy {
 impl Delays {
     /// The next delay. The sequence never ends.
     pub fn next_delay(&mut self) -> Duration {
-        self.0.next_backoff().unwrap_or(self.0.max_interval)
+        let base = self.0.next_backoff().unwrap_or(self.0.max_interval);
+        // Drawn here, since a simulation seeds `fastrand`, and nobody can seed the crate's own.
+        base.mul_f64(1.0 + JITTER * (2.0 * fastrand::f64() - 1.0))
     }
 
     /// Back to the start, after a success.

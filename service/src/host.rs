@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
+use clock::Clock;
 use prometheus_client::registry::Registry;
 use queue::{Health, Queue, QueueUrl};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,8 @@ pub struct Host {
     pub queue: Arc<dyn Queue>,
     /// Whether the queue is on this machine's disk.
     pub queue_is_embedded: bool,
+    /// The time of day.
+    pub clock: Clock,
     /// Where services register their metrics.
     pub registry: Registry,
     /// Cancelled when the process is to stop; a service that ends cancels it too.
@@ -37,16 +40,24 @@ impl Host {
             .open()
             .await
             .with_context(|| format!("cannot use the queue {}", settings.url))?;
+        let mut host = Self::on(queue, Clock::system(), stop);
+        host.queue_is_embedded = matches!(settings.url, QueueUrl::Sqlite(_));
+        Ok(host)
+    }
+
+    /// A process on `queue`, which is not on this machine's disk.
+    pub fn on(queue: Arc<dyn Queue>, clock: Clock, stop: CancellationToken) -> Self {
         let mut registry = Registry::default();
         let queue_metrics = QueueMetrics::register(&mut registry);
-        Ok(Self {
+        Self {
             queue,
-            queue_is_embedded: matches!(settings.url, QueueUrl::Sqlite(_)),
+            queue_is_embedded: false,
+            clock,
             registry,
             stop,
             checks: Vec::new(),
             queue_metrics,
-        })
+        }
     }
 
     /// Makes the process ready only while `check` says so.
