@@ -1,10 +1,13 @@
 //! What every backend does. The conformance suite in `tests/` holds each to the same semantics.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    Cause, DeadLetter, DeadLetterId, Filter, Message, PublishError, QueueError, RawMessage,
+    Cause, DeadLetter, DeadLetterId, Filter, IntentLog, IntentReader, Message, PublishError,
+    QueueError, RawMessage,
 };
 
 /// Takes requests, durably.
@@ -102,6 +105,11 @@ pub trait Queue: Publish + DeadLetters {
     /// # Errors
     /// The queue can't be asked now.
     async fn try_lease(&self, name: &str) -> Result<Option<Box<dyn Lease>>, QueueError>;
+
+    /// The log of intents, read by `reader` from now on: first what was appended in the past
+    /// [`READ_BACK`](crate::READ_BACK) at least, then whatever follows. Each has its own place in
+    /// the log. A broker that is away is waited for.
+    fn intents(&self, reader: Arc<dyn IntentReader>) -> Arc<dyn IntentLog>;
 
     /// How the queue stands now.
     ///

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -11,18 +12,15 @@ use jiff::Timestamp;
 use queue::sqlite::SqliteQueue;
 use queue::{Consumer, Delivery, Health, Options, Publish, PublishError, Queue, QueueError};
 
-#[path = "conformance/requests.rs"]
-mod requests;
-use requests::{message, number};
+#[allow(
+    dead_code,
+    unused_macros,
+    reason = "for the suite; here its helpers only"
+)]
+mod conformance;
+use conformance::{intents, message, number, options};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn options() -> Options {
-    Options {
-        publish_timeout: PATIENCE,
-        ..Options::default()
-    }
-}
 
 async fn open(path: &Path) -> SqliteQueue {
     SqliteQueue::open(path, options()).await.unwrap()
@@ -77,6 +75,52 @@ async fn a_queue_of_another_version_is_refused() {
     let error = refusal(&path).await;
     assert!(matches!(error, QueueError::Mismatch(_)), "{error:?}");
     assert!(error.to_string().contains("version"), "{error}");
+}
+
+/// A file as the first version left it, with one message that was delivered before and one that
+/// was not.
+fn make_first_version(path: &Path) {
+    let first = rusqlite::Connection::open(path).unwrap();
+    first
+        .pragma_update(None, "auto_vacuum", "INCREMENTAL")
+        .unwrap();
+    first
+        .execute_batch(include_str!("../src/sqlite/schema_1.sql"))
+        .unwrap();
+    first
+        .pragma_update(None, "application_id", 0x464c_584f)
+        .unwrap();
+    first.pragma_update(None, "user_version", 1).unwrap();
+    for (number, deliveries) in [(1, 2), (2, 0)] {
+        let raw = message(number).encode();
+        first
+            .execute(
+                "INSERT INTO messages (id, kind, body, published_at, deliveries)
+                 VALUES (?, ?, ?, 0, ?)",
+                (raw.id, raw.kind, raw.body, deliveries),
+            )
+            .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_of_the_first_version_goes_on_with_all_that_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    make_first_version(&path);
+    // Many at once, as after an upgrade of the whole machine.
+    let queues = join_all((0..6).map(|_| open(&path))).await;
+    let mut consumer = queues[0].consume(10).await.unwrap();
+    for (expected, count) in [(1, 2), (2, 0)] {
+        let delivery = next(&mut consumer).await;
+        assert_eq!(number(&delivery), expected);
+        assert_eq!(delivery.delivery_count, count);
+        assert_eq!(delivery.redelivered, count > 0);
+        delivery.ack().await.unwrap();
+    }
+    let (log, recorder) = intents::log(&(Arc::new(open(&path).await) as Arc<dyn Queue>));
+    log.append(intents::intent(1)).await.unwrap();
+    assert_eq!(recorder.numbers(), [1]);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Messages and dead letters as AMQP properties and headers.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -14,6 +16,8 @@ const DIED_AT: &str = "x-overflow-died-at";
 
 /// RabbitMQ's own: how often the message was delivered before.
 const DELIVERY_COUNT: &str = "x-delivery-count";
+/// RabbitMQ's own: where in its stream the message is.
+const OFFSET: &str = "x-stream-offset";
 /// RabbitMQ's own: why, and when, it made a dead letter of the message; the latest death first.
 const DEATHS: &str = "x-death";
 
@@ -78,6 +82,27 @@ pub(super) fn delivery_count(properties: &BasicProperties) -> u32 {
         .and_then(as_integer)
         .and_then(|count| u32::try_from(count).ok())
         .unwrap_or(0)
+}
+
+/// Where in its stream the message is.
+pub(super) fn offset(properties: &BasicProperties) -> Option<i64> {
+    header(properties, OFFSET).and_then(as_integer)
+}
+
+/// As an argument to consume a stream from there.
+pub(super) fn from_offset(offset: i64) -> FieldTable {
+    from(offset.into())
+}
+
+/// As an argument to consume what came into a stream within `past`, by the broker's own clock.
+pub(super) fn from_past(past: Duration) -> FieldTable {
+    from(text(&format!("{}s", past.as_secs())))
+}
+
+fn from(place: AMQPValue) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert(OFFSET.into(), place);
+    arguments
 }
 
 /// A letter from the queue of dead letters: ours, the broker's, or a stranger's.

@@ -12,10 +12,10 @@ use crate::QueueError;
 /// "FLXO", so that no other program's database is taken for a queue.
 const APPLICATION_ID: i32 = 0x464c_584f;
 
-/// The version of [`SCHEMA`].
-const SCHEMA_VERSION: i32 = 1;
+/// What makes each version of the schema out of the one before; the first out of nothing.
+const SCHEMA: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
-const SCHEMA: &str = include_str!("schema.sql");
+const SCHEMA_VERSION: usize = SCHEMA.len();
 
 /// How long another process may hold the file before a transaction of ours gives up.
 const BUSY: Duration = Duration::from_secs(5);
@@ -75,13 +75,11 @@ impl Database {
         connection.busy_handler(Some(wait_while_busy))?;
         connection.set_prepared_statement_cache_capacity(64);
 
-        let new = match identity(&connection)? {
-            (APPLICATION_ID, SCHEMA_VERSION) => false,
-            (0, 0) if is_empty(&connection)? => true,
-            (APPLICATION_ID, version) => return Err(OpenError::OtherVersion(version)),
-            _ => return Err(OpenError::Foreign),
+        let version = match identity(&connection)? {
+            (0, 0) if is_empty(&connection)? => 0,
+            identity => version(identity)?,
         };
-        if new {
+        if version == 0 {
             connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         }
         let journal: String =
@@ -89,8 +87,8 @@ impl Database {
         if journal != "wal" {
             return Err(OpenError::NoSharedMemory);
         }
-        if new {
-            create(&mut connection)?;
+        if version < SCHEMA_VERSION {
+            upgrade(&mut connection)?;
         }
         connection.pragma_update(None, "journal_size_limit", LOG_SIZE_LIMIT)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -180,15 +178,31 @@ fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     )
 }
 
-fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+/// The version that a queue's file has, from 1 to ours.
+fn version((application, version): (i32, i32)) -> Result<usize, OpenError> {
+    if application != APPLICATION_ID {
+        return Err(OpenError::Foreign);
+    }
+    match usize::try_from(version) {
+        Ok(known @ 1..=SCHEMA_VERSION) => Ok(known),
+        _ => Err(OpenError::OtherVersion(version)),
+    }
+}
+
+/// Makes a new file, or one of an earlier version, one of ours.
+fn upgrade(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
-    if identity(&transaction)? == (0, 0) {
-        transaction.execute_batch(SCHEMA)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    let version = match identity(&transaction)? {
+        (0, 0) => 0,
+        identity => version(identity)?,
+    };
+    for step in &SCHEMA[version..] {
+        transaction.execute_batch(step)?;
     }
-    transaction.commit()
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION as i32)?;
+    Ok(transaction.commit()?)
 }
 
 enum OpenError {

@@ -1,13 +1,16 @@
 //! The changes that the writer thread is asked for.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::database::Durability;
+use super::intents::Reading;
 use super::shared::{ConsumerId, Failure};
 use super::tables::{self, GivenBack, Token};
-use crate::{Cause, RawMessage};
+use crate::{Cause, Intent, RawMessage};
 
 /// What the queue allows.
 #[derive(Debug, Clone, Copy)]
@@ -17,9 +20,10 @@ pub(super) struct Limits {
 }
 
 /// A change to the file.
-#[derive(Debug)]
 pub(super) enum Work {
     Publish(RawMessage),
+    /// To the log of intents; the reader is told of it.
+    Append(Intent, Arc<Reading>),
     Ack(Token, ConsumerId),
     DeadLetter(Token, ConsumerId, Cause, Timestamp),
     /// Back to the queue; counted if anybody had a look at it (`seen`).
@@ -55,6 +59,18 @@ pub(super) enum Verdict {
     Gone,
     /// The lease is taken, by this owner.
     Leased(i64),
+    /// The entry has this place in the log.
+    Appended(i64),
+}
+
+impl Verdict {
+    /// The place that an entry got in the log.
+    pub(super) fn appended(&self) -> Option<i64> {
+        match self {
+            Self::Appended(seq) => Some(*seq),
+            _ => None,
+        }
+    }
 }
 
 impl Work {
@@ -69,6 +85,7 @@ impl Work {
     pub(super) fn durability(&self) -> Durability {
         match self {
             Self::Publish(_)
+            | Self::Append(..)
             | Self::Ack(..)
             | Self::DeadLetter(..)
             | Self::Replay { .. }
@@ -119,6 +136,7 @@ impl Work {
                 ticket: *ticket,
             }),
             Self::Publish(_)
+            | Self::Append(..)
             | Self::Replay { .. }
             | Self::Discard { .. }
             | Self::TakeLease { .. } => None,
@@ -139,6 +157,7 @@ impl Work {
                 tables::insert(db, message)?;
                 Verdict::Done
             }
+            Self::Append(intent, _) => Verdict::Appended(tables::append(db, intent)?),
             Self::Replay { row, message } => unless(!tables::replay(db, *row, message)?),
             Self::Discard { row } => unless(!tables::discard(db, *row)?),
             Self::Ack(token, _) => unless(!tables::remove(db, *token)?),
@@ -207,7 +226,7 @@ impl Job {
     /// the message is not durable.
     pub(super) fn is_given_up(&self) -> bool {
         let nobody_waits = self.reply.as_ref().is_some_and(oneshot::Sender::is_closed);
-        nobody_waits && matches!(self.work, Work::Publish(_))
+        nobody_waits && matches!(self.work, Work::Publish(_) | Work::Append(..))
     }
 
     pub(super) fn answer(self, outcome: Result<Verdict, Failure>) {

@@ -10,6 +10,7 @@
 
 pub mod dead_letters;
 pub mod delivery;
+pub mod intents;
 pub mod leases;
 pub mod publishing;
 mod requests;
@@ -32,6 +33,12 @@ pub trait Harness: Send + Sync + Sized {
 
     /// Puts a message on the queue as a foreign publisher would, durably.
     fn put(&self, message: RawMessage) -> impl Future<Output = ()> + Send;
+
+    /// Puts an entry into the log of intents that none of ours can read.
+    fn spoil_intents(&self) -> impl Future<Output = ()> + Send;
+
+    /// Takes away all that is in the log of intents, or the log itself.
+    fn lose_intents(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// Makes each story a test on the harness `$harness`.
@@ -78,6 +85,18 @@ macro_rules! conformance_tests {
                 an_id_stands_for_all_dead_letters_that_have_it,
                 a_lost_delivery_makes_no_dead_letter,
                 the_queue_tells_how_it_stands,
+            ]
+            intents: [
+                an_append_returns_once_the_reader_was_told_of_it,
+                every_reader_is_told_the_same_in_the_same_order,
+                appends_at_once_are_each_found_by_their_own_id,
+                what_others_append_is_read_without_an_append_of_ones_own,
+                a_new_reader_is_told_the_past_before_anything_that_follows,
+                what_was_appended_outlives_its_writer,
+                a_log_made_anew_under_its_readers_is_a_gap,
+                an_entry_that_cannot_be_read_is_a_gap,
+                appends_that_are_given_up_leave_the_log_usable,
+                a_closed_queue_takes_no_intents_and_does_not_hang,
             ]
             leases: [
                 a_lease_has_one_holder_within_a_process,

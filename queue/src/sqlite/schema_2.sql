@@ -1,0 +1,16 @@
+-- What redirectors are about to do, in the order in which all of them read it. `seq` has no holes
+-- but at the beginning, where old entries go; the newest stays, so that readers find their place.
+CREATE TABLE intents (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id BLOB NOT NULL,
+    incarnation BLOB NOT NULL,
+    call_sid TEXT NOT NULL
+) STRICT;
+
+-- Whether anybody had it before, counted among the deliveries or not.
+ALTER TABLE messages ADD COLUMN redelivered INTEGER NOT NULL DEFAULT 0;
+UPDATE messages SET redelivered = 1 WHERE deliveries > 0;
+
+-- How many consumers it made panic.
+ALTER TABLE messages ADD COLUMN panics INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE dead_letters ADD COLUMN panics INTEGER NOT NULL DEFAULT 0;
