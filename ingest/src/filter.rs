@@ -14,6 +14,8 @@ pub(crate) enum Ignored {
     OtherTaskQueue,
     /// A task that stands for no call: a chat, say.
     NoCall,
+    /// The call is in a conference, or is being transferred: the caller is with somebody.
+    InConference,
     /// The task ended in a way that leaves nobody waiting, or no plan rescues its caller.
     NotStranded,
 }
@@ -24,6 +26,7 @@ impl Ignored {
             Self::OtherType => "an event of another type",
             Self::OtherTaskQueue => "not a placeholder task queue",
             Self::NoCall => "the task stands for no call",
+            Self::InConference => "the call is in a conference or a transfer",
             Self::NotStranded => "the end of the task leaves nobody waiting",
         }
     }
@@ -59,23 +62,30 @@ pub(crate) fn redirect_request(
             Source::Rescue,
         ),
     };
+    if event.attributes.in_conference {
+        return Err(Ignored::InConference);
+    }
     Ok(RedirectRequest {
         event_sid: event.sid,
         account_sid: event.account_sid,
         workspace_sid: event.workspace_sid,
         task_sid: event.task_sid,
-        call_sid: event.call_sid.ok_or(Ignored::NoCall)?,
+        call_sid: event.attributes.call_sid.ok_or(Ignored::NoCall)?,
         task_queue_sid: plan.task_queue_sid,
         workflow_sid: event.workflow_sid,
         // A clock of ours that is behind must not make the event one of the future.
         entered_at: event.timestamp.unwrap_or(now).min(now),
         source,
+        verify: event.timestamp.is_none()
+            || (event.event_type == EventType::TaskQueueEntered && !event.is_pending),
         requeued_at: None,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use twilio::TaskAttributes;
+
     use super::*;
 
     const PLACEHOLDER: &str = "WQ00000000000000000000000000000001";
@@ -106,7 +116,11 @@ mod tests {
             account_sid: sid("AC").parse().unwrap(),
             workspace_sid: sid("WS").parse().unwrap(),
             task_sid: sid("WT").parse().unwrap(),
-            call_sid: Some(sid("CA").parse().unwrap()),
+            attributes: TaskAttributes {
+                call_sid: Some(sid("CA").parse().unwrap()),
+                in_conference: false,
+            },
+            is_pending: true,
             task_queue_sid: task_queue.map(|sid| sid.parse().unwrap()),
             workflow_sid: None,
             timestamp: None,
@@ -131,7 +145,7 @@ mod tests {
         let entered = event(EventType::TaskQueueEntered, Some(other));
         assert_eq!(ask(&entered), Err(Ignored::OtherTaskQueue));
         let mut chat = event(EventType::TaskQueueEntered, Some(PLACEHOLDER));
-        chat.call_sid = None;
+        chat.attributes.call_sid = None;
         assert_eq!(ask(&chat), Err(Ignored::NoCall));
     }
 

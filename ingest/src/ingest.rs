@@ -19,7 +19,7 @@ use crate::outcome::Outcome;
 use crate::settings::IngestSettings;
 use crate::spool;
 
-/// How many tasks without a call are remembered, to warn of each once.
+/// How many tasks without a waiting caller are remembered, to warn of each once.
 const MAX_WARNED: usize = 1024;
 
 pub(crate) const EVENTS_PATH: &str = "/taskrouter/events";
@@ -93,8 +93,8 @@ impl Ingest {
         let request = match redirect_request(event, source, &self.plans, Timestamp::now()) {
             Ok(request) => request,
             Err(why) => {
-                if why == Ignored::NoCall {
-                    self.warn_once(event);
+                if matches!(why, Ignored::NoCall | Ignored::InConference) {
+                    self.warn_once(event, why);
                 }
                 return Outcome::Ignored(why);
             }
@@ -148,7 +148,7 @@ impl Ingest {
         outcome
     }
 
-    fn warn_once(&self, event: &TaskRouterEvent) {
+    fn warn_once(&self, event: &TaskRouterEvent, why: Ignored) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.len() >= MAX_WARNED {
             warned.clear();
@@ -157,8 +157,9 @@ impl Ingest {
             tracing::warn!(
                 event_sid = %event.sid,
                 task_sid = %event.task_sid,
-                "a task without a call entered a placeholder task queue: nothing to redirect; \
-                 keep other channels out of that queue by the workflow's filters"
+                why = why.as_str(),
+                "a task that stands for no waiting caller entered a placeholder task queue: left \
+                 alone; keep such tasks out of that queue by the workflow's filters"
             );
         }
     }

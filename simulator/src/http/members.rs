@@ -55,7 +55,14 @@ fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
             .items
             .iter()
             .map(|(rank, call, since)| {
-                show(state, queue, *call, *since, *rank, format!("{path}/{call}.json"))
+                show(
+                    state,
+                    queue,
+                    *call,
+                    *since,
+                    *rank,
+                    format!("{path}/{call}.json"),
+                )
             })
             .collect(),
     }))
