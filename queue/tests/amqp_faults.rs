@@ -258,31 +258,15 @@ async fn a_broker_that_is_away_at_the_start_is_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_channel_that_the_broker_closes_is_replaced_on_the_living_connection() {
     let broken = Broken::node().await;
-    // The broker closes the channel of a consumer that keeps a message for too long; a channel
-    // keeps the limits that it was opened with.
     broken
-        .does(|node| {
-            node.ctl(&[
-                "eval",
-                "application:set_env(rabbit, channel_tick_interval, 200), \
-                 application:set_env(rabbit, consumer_timeout, 500).",
-            ]);
-        })
+        .close_channels_after(Duration::from_millis(500))
         .await;
     let queue = broken.open("channel", Duration::from_secs(3)).await;
     let mut consumer = queue.consume(1).await.unwrap();
     queue.publish(&message(1)).await.unwrap();
     let kept = next(&mut consumer).await;
     until("the channel is closed", || kept.is_lost()).await;
-    broken
-        .does(|node| {
-            node.ctl(&[
-                "eval",
-                "application:set_env(rabbit, channel_tick_interval, 60000), \
-                 application:set_env(rabbit, consumer_timeout, 1800000).",
-            ]);
-        })
-        .await;
+    broken.close_channels_after(Duration::from_secs(1800)).await;
 
     let again = next(&mut consumer).await;
     assert!(again.redelivered);

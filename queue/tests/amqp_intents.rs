@@ -208,6 +208,39 @@ async fn a_log_that_has_become_shorter_while_the_broker_was_away_is_a_gap() {
     assert!(stretches.last().unwrap().contains(&since));
 }
 
+/// RabbitMQ closes the channel of who keeps entries unacknowledged, and none may come after ours.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quiet_log_is_read_by_one_consumer_for_good() {
+    let broken = Broken::node().await;
+    broken
+        .close_channels_after(Duration::from_millis(500))
+        .await;
+    let redirector = Redirector::start(&broken, "quiet").await;
+    redirector.log.append(intent(1)).await.unwrap();
+    let before = consumers(&broken).await;
+    assert!(before.contains('<'), "{before}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(consumers(&broken).await, before);
+    broken.close_channels_after(Duration::from_secs(1800)).await;
+}
+
+/// The channels that read the log, of which `list_consumers` knows nothing.
+const CONSUMERS: &str = "[Channel || Consumer <- ets:tab2list(consumer_created), \
+                          {{resource, _, _, <<\"quiet.intents\">>}, Channel, _} <- \
+                          [element(1, Consumer)]].";
+
+async fn consumers(broken: &Broken) -> String {
+    let listed = Arc::new(Mutex::new(String::new()));
+    let into = listed.clone();
+    broken
+        .does(move |node| {
+            *into.lock().unwrap() = node.ctl(&["-q", "eval", CONSUMERS]);
+        })
+        .await;
+    let listed = listed.lock().unwrap();
+    listed.clone()
+}
+
 /// Those of the longest stream.
 const SEGMENTS: &str = "lists:max([maps:get(segments, Counters, 0) || \
                         Counters <- maps:values(osiris_counters:overview())]).";

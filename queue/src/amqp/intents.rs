@@ -4,12 +4,14 @@
 //! for good, so that all of them read the same entries in the same order.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
+use lapin::Acker;
 use lapin::options::BasicAckOptions;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
@@ -30,7 +32,7 @@ use crate::{Intent, IntentLog, IntentReader, QueueError};
 /// Entries on their way to us.
 const PREFETCH: u16 = 1000;
 
-/// A stream's consumer gets as many more as it acknowledges.
+/// A stream's consumer gets as many more as it acknowledges, here at the latest.
 const ACK_EVERY: u64 = 100;
 
 /// Ends its reading when it is dropped.
@@ -97,17 +99,17 @@ impl Log {
         let letter = Letter::intent(&self.topology, entry.encode());
         tokio::select! {
             biased;
-            _ = &mut awaited.read => return Ok(()),
+            Ok(()) = &mut awaited.read => return Ok(()),
             confirmed = self.publisher.publish(letter) => confirmed?,
         }
-        if timeout_at(deadline, &mut awaited.read).await.is_err() {
-            self.unread.notify_one();
-            return Err(QueueError::Unavailable(format!(
-                "the intent could not be read back within {:?}",
-                self.limit
-            )));
+        if let Ok(Ok(())) = timeout_at(deadline, &mut awaited.read).await {
+            return Ok(());
         }
-        Ok(())
+        self.unread.notify_one();
+        Err(QueueError::Unavailable(format!(
+            "the intent could not be read back within {:?}",
+            self.limit
+        )))
     }
 
     /// Gives every reading an entry to find: its place can then be told after a loss of the
@@ -166,6 +168,7 @@ impl Log {
         let mut is_marked = false;
         let mut quiet_since = Instant::now();
         let mut count = 0;
+        let mut unacknowledged = None;
         loop {
             tokio::select! {
                 biased;
@@ -179,10 +182,9 @@ impl Log {
                         }
                         quiet_since = Instant::now();
                         count += 1;
+                        unacknowledged = Some(delivered.acker);
                         if count % ACK_EVERY == 0 {
-                            let all = BasicAckOptions { multiple: true };
-                            // An error ends the deliveries as well.
-                            let _ = answer(delivered.acker.ack(all)).await;
+                            acknowledge(unacknowledged.take()).await;
                         }
                     }
                     Some(Err(error)) => {
@@ -202,12 +204,22 @@ impl Log {
                     return count > 0;
                 },
                 () = &mut mark, if !is_marked => is_marked = true,
+                // Nothing more at the moment. Kept for long, it would cost us the channel.
+                () = ready(()), if unacknowledged.is_some() => acknowledge(unacknowledged.take()).await,
             }
         }
     }
 
     fn awaited(&self) -> MutexGuard<'_, HashMap<u128, oneshot::Sender<()>>> {
         self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// This one and all before it. An error ends the deliveries as well.
+async fn acknowledge(last: Option<Acker>) {
+    if let Some(last) = last {
+        let all = BasicAckOptions { multiple: true };
+        let _ = answer(last.ack(all)).await;
     }
 }
 

@@ -37,6 +37,23 @@ impl Broken {
             .unwrap();
     }
 
+    /// Has the broker close a channel on which a message was not acknowledged for that long; a
+    /// channel keeps the limits that it was opened with.
+    pub async fn close_channels_after(&self, limit: Duration) {
+        let limit = limit.as_millis();
+        self.does(move |node| {
+            node.ctl(&[
+                "eval",
+                &format!(
+                    "application:set_env(rabbit, channel_tick_interval, {}), \
+                     application:set_env(rabbit, consumer_timeout, {limit}).",
+                    (limit / 3).min(60_000),
+                ),
+            ]);
+        })
+        .await;
+    }
+
     pub async fn open(&self, prefix: &str, publish_timeout: Duration) -> Arc<AmqpQueue> {
         let options = Options {
             prefix: prefix.to_owned(),
