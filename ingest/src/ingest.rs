@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use jiff::Timestamp;
+use clock::Clock;
 use queue::sqlite::SqliteQueue;
 use queue::{Message, PublishError, Queue, Source, TraceParent};
 use service::settings::TwilioSettings;
 use service::{Host, Plans, telemetry};
+use tokio::time::Instant;
 use tracing::Instrument;
 use twilio::{AccountSid, SignatureVerifier, SignedUrl, TaskRouterEvent, TaskSid};
 
@@ -35,6 +36,7 @@ pub struct Ingest {
     pub(crate) plans: Plans,
     pub(crate) metrics: Metrics,
     account: AccountSid,
+    clock: Clock,
     pub(crate) hand_over: HandOver,
     pub(crate) spool: Option<Arc<SqliteQueue>>,
     pub(crate) stop_timeout: Duration,
@@ -54,23 +56,43 @@ impl Ingest {
         verifier: SignatureVerifier,
         plans: Plans,
     ) -> anyhow::Result<Self> {
-        let metrics = Metrics::register(&mut host.registry);
         let spool = match &settings.spool {
             Some(spool) if !host.queue_is_embedded => Some(spool::open(spool).await?),
             _ => None,
         };
+        Ok(Self::with_spool(
+            host,
+            settings,
+            twilio.account_sid,
+            verifier,
+            plans,
+            spool,
+        ))
+    }
+
+    /// A service with a spool that is open already, or none.
+    pub fn with_spool(
+        host: &mut Host,
+        settings: &IngestSettings,
+        account: AccountSid,
+        verifier: SignatureVerifier,
+        plans: Plans,
+        spool: Option<Arc<SqliteQueue>>,
+    ) -> Self {
+        let metrics = Metrics::register(&mut host.registry);
         match &spool {
             Some(spool) => host.check(spool::readiness(&host.queue, spool)),
             None => host.check_queue(),
         }
         let url = |path| SignedUrl::new(&settings.public_url.join(path));
-        Ok(Self {
+        Self {
             verifier,
             events_url: url(EVENTS_PATH),
             event_stream_url: url(EVENT_STREAM_PATH),
             twiml_url: url(TWIML_PATH),
             plans,
-            account: twilio.account_sid,
+            account,
+            clock: host.clock.clone(),
             hand_over: HandOver {
                 queue: host.queue.clone(),
                 spool: spool.clone().map(|spool| spool as Arc<dyn Queue>),
@@ -81,7 +103,7 @@ impl Ingest {
             spool,
             stop_timeout: settings.stop_timeout,
             warned: Mutex::default(),
-        })
+        }
     }
 
     /// Takes one event of Twilio's.
@@ -90,7 +112,7 @@ impl Ingest {
             tracing::warn!(account_sid = %event.account_sid, "an event of another account was refused");
             return Outcome::ForeignAccount;
         }
-        let request = match redirect_request(event, source, &self.plans, Timestamp::now()) {
+        let request = match redirect_request(event, source, &self.plans, self.clock.now()) {
             Ok(request) => request,
             Err(why) => {
                 if matches!(why, Ignored::NoCall | Ignored::InConference) {
@@ -166,5 +188,5 @@ impl Ingest {
 }
 
 fn random_traceparent() -> TraceParent {
-    TraceParent::new(rand::random::<u128>() | 1, rand::random::<u64>() | 1, true)
+    TraceParent::new(fastrand::u128(1..), fastrand::u64(1..), true)
 }

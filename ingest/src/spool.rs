@@ -65,6 +65,7 @@ pub(crate) async fn drain(
     let mut read_depth = tokio::time::interval(READ_DEPTH);
     loop {
         let batch = tokio::select! {
+            biased;
             () = stop.cancelled() => return Ok(()),
             _ = read_depth.tick() => {
                 watch(&spool, &metrics).await;

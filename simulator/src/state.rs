@@ -8,10 +8,11 @@ mod world;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::time::Instant;
 use twilio::{
     CallSid, E164, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid, TaskChannelSid,
     TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
@@ -190,7 +191,7 @@ impl State {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::now()
+        self.config.clock.now()
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
