@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use queue::sqlite::SqliteQueue;
 use queue::{Message, PublishError, Queue, Source, TraceParent};
 use service::settings::TwilioSettings;
 use service::{Host, Plans, telemetry};
@@ -36,7 +35,7 @@ pub struct Ingest {
     pub(crate) metrics: Metrics,
     account: AccountSid,
     pub(crate) hand_over: HandOver,
-    pub(crate) spool: Option<Arc<SqliteQueue>>,
+    pub(crate) spool: Option<Arc<dyn Queue>>,
     pub(crate) stop_timeout: Duration,
     warned: Mutex<HashSet<TaskSid>>,
 }
