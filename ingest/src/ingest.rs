@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clock::Clock;
-use queue::sqlite::SqliteQueue;
 use queue::{Message, PublishError, Queue, Source, TraceParent};
 use service::settings::TwilioSettings;
 use service::{Host, Plans, telemetry};
@@ -38,7 +37,7 @@ pub struct Ingest {
     account: AccountSid,
     clock: Clock,
     pub(crate) hand_over: HandOver,
-    pub(crate) spool: Option<Arc<SqliteQueue>>,
+    pub(crate) spool: Option<Arc<dyn Queue>>,
     pub(crate) stop_timeout: Duration,
     warned: Mutex<HashSet<TaskSid>>,
 }
@@ -77,7 +76,7 @@ impl Ingest {
         account: AccountSid,
         verifier: SignatureVerifier,
         plans: Plans,
-        spool: Option<Arc<SqliteQueue>>,
+        spool: Option<Arc<dyn Queue>>,
     ) -> Self {
         let metrics = Metrics::register(&mut host.registry);
         match &spool {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use queue::Queue;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

@@ -76,9 +76,9 @@ async fn settle(
     mut outcome: Outcome,
 ) {
     let (redelivered, delivery_count) = (delivery.redelivered, delivery.delivery_count);
-    if outcome == Outcome::Panicked && delivery.delivery_count + 1 >= PANICS {
+    if outcome == Outcome::Panicked && delivery.message.panics + 1 >= PANICS {
         outcome = refused(
-            Reason::DeliveryLimit,
+            Reason::Panicked,
             "the redirector panicked over it again and again: please report it".to_owned(),
         );
     }
@@ -88,7 +88,7 @@ async fn settle(
         }
         Outcome::Dead(cause) => delivery.dead_letter(cause).await,
         Outcome::Released => delivery.release().await,
-        Outcome::Panicked => delivery.release().await,
+        Outcome::Panicked => delivery.panicked().await,
     };
     let plan = request
         .and_then(|request| shared.plans.get(&request.task_queue_sid))

@@ -185,6 +185,7 @@ impl Queue for AmqpQueue {
             leased: None,
             consumers: queue.consumer_count().into(),
             dead: dead.message_count().into(),
+            oldest: None,
         })
     }
 

@@ -9,6 +9,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use crate::{CONTENT_TYPE, Cause, DeadLetter, DeadLetterId, RawMessage, Reason};
 
 const TRACEPARENT: &str = "traceparent";
+const PANICS: &str = "x-overflow-panics";
 const REASON: &str = "x-overflow-reason";
 const ATTEMPTS: &str = "x-overflow-attempts";
 const LAST_ERROR: &str = "x-overflow-last-error";
@@ -43,6 +44,9 @@ pub(super) fn properties(message: &RawMessage) -> BasicProperties {
     if let Some(trace) = &message.traceparent {
         headers.insert(TRACEPARENT.into(), text(trace.as_str()));
     }
+    if message.panics > 0 {
+        headers.insert(PANICS.into(), i64::from(message.panics).into());
+    }
     properties.with_headers(headers)
 }
 
@@ -73,15 +77,13 @@ pub(super) fn message(properties: &BasicProperties, body: Vec<u8>) -> RawMessage
         traceparent: header(properties, TRACEPARENT)
             .and_then(as_text)
             .and_then(|trace| trace.parse().ok()),
+        panics: number(properties, PANICS),
     }
 }
 
 /// How often the message was delivered before, by the broker's count.
 pub(super) fn delivery_count(properties: &BasicProperties) -> u32 {
-    header(properties, DELIVERY_COUNT)
-        .and_then(as_integer)
-        .and_then(|count| u32::try_from(count).ok())
-        .unwrap_or(0)
+    number(properties, DELIVERY_COUNT)
 }
 
 /// Where in its stream the message is.
@@ -116,10 +118,6 @@ pub(super) fn dead_letter(properties: &BasicProperties, body: Vec<u8>) -> DeadLe
             || Reason::Other("unknown".to_owned()),
             |name| name.as_str().into(),
         );
-    let attempts = header(properties, ATTEMPTS)
-        .and_then(as_integer)
-        .and_then(|count| u32::try_from(count).ok())
-        .unwrap_or(0);
     let died_at = header(properties, DIED_AT)
         .and_then(as_text)
         .and_then(|time| time.parse().ok())
@@ -131,7 +129,7 @@ pub(super) fn dead_letter(properties: &BasicProperties, body: Vec<u8>) -> DeadLe
         died_at,
         cause: Cause {
             reason,
-            attempts,
+            attempts: number(properties, ATTEMPTS),
             last_error: header(properties, LAST_ERROR).and_then(as_text),
         },
         message,
@@ -148,6 +146,14 @@ fn last_death(properties: &BasicProperties) -> Option<&FieldTable> {
 
 fn header<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a AMQPValue> {
     properties.headers().as_ref()?.inner().get(name)
+}
+
+/// Zero where there is none, or none that makes sense.
+fn number(properties: &BasicProperties, name: &str) -> u32 {
+    header(properties, name)
+        .and_then(as_integer)
+        .and_then(|count| u32::try_from(count).ok())
+        .unwrap_or(0)
 }
 
 fn as_text(value: &AMQPValue) -> Option<String> {
@@ -199,6 +205,7 @@ mod tests {
             kind: Some("redirect.v1".to_owned()),
             body: b"{}".to_vec(),
             traceparent: Some(crate::TraceParent::new(1, 2, true)),
+            panics: 2,
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) struct State {
     /// Which connection holds each lease, and as which one.
     pub(super) leases: BTreeMap<String, (Connection, u64)>,
     pub(super) log: Log,
+    pub(super) consumers: u64,
     /// The clients that are connected, by name. Each connection has a number of its own.
     connected: BTreeMap<String, Connection>,
 }
@@ -204,7 +205,7 @@ impl State {
         });
     }
 
-    fn lose(&mut self, connection: Connection, delivery_limit: u32) {
+    pub(super) fn lose(&mut self, connection: Connection, delivery_limit: u32) {
         let lost = self.leased.iter();
         let lost: Vec<u64> = lost
             .filter(|(_, leased)| leased.connection == connection)

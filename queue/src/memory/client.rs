@@ -150,8 +150,10 @@ impl DeadLetters for MemoryQueue {
 #[async_trait]
 impl Queue for MemoryQueue {
     async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
+        let mut state = self.0.broker.state();
+        state.consumers += 1;
         Ok(Box::new(MemoryConsumer {
-            number: self.0.broker.state().number(),
+            number: state.number(),
             client: Arc::clone(&self.0),
             prefetch: usize::from(prefetch),
             stopped: false,
@@ -189,6 +191,7 @@ impl Queue for MemoryQueue {
         Ok(Stats {
             ready: state.ready.len() as u64,
             leased: Some(state.leased.len() as u64),
+            consumers: state.consumers,
             dead: state.dead.len() as u64,
             ..Stats::default()
         })
@@ -296,6 +299,12 @@ impl Consumer for MemoryConsumer {
 
     async fn stop(&mut self) {
         self.stopped = true;
+    }
+}
+
+impl Drop for MemoryConsumer {
+    fn drop(&mut self) {
+        self.client.broker.state().consumers -= 1;
     }
 }
 

@@ -102,15 +102,6 @@ impl SqliteQueue {
         })
     }
 
-    /// When the message was published that has been in the queue for the longest time, leased or
-    /// not; `None` where the queue is empty.
-    ///
-    /// # Errors
-    /// The file can't be read.
-    pub async fn oldest(&self) -> Result<Option<Timestamp>, QueueError> {
-        self.read(tables::oldest).await
-    }
-
     async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,

@@ -7,9 +7,10 @@ CREATE TABLE intents (
     call_sid TEXT NOT NULL
 ) STRICT;
 
--- Whether anybody had it before, counted among the deliveries or not.
-ALTER TABLE messages ADD COLUMN redelivered INTEGER NOT NULL DEFAULT 0;
-UPDATE messages SET redelivered = 1 WHERE deliveries > 0;
+-- How often somebody had it and gave it back, in whatever way; `deliveries` are those who died with
+-- it. Together with `seq` and `owner` it names one delivery.
+ALTER TABLE messages ADD COLUMN returns INTEGER NOT NULL DEFAULT 0;
+UPDATE messages SET returns = deliveries;
 
 -- How many consumers it made panic.
 ALTER TABLE messages ADD COLUMN panics INTEGER NOT NULL DEFAULT 0;

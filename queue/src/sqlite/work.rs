@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::database::Durability;
 use super::intents::Reading;
 use super::shared::{ConsumerId, Failure};
-use super::tables::{self, GivenBack, Token};
+use super::tables::{self, GivenBack, Return, Token};
 use crate::{Cause, Intent, RawMessage};
 
 /// What the queue allows.
@@ -26,10 +26,11 @@ pub(super) enum Work {
     Append(Intent, Arc<Reading>),
     Ack(Token, ConsumerId),
     DeadLetter(Token, ConsumerId, Cause, Timestamp),
-    /// Back to the queue; counted if anybody had a look at it (`seen`).
+    /// To the end of the queue, in another form.
+    PublishAgain(Token, ConsumerId, RawMessage),
     GiveBack {
         token: Token,
-        seen: bool,
+        how: Return,
         consumer: Option<ConsumerId>,
     },
     Replay {
@@ -77,7 +78,7 @@ impl Work {
     pub(super) fn give_back_unseen(token: Token) -> Self {
         Self::GiveBack {
             token,
-            seen: false,
+            how: Return::Unseen,
             consumer: None,
         }
     }
@@ -88,6 +89,7 @@ impl Work {
             | Self::Append(..)
             | Self::Ack(..)
             | Self::DeadLetter(..)
+            | Self::PublishAgain(..)
             | Self::Replay { .. }
             | Self::Discard { .. } => Durability::Power,
             Self::GiveBack { .. } | Self::TakeLease { .. } | Self::ReturnLease { .. } => {
@@ -99,7 +101,9 @@ impl Work {
     /// The consumer that may have another delivery in place of this one.
     pub(super) fn settles_for(&self) -> Option<ConsumerId> {
         match self {
-            Self::Ack(_, consumer) | Self::DeadLetter(_, consumer, ..) => Some(*consumer),
+            Self::Ack(_, consumer)
+            | Self::DeadLetter(_, consumer, ..)
+            | Self::PublishAgain(_, consumer, _) => Some(*consumer),
             Self::GiveBack { consumer, .. } => *consumer,
             _ => None,
         }
@@ -113,7 +117,7 @@ impl Work {
     pub(super) fn makes_ready(&self) -> bool {
         matches!(
             self,
-            Self::Publish(_) | Self::Replay { .. } | Self::GiveBack { .. }
+            Self::Publish(_) | Self::Replay { .. } | Self::PublishAgain(..) | Self::GiveBack { .. }
         )
     }
 
@@ -121,14 +125,16 @@ impl Work {
     /// more.
     pub(super) fn owes(&self) -> Option<Self> {
         match self {
-            Self::Ack(token, _) | Self::DeadLetter(token, ..) => Some(Self::GiveBack {
+            Self::Ack(token, _) | Self::DeadLetter(token, ..) | Self::PublishAgain(token, ..) => {
+                Some(Self::GiveBack {
+                    token: *token,
+                    how: Return::Abandoned,
+                    consumer: None,
+                })
+            }
+            Self::GiveBack { token, how, .. } => Some(Self::GiveBack {
                 token: *token,
-                seen: true,
-                consumer: None,
-            }),
-            Self::GiveBack { token, seen, .. } => Some(Self::GiveBack {
-                token: *token,
-                seen: *seen,
+                how: *how,
                 consumer: None,
             }),
             Self::ReturnLease { name, ticket } => Some(Self::ReturnLease {
@@ -164,8 +170,11 @@ impl Work {
             Self::DeadLetter(token, _, cause, died_at) => {
                 unless(!tables::bury(db, *token, cause, *died_at)?)
             }
-            Self::GiveBack { token, seen, .. } => {
-                let given_back = tables::give_back(db, *token, *seen, limits.deliveries)?;
+            Self::PublishAgain(token, _, message) => {
+                unless(!tables::publish_again(db, *token, message)?)
+            }
+            Self::GiveBack { token, how, .. } => {
+                let given_back = tables::give_back(db, *token, *how, limits.deliveries)?;
                 unless(given_back == GivenBack::Lost)
             }
             Self::TakeLease { name, ticket } => match owner {

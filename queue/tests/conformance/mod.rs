@@ -24,6 +24,9 @@ pub use requests::{message, number};
 
 /// How a story gets at the real thing. One harness is one queue that nobody else uses.
 pub trait Harness: Send + Sync + Sized {
+    /// Whether a message that is released counts as delivered, like one whose consumer died.
+    const RELEASES_COUNT: bool = false;
+
     /// A queue of this story's own, empty.
     fn fresh() -> impl Future<Output = Self> + Send;
 
@@ -51,7 +54,8 @@ macro_rules! conformance_tests {
                 a_consumer_that_comes_later_gets_what_waits,
                 first_in_is_first_out,
                 the_trace_goes_with_the_message,
-                a_released_message_comes_again_flagged_and_counted_in_its_place,
+                a_released_message_comes_again_flagged_in_its_place,
+                a_release_counts_only_where_the_backend_cannot_tell,
                 a_dropped_delivery_comes_again,
                 an_ack_that_is_dropped_leaves_the_message_done_or_released,
                 waiting_for_a_delivery_can_be_given_up_without_losing_one,
@@ -62,7 +66,10 @@ macro_rules! conformance_tests {
                 a_process_that_leaves_gives_its_deliveries_back,
                 a_handle_that_is_dropped_with_all_it_has_gives_its_deliveries_back,
                 a_message_that_kills_its_consumers_becomes_a_dead_letter_by_itself,
-                a_message_that_is_released_again_and_again_becomes_a_dead_letter_by_itself,
+                a_message_that_is_dropped_again_and_again_becomes_a_dead_letter_by_itself,
+                a_message_over_which_a_consumer_panicked_comes_last_and_says_so,
+                panics_are_counted_by_the_message_and_not_by_its_deliveries,
+                a_lost_delivery_is_not_published_again,
                 what_cannot_be_understood_is_delivered_as_it_is,
             ]
             publishing: [
@@ -142,6 +149,7 @@ pub fn foreign(id: &str) -> RawMessage {
         kind: Some("redirect.v9".to_owned()),
         body: vec![0, 0xff, b'{', b'"', 0x80],
         traceparent: None,
+        panics: 0,
     }
 }
 
