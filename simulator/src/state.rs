@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 use twilio::{
-    CallSid, E164, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid, TaskChannelSid,
+    CallSid, E164, EventSid, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid, TaskChannelSid,
     TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
 };
 use url::Url;
@@ -170,6 +170,16 @@ impl State {
             .is_some_and(|call| call.status == CallStatus::InProgress)
     }
 
+    /// The event that says that a task entered the task queue that it is in.
+    pub fn entered_event(&self, task: &TaskSid) -> Option<EventSid> {
+        Some(self.tasks.get(task)?.entered_event.as_ref()?.sid)
+    }
+
+    /// The task that stands for a caller now.
+    pub fn task_of(&self, call: &CallSid) -> Option<TaskSid> {
+        Some(self.calls.get(call)?.task)
+    }
+
     /// A task; `None` when it was never there or is there no more.
     pub fn task(&self, task: &TaskSid) -> Option<TaskView> {
         let task = self.tasks.get(task)?;
@@ -194,7 +204,8 @@ impl State {
         self.config.clock.now()
     }
 
-    pub(crate) fn elapsed(&self) -> Duration {
+    /// Since the simulator's start.
+    pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 

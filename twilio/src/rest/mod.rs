@@ -24,7 +24,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -143,6 +143,7 @@ impl ClientConfig {
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
+    authorization: HeaderValue,
     transport: Option<Transport>,
     observer: Option<Observer>,
     api: Arc<str>,
@@ -162,10 +163,6 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .user_agent(concat!("flex-overflow/", env!("CARGO_PKG_VERSION")))
-            .default_headers(HeaderMap::from_iter([(
-                AUTHORIZATION,
-                config.credentials.header(),
-            )]))
             .connect_timeout(config.connect_timeout)
             .timeout(config.timeout)
             // A redirect would carry our credentials elsewhere; Twilio's API makes none.
@@ -175,6 +172,7 @@ impl Client {
             .map_err(RestError::from_reqwest)?;
         Ok(Self {
             http,
+            authorization: config.credentials.header(),
             transport: None,
             observer: None,
             api: config.api_url.base(Product::Api).into(),
@@ -212,7 +210,9 @@ impl Client {
             Product::Events => &self.events,
             Product::Voice => &self.voice,
         };
-        self.http.request(method, format!("{base}{path}"))
+        self.http
+            .request(method, format!("{base}{path}"))
+            .header(AUTHORIZATION, &self.authorization)
     }
 
     /// Sends the request; an answer with an error status is an error.
