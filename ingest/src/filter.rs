@@ -73,8 +73,7 @@ pub(crate) fn redirect_request(
         call_sid: event.attributes.call_sid.ok_or(Ignored::NoCall)?,
         task_queue_sid: plan.task_queue_sid,
         workflow_sid: event.workflow_sid,
-        // A clock of ours that is behind must not make the event one of the future.
-        entered_at: event.timestamp.unwrap_or(now).min(now),
+        entered_at: event.timestamp.unwrap_or(now),
         source,
         verify: event.timestamp.is_none()
             || (event.event_type == EventType::TaskQueueEntered && !event.is_pending),
@@ -164,11 +163,36 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_the_future_counts_as_of_now() {
+    fn an_event_counts_from_when_twilio_says_whatever_our_clock_says() {
         let now = Timestamp::now();
         let mut entered = event(EventType::TaskQueueEntered, Some(PLACEHOLDER));
-        entered.timestamp = Some(now + std::time::Duration::from_secs(3600));
+        let said = now + std::time::Duration::from_secs(3600);
+        entered.timestamp = Some(said);
         let request = redirect_request(&entered, Source::Callback, &plans(), now).unwrap();
-        assert_eq!(request.entered_at, now);
+        assert_eq!((request.entered_at, request.verify), (said, false));
+    }
+
+    #[test]
+    fn an_event_that_leaves_doubt_is_to_be_verified() {
+        let now = Timestamp::now();
+        let ask = |event| redirect_request(&event, Source::Callback, &plans(), now);
+        let entered = || TaskRouterEvent {
+            timestamp: Some(now),
+            ..event(EventType::TaskQueueEntered, Some(PLACEHOLDER))
+        };
+        assert!(!ask(entered()).unwrap().verify);
+        let without_time = TaskRouterEvent {
+            timestamp: None,
+            ..entered()
+        };
+        assert!(ask(without_time).unwrap().verify);
+        let reserved = TaskRouterEvent {
+            is_pending: false,
+            ..entered()
+        };
+        assert!(ask(reserved).unwrap().verify);
+        let mut in_conference = entered();
+        in_conference.attributes.in_conference = true;
+        assert_eq!(ask(in_conference), Err(Ignored::InConference));
     }
 }

@@ -30,7 +30,7 @@ const LOOK_TWICE: Duration = Duration::from_secs(2);
 /// However late a request comes: if Twilio says that its caller waits, this long is tried.
 const LAST_CHANCE: Duration = Duration::from_secs(60);
 /// How long Twilio is asked what became of the caller, once the deadline has passed.
-const LAST_LOOK: Duration = Duration::from_secs(10);
+const LAST_LOOK: Duration = Duration::from_secs(60);
 
 /// One request on its way.
 pub(crate) struct Job<'a> {
@@ -274,7 +274,7 @@ impl<'a> Job<'a> {
     /// The end of a request whose deadline has passed. A caller who was helped in the end, or has
     /// hung up, is nothing for an operator.
     async fn too_late(mut self) -> Outcome {
-        self.deadline.at = Instant::now() + LAST_LOOK;
+        self.deadline.at = Instant::now() + LAST_LOOK.min(self.shared.settings.deadline);
         loop {
             let looked = match self.slot().await {
                 Ok(mut slot) => self.proof(&mut slot).await,

@@ -157,7 +157,9 @@ impl Lookup {
             Some(task) if !is_over(&task) => Sight::OtherTask,
             // The end of the task is just what the event was about. Is there a new one?
             _ if request.source == Source::Rescue => self.rescue(request, deadline).await?,
-            _ => Sight::OtherTask,
+            Some(_) => Sight::OtherTask,
+            // It ended long ago, or Twilio is wrong: the caller is on hold.
+            None => Sight::Unclear,
         })
     }
 
@@ -183,22 +185,22 @@ impl Lookup {
         })
     }
 
-    /// Where it isn't known in which voice queue the caller would wait, the task tells.
+    /// Where there is no voice queue in which the caller would wait, or none is known, the task
+    /// tells.
     async fn without_voice_queue(
         &self,
         request: &RedirectRequest,
         slot: &mut Slot,
         deadline: &Deadline,
     ) -> Result<Sight, LookFailure> {
-        let sight = self.task(request, deadline).await?;
-        if sight == Sight::Transfer {
-            return Ok(sight);
+        match self.task(request, deadline).await? {
+            Sight::Transfer => Ok(Sight::Transfer),
+            sight => Ok(match self.call(request, slot).await? {
+                Sight::Waiting if sight == Sight::OtherTask => Sight::Absent,
+                Sight::Waiting => sight,
+                other => other,
+            }),
         }
-        Ok(match (self.call(request, slot).await?, sight) {
-            (Sight::Waiting, Sight::OtherTask) => Sight::Absent,
-            (Sight::Waiting, sight) => sight,
-            (other, _) => other,
-        })
     }
 
     /// What the call itself says.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Fate, MemoryQueue, Operation, Weather};
@@ -16,7 +16,8 @@ pub struct Broker(Arc<Shared>);
 
 pub(super) struct Shared {
     state: Mutex<State>,
-    changed: watch::Sender<()>,
+    /// Wakes those who wait in the order in which they came, as a simulation needs it.
+    pub(super) changed: Notify,
     weather: Weather,
 }
 
@@ -69,7 +70,7 @@ impl Broker {
     pub fn with_weather(weather: Weather) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::default(),
-            changed: watch::Sender::new(()),
+            changed: Notify::new(),
             weather,
         }))
     }
@@ -139,12 +140,8 @@ impl Shared {
 
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let changed = change(&mut self.state());
-        self.changed.send_replace(());
+        self.changed.notify_waiters();
         changed
-    }
-
-    pub(super) fn changes(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
     }
 
     pub(super) fn fate(&self, name: &str, operation: Operation) -> Fate {

@@ -1,5 +1,6 @@
 //! The queue as one process sees it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -284,16 +285,15 @@ impl MemoryConsumer {
 #[async_trait]
 impl Consumer for MemoryConsumer {
     async fn next(&mut self) -> Result<Delivery, QueueError> {
-        let mut changes = self.client.broker.changes();
         loop {
-            changes.mark_unchanged();
+            let mut changed = pin!(self.client.broker.changed.notified());
+            changed.as_mut().enable();
             if !self.stopped
                 && let Some(delivery) = self.take()?
             {
                 return Ok(delivery);
             }
-            // Never fails: the broker is ours.
-            let _ = changes.changed().await;
+            changed.await;
         }
     }
 

@@ -1,5 +1,6 @@
 //! The log of intents in memory.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -60,16 +61,15 @@ impl Drop for MemoryLog {
 
 impl Reading {
     async fn follow(&self) {
-        let mut changes = self.client.broker.changes();
         loop {
             let fate = self.client.broker.fate(&self.client.name, Operation::Read);
             tokio::time::sleep(fate.delay).await;
-            changes.mark_unchanged();
+            let mut changed = pin!(self.client.broker.changed.notified());
+            changed.as_mut().enable();
             if self.client.connection().is_ok() {
                 self.read();
             }
-            // Never fails: the broker is ours.
-            let _ = changes.changed().await;
+            changed.await;
         }
     }
 

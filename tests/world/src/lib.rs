@@ -130,6 +130,8 @@ async fn live(seed: u64, kinds: &[Kind], teller: Teller) -> World {
         callback_url: Some(format!(
             "{PUBLIC_URL}/taskrouter/events#rc=5&rp=all&ct=2000&rt=2500"
         )),
+        // As `overflow setup` sets it.
+        events_filter: Some("task-queue.entered,task.canceled,workflow.timeout".to_owned()),
         task_after_redirect: match rng.bool() {
             true => TaskAfterRedirect::Canceled,
             false => TaskAfterRedirect::Stays,
@@ -185,8 +187,17 @@ async fn live(seed: u64, kinds: &[Kind], teller: Teller) -> World {
         let customs = Customs { other_software };
         tokio::spawn(people::live(simulator, number, customs, rng, teller.clone()));
     }
-    let watched = watch_dead_letters(broker.clone(), Arc::clone(&simulator), Arc::clone(&broken));
-    let watched = tokio::spawn(watched);
+    // While Twilio can't be asked, nobody can know better.
+    let answers = match kinds.iter().any(|kind| kind.is_of_the_api()) {
+        true => began + CLEARS_AFTER,
+        false => began,
+    };
+    let watched = tokio::spawn(watch_dead_letters(
+        broker.clone(),
+        Arc::clone(&simulator),
+        answers,
+        Arc::clone(&broken),
+    ));
 
     let suffered = suffer(&mut processes, &sky, seed);
     // What it is at when the weather clears, it leaves.
@@ -227,6 +238,7 @@ fn account() -> simulator::Account {
 async fn watch_dead_letters(
     broker: Broker,
     simulator: Arc<Simulator>,
+    answers: Instant,
     broken: Arc<Mutex<Vec<Broken>>>,
 ) {
     let mut seen = 0;
@@ -240,7 +252,7 @@ async fn watch_dead_letters(
             let helped = simulator.inspect(|state| {
                 state.is_in_progress(&request.call_sid) && !state.is_waiting(&request.call_sid)
             });
-            if helped {
+            if helped && Instant::now() > answers + Duration::from_secs(1) {
                 let mut broken = broken.lock().unwrap_or_else(PoisonError::into_inner);
                 broken.push(Broken::DeadLetter(request.call_sid));
             }

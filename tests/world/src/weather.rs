@@ -83,6 +83,13 @@ kinds! {
     WrongClocks = "wrong-clocks";
 }
 
+impl Kind {
+    /// Whether Twilio can't be asked while it blows.
+    pub fn is_of_the_api(self) -> bool {
+        self <= Self::TaskRouterRefuses
+    }
+}
+
 /// What befalls a request to Twilio.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RequestFate {
