@@ -1,6 +1,6 @@
 //! What the broker holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -16,8 +16,8 @@ pub struct Broker(Arc<Shared>);
 
 pub(super) struct Shared {
     state: Mutex<State>,
-    /// Wakes those who wait in the order in which they came, as a simulation needs it.
-    pub(super) changed: Notify,
+    /// Wakes in the order in which was waited, so that a simulation goes the same way each time.
+    changed: Notify,
     weather: Weather,
 }
 
@@ -31,9 +31,11 @@ pub(super) struct State {
     /// Which connection holds each lease, and as which one.
     pub(super) leases: BTreeMap<String, (Connection, u64)>,
     pub(super) log: Log,
-    pub(super) consumers: u64,
+    /// When each consumer was last served: they take turns.
+    pub(super) consumers: BTreeMap<u64, Turn>,
     /// The clients that are connected, by name. Each connection has a number of its own.
     connected: BTreeMap<String, Connection>,
+    killed: BTreeSet<String>,
 }
 
 /// One connection of one client.
@@ -47,8 +49,16 @@ pub(super) struct Stored {
 
 pub(super) struct Leased {
     pub(super) stored: Stored,
+    /// Tells it from an earlier lease of the same message.
+    pub(super) lease: u64,
     pub(super) connection: Connection,
     pub(super) consumer: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Turn {
+    pub(super) last_served: u64,
+    pub(super) waiting: bool,
 }
 
 /// The log of intents. One that is made anew counts anew.
@@ -99,6 +109,21 @@ impl Broker {
         });
     }
 
+    /// The process is no more: it loses all that it holds, and nothing that it is at goes on.
+    pub fn kill(&self, name: &str, delivery_limit: u32) {
+        self.disconnect(name, delivery_limit);
+        self.0.change(|state| state.killed.insert(name.to_owned()));
+    }
+
+    /// The process has held its deliveries for too long, and loses them; its connection stays.
+    pub fn time_out(&self, name: &str, delivery_limit: u32) {
+        self.0.change(|state| {
+            if let Some(connection) = state.connection(name) {
+                state.give_back_all(connection, delivery_limit);
+            }
+        });
+    }
+
     /// Puts a message on the queue, as a stranger would.
     pub fn put(&self, message: RawMessage) {
         self.0.change(|state| state.insert(message));
@@ -106,12 +131,15 @@ impl Broker {
 
     /// The log of intents is gone, and made anew.
     pub fn lose_intents(&self) {
+        self.lose_last_intents(usize::MAX);
+    }
+
+    /// The log of intents shrinks by so many entries.
+    pub fn lose_last_intents(&self, count: usize) {
         self.0.change(|state| {
-            let generation = state.log.generation + 1;
-            state.log = Log {
-                generation,
-                entries: Vec::new(),
-            };
+            state.log.generation += 1;
+            let left = state.log.entries.len().saturating_sub(count);
+            state.log.entries.truncate(left);
         });
     }
 
@@ -119,6 +147,18 @@ impl Broker {
     pub fn spoil_intents(&self) {
         self.0
             .change(|state| state.log.entries.push((Instant::now(), None)));
+    }
+
+    /// Whether a message with this ID is there, or is a dead letter.
+    pub fn holds(&self, id: &str) -> bool {
+        let state = self.0.state();
+        let is = |message: &RawMessage| message.id.as_deref() == Some(id);
+        state.ready.values().any(|stored| is(&stored.message))
+            || state
+                .leased
+                .values()
+                .any(|leased| is(&leased.stored.message))
+            || state.dead.iter().any(|letter| is(&letter.message))
     }
 
     /// The dead letters.
@@ -144,6 +184,23 @@ impl Shared {
         changed
     }
 
+    /// Waits for what `look` looks for, which is asked now and after each change.
+    pub(super) async fn wait_for<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(found) = look(&mut self.state()) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits for the next change.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
     pub(super) fn fate(&self, name: &str, operation: Operation) -> Fate {
         (self.weather)(name, operation)
     }
@@ -152,6 +209,23 @@ impl Shared {
 impl State {
     pub(super) fn connection(&self, name: &str) -> Option<Connection> {
         self.connected.get(name).copied()
+    }
+
+    pub(super) fn is_held(&self, number: u64, lease: u64) -> bool {
+        let held = self.leased.get(&number);
+        held.is_some_and(|held| held.lease == lease)
+    }
+
+    pub(super) fn is_killed(&self, name: &str) -> bool {
+        self.killed.contains(name)
+    }
+
+    /// Whether no consumer waits that was served less lately.
+    pub(super) fn is_its_turn(&self, consumer: u64) -> bool {
+        let served = |turn: &Turn| turn.last_served;
+        let mine = self.consumers.get(&consumer).map_or(0, served);
+        let mut others = self.consumers.values();
+        !others.any(|turn| turn.waiting && turn.last_served < mine)
     }
 
     pub(super) fn is_up(&self, connection: Connection) -> bool {
@@ -203,6 +277,11 @@ impl State {
     }
 
     pub(super) fn lose(&mut self, connection: Connection, delivery_limit: u32) {
+        self.give_back_all(connection, delivery_limit);
+        self.leases.retain(|_, (holder, _)| *holder != connection);
+    }
+
+    fn give_back_all(&mut self, connection: Connection, delivery_limit: u32) {
         let lost = self.leased.iter();
         let lost: Vec<u64> = lost
             .filter(|(_, leased)| leased.connection == connection)
@@ -211,6 +290,5 @@ impl State {
         for number in lost {
             self.give_back(number, true, delivery_limit);
         }
-        self.leases.retain(|_, (holder, _)| *holder != connection);
     }
 }

@@ -1,6 +1,5 @@
 //! The queue as one process sees it.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,7 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::broker::{Connection, Leased, Shared, State};
+use super::broker::{Connection, Leased, Shared, State, Turn};
 use super::intents::MemoryLog;
 use super::{Loss, Operation};
 use crate::traits::Settle;
@@ -56,8 +55,10 @@ impl Client {
         operation: Operation,
         work: impl FnOnce(&mut State, Connection) -> T,
     ) -> Result<T, QueueError> {
+        self.alive().await;
         let connection = self.connection()?;
         let fate = self.broker.fate(&self.name, operation);
+        self.alive().await;
         let asked = async {
             if !fate.delay.is_zero() {
                 tokio::time::sleep(fate.delay).await;
@@ -76,9 +77,16 @@ impl Client {
             }
         };
         let limit = self.options.publish_timeout;
-        timeout(limit, asked)
-            .await
-            .unwrap_or_else(|_| Err(PublishError::TimedOut(limit).into()))
+        let answer = timeout(limit, asked).await;
+        self.alive().await;
+        answer.unwrap_or_else(|_| Err(PublishError::TimedOut(limit).into()))
+    }
+
+    /// Never returns once the process was killed: what is left of it does nothing any more.
+    async fn alive(&self) {
+        if self.broker.state().is_killed(&self.name) {
+            std::future::pending::<()>().await;
+        }
     }
 
     async fn publish(&self, message: RawMessage) -> Result<(), PublishError> {
@@ -151,10 +159,12 @@ impl DeadLetters for MemoryQueue {
 #[async_trait]
 impl Queue for MemoryQueue {
     async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
+        self.0.alive().await;
         let mut state = self.0.broker.state();
-        state.consumers += 1;
+        let number = state.number();
+        state.consumers.insert(number, Turn::default());
         Ok(Box::new(MemoryConsumer {
-            number: state.number(),
+            number,
             client: Arc::clone(&self.0),
             prefetch: usize::from(prefetch),
             stopped: false,
@@ -162,8 +172,7 @@ impl Queue for MemoryQueue {
     }
 
     async fn try_lease(&self, name: &str) -> Result<Option<Box<dyn Lease>>, QueueError> {
-        let connection = self.0.connection()?;
-        let taken = self.0.broker.change(|state| {
+        let taken = self.0.ask(Operation::Lease, |state, connection| {
             let number = state.number();
             let free = !state.leases.contains_key(name);
             free.then(|| {
@@ -172,7 +181,7 @@ impl Queue for MemoryQueue {
                 holder
             })
         });
-        Ok(taken.map(|holder| {
+        Ok(taken.await?.map(|holder| {
             let lease = MemoryLease {
                 client: Arc::clone(&self.0),
                 name: name.to_owned(),
@@ -187,12 +196,13 @@ impl Queue for MemoryQueue {
     }
 
     async fn stats(&self) -> Result<Stats, QueueError> {
+        self.0.alive().await;
         self.0.connection()?;
         let state = self.0.broker.state();
         Ok(Stats {
             ready: state.ready.len() as u64,
             leased: Some(state.leased.len() as u64),
-            consumers: state.consumers,
+            consumers: state.consumers.len() as u64,
             dead: state.dead.len() as u64,
             ..Stats::default()
         })
@@ -206,12 +216,11 @@ impl Queue for MemoryQueue {
     }
 
     async fn close(&self) {
+        self.0.alive().await;
         if let Ok(connection) = self.0.connection() {
             self.0.closed.store(true, Ordering::Relaxed);
             let limit = self.0.options.delivery_limit;
-            self.0
-                .broker
-                .change(|state| state.lose(connection, limit));
+            self.0.broker.change(|state| state.lose(connection, limit));
         }
         self.0.closed.store(true, Ordering::Relaxed);
     }
@@ -247,54 +256,59 @@ struct MemoryConsumer {
 }
 
 impl MemoryConsumer {
-    fn take(&self) -> Result<Option<Delivery>, QueueError> {
+    fn take(&self, state: &mut State) -> Option<Result<Delivery, QueueError>> {
         let client = &self.client;
-        let Ok(connection) = client.connection() else {
-            return match client.closed.load(Ordering::Relaxed) {
-                true => Err(QueueError::Unavailable("the queue was closed".to_owned())),
-                false => Ok(None),
-            };
-        };
-        let mut state = client.broker.state();
-        let mine = |leased: &&Leased| leased.consumer == self.number;
-        if state.leased.values().filter(mine).count() >= self.prefetch {
-            return Ok(None);
+        if client.closed.load(Ordering::Relaxed) {
+            let closed = QueueError::Unavailable("the queue was closed".to_owned());
+            return Some(Err(closed));
         }
-        let Some((number, stored)) = state.ready.pop_first() else {
-            return Ok(None);
-        };
-        let settle = MemorySettle {
+        let connection = state.connection(&client.name)?;
+        let mine = |leased: &&Leased| leased.consumer == self.number;
+        let has_room = state.leased.values().filter(mine).count() < self.prefetch;
+        self.turn(state)?.waiting = has_room;
+        if !has_room || !state.is_its_turn(self.number) {
+            return None;
+        }
+        let (number, stored) = state.ready.pop_first()?;
+        let lease = state.number();
+        let turn = self.turn(state)?;
+        (turn.waiting, turn.last_served) = (false, lease);
+        let settle = Box::new(MemorySettle {
             client: Arc::clone(client),
             number,
-            connection,
+            lease,
             settled: false,
-        };
+        });
         let (redelivered, deliveries) = (stored.redelivered, stored.deliveries);
         let message = stored.message.clone();
         let leased = Leased {
             stored,
+            lease,
             connection,
             consumer: self.number,
         };
         state.leased.insert(number, leased);
-        let settle = Box::new(settle);
-        Ok(Some(Delivery::new(message, redelivered, deliveries, settle)))
+        Some(Ok(Delivery::new(message, redelivered, deliveries, settle)))
+    }
+
+    fn turn<'a>(&self, state: &'a mut State) -> Option<&'a mut Turn> {
+        state.consumers.get_mut(&self.number)
     }
 }
 
 #[async_trait]
 impl Consumer for MemoryConsumer {
     async fn next(&mut self) -> Result<Delivery, QueueError> {
-        loop {
-            let mut changed = pin!(self.client.broker.changed.notified());
-            changed.as_mut().enable();
-            if !self.stopped
-                && let Some(delivery) = self.take()?
-            {
-                return Ok(delivery);
-            }
-            changed.await;
-        }
+        self.client.alive().await;
+        // However it ends, what is left is another's turn.
+        let waits = Waits(self);
+        let taken = self.client.broker.wait_for(|state| match self.stopped {
+            true => None,
+            false => self.take(state),
+        });
+        let delivery = taken.await;
+        drop(waits);
+        delivery
     }
 
     async fn stop(&mut self) {
@@ -302,16 +316,31 @@ impl Consumer for MemoryConsumer {
     }
 }
 
+/// A consumer that waits for a delivery.
+struct Waits<'a>(&'a MemoryConsumer);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.client.broker.change(|state| {
+            if let Some(turn) = self.0.turn(state) {
+                turn.waiting = false;
+            }
+        });
+    }
+}
+
 impl Drop for MemoryConsumer {
     fn drop(&mut self) {
-        self.client.broker.state().consumers -= 1;
+        self.client
+            .broker
+            .change(|state| state.consumers.remove(&self.number));
     }
 }
 
 struct MemorySettle {
     client: Arc<Client>,
     number: u64,
-    connection: Connection,
+    lease: u64,
     settled: bool,
 }
 
@@ -322,10 +351,9 @@ impl MemorySettle {
         work: impl FnOnce(&mut State, RawMessage),
     ) -> Result<(), QueueError> {
         let gone = || QueueError::LeaseLost("its connection is gone".to_owned());
-        let (number, connection) = (self.number, self.connection);
+        let (number, lease) = (self.number, self.lease);
         let settled = self.client.ask(Operation::Settle, |state, _| {
-            let held = state.leased.get(&number);
-            if held.is_none_or(|held| held.connection != connection) {
+            if !state.is_held(number, lease) {
                 return Err(gone());
             }
             if let Some(leased) = state.leased.remove(&number) {
@@ -341,8 +369,7 @@ impl MemorySettle {
     fn give_back(&self, counted: bool) {
         let limit = self.client.options.delivery_limit;
         self.client.broker.change(|state| {
-            let held = state.leased.get(&self.number);
-            if held.is_some_and(|held| held.connection == self.connection) {
+            if state.is_held(self.number, self.lease) {
                 state.give_back(self.number, counted, limit);
             }
         });
@@ -385,8 +412,7 @@ impl Settle for MemorySettle {
 
     fn is_lost(&self) -> bool {
         let state = self.client.broker.state();
-        let held = state.leased.get(&self.number);
-        held.is_none_or(|held| held.connection != self.connection)
+        !state.is_held(self.number, self.lease)
     }
 }
 

@@ -1,14 +1,13 @@
 //! The log of intents in memory.
 
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::Operation;
-use super::broker::Log;
+use super::broker::{Log, State};
 use super::client::Client;
 use crate::{Intent, IntentLog, IntentReader, Logged, QueueError, READ_BACK};
 
@@ -61,26 +60,28 @@ impl Drop for MemoryLog {
 
 impl Reading {
     async fn follow(&self) {
+        let broker = &self.client.broker;
         loop {
-            let fate = self.client.broker.fate(&self.client.name, Operation::Read);
+            broker.wait_for(|state| self.has_more(state)).await;
+            let fate = broker.fate(&self.client.name, Operation::Read);
             tokio::time::sleep(fate.delay).await;
-            let mut changed = pin!(self.client.broker.changed.notified());
-            changed.as_mut().enable();
             if self.client.connection().is_ok() {
-                self.read();
+                self.tell(&broker.state().log);
+            } else {
+                broker.changed().await;
             }
-            changed.await;
         }
     }
 
-    /// Tells the reader everything that it was not told yet.
-    fn read(&self) {
-        let state = self.client.broker.state();
-        self.tell(&state.log);
+    fn has_more(&self, state: &State) -> Option<()> {
+        let place = self.place();
+        let log = &state.log;
+        (place.generation != log.generation || place.read < log.entries.len()).then_some(())
     }
 
+    /// Tells the reader everything that it was not told yet.
     fn tell(&self, log: &Log) {
-        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = self.place();
         if place.generation != log.generation {
             self.reader.read(Logged::Gap);
             place.generation = log.generation;
@@ -90,6 +91,12 @@ impl Reading {
             self.reader.read(entry.map_or(Logged::Gap, Logged::Intent));
         }
         place.read = log.entries.len();
+    }
+}
+
+impl Reading {
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

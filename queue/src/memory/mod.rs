@@ -18,8 +18,8 @@ pub enum Operation {
     Publish,
     /// The settling of a delivery.
     Settle,
-    /// A delivery, from the broker to the client.
-    Deliver,
+    /// An attempt at a lease.
+    Lease,
     /// An append to the log of intents.
     Append,
     /// What others appended, on its way to a reader.
