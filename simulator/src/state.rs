@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 use twilio::{
-    CallSid, E164, EventSid, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid, TaskChannelSid,
-    TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+    CallSid, E164, EventSid, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid,
+    TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
 };
 use url::Url;
 

@@ -19,8 +19,8 @@ use queue::memory::Broker;
 use redirector::RedirectorArgs;
 use simulator::{Config, EventKind, Simulator, TaskAfterRedirect};
 use tokio::time::Instant;
-use twilio::rest::{Client, ClientConfig, Credentials};
 use twilio::AuthToken;
+use twilio::rest::{Client, ClientConfig, Credentials};
 
 pub use judge::Broken;
 pub use weather::Kind;
@@ -185,7 +185,13 @@ async fn live(seed: u64, kinds: &[Kind], teller: Teller) -> World {
     for number in 0..lives {
         let (simulator, rng) = (Arc::clone(&simulator), rng.fork());
         let customs = Customs { other_software };
-        tokio::spawn(people::live(simulator, number, customs, rng, teller.clone()));
+        tokio::spawn(people::live(
+            simulator,
+            number,
+            customs,
+            rng,
+            teller.clone(),
+        ));
     }
     // While Twilio can't be asked, nobody can know better.
     let answers = match kinds.iter().any(|kind| kind.is_of_the_api()) {
@@ -211,7 +217,10 @@ async fn live(seed: u64, kinds: &[Kind], teller: Teller) -> World {
     watched.abort();
     processes.iter_mut().for_each(Process::kill);
 
-    let mut broken = broken.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut broken = broken
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     broken.extend(on_hold);
     broken.extend(judge::moved_twice(&simulator, &wire.sent));
     broken.sort_unstable();

@@ -58,7 +58,9 @@ impl Wire {
         let (what, teller) = (describe(request.method(), &path), self.teller.clone());
         let answered = self.answered(request, fate).await;
         teller.say(|| {
-            let met = fate.fault.map_or_else(String::new, |fault| format!(" meets {fault:?}:"));
+            let met = fate
+                .fault
+                .map_or_else(String::new, |fault| format!(" meets {fault:?}:"));
             match &answered {
                 Ok(answer) => format!("{process}: {what}{met} {}", answer.status()),
                 Err(error) => format!("{process}: {what}{met} {error}"),

@@ -165,7 +165,9 @@ impl Process {
             life.stop.cancel();
             // It was not killed, and the world has no panics.
             let _ = life.work.await;
-            self.site.teller.say(|| format!("{} has stopped", life.name));
+            self.site
+                .teller
+                .say(|| format!("{} has stopped", life.name));
         }
     }
 
