@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use queue::{RedirectRequest, Source};
 use tokio::time::Instant;
 use twilio::rest::{AssignmentStatus, CallStatus, Client, RestError, Task};
@@ -128,22 +129,19 @@ impl Lookup {
                 other => other,
             });
         };
-        // Enqueued before the task came to the placeholder queue, the caller has not left since:
-        // it is the same task. A caller who came back has been enqueued later. Both times are
-        // Twilio's.
-        if enqueued_at.is_some_and(|at| at <= request.entered_at)
-            && !request.verify
-            && request.source != Source::Rescue
-        {
-            return look(Sight::Waiting);
+        let entered_at = (!request.verify).then_some(request.entered_at);
+        match stay(*enqueued_at, entered_at) {
+            Stay::Another => look(Sight::OtherTask),
+            Stay::Same if request.source != Source::Rescue => look(Sight::Waiting),
+            _ => look(self.task(request, *enqueued_at, deadline).await?),
         }
-        look(self.task(request, deadline).await?)
     }
 
     /// What the task says of a caller who is on hold.
     async fn task(
         &self,
         request: &RedirectRequest,
+        enqueued_at: Option<Timestamp>,
         deadline: &Deadline,
     ) -> Result<Sight, LookFailure> {
         let task = self
@@ -153,6 +151,7 @@ impl Lookup {
             .await?;
         Ok(match task {
             Some(task) if in_conference(&task) => Sight::Transfer,
+            Some(task) if stay(enqueued_at, task.entered_at) == Stay::Another => Sight::OtherTask,
             Some(task) if waits_for(&task, request) => Sight::Waiting,
             Some(task) if !is_over(&task) => Sight::OtherTask,
             // The end of the task is just what the event was about. Is there a new one?
@@ -193,7 +192,7 @@ impl Lookup {
         slot: &mut Slot,
         deadline: &Deadline,
     ) -> Result<Sight, LookFailure> {
-        match self.task(request, deadline).await? {
+        match self.task(request, None, deadline).await? {
             Sight::Transfer => Ok(Sight::Transfer),
             sight => Ok(match self.call(request, slot).await? {
                 Sight::Waiting if sight == Sight::OtherTask => Sight::Absent,
@@ -244,6 +243,29 @@ impl Lookup {
         let answer = request().await;
         slot.note(Health::of(answer.as_ref(), false));
         Ok(answer?)
+    }
+}
+
+/// Whether a caller who is on hold has been so since before the task came to where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// Since before: it is this task that stands for the caller.
+    Same,
+    /// Since later: the caller came back, and another task stands for them.
+    Another,
+    Unknown,
+}
+
+/// Clocks within Twilio may differ by this much.
+const SLACK: SignedDuration = SignedDuration::from_secs(5);
+
+/// Compares when a caller was enqueued with when a task came to the placeholder queue, both by
+/// Twilio.
+pub(crate) fn stay(enqueued_at: Option<Timestamp>, entered_at: Option<Timestamp>) -> Stay {
+    match (enqueued_at, entered_at) {
+        (Some(enqueued), Some(entered)) if enqueued <= entered => Stay::Same,
+        (Some(enqueued), Some(entered)) if enqueued > entered + SLACK => Stay::Another,
+        _ => Stay::Unknown,
     }
 }
 

@@ -18,7 +18,7 @@ use twilio::{AccountSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 
 use crate::deadline::Deadline;
 use crate::limiter::Class;
-use crate::lookup::{LookFailure, Sight};
+use crate::lookup::{LookFailure, Sight, Stay, stay};
 use crate::members::{Listed, Members};
 use crate::settings::SweepSettings;
 use crate::worker::Shared;
@@ -191,7 +191,7 @@ impl Sweeper {
         false
     }
 
-    /// Whether the caller is in the voice queue, where that is known.
+    /// Whether the caller is in the voice queue for this task, where that is known.
     async fn waits(&self, request: &RedirectRequest, callers: &mut Callers) -> Option<bool> {
         let key = (request.account_sid, request.workflow_sid?);
         let known = match callers.get(&key) {
@@ -209,7 +209,11 @@ impl Sweeper {
             }
         };
         match &known?.listed {
-            Listed::Callers(since) => Some(since.contains_key(&request.call_sid)),
+            Listed::Callers(since) => {
+                let entered_at = (!request.verify).then_some(request.entered_at);
+                let enqueued_at = since.get(&request.call_sid);
+                Some(enqueued_at.is_some_and(|at| stay(*at, entered_at) != Stay::Another))
+            }
             Listed::NoQueue | Listed::Unclear => None,
         }
     }
@@ -266,7 +270,7 @@ impl Sweeper {
             .look(request, now, &mut slot, deadline)
             .await?;
         drop(slot);
-        if !matches!(look.sight, Sight::Absent | Sight::Ended) {
+        if !matches!(look.sight, Sight::Absent | Sight::Ended | Sight::OtherTask) {
             return Ok(());
         }
         let closed = shared
