@@ -1,9 +1,14 @@
 //! The one question: does this event say that nobody took a call of ours?
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use queue::{RedirectRequest, Source};
 use service::Plans;
-use twilio::{EventType, TaskRouterEvent};
+use twilio::{CancelReason, Conversation, EventType, TaskRouterEvent};
+
+/// How far an event's clock may be ahead of ours and still tell how new the event is.
+const MAX_AHEAD: Duration = Duration::from_secs(1);
 
 /// Why an event is of no concern to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +19,12 @@ pub(crate) enum Ignored {
     OtherTaskQueue,
     /// A task that stands for no call: a chat, say.
     NoCall,
+    /// A caller to whom somebody has talked already: a redirect might cut them off.
+    Conversation(Conversation),
     /// The task ended in a way that leaves nobody waiting, or no plan rescues its caller.
     NotStranded,
+    /// The task was cancelled, and its reason doesn't tell whether anybody is left waiting.
+    UnknownReason,
 }
 
 impl Ignored {
@@ -24,7 +33,10 @@ impl Ignored {
             Self::OtherType => "an event of another type",
             Self::OtherTaskQueue => "not a placeholder task queue",
             Self::NoCall => "the task stands for no call",
+            Self::Conversation(Conversation::Conference) => "the caller is in a conference",
+            Self::Conversation(Conversation::Transfer) => "the caller is being transferred",
             Self::NotStranded => "the end of the task leaves nobody waiting",
+            Self::UnknownReason => "the task was cancelled for a reason that we don't know",
         }
     }
 }
@@ -36,46 +48,45 @@ pub(crate) fn redirect_request(
     plans: &Plans,
     now: Timestamp,
 ) -> Result<RedirectRequest, Ignored> {
-    let stranded = match event.event_type {
-        EventType::TaskQueueEntered | EventType::WorkflowTimeout => true,
-        EventType::TaskCanceled => event.ttl_exceeded,
+    let task_queue = event.task_queue_sid.as_ref();
+    let (plan, source) = match (event.event_type, event.cancel_reason) {
+        (EventType::TaskQueueEntered, _) => {
+            let plan = task_queue.and_then(|task_queue| plans.get(task_queue));
+            (plan.ok_or(Ignored::OtherTaskQueue)?, source)
+        }
+        (EventType::WorkflowTimeout, _) | (EventType::TaskCanceled, CancelReason::LeftWaiting) => {
+            let plan = plans.rescuer(task_queue);
+            (plan.ok_or(Ignored::NotStranded)?, Source::Rescue)
+        }
+        (EventType::TaskCanceled, CancelReason::HungUp) => return Err(Ignored::NotStranded),
+        (EventType::TaskCanceled, CancelReason::Unknown) => return Err(Ignored::UnknownReason),
     };
-    if !stranded {
-        return Err(Ignored::NotStranded);
+    let call_sid = event.attributes.call_sid.ok_or(Ignored::NoCall)?;
+    if let Some(conversation) = event.attributes.conversation {
+        return Err(Ignored::Conversation(conversation));
     }
-    let (plan, source) = match event.event_type {
-        EventType::TaskQueueEntered => (
-            event
-                .task_queue_sid
-                .as_ref()
-                .and_then(|task_queue| plans.get(task_queue))
-                .ok_or(Ignored::OtherTaskQueue)?,
-            source,
-        ),
-        EventType::TaskCanceled | EventType::WorkflowTimeout => (
-            plans
-                .rescuer(event.task_queue_sid.as_ref())
-                .ok_or(Ignored::NotStranded)?,
-            Source::Rescue,
-        ),
-    };
+    let ahead = |at: Timestamp| at.duration_since(now).unsigned_abs() > MAX_AHEAD && at > now;
     Ok(RedirectRequest {
         event_sid: event.sid,
         account_sid: event.account_sid,
         workspace_sid: event.workspace_sid,
         task_sid: event.task_sid,
-        call_sid: event.call_sid.ok_or(Ignored::NoCall)?,
+        call_sid,
         task_queue_sid: plan.task_queue_sid,
         workflow_sid: event.workflow_sid,
-        // A clock of ours that is behind must not make the event one of the future.
+        // A clock of ours that is behind must not make the event one of the future, nor an old
+        // event a new one.
         entered_at: event.timestamp.unwrap_or(now).min(now),
         source,
+        verify: event.verify || event.timestamp.is_some_and(ahead),
         requeued_at: None,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use twilio::TaskAttributes;
+
     use super::*;
 
     const PLACEHOLDER: &str = "WQ00000000000000000000000000000001";
@@ -106,11 +117,15 @@ mod tests {
             account_sid: sid("AC").parse().unwrap(),
             workspace_sid: sid("WS").parse().unwrap(),
             task_sid: sid("WT").parse().unwrap(),
-            call_sid: Some(sid("CA").parse().unwrap()),
+            attributes: TaskAttributes {
+                call_sid: Some(sid("CA").parse().unwrap()),
+                conversation: None,
+            },
             task_queue_sid: task_queue.map(|sid| sid.parse().unwrap()),
             workflow_sid: None,
-            timestamp: None,
-            ttl_exceeded: false,
+            timestamp: Some(Timestamp::now()),
+            verify: false,
+            cancel_reason: CancelReason::HungUp,
         }
     }
 
@@ -131,7 +146,7 @@ mod tests {
         let entered = event(EventType::TaskQueueEntered, Some(other));
         assert_eq!(ask(&entered), Err(Ignored::OtherTaskQueue));
         let mut chat = event(EventType::TaskQueueEntered, Some(PLACEHOLDER));
-        chat.call_sid = None;
+        chat.attributes.call_sid = None;
         assert_eq!(ask(&chat), Err(Ignored::NoCall));
     }
 
@@ -139,7 +154,7 @@ mod tests {
     fn a_caller_whose_task_ran_out_is_rescued_where_a_plan_says_so() {
         let mut canceled = event(EventType::TaskCanceled, None);
         assert_eq!(ask(&canceled), Err(Ignored::NotStranded), "hung up, say");
-        canceled.ttl_exceeded = true;
+        canceled.cancel_reason = CancelReason::LeftWaiting;
         let request = ask(&canceled).unwrap();
         assert_eq!(request.source, Source::Rescue);
         assert_eq!(request.task_queue_sid.as_str(), PLACEHOLDER);

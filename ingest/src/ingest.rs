@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use clock::Clock;
 use queue::sqlite::SqliteQueue;
 use queue::{Message, PublishError, Queue, Source, TraceParent};
 use service::settings::TwilioSettings;
 use service::{Host, Plans, telemetry};
 use tracing::Instrument;
-use twilio::{AccountSid, SignatureVerifier, SignedUrl, TaskRouterEvent, TaskSid};
+use twilio::{AccountSid, CallSid, SignatureVerifier, SignedUrl, TaskRouterEvent, TaskSid};
 
 use crate::filter::{Ignored, redirect_request};
 use crate::hand_over::HandOver;
@@ -19,7 +19,7 @@ use crate::outcome::Outcome;
 use crate::settings::IngestSettings;
 use crate::spool;
 
-/// How many tasks without a call are remembered, to warn of each once.
+/// How many tasks are remembered, to warn of each once.
 const MAX_WARNED: usize = 1024;
 
 pub(crate) const EVENTS_PATH: &str = "/taskrouter/events";
@@ -35,6 +35,7 @@ pub struct Ingest {
     pub(crate) plans: Plans,
     pub(crate) metrics: Metrics,
     account: AccountSid,
+    clock: Clock,
     pub(crate) hand_over: HandOver,
     pub(crate) spool: Option<Arc<SqliteQueue>>,
     pub(crate) stop_timeout: Duration,
@@ -71,6 +72,7 @@ impl Ingest {
             twiml_url: url(TWIML_PATH),
             plans,
             account: twilio.account_sid,
+            clock: host.clock.clone(),
             hand_over: HandOver {
                 queue: host.queue.clone(),
                 spool: spool.clone().map(|spool| spool as Arc<dyn Queue>),
@@ -90,12 +92,10 @@ impl Ingest {
             tracing::warn!(account_sid = %event.account_sid, "an event of another account was refused");
             return Outcome::ForeignAccount;
         }
-        let request = match redirect_request(event, source, &self.plans, Timestamp::now()) {
+        let request = match redirect_request(event, source, &self.plans, self.clock.now()) {
             Ok(request) => request,
             Err(why) => {
-                if why == Ignored::NoCall {
-                    self.warn_once(event);
-                }
+                self.warn_once(event, why);
                 return Outcome::Ignored(why);
             }
         };
@@ -148,18 +148,34 @@ impl Ingest {
         outcome
     }
 
-    fn warn_once(&self, event: &TaskRouterEvent) {
+    /// Warns, once for each task, of what an operator should see to.
+    fn warn_once(&self, event: &TaskRouterEvent, why: Ignored) {
+        if !matches!(why, Ignored::NoCall | Ignored::Conversation(_)) {
+            return;
+        }
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.len() >= MAX_WARNED {
             warned.clear();
         }
-        if warned.insert(event.task_sid) {
-            tracing::warn!(
-                event_sid = %event.sid,
-                task_sid = %event.task_sid,
+        if !warned.insert(event.task_sid) {
+            return;
+        }
+        let (event_sid, task_sid) = (event.sid, event.task_sid);
+        match why {
+            Ignored::Conversation(conversation) => tracing::warn!(
+                %event_sid,
+                %task_sid,
+                call_sid = event.attributes.call_sid.as_ref().map(CallSid::as_str),
+                conversation = conversation.as_str(),
+                "a caller who has been talked to came to a placeholder task queue and is left \
+                 alone: a redirect might cut the conversation; see whether somebody has the caller"
+            ),
+            _ => tracing::warn!(
+                %event_sid,
+                %task_sid,
                 "a task without a call entered a placeholder task queue: nothing to redirect; \
                  keep other channels out of that queue by the workflow's filters"
-            );
+            ),
         }
     }
 }

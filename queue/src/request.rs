@@ -27,6 +27,10 @@ pub struct RedirectRequest {
     pub entered_at: Timestamp,
     /// How we learnt of it.
     pub source: Source,
+    /// Whether Twilio must be asked before this is acted upon, however new it is: the event's time
+    /// is not clear, or the event says itself that its task isn't waiting.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub verify: bool,
     /// When the request was put on the queue anew, by an operator's replay or by the sweep, if it
     /// was: the deadline counts from then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,9 +59,10 @@ impl RedirectRequest {
             .map_or(self.entered_at, |replayed| replayed.max(self.entered_at))
     }
 
-    /// Whether the request is a live callback's own, as opposed to one that comes late by nature.
+    /// Whether the request may be taken at its word while it is new: a live callback's own, as
+    /// opposed to one that comes late by nature, and clear.
     pub fn is_live(&self) -> bool {
-        self.source == Source::Callback && self.requeued_at.is_none()
+        self.source == Source::Callback && self.requeued_at.is_none() && !self.verify
     }
 }
 
@@ -100,6 +105,7 @@ pub(crate) mod arbitrary {
             workflow_sid in prop::option::of(sids("WW")),
             entered_at in times(),
             source in sources(),
+            verify: bool,
             requeued_at in prop::option::of(times()),
         ) -> RedirectRequest {
             RedirectRequest {
@@ -112,6 +118,7 @@ pub(crate) mod arbitrary {
                 workflow_sid,
                 entered_at,
                 source,
+                verify,
                 requeued_at,
             }
         }
@@ -165,25 +172,42 @@ mod tests {
     }
 
     #[test]
-    fn only_a_live_callback_is_live() {
-        assert!(on_the_wire().is_live());
-        for source in [Source::EventStream, Source::Sweep, Source::Rescue] {
-            assert!(
-                !RedirectRequest {
-                    source,
-                    ..on_the_wire()
-                }
-                .is_live()
-            );
-        }
-        let requeued_at = Some(on_the_wire().entered_at);
-        assert!(
-            !RedirectRequest {
-                requeued_at,
-                ..on_the_wire()
-            }
-            .is_live()
+    fn a_wish_to_be_verified_is_said_and_else_not_mentioned() {
+        let request = RedirectRequest {
+            verify: true,
+            ..on_the_wire()
+        };
+        let value = serde_json::to_value(&request).unwrap();
+        assert_eq!(value["verify"], true);
+        assert_eq!(
+            serde_json::from_value::<RedirectRequest>(value).unwrap(),
+            request
         );
+    }
+
+    #[test]
+    fn only_a_clear_live_callback_is_live() {
+        let live = on_the_wire();
+        assert!(live.is_live());
+        let requeued_at = Some(live.entered_at);
+        let late =
+            [Source::EventStream, Source::Sweep, Source::Rescue].map(|source| RedirectRequest {
+                source,
+                ..live.clone()
+            });
+        let others = [
+            RedirectRequest {
+                requeued_at,
+                ..live.clone()
+            },
+            RedirectRequest {
+                verify: true,
+                ..live
+            },
+        ];
+        for request in late.iter().chain(&others) {
+            assert!(!request.is_live(), "{request:?}");
+        }
     }
 
     proptest! {

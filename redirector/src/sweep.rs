@@ -12,7 +12,7 @@ use queue::{Lease, Message, RedirectRequest, Source};
 use service::{Plan, telemetry};
 use tokio::time::Instant;
 use tracing::Instrument;
-use twilio::rest::PendingTask;
+use twilio::rest::Task;
 use twilio::{TaskQueueSid, TaskSid, WorkspaceSid};
 
 use crate::age::age;
@@ -98,7 +98,7 @@ impl Sweeper {
         self.desk.metrics.swept();
         let again_after = self.desk.settings.deadline;
         self.found.retain(|_, at| at.elapsed() < again_after);
-        for task in tasks {
+        for task in tasks.items {
             let Some(request) = self.stranded(&task, plan, workspace) else {
                 continue;
             };
@@ -110,7 +110,7 @@ impl Sweeper {
                     tracing::warn!(
                         call_sid = %message.request.call_sid,
                         task_sid = %task.sid,
-                        waiting_s = age(task.entered_at).as_secs(),
+                        waiting_s = age(message.request.entered_at).as_secs(),
                         "a caller was found whose event never came"
                     );
                 }
@@ -126,12 +126,17 @@ impl Sweeper {
     /// The request for a task that has waited longer than its event takes, and that nobody is at.
     fn stranded(
         &self,
-        task: &PendingTask,
+        task: &Task,
         plan: &Plan,
         workspace_sid: WorkspaceSid,
     ) -> Option<RedirectRequest> {
-        let call_sid = task.call_sid?;
-        let known = age(task.entered_at) < self.settings.grace
+        let attributes = task.attributes?;
+        if attributes.conversation.is_some() {
+            return None;
+        }
+        let call_sid = attributes.call_sid?;
+        let entered_at = task.entered_at.unwrap_or_default();
+        let known = age(entered_at) < self.settings.grace
             || self.found.contains_key(&task.sid)
             || self.desk.calls.is_at_work(&call_sid);
         if known {
@@ -139,14 +144,15 @@ impl Sweeper {
         }
         Some(RedirectRequest {
             event_sid: task.sid.stand_in_event(),
-            account_sid: task.account_sid,
+            account_sid: task.account_sid?,
             workspace_sid,
             task_sid: task.sid,
             call_sid,
             task_queue_sid: plan.task_queue_sid,
             workflow_sid: task.workflow_sid,
-            entered_at: task.entered_at,
+            entered_at,
             source: Source::Sweep,
+            verify: false,
             // However long we were away: the caller still waits.
             requeued_at: Some(Timestamp::now()),
         })

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use queue::{RedirectRequest, Source};
-use twilio::rest::{AssignmentStatus, CallStatus, Client, Instructions, PendingTask, RestError};
+use twilio::rest::{AssignmentStatus, CallStatus, Client, Instructions, Listed, RestError, Task};
 use twilio::{AccountSid, QueueSid, TaskQueueSid, WorkflowSid, WorkspaceSid};
 
 use crate::classify::health;
@@ -213,7 +213,7 @@ impl TwilioApi {
         workspace: &WorkspaceSid,
         task_queue: &TaskQueueSid,
         patience: &Patience,
-    ) -> Result<Vec<PendingTask>, Failure> {
+    ) -> Result<Listed<Task>, Failure> {
         let list = self.client.pending_tasks(workspace, task_queue);
         self.request(patience, list).await
     }

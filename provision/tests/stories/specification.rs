@@ -297,7 +297,7 @@ async fn redirect(desk: &Desk, placeholder: &str) {
         .pending_tasks(&workspace, &placeholder)
         .await
         .unwrap();
-    assert_eq!(pending.len(), 2);
+    assert_eq!(pending.items.len(), 2);
     let dial = Dial {
         number: "+14155550100".parse().unwrap(),
         caller_id: None,

@@ -11,6 +11,8 @@ pub enum Endpoint {
     ListQueues,
     /// Reading a member of a voice queue.
     FetchMember,
+    /// Listing the members of a voice queue.
+    ListMembers,
     /// Reading a task.
     FetchTask,
     /// Closing a task.
@@ -83,6 +85,7 @@ impl Endpoint {
             Self::UpdateCall => "UpdateCall",
             Self::ListQueues => "ListQueue",
             Self::FetchMember => "FetchMember",
+            Self::ListMembers => "ListMember",
             Self::FetchTask => "FetchTask",
             Self::UpdateTask => "UpdateTask",
             Self::ListTasks => "ListTask",

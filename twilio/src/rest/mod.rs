@@ -9,6 +9,7 @@ mod error;
 mod event_streams;
 mod flows;
 mod incoming_numbers;
+mod list;
 mod task_channels;
 mod task_queues;
 mod tasks;
@@ -23,12 +24,12 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use tracing::{Instrument, field};
 
 pub use accounts::{Account, AccountStatus, AccountType};
@@ -41,17 +42,18 @@ pub use error::{Refusal, RestError};
 pub use event_streams::{EventSchema, Sink, Subscription};
 pub use flows::{Flow, FlowDraft, FlowSummary};
 pub use incoming_numbers::{IncomingNumber, VoiceWebhook};
+pub use list::Listed;
 pub use task_channels::TaskChannel;
 pub use task_queues::{TaskQueue, TaskQueueDraft};
-pub use tasks::{AssignmentStatus, PendingTask, Task};
-pub use voice_queues::VoiceQueue;
+pub use tasks::{AssignmentStatus, Task};
+pub use voice_queues::{QueueMember, VoiceQueue};
 pub use workflows::Workflow;
 pub use workspaces::{Workspace, WorkspaceChange};
 
 use crate::{AccountSid, ApiKeySid, AuthToken};
 
-/// Lists end by themselves; this ends one that doesn't.
-const MAX_PAGES: usize = 100;
+/// What is left of a `Retry-After` that asks for more, so that sums with it stay in range.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The header in which Twilio names a request; its support asks for it.
 const REQUEST_ID: &str = "twilio-request-id";
@@ -97,6 +99,8 @@ pub struct Exchange {
     pub status: Option<u16>,
     /// From sending to the head of the answer.
     pub elapsed: Duration,
+    /// The time of the answer by Twilio's clock, to the second.
+    pub date: Option<Timestamp>,
     /// How many requests of the account were under way, as Twilio saw it.
     pub concurrent_requests: Option<u32>,
 }
@@ -246,6 +250,7 @@ impl Client {
                 endpoint,
                 status,
                 elapsed: started.elapsed(),
+                date: head.and_then(date),
                 concurrent_requests: head
                     .and_then(|answer| header(answer, "twilio-concurrent-requests")?.parse().ok()),
             });
@@ -255,7 +260,7 @@ impl Client {
             return Ok(answer);
         }
         let status = answer.status().as_u16();
-        let retry_after = answer.headers().get(RETRY_AFTER).and_then(retry_after);
+        let retry_after = retry_after(&answer);
         let request_id = header(&answer, REQUEST_ID).map(str::to_owned);
         // The status is known; a body that doesn't arrive takes nothing from it.
         let body = answer.bytes().await.unwrap_or_default();
@@ -311,31 +316,6 @@ impl Client {
         let request = self.request(Method::DELETE, product, path);
         Ok(found(self.send_only(endpoint, request).await)?.is_some())
     }
-
-    /// All items of a list, page by page. `key` is what the list calls them.
-    async fn list<T: DeserializeOwned>(
-        &self,
-        endpoint: Endpoint,
-        product: Product,
-        first: String,
-        key: &str,
-    ) -> Result<Vec<T>, RestError> {
-        let mut items = Vec::new();
-        let mut path = first;
-        for _ in 0..MAX_PAGES {
-            let request = self.request(Method::GET, product, format_args!("{path}"));
-            let mut page: Value = self.send_for(endpoint, request).await?;
-            let listed = page.get_mut(key).map(Value::take).unwrap_or_default();
-            let listed: Vec<T> =
-                serde_json::from_value(listed).map_err(|e| unreadable(endpoint, &e))?;
-            items.extend(listed);
-            match next_page(&page) {
-                Some(next) => path = next,
-                None => break,
-            }
-        }
-        Ok(items)
-    }
 }
 
 fn unreadable(endpoint: Endpoint, error: &serde_json::Error) -> RestError {
@@ -345,17 +325,6 @@ fn unreadable(endpoint: Endpoint, error: &serde_json::Error) -> RestError {
         _ => "not JSON",
     };
     RestError::Unreadable(format!("{}: {problem}", endpoint.as_str()))
-}
-
-/// The path of the next page: the 2010 API gives it so, the later ones give a whole URL, of which
-/// the host is left out lest our credentials go elsewhere.
-fn next_page(page: &Value) -> Option<String> {
-    if let Some(path) = page.get("next_page_uri").and_then(Value::as_str) {
-        return path.starts_with('/').then(|| path.to_owned());
-    }
-    let url = page.get("meta")?.get("next_page_url")?.as_str()?;
-    let url = url::Url::parse(url).ok()?;
-    Some(url[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
 }
 
 impl fmt::Debug for Client {
@@ -368,15 +337,25 @@ fn header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
     answer.headers().get(name)?.to_str().ok()
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3).
-fn retry_after(value: &HeaderValue) -> Option<Duration> {
-    let text = value.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    let wait = date.duration_since(jiff::Timestamp::now());
-    Some(Duration::try_from(wait).unwrap_or_default())
+fn date(answer: &Response) -> Option<Timestamp> {
+    http_date(header(answer, DATE.as_str())?)
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), which only the answer's own
+/// date makes a wait: our clock may be wrong.
+fn retry_after(answer: &Response) -> Option<Duration> {
+    let text = header(answer, RETRY_AFTER.as_str())?.trim();
+    let wait = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        let wait = http_date(text)?.duration_since(date(answer)?);
+        Duration::try_from(wait).unwrap_or_default()
+    };
+    Some(wait.min(LONGEST_WAIT))
 }
 
 /// `None` where Twilio knows no such resource.

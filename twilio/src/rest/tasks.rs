@@ -2,15 +2,14 @@
 
 use jiff::Timestamp;
 use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use super::{Client, Endpoint, Product, RestError, found};
-use crate::event::call_sid;
-use crate::{AccountSid, CallSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
+use super::{Client, Endpoint, Listed, Product, RestError, found};
+use crate::json::lenient;
+use crate::{AccountSid, TaskAttributes, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 
 /// `assignment_status` of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AssignmentStatus {
     /// In a queue, offered to nobody.
     Pending,
@@ -24,34 +23,86 @@ pub enum AssignmentStatus {
     Canceled,
     /// Ended by a worker.
     Completed,
-    /// A status of later days.
-    #[serde(other)]
+    /// None, or a status of later days.
+    #[default]
     Unknown,
 }
 
-/// A task, as far as it tells whether its caller still waits.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Task {
-    /// How far it is.
-    pub assignment_status: AssignmentStatus,
-    /// The task queue that it is in.
-    #[serde(default)]
-    pub task_queue_sid: Option<TaskQueueSid>,
+impl AssignmentStatus {
+    /// The status of that name.
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "pending" => Self::Pending,
+            "reserved" => Self::Reserved,
+            "assigned" => Self::Assigned,
+            "wrapping" => Self::Wrapping,
+            "canceled" => Self::Canceled,
+            "completed" => Self::Completed,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether the task has not ended.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Reserved | Self::Assigned)
+    }
 }
 
-/// A task that is pending in a task queue.
+/// A task. What Twilio leaves out, or what can't be read, is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingTask {
+pub struct Task {
     /// The task.
     pub sid: TaskSid,
     /// Its account.
-    pub account_sid: AccountSid,
-    /// Its call, if it stands for one.
-    pub call_sid: Option<CallSid>,
-    /// The workflow that routed it.
+    pub account_sid: Option<AccountSid>,
+    /// How far it is.
+    pub assignment_status: AssignmentStatus,
+    /// The task queue that it is in.
+    pub task_queue_sid: Option<TaskQueueSid>,
+    /// The workflow that routes it.
     pub workflow_sid: Option<WorkflowSid>,
-    /// When it entered the task queue.
-    pub entered_at: Timestamp,
+    /// When it entered the task queue, or else when it was created.
+    pub entered_at: Option<Timestamp>,
+    /// Its call and conversation. Twilio documents lists as leaving attributes out: then the single
+    /// task has them.
+    pub attributes: Option<TaskAttributes>,
+}
+
+impl<'de> Deserialize<'de> for Task {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Shown {
+            sid: TaskSid,
+            #[serde(default, deserialize_with = "lenient")]
+            account_sid: Option<AccountSid>,
+            #[serde(default, deserialize_with = "lenient")]
+            assignment_status: Option<String>,
+            #[serde(default, deserialize_with = "lenient")]
+            task_queue_sid: Option<TaskQueueSid>,
+            #[serde(default, deserialize_with = "lenient")]
+            workflow_sid: Option<WorkflowSid>,
+            #[serde(default, deserialize_with = "lenient")]
+            task_queue_entered_date: Option<Timestamp>,
+            #[serde(default, deserialize_with = "lenient")]
+            date_created: Option<Timestamp>,
+            #[serde(default, deserialize_with = "lenient")]
+            attributes: Option<String>,
+        }
+        let shown = Shown::deserialize(from)?;
+        Ok(Self {
+            sid: shown.sid,
+            account_sid: shown.account_sid,
+            assignment_status: shown
+                .assignment_status
+                .map_or_else(Default::default, |name| AssignmentStatus::from_name(&name)),
+            task_queue_sid: shown.task_queue_sid,
+            workflow_sid: shown.workflow_sid,
+            entered_at: shown.task_queue_entered_date.or(shown.date_created),
+            attributes: shown
+                .attributes
+                .and_then(|attributes| TaskAttributes::parse(&attributes).ok()),
+        })
+    }
 }
 
 impl Client {
@@ -106,37 +157,29 @@ impl Client {
         &self,
         workspace: &WorkspaceSid,
         task_queue: &TaskQueueSid,
-    ) -> Result<Vec<PendingTask>, RestError> {
-        #[derive(Deserialize)]
-        struct Listed {
-            sid: TaskSid,
-            account_sid: AccountSid,
-            #[serde(default)]
-            attributes: Option<String>,
-            #[serde(default)]
-            workflow_sid: Option<WorkflowSid>,
-            #[serde(default)]
-            task_queue_entered_date: Option<Timestamp>,
-            date_created: Timestamp,
-        }
+    ) -> Result<Listed<Task>, RestError> {
+        let wanted = format!("TaskQueueSid={task_queue}&AssignmentStatus=pending");
+        self.tasks(workspace, &wanted).await
+    }
+
+    /// The tasks of a workspace that have not ended, oldest first.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn open_tasks(&self, workspace: &WorkspaceSid) -> Result<Listed<Task>, RestError> {
+        self.tasks(workspace, "AssignmentStatus=pending,reserved,assigned")
+            .await
+    }
+
+    async fn tasks(
+        &self,
+        workspace: &WorkspaceSid,
+        wanted: &str,
+    ) -> Result<Listed<Task>, RestError> {
         let first = format!(
-            "/v1/Workspaces/{workspace}/Tasks?TaskQueueSid={task_queue}\
-             &AssignmentStatus=pending&Ordering=DateCreated%3Aasc&PageSize=1000"
+            "/v1/Workspaces/{workspace}/Tasks?{wanted}&Ordering=DateCreated%3Aasc&PageSize=1000"
         );
-        let tasks: Vec<Listed> = self
-            .list(Endpoint::ListTasks, Product::Taskrouter, first, "tasks")
-            .await?;
-        Ok(tasks
-            .into_iter()
-            .map(|task| PendingTask {
-                sid: task.sid,
-                account_sid: task.account_sid,
-                call_sid: task
-                    .attributes
-                    .and_then(|attributes| call_sid(&attributes).ok().flatten()),
-                workflow_sid: task.workflow_sid,
-                entered_at: task.task_queue_entered_date.unwrap_or(task.date_created),
-            })
-            .collect())
+        self.list_readable(Endpoint::ListTasks, Product::Taskrouter, first, "tasks")
+            .await
     }
 }
