@@ -36,7 +36,10 @@ struct Redirector {
 
 impl Redirector {
     async fn start(broken: &Broken, prefix: &str) -> Self {
-        let queue = broken.open(prefix, LIMIT).await;
+        Self::of(broken.open(prefix, LIMIT).await)
+    }
+
+    fn of(queue: Arc<AmqpQueue>) -> Self {
         let recorder = Arc::new(Recorder::default());
         let log = queue.intents(recorder.clone());
         Self {
@@ -267,6 +270,43 @@ async fn a_log_of_many_segments_has_no_gap() {
         .hears(Logged::Intent(intent(end)))
         .await;
     assert!(redirectors[0].recorder.numbers() == redirectors[1].recorder.numbers());
+}
+
+/// Asked for what came in a time in which nothing came, the broker looks where the log ends, and begins
+/// there a moment later: what came in between, it would never send.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_that_begin_while_a_new_log_fills_miss_nothing() {
+    let broken = Broken::node().await;
+    let url = broken.node.url();
+    let operator = lapin::Connection::connect(&url, lapin::ConnectionProperties::default());
+    let operator = operator.await.unwrap();
+    join_all((0..4).map(async |lane| {
+        let channel = operator.create_channel().await.unwrap();
+        for round in 0..25 {
+            let prefix = format!("fills{lane}-{round}");
+            // Opened one after the other: RabbitMQ 3 takes a connection down that publishes to a
+            // stream while that is being made.
+            let queues = [
+                broken.open(&prefix, LIMIT).await,
+                broken.open(&prefix, LIMIT).await,
+            ];
+            let redirectors = queues.map(Redirector::of);
+            let appends = (0..200_u128).map(|number| {
+                let redirector = &redirectors[usize::try_from(number % 2).unwrap()];
+                redirector.log.append(intent(number))
+            });
+            join_all(appends).await.into_iter().for_each(Result::unwrap);
+            for redirector in redirectors {
+                redirector.queue.close().await;
+            }
+            for queue in ["redirect", "dead", "intents"] {
+                let options = lapin::options::QueueDeleteOptions::default();
+                let queue = format!("{prefix}.{queue}");
+                channel.queue_delete(queue.into(), options).await.unwrap();
+            }
+        }
+    }))
+    .await;
 }
 
 /// RabbitMQ 3 tells nobody that a stream was deleted when it is declared again at once.
