@@ -20,6 +20,7 @@ fn form(changes: &[(&str, Option<&str>)]) -> String {
         ("WorkspaceSid", "WS00000000000000000000000000000001"),
         ("WorkspaceName", "Flex Task Assignment"),
         ("TaskSid", "WT00000000000000000000000000000001"),
+        ("TaskAge", "20"),
         ("TaskAssignmentStatus", "pending"),
         ("TaskAttributes", &attributes),
         ("TaskQueueSid", TASK_QUEUE),
@@ -81,6 +82,8 @@ fn a_callback_is_read_whatever_else_it_carries() {
     assert_eq!(event.attributes.call_sid.unwrap().as_str(), CALL);
     assert_eq!(event.task_queue_sid.unwrap().as_str(), TASK_QUEUE);
     assert_eq!(event.timestamp.unwrap().as_millisecond(), 1_692_816_604_478);
+    let created = event.task_created_at.unwrap();
+    assert_eq!(created.as_millisecond(), 1_692_816_584_478);
 }
 
 #[test]
