@@ -75,13 +75,9 @@ impl Database {
         connection.busy_handler(Some(wait_while_busy))?;
         connection.set_prepared_statement_cache_capacity(64);
 
-        let new = match identity(&connection)? {
-            (APPLICATION_ID, SCHEMA_VERSION) => false,
-            (0, 0) if is_empty(&connection)? => true,
-            (APPLICATION_ID, version) => return Err(OpenError::OtherVersion(version)),
-            _ => return Err(OpenError::Foreign),
-        };
-        if new {
+        // In a transaction: another process may be making the file at this moment.
+        let contents = Contents::of(&connection.transaction()?)?;
+        if contents == Contents::Nothing {
             connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         }
         let journal: String =
@@ -89,7 +85,7 @@ impl Database {
         if journal != "wal" {
             return Err(OpenError::NoSharedMemory);
         }
-        if new {
+        if contents == Contents::Nothing {
             create(&mut connection)?;
         }
         connection.pragma_update(None, "journal_size_limit", LOG_SIZE_LIMIT)?;
@@ -167,28 +163,44 @@ fn wait_while_busy(waits: i32) -> bool {
     u128::from(waits.unsigned_abs()) * BUSY_STEP.as_millis() < BUSY.as_millis()
 }
 
-fn identity(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
-    Ok((pragma("application_id")?, pragma("user_version")?))
+/// What is in a file that we may work with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Contents {
+    /// A queue of this version.
+    Queue,
+    Nothing,
 }
 
-fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row(
+impl Contents {
+    /// Several reads, which only a transaction makes one.
+    fn of(file: &Transaction<'_>) -> Result<Self, OpenError> {
+        let pragma = |name| file.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+        match (pragma("application_id")?, pragma("user_version")?) {
+            (APPLICATION_ID, SCHEMA_VERSION) => Ok(Self::Queue),
+            (APPLICATION_ID, version) => Err(OpenError::OtherVersion(version)),
+            (0, 0) if is_empty(file)? => Ok(Self::Nothing),
+            _ => Err(OpenError::Foreign),
+        }
+    }
+}
+
+fn is_empty(file: &Transaction<'_>) -> rusqlite::Result<bool> {
+    file.query_row(
         "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)",
         [],
         |row| row.get(0),
     )
 }
 
-fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+fn create(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
-    if identity(&transaction)? == (0, 0) {
+    if Contents::of(&transaction)? == Contents::Nothing {
         transaction.execute_batch(SCHEMA)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
-    transaction.commit()
+    Ok(transaction.commit()?)
 }
 
 enum OpenError {
