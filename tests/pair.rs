@@ -98,7 +98,11 @@ async fn a_caller_who_hung_up_is_no_error() {
 #[tokio::test]
 async fn an_answer_that_was_lost_redirects_nobody_twice() {
     for loss in [Loss::Reset, Loss::Close] {
-        let stack = Stack::start(Backend::Sqlite, StackOptions::default()).await;
+        let options = StackOptions {
+            settings: vec![("TWILIO_LATE", "1s".to_owned())],
+            ..StackOptions::default()
+        };
+        let stack = Stack::start(Backend::Sqlite, options).await;
         stack
             .simulator
             .faults()

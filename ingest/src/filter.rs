@@ -14,6 +14,8 @@ pub(crate) enum Ignored {
     OtherTaskQueue,
     /// A task that stands for no call: a chat, say.
     NoCall,
+    /// The call is in a conference, or is being transferred: the caller is with somebody.
+    InConference,
     /// The task ended in a way that leaves nobody waiting, or no plan rescues its caller.
     NotStranded,
 }
@@ -24,6 +26,7 @@ impl Ignored {
             Self::OtherType => "an event of another type",
             Self::OtherTaskQueue => "not a placeholder task queue",
             Self::NoCall => "the task stands for no call",
+            Self::InConference => "the call is in a conference or a transfer",
             Self::NotStranded => "the end of the task leaves nobody waiting",
         }
     }
@@ -59,23 +62,29 @@ pub(crate) fn redirect_request(
             Source::Rescue,
         ),
     };
+    if event.attributes.in_conference {
+        return Err(Ignored::InConference);
+    }
     Ok(RedirectRequest {
         event_sid: event.sid,
         account_sid: event.account_sid,
         workspace_sid: event.workspace_sid,
         task_sid: event.task_sid,
-        call_sid: event.call_sid.ok_or(Ignored::NoCall)?,
+        call_sid: event.attributes.call_sid.ok_or(Ignored::NoCall)?,
         task_queue_sid: plan.task_queue_sid,
         workflow_sid: event.workflow_sid,
-        // A clock of ours that is behind must not make the event one of the future.
-        entered_at: event.timestamp.unwrap_or(now).min(now),
+        entered_at: event.timestamp.unwrap_or(now),
         source,
+        verify: event.timestamp.is_none()
+            || (event.event_type == EventType::TaskQueueEntered && !event.is_pending),
         requeued_at: None,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use twilio::TaskAttributes;
+
     use super::*;
 
     const PLACEHOLDER: &str = "WQ00000000000000000000000000000001";
@@ -106,7 +115,11 @@ mod tests {
             account_sid: sid("AC").parse().unwrap(),
             workspace_sid: sid("WS").parse().unwrap(),
             task_sid: sid("WT").parse().unwrap(),
-            call_sid: Some(sid("CA").parse().unwrap()),
+            attributes: TaskAttributes {
+                call_sid: Some(sid("CA").parse().unwrap()),
+                in_conference: false,
+            },
+            is_pending: true,
             task_queue_sid: task_queue.map(|sid| sid.parse().unwrap()),
             workflow_sid: None,
             timestamp: None,
@@ -131,7 +144,7 @@ mod tests {
         let entered = event(EventType::TaskQueueEntered, Some(other));
         assert_eq!(ask(&entered), Err(Ignored::OtherTaskQueue));
         let mut chat = event(EventType::TaskQueueEntered, Some(PLACEHOLDER));
-        chat.call_sid = None;
+        chat.attributes.call_sid = None;
         assert_eq!(ask(&chat), Err(Ignored::NoCall));
     }
 
@@ -150,11 +163,36 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_the_future_counts_as_of_now() {
+    fn an_event_counts_from_when_twilio_says_whatever_our_clock_says() {
         let now = Timestamp::now();
         let mut entered = event(EventType::TaskQueueEntered, Some(PLACEHOLDER));
-        entered.timestamp = Some(now + std::time::Duration::from_secs(3600));
+        let said = now + std::time::Duration::from_secs(3600);
+        entered.timestamp = Some(said);
         let request = redirect_request(&entered, Source::Callback, &plans(), now).unwrap();
-        assert_eq!(request.entered_at, now);
+        assert_eq!((request.entered_at, request.verify), (said, false));
+    }
+
+    #[test]
+    fn an_event_that_leaves_doubt_is_to_be_verified() {
+        let now = Timestamp::now();
+        let ask = |event| redirect_request(&event, Source::Callback, &plans(), now);
+        let entered = || TaskRouterEvent {
+            timestamp: Some(now),
+            ..event(EventType::TaskQueueEntered, Some(PLACEHOLDER))
+        };
+        assert!(!ask(entered()).unwrap().verify);
+        let without_time = TaskRouterEvent {
+            timestamp: None,
+            ..entered()
+        };
+        assert!(ask(without_time).unwrap().verify);
+        let reserved = TaskRouterEvent {
+            is_pending: false,
+            ..entered()
+        };
+        assert!(ask(reserved).unwrap().verify);
+        let mut in_conference = entered();
+        in_conference.attributes.in_conference = true;
+        assert_eq!(ask(in_conference), Err(Ignored::InConference));
     }
 }

@@ -1,10 +1,10 @@
 //! Making a request durable: on the queue or, while that is away, in the spool.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use queue::{Health, Message, PublishError, Queue};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::metrics::Metrics;
 use crate::outcome::Outcome;

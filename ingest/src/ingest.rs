@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use jiff::Timestamp;
-use queue::sqlite::SqliteQueue;
+use clock::Clock;
 use queue::{Message, PublishError, Queue, Source, TraceParent};
 use service::settings::TwilioSettings;
 use service::{Host, Plans, telemetry};
+use tokio::time::Instant;
 use tracing::Instrument;
 use twilio::{AccountSid, SignatureVerifier, SignedUrl, TaskRouterEvent, TaskSid};
 
@@ -19,7 +19,7 @@ use crate::outcome::Outcome;
 use crate::settings::IngestSettings;
 use crate::spool;
 
-/// How many tasks without a call are remembered, to warn of each once.
+/// How many tasks without a waiting caller are remembered, to warn of each once.
 const MAX_WARNED: usize = 1024;
 
 pub(crate) const EVENTS_PATH: &str = "/taskrouter/events";
@@ -35,8 +35,9 @@ pub struct Ingest {
     pub(crate) plans: Plans,
     pub(crate) metrics: Metrics,
     account: AccountSid,
+    clock: Clock,
     pub(crate) hand_over: HandOver,
-    pub(crate) spool: Option<Arc<SqliteQueue>>,
+    pub(crate) spool: Option<Arc<dyn Queue>>,
     pub(crate) stop_timeout: Duration,
     warned: Mutex<HashSet<TaskSid>>,
 }
@@ -54,23 +55,43 @@ impl Ingest {
         verifier: SignatureVerifier,
         plans: Plans,
     ) -> anyhow::Result<Self> {
-        let metrics = Metrics::register(&mut host.registry);
         let spool = match &settings.spool {
             Some(spool) if !host.queue_is_embedded => Some(spool::open(spool).await?),
             _ => None,
         };
+        Ok(Self::with_spool(
+            host,
+            settings,
+            twilio.account_sid,
+            verifier,
+            plans,
+            spool,
+        ))
+    }
+
+    /// A service with a spool that is open already, or none.
+    pub fn with_spool(
+        host: &mut Host,
+        settings: &IngestSettings,
+        account: AccountSid,
+        verifier: SignatureVerifier,
+        plans: Plans,
+        spool: Option<Arc<dyn Queue>>,
+    ) -> Self {
+        let metrics = Metrics::register(&mut host.registry);
         match &spool {
             Some(spool) => host.check(spool::readiness(&host.queue, spool)),
             None => host.check_queue(),
         }
         let url = |path| SignedUrl::new(&settings.public_url.join(path));
-        Ok(Self {
+        Self {
             verifier,
             events_url: url(EVENTS_PATH),
             event_stream_url: url(EVENT_STREAM_PATH),
             twiml_url: url(TWIML_PATH),
             plans,
-            account: twilio.account_sid,
+            account,
+            clock: host.clock.clone(),
             hand_over: HandOver {
                 queue: host.queue.clone(),
                 spool: spool.clone().map(|spool| spool as Arc<dyn Queue>),
@@ -81,7 +102,7 @@ impl Ingest {
             spool,
             stop_timeout: settings.stop_timeout,
             warned: Mutex::default(),
-        })
+        }
     }
 
     /// Takes one event of Twilio's.
@@ -90,11 +111,11 @@ impl Ingest {
             tracing::warn!(account_sid = %event.account_sid, "an event of another account was refused");
             return Outcome::ForeignAccount;
         }
-        let request = match redirect_request(event, source, &self.plans, Timestamp::now()) {
+        let request = match redirect_request(event, source, &self.plans, self.clock.now()) {
             Ok(request) => request,
             Err(why) => {
-                if why == Ignored::NoCall {
-                    self.warn_once(event);
+                if matches!(why, Ignored::NoCall | Ignored::InConference) {
+                    self.warn_once(event, why);
                 }
                 return Outcome::Ignored(why);
             }
@@ -148,7 +169,7 @@ impl Ingest {
         outcome
     }
 
-    fn warn_once(&self, event: &TaskRouterEvent) {
+    fn warn_once(&self, event: &TaskRouterEvent, why: Ignored) {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.len() >= MAX_WARNED {
             warned.clear();
@@ -157,13 +178,14 @@ impl Ingest {
             tracing::warn!(
                 event_sid = %event.sid,
                 task_sid = %event.task_sid,
-                "a task without a call entered a placeholder task queue: nothing to redirect; \
-                 keep other channels out of that queue by the workflow's filters"
+                why = why.as_str(),
+                "a task that stands for no waiting caller entered a placeholder task queue: left \
+                 alone; keep such tasks out of that queue by the workflow's filters"
             );
         }
     }
 }
 
 fn random_traceparent() -> TraceParent {
-    TraceParent::new(rand::random::<u128>() | 1, rand::random::<u64>() | 1, true)
+    TraceParent::new(fastrand::u128(1..), fastrand::u64(1..), true)
 }

@@ -59,6 +59,7 @@ impl Outcome {
             Self::Ignored(Ignored::OtherType) => OutcomeLabel::OtherType,
             Self::Ignored(Ignored::OtherTaskQueue) => OutcomeLabel::OtherTaskQueue,
             Self::Ignored(Ignored::NoCall) => OutcomeLabel::NoCall,
+            Self::Ignored(Ignored::InConference) => OutcomeLabel::InConference,
             Self::Ignored(Ignored::NotStranded) => OutcomeLabel::NotStranded,
             Self::Forged(_) => OutcomeLabel::Forged,
             Self::ForeignAccount => OutcomeLabel::ForeignAccount,
@@ -112,6 +113,7 @@ pub(crate) enum OutcomeLabel {
     OtherType,
     OtherTaskQueue,
     NoCall,
+    InConference,
     NotStranded,
     Forged,
     ForeignAccount,
@@ -120,12 +122,13 @@ pub(crate) enum OutcomeLabel {
 }
 
 impl OutcomeLabel {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Queued,
         Self::Spooled,
         Self::OtherType,
         Self::OtherTaskQueue,
         Self::NoCall,
+        Self::InConference,
         Self::NotStranded,
         Self::Forged,
         Self::ForeignAccount,
@@ -140,6 +143,7 @@ impl OutcomeLabel {
             Self::OtherType => "other_type",
             Self::OtherTaskQueue => "other_task_queue",
             Self::NoCall => "no_call",
+            Self::InConference => "in_conference",
             Self::NotStranded => "not_stranded",
             Self::Forged => "forged",
             Self::ForeignAccount => "foreign_account",

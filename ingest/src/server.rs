@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use queue::Queue;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -21,25 +20,9 @@ const MAX_FORM_BYTES: usize = 256 * 1024;
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
 impl Ingest {
-    /// Serves on `listener` until `stop` is cancelled, then finishes the callbacks under way,
-    /// within the stop timeout.
-    ///
-    /// # Errors
-    /// The listener fails.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
-        let stop_timeout = self.stop_timeout;
-        tracing::info!(listen = %listener.local_addr()?, url = ?self.events_url, "ingest is up");
-        let draining = self.spool.clone().map(|spool| {
-            let queue = self.hand_over.queue.clone();
-            let drain = spool::drain(spool, queue, self.metrics.clone(), stop.clone());
-            tokio::spawn(async move {
-                if let Err(error) = drain.await {
-                    tracing::error!(%error, "the spool is drained no more");
-                }
-            })
-        });
-        let spool = self.spool.clone();
-        let router = Router::new()
+    /// The service's routes, to be served by whoever has a listener.
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new()
             .route(
                 EVENT_STREAM_PATH,
                 post(handlers::event_stream).layer(DefaultBodyLimit::max(MAX_BATCH_BYTES)),
@@ -50,25 +33,45 @@ impl Ingest {
                 get(handlers::redirect_twiml).post(handlers::redirect_twiml),
             )
             .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
-            .with_state(Arc::new(self));
+            .with_state(Arc::clone(self))
+    }
+
+    /// Moves what is in the spool to the queue, until `stop` is cancelled.
+    pub async fn drain_spool(self: Arc<Self>, stop: CancellationToken) {
+        if let Some(spool) = self.spool.clone() {
+            let queue = Arc::clone(&self.hand_over.queue);
+            let drained = spool::drain(spool, queue, self.metrics.clone(), stop).await;
+            if let Err(error) = drained {
+                tracing::error!(%error, "the spool is drained no more");
+            }
+        }
+    }
+
+    /// Serves on `listener` until `stop` is cancelled, then finishes the callbacks under way,
+    /// within the stop timeout.
+    ///
+    /// # Errors
+    /// The listener fails.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+        let ingest = Arc::new(self);
+        tracing::info!(listen = %listener.local_addr()?, url = ?ingest.events_url, "ingest is up");
+        let draining = tokio::spawn(Arc::clone(&ingest).drain_spool(stop.clone()));
         let stopping = stop.clone();
-        let served = axum::serve(listener, router)
+        let served = axum::serve(listener, ingest.router())
             .with_graceful_shutdown(async move { stopping.cancelled().await })
             .into_future();
         let ended = tokio::select! {
             ended = served => ended,
             () = async {
                 stop.cancelled().await;
-                tokio::time::sleep(stop_timeout).await;
+                tokio::time::sleep(ingest.stop_timeout).await;
             } => {
                 tracing::warn!("callbacks still under way were cut off by the stop timeout");
                 Ok(())
             }
         };
-        if let Some(draining) = draining {
-            draining.abort();
-        }
-        if let Some(spool) = spool {
+        draining.abort();
+        if let Some(spool) = &ingest.spool {
             spool.close().await;
         }
         ended

@@ -36,7 +36,7 @@ const RETRY: Policy = match Policy::new(Duration::from_millis(100), Duration::fr
 ///
 /// # Errors
 /// The file can't be used.
-pub(crate) async fn open(settings: &SpoolSettings) -> anyhow::Result<Arc<SqliteQueue>> {
+pub(crate) async fn open(settings: &SpoolSettings) -> anyhow::Result<Arc<dyn Queue>> {
     let options = Options {
         max_length: Some(settings.max_length),
         // A request that waits out an outage is none that kills its consumer.
@@ -55,7 +55,7 @@ pub(crate) async fn open(settings: &SpoolSettings) -> anyhow::Result<Arc<SqliteQ
 /// # Errors
 /// The spool can't be read any more.
 pub(crate) async fn drain(
-    spool: Arc<SqliteQueue>,
+    spool: Arc<dyn Queue>,
     queue: Arc<dyn Queue>,
     metrics: Metrics,
     stop: CancellationToken,
@@ -65,9 +65,10 @@ pub(crate) async fn drain(
     let mut read_depth = tokio::time::interval(READ_DEPTH);
     loop {
         let batch = tokio::select! {
+            biased;
             () = stop.cancelled() => return Ok(()),
             _ = read_depth.tick() => {
-                watch(&spool, &metrics).await;
+                watch(&*spool, &metrics).await;
                 continue;
             }
             batch = next_batch(&mut *consumer) => batch?,
@@ -82,7 +83,7 @@ pub(crate) async fn drain(
         let pause = tokio::time::sleep(delays.next_delay());
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = pause => watch(&spool, &metrics).await,
+            () = pause => watch(&*spool, &metrics).await,
         }
     }
 }
@@ -127,10 +128,10 @@ async fn hand_on(delivery: Delivery, queue: &dyn Queue) -> bool {
     }
 }
 
-async fn watch(spool: &SqliteQueue, metrics: &Metrics) {
-    if let (Ok(stats), Ok(oldest)) = (spool.stats().await, spool.oldest().await) {
+async fn watch(spool: &dyn Queue, metrics: &Metrics) {
+    if let Ok(stats) = spool.stats().await {
         let depth = stats.ready + stats.leased.unwrap_or(0);
-        let age = oldest.map_or(Duration::ZERO, |oldest| {
+        let age = stats.oldest.map_or(Duration::ZERO, |oldest| {
             Duration::try_from(Timestamp::now().duration_since(oldest)).unwrap_or_default()
         });
         metrics.spool(depth, age);
@@ -138,7 +139,7 @@ async fn watch(spool: &SqliteQueue, metrics: &Metrics) {
 }
 
 /// Ready while the queue can be used; degraded while only the spool can.
-pub(crate) fn readiness(queue: &Arc<dyn Queue>, spool: &Arc<SqliteQueue>) -> ReadinessCheck {
+pub(crate) fn readiness(queue: &Arc<dyn Queue>, spool: &Arc<dyn Queue>) -> ReadinessCheck {
     let (queue, spool) = (Arc::clone(queue), Arc::clone(spool));
     Arc::new(move || match (queue.health(), spool.health()) {
         (Health::Up, Health::Up) => Readiness::Ready,

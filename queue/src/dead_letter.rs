@@ -25,18 +25,21 @@ pub enum Reason {
     Undecodable,
     /// It was delivered again and again without an outcome: it may kill its consumer.
     DeliveryLimit,
+    /// Its consumers panicked over it again and again.
+    Panicked,
     /// Put there by something else, under this name.
     Other(String),
 }
 
 impl Reason {
     /// All that a redirector gives; the delivery limit is the queue's own.
-    pub const OURS: [Self; 5] = [
+    pub const OURS: [Self; 6] = [
         Self::Expired,
         Self::NoPlan,
         Self::Refused,
         Self::Unauthorized,
         Self::Undecodable,
+        Self::Panicked,
     ];
 
     /// The name that metrics, headers and the command line use.
@@ -48,6 +51,7 @@ impl Reason {
             Self::Unauthorized => "unauthorized",
             Self::Undecodable => "undecodable",
             Self::DeliveryLimit => "delivery_limit",
+            Self::Panicked => "panicked",
             Self::Other(name) => name,
         }
     }
@@ -62,6 +66,7 @@ impl From<&str> for Reason {
             "unauthorized" => Self::Unauthorized,
             "undecodable" => Self::Undecodable,
             "delivery_limit" => Self::DeliveryLimit,
+            "panicked" => Self::Panicked,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -144,7 +149,7 @@ impl DeadLetter {
     }
 
     /// The message that a replay at `now` puts on the queue: a request is marked with the time,
-    /// what can't be understood goes back as it was.
+    /// what can't be understood goes back as it was. Panics are counted from zero again.
     pub fn replayed(&self, now: Timestamp) -> RawMessage {
         match self.request() {
             Some(request) => Message {
@@ -155,7 +160,10 @@ impl DeadLetter {
                 traceparent: self.message.traceparent.clone(),
             }
             .encode(),
-            None => self.message.clone(),
+            None => RawMessage {
+                panics: 0,
+                ..self.message.clone()
+            },
         }
     }
 }
@@ -202,6 +210,7 @@ mod tests {
             kind: None,
             body: body.to_vec(),
             traceparent: None,
+            panics: 0,
         }
     }
 

@@ -27,24 +27,29 @@ pub struct Intent {
 pub enum Logged {
     /// The next entry.
     Intent(Intent),
-    /// Entries may be missing here: the log shrank, was made anew, or skipped some.
+    /// Entries may be missing here: the log shrank, was made anew, skipped some, or holds one that
+    /// this version can't read. What was told before may be told again after it.
     Gap,
 }
 
-/// Is told what the log holds, each entry once, in the log's order.
+/// Is told what the log holds, each entry once between two gaps, in the log's order.
 pub trait IntentReader: Send + Sync {
     /// Takes what comes next. Called by whatever reads the log, so it must be quick.
     fn read(&self, logged: Logged);
 }
 
-/// The log, as one process writes it. It is read for as long as this lives, through losses of the
-/// connection.
+/// The log, as one reader sees it and writes to it. It is read for as long as this lives, through
+/// losses of the connection: within a second or so of each append, and at the latest before an
+/// append of one's own returns.
 #[async_trait]
 pub trait IntentLog: Send + Sync {
     /// Returns once the intent is durable and the reader was told everything up to this very entry,
-    /// itself included. A future that is dropped may have appended or not.
+    /// itself included. Many may be under way at once. A future that is dropped may have appended
+    /// or not.
     ///
     /// # Errors
-    /// It is not known to be in the log, or could not be read back in time.
+    /// It is not known to be in the log, or was not read back within
+    /// [`Options::publish_timeout`](crate::Options::publish_timeout). It may be there, or come
+    /// there yet.
     async fn append(&self, intent: Intent) -> Result<(), QueueError>;
 }

@@ -7,6 +7,8 @@ pub mod amqp;
 mod dead_letter;
 mod error;
 mod intents;
+#[cfg(feature = "memory")]
+pub mod memory;
 mod message;
 mod request;
 pub mod sqlite;

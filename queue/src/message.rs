@@ -37,6 +37,7 @@ impl Message {
             kind: Some(REDIRECT_V1.to_owned()),
             body: serde_json::to_vec(&self.request).unwrap_or_default(),
             traceparent: self.traceparent.clone(),
+            panics: 0,
         }
     }
 }
@@ -52,9 +53,20 @@ pub struct RawMessage {
     pub body: Vec<u8>,
     /// The trace context header, if there is a valid one.
     pub traceparent: Option<TraceParent>,
+    /// How many consumers panicked over it, as [`Delivery::panicked`](crate::Delivery::panicked)
+    /// counts them.
+    pub panics: u32,
 }
 
 impl RawMessage {
+    /// The message as it comes again after a consumer panicked over it.
+    pub(crate) fn after_panic(&self) -> Self {
+        Self {
+            panics: self.panics.saturating_add(1),
+            ..self.clone()
+        }
+    }
+
     /// Reads the request.
     ///
     /// # Errors
@@ -176,6 +188,7 @@ mod tests {
             kind: kind.map(str::to_owned),
             body,
             traceparent: None,
+            panics: 0,
         }
     }
 

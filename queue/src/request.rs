@@ -27,14 +27,17 @@ pub struct RedirectRequest {
     pub entered_at: Timestamp,
     /// How we learnt of it.
     pub source: Source,
+    /// Whether the event itself leaves doubt that its task waits: it says so, or when it happened
+    /// can't be read. Twilio is then asked for the task, however new the request is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub verify: bool,
     /// When the request was put on the queue anew, by an operator's replay or by the sweep, if it
     /// was: the deadline counts from then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requeued_at: Option<Timestamp>,
 }
 
-/// How a request came about. All but a live callback may be late or stale, so the redirector asks
-/// Twilio whether the caller still waits before it acts on one.
+/// How a request came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -55,9 +58,11 @@ impl RedirectRequest {
             .map_or(self.entered_at, |replayed| replayed.max(self.entered_at))
     }
 
-    /// Whether the request is a live callback's own, as opposed to one that comes late by nature.
+    /// Whether the request is that of an event which says that its caller waits, and when.
     pub fn is_live(&self) -> bool {
-        self.source == Source::Callback && self.requeued_at.is_none()
+        matches!(self.source, Source::Callback | Source::EventStream)
+            && self.requeued_at.is_none()
+            && !self.verify
     }
 }
 
@@ -100,6 +105,7 @@ pub(crate) mod arbitrary {
             workflow_sid in prop::option::of(sids("WW")),
             entered_at in times(),
             source in sources(),
+            verify: bool,
             requeued_at in prop::option::of(times()),
         ) -> RedirectRequest {
             RedirectRequest {
@@ -112,6 +118,7 @@ pub(crate) mod arbitrary {
                 workflow_sid,
                 entered_at,
                 source,
+                verify,
                 requeued_at,
             }
         }
@@ -165,17 +172,20 @@ mod tests {
     }
 
     #[test]
-    fn only_a_live_callback_is_live() {
-        assert!(on_the_wire().is_live());
-        for source in [Source::EventStream, Source::Sweep, Source::Rescue] {
-            assert!(
-                !RedirectRequest {
-                    source,
-                    ..on_the_wire()
-                }
-                .is_live()
-            );
-        }
+    fn only_an_event_that_leaves_no_doubt_is_live() {
+        let from = |source| RedirectRequest {
+            source,
+            ..on_the_wire()
+        };
+        assert!(from(Source::Callback).is_live());
+        assert!(from(Source::EventStream).is_live());
+        assert!(!from(Source::Sweep).is_live());
+        assert!(!from(Source::Rescue).is_live());
+        let in_doubt = RedirectRequest {
+            verify: true,
+            ..on_the_wire()
+        };
+        assert!(!in_doubt.is_live());
         let requeued_at = Some(on_the_wire().entered_at);
         assert!(
             !RedirectRequest {

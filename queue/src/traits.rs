@@ -1,10 +1,13 @@
 //! What every backend does. The conformance suite in `tests/` holds each to the same semantics.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    Cause, DeadLetter, DeadLetterId, Filter, Message, PublishError, QueueError, RawMessage,
+    Cause, DeadLetter, DeadLetterId, Filter, IntentLog, IntentReader, Message, PublishError,
+    QueueError, RawMessage,
 };
 
 /// Takes requests, durably.
@@ -75,6 +78,9 @@ pub struct Stats {
     pub consumers: u64,
     /// Dead letters.
     pub dead: u64,
+    /// When the message was published that waits for the longest time, leased or not, where the
+    /// backend can tell.
+    pub oldest: Option<Timestamp>,
 }
 
 /// Whether the queue can be used now.
@@ -103,6 +109,11 @@ pub trait Queue: Publish + DeadLetters {
     /// The queue can't be asked now.
     async fn try_lease(&self, name: &str) -> Result<Option<Box<dyn Lease>>, QueueError>;
 
+    /// The log of intents, read by `reader` from now on: first what was appended in the past
+    /// [`READ_BACK`](crate::READ_BACK) at least, then whatever follows. Each has its own place in
+    /// the log. A broker that is away is waited for.
+    fn intents(&self, reader: Arc<dyn IntentReader>) -> Arc<dyn IntentLog>;
+
     /// How the queue stands now.
     ///
     /// # Errors
@@ -116,13 +127,14 @@ pub trait Queue: Publish + DeadLetters {
     async fn close(&self);
 }
 
-/// One message, leased to this consumer until it is settled. Dropped unsettled, it is released.
+/// One message, leased to this consumer until it is settled. Dropped unsettled, it goes back as if
+/// its consumer had died.
 pub struct Delivery {
     /// What was delivered.
     pub message: RawMessage,
     /// Whether it was delivered before: somebody may have acted on it.
     pub redelivered: bool,
-    /// How many times it was delivered before, where the backend counts.
+    /// How many times it was delivered before, of those that count.
     pub delivery_count: u32,
     settle: Option<Box<dyn Settle>>,
 }
@@ -169,7 +181,23 @@ impl Delivery {
         }
     }
 
-    /// Back to the queue at once, for any consumer, flagged redelivered.
+    /// Its consumer panicked over it: to the end of the queue with [`RawMessage::panics`] one more,
+    /// durable there before this delivery is gone, and not flagged redelivered. What counts
+    /// deliveries counts other things as well, such as connections lost; and RabbitMQ 4.3 no longer
+    /// counts a message that is given back.
+    ///
+    /// # Errors
+    /// It could not be published again; it is released.
+    pub async fn panicked(mut self) -> Result<(), QueueError> {
+        match self.settle.take() {
+            Some(settle) => settle.panicked(&self.message).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Back to the queue at once, for any consumer, flagged redelivered: an orderly return, which
+    /// does not count towards the delivery limit where the backend can tell it from a consumer that
+    /// died. RabbitMQ counts it before version 4.3.
     ///
     /// # Errors
     /// The lease was lost before: it goes back anyway.
@@ -207,9 +235,12 @@ pub(crate) trait Settle: Send + Sync {
         died_at: Timestamp,
     ) -> Result<(), QueueError>;
 
+    /// On an error the implementation has released the delivery.
+    async fn panicked(self: Box<Self>, message: &RawMessage) -> Result<(), QueueError>;
+
     async fn release(self: Box<Self>) -> Result<(), QueueError>;
 
-    /// Releases without waiting; called from `Drop`, perhaps outside a runtime.
+    /// Gives back without waiting; called from `Drop`, perhaps outside a runtime.
     fn abandon(self: Box<Self>);
 
     fn is_lost(&self) -> bool;

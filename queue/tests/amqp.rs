@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use lapin::BasicProperties;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use queue::amqp::AmqpQueue;
 use queue::{Options, Queue, RawMessage};
@@ -20,6 +20,9 @@ struct Broker {
 }
 
 impl conformance::Harness for Broker {
+    // Up to RabbitMQ 4.2.
+    const RELEASES_COUNT: bool = true;
+
     async fn fresh() -> Self {
         static STORIES: AtomicU32 = AtomicU32::new(0);
         let story = STORIES.fetch_add(1, Ordering::Relaxed);
@@ -40,17 +43,7 @@ impl conformance::Harness for Broker {
     }
 
     async fn put(&self, message: RawMessage) {
-        let connection = lapin::Connection::connect(
-            &Node::shared().url(),
-            lapin::ConnectionProperties::default(),
-        )
-        .await
-        .unwrap();
-        let channel = connection.create_channel().await.unwrap();
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await
-            .unwrap();
+        let (_connection, channel) = operator().await;
         let mut properties = BasicProperties::default().with_delivery_mode(2);
         if let Some(id) = message.id {
             properties = properties.with_message_id(id.into());
@@ -67,18 +60,48 @@ impl conformance::Harness for Broker {
             properties = properties.with_headers(headers);
         }
         let queue = format!("{}.redirect", self.prefix);
-        let confirm = channel
-            .basic_publish(
-                "".into(),
-                queue.into(),
-                BasicPublishOptions::default(),
-                &message.body,
-                properties,
-            )
+        publish(&channel, &queue, &message.body, properties).await;
+    }
+
+    async fn spoil_intents(&self) {
+        let (_connection, channel) = operator().await;
+        let stream = format!("{}.intents", self.prefix);
+        publish(&channel, &stream, b"hello", BasicProperties::default()).await;
+    }
+
+    async fn lose_intents(&self) {
+        let (_connection, channel) = operator().await;
+        let stream = format!("{}.intents", self.prefix);
+        channel
+            .queue_delete(stream.into(), QueueDeleteOptions::default())
             .await
             .unwrap();
-        assert!(confirm.await.unwrap().is_ack());
     }
+}
+
+/// Somebody else's hands on the broker.
+async fn operator() -> (lapin::Connection, lapin::Channel) {
+    let connection = lapin::Connection::connect(
+        &Node::shared().url(),
+        lapin::ConnectionProperties::default(),
+    )
+    .await
+    .unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .unwrap();
+    (connection, channel)
+}
+
+async fn publish(channel: &lapin::Channel, queue: &str, body: &[u8], properties: BasicProperties) {
+    let options = BasicPublishOptions::default();
+    let confirm = channel
+        .basic_publish("".into(), queue.into(), options, body, properties)
+        .await
+        .unwrap();
+    assert!(confirm.await.unwrap().is_ack());
 }
 
 conformance_tests!(Broker);

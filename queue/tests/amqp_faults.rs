@@ -8,64 +8,19 @@
 )]
 mod conformance;
 
+mod broken;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use conformance::{PATIENCE, message, next, number};
+use broken::{Broken, SOON, until};
+use conformance::{message, next, number};
 use queue::amqp::AmqpQueue;
-use queue::{Health, Options, Publish, PublishError, Queue};
+use queue::{Health, Publish, PublishError, Queue};
 use rabbitmq::Node;
-use tokio::sync::MutexGuard;
 use tokio::task::JoinHandle;
-
-/// Everything is bounded; by what doesn't matter here, since machines differ.
-const SOON: Duration = Duration::from_secs(15);
-
-/// The node of this file, for one test at a time: each of them breaks it.
-struct Broken {
-    node: &'static Node,
-    _alone: MutexGuard<'static, ()>,
-}
-
-impl Broken {
-    async fn node() -> Self {
-        static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-        let alone = ALONE.lock().await;
-        let node = tokio::task::spawn_blocking(Node::shared).await.unwrap();
-        Self {
-            node,
-            _alone: alone,
-        }
-    }
-
-    async fn does(&self, what: impl FnOnce(&Node) + Send + 'static) {
-        let node = self.node;
-        tokio::task::spawn_blocking(move || what(node))
-            .await
-            .unwrap();
-    }
-
-    async fn open(&self, prefix: &str, publish_timeout: Duration) -> Arc<AmqpQueue> {
-        let options = Options {
-            prefix: prefix.to_owned(),
-            publish_timeout,
-            ..Options::default()
-        };
-        let url = self.node.url().parse().unwrap();
-        Arc::new(AmqpQueue::open(&url, options).await.unwrap())
-    }
-}
-
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let waited = tokio::time::timeout(PATIENCE * 2, async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    });
-    assert!(waited.await.is_ok(), "never {what}");
-}
 
 /// Publishers that go on whatever happens, and what the queue confirmed to them.
 #[derive(Default)]
@@ -303,31 +258,15 @@ async fn a_broker_that_is_away_at_the_start_is_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_channel_that_the_broker_closes_is_replaced_on_the_living_connection() {
     let broken = Broken::node().await;
-    // The broker closes the channel of a consumer that keeps a message for too long; a channel
-    // keeps the limits that it was opened with.
     broken
-        .does(|node| {
-            node.ctl(&[
-                "eval",
-                "application:set_env(rabbit, channel_tick_interval, 200), \
-                 application:set_env(rabbit, consumer_timeout, 500).",
-            ]);
-        })
+        .close_channels_after(Duration::from_millis(500))
         .await;
     let queue = broken.open("channel", Duration::from_secs(3)).await;
     let mut consumer = queue.consume(1).await.unwrap();
     queue.publish(&message(1)).await.unwrap();
     let kept = next(&mut consumer).await;
     until("the channel is closed", || kept.is_lost()).await;
-    broken
-        .does(|node| {
-            node.ctl(&[
-                "eval",
-                "application:set_env(rabbit, channel_tick_interval, 60000), \
-                 application:set_env(rabbit, consumer_timeout, 1800000).",
-            ]);
-        })
-        .await;
+    broken.close_channels_after(Duration::from_secs(1800)).await;
 
     let again = next(&mut consumer).await;
     assert!(again.redelivered);

@@ -45,6 +45,24 @@ impl conformance::Harness for SqliteFile {
             )
             .unwrap();
     }
+
+    async fn spoil_intents(&self) {
+        rusqlite::Connection::open(self.path())
+            .unwrap()
+            .execute_batch(
+                "INSERT INTO intents (id, incarnation, call_sid) VALUES (x'07', x'', 'hello')",
+            )
+            .unwrap();
+    }
+
+    async fn lose_intents(&self) {
+        rusqlite::Connection::open(self.path())
+            .unwrap()
+            .execute_batch(
+                "DELETE FROM intents; DELETE FROM sqlite_sequence WHERE name = 'intents'",
+            )
+            .unwrap();
+    }
 }
 
 conformance_tests!(SqliteFile);

@@ -14,18 +14,15 @@ use jiff::Timestamp;
 use queue::sqlite::SqliteQueue;
 use queue::{Consumer, Delivery, Health, Options, Publish, PublishError, Queue, QueueError};
 
-#[path = "conformance/requests.rs"]
-mod requests;
-use requests::{message, number};
+#[allow(
+    dead_code,
+    unused_macros,
+    reason = "for the suite; here its helpers only"
+)]
+mod conformance;
+use conformance::{intents, message, number, options};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-fn options() -> Options {
-    Options {
-        publish_timeout: PATIENCE,
-        ..Options::default()
-    }
-}
 
 async fn open(path: &Path) -> SqliteQueue {
     SqliteQueue::open(path, options()).await.unwrap()
@@ -80,6 +77,52 @@ async fn a_queue_of_another_version_is_refused() {
     let error = refusal(&path).await;
     assert!(matches!(error, QueueError::Mismatch(_)), "{error:?}");
     assert!(error.to_string().contains("version"), "{error}");
+}
+
+/// A file as the first version left it, with one message that was delivered before and one that
+/// was not.
+fn make_first_version(path: &Path) {
+    let first = rusqlite::Connection::open(path).unwrap();
+    first
+        .pragma_update(None, "auto_vacuum", "INCREMENTAL")
+        .unwrap();
+    first
+        .execute_batch(include_str!("../src/sqlite/schema_1.sql"))
+        .unwrap();
+    first
+        .pragma_update(None, "application_id", 0x464c_584f)
+        .unwrap();
+    first.pragma_update(None, "user_version", 1).unwrap();
+    for (number, deliveries) in [(1, 2), (2, 0)] {
+        let raw = message(number).encode();
+        first
+            .execute(
+                "INSERT INTO messages (id, kind, body, published_at, deliveries)
+                 VALUES (?, ?, ?, 0, ?)",
+                (raw.id, raw.kind, raw.body, deliveries),
+            )
+            .unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_of_the_first_version_goes_on_with_all_that_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    make_first_version(&path);
+    // Many at once, as after an upgrade of the whole machine.
+    let queues = join_all((0..6).map(|_| open(&path))).await;
+    let mut consumer = queues[0].consume(10).await.unwrap();
+    for (expected, count) in [(1, 2), (2, 0)] {
+        let delivery = next(&mut consumer).await;
+        assert_eq!(number(&delivery), expected);
+        assert_eq!(delivery.delivery_count, count);
+        assert_eq!(delivery.redelivered, count > 0);
+        delivery.ack().await.unwrap();
+    }
+    let (log, recorder) = intents::log(&(Arc::new(open(&path).await) as Arc<dyn Queue>));
+    log.append(intents::intent(1)).await.unwrap();
+    assert_eq!(recorder.numbers(), [1]);
 }
 
 #[tokio::test]
@@ -150,11 +193,19 @@ async fn a_file_is_judged_by_what_it_is_at_one_moment() {
             let other = rusqlite::Connection::open(path).unwrap();
             other.busy_timeout(PATIENCE).unwrap();
             other.pragma_update(None, "synchronous", "OFF").unwrap();
-            let become_a =
-                |queue: &str| other.execute_batch(&format!("BEGIN IMMEDIATE; {queue} COMMIT"));
+            let pragma = |name| other.pragma_query_value(None, name, |row| row.get(0));
+            let queue: [i32; 2] =
+                ["application_id", "user_version"].map(|name| pragma(name).unwrap());
+            let becomes = |[application, version]: [i32; 2]| {
+                let changes = format!(
+                    "BEGIN IMMEDIATE; PRAGMA application_id = {application}; \
+                     PRAGMA user_version = {version}; COMMIT"
+                );
+                other.execute_batch(&changes).unwrap();
+            };
             while changing.load(Ordering::Relaxed) {
-                become_a("PRAGMA application_id = 1; PRAGMA user_version = 9;").unwrap();
-                become_a("PRAGMA application_id = 0x464c584f; PRAGMA user_version = 1;").unwrap();
+                becomes([1, 9]);
+                becomes(queue);
             }
         }
     });
@@ -237,21 +288,22 @@ async fn one_change_that_fails_by_itself_takes_no_other_with_it() {
 async fn the_age_of_the_oldest_message_can_be_told() {
     let folder = tempfile::tempdir().unwrap();
     let queue = open(&folder.path().join("queue.db")).await;
-    assert_eq!(queue.oldest().await.unwrap(), None);
+    let oldest_of = async || queue.stats().await.unwrap().oldest;
+    assert_eq!(oldest_of().await, None);
     let before = Timestamp::now();
     queue.publish(&message(1)).await.unwrap();
-    let oldest = queue.oldest().await.unwrap().unwrap();
+    let oldest = oldest_of().await.unwrap();
     queue.publish(&message(2)).await.unwrap();
     // Stored to the millisecond.
     assert!(oldest.as_millisecond() >= before.as_millisecond() && oldest <= Timestamp::now());
 
     let mut consumer = queue.consume(2).await.unwrap();
     let first = next(&mut consumer).await;
-    assert_eq!(queue.oldest().await.unwrap(), Some(oldest));
+    assert_eq!(oldest_of().await, Some(oldest));
     first.ack().await.unwrap();
-    assert!(queue.oldest().await.unwrap() >= Some(oldest));
+    assert!(oldest_of().await >= Some(oldest));
     next(&mut consumer).await.ack().await.unwrap();
-    assert_eq!(queue.oldest().await.unwrap(), None);
+    assert_eq!(oldest_of().await, None);
 }
 
 /// It may be frozen, given up, and resumed in the middle of taking messages.

@@ -1,88 +1,127 @@
-//! What an answer of Twilio's means: for the call, and for all calls.
+//! What an answer of Twilio's means: for the call, and for the API.
 //!
 //! The error codes and what they ask for: <https://www.twilio.com/docs/api/errors>.
 
 use std::time::Duration;
 
 use queue::Reason;
-use twilio::rest::RestError;
-
-use crate::gate::Health;
+use twilio::rest::{Refusal, RestError};
 
 /// "Call is not in-progress. Cannot redirect."
 const NOT_IN_PROGRESS: u32 = 21220;
 /// Credentials refused.
 const AUTHENTICATE: u32 = 20003;
+/// After Twilio answered an update with a failure: what the update did shows by then.
+const SHOWS_AFTER: Duration = Duration::from_secs(2);
 
-/// What to do about a failed request for one call.
+/// What a failed update leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trace {
+    /// Nothing: it was never sent, or refused without being carried out.
+    None,
+    /// It is over, and what it did shows after this long.
+    Over(Duration),
+    /// It may still be carried out.
+    Open,
+}
+
+/// What to do after a failed update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The call is over.
-    CallEnded,
-    /// Twilio knows no such call. Now and then it is wrong about that for a moment.
-    NotFound,
+pub(crate) enum Next {
     /// Try again.
     Retry {
-        /// Whether Twilio may have done what was asked, so that it must be asked first.
-        doubt: bool,
-        /// How long Twilio asks to wait.
+        /// What Twilio asks to wait.
         retry_after: Option<Duration>,
         /// The reason of the dead letter, if the deadline passes.
         reason: Reason,
     },
+    /// Twilio says that there is no such call in progress. It is asked what has become of it.
+    Look,
     /// No repetition helps.
     Refused,
 }
 
-/// What `error` means for the call.
-pub(crate) fn verdict(error: &RestError) -> Verdict {
-    let retry = |doubt, retry_after, reason| Verdict::Retry {
-        doubt,
+/// What a failed update leaves open, and what is done next.
+pub(crate) fn failed_update(error: &RestError) -> (Trace, Next) {
+    let retry = |retry_after, reason| Next::Retry {
         retry_after,
         reason,
     };
+    let again = retry(None, Reason::Expired);
     match error {
-        RestError::NotSent(_) => retry(false, None, Reason::Expired),
-        RestError::AnswerLost(_) | RestError::Unreadable(_) => retry(true, None, Reason::Expired),
+        RestError::NotSent(_) => (Trace::None, again),
+        RestError::AnswerLost(_) | RestError::Unreadable(_) => (Trace::Open, again),
         RestError::Refused(refusal) => match (refusal.status, refusal.code) {
-            (_, Some(NOT_IN_PROGRESS)) => Verdict::CallEnded,
-            (401, _) | (_, Some(AUTHENTICATE)) => retry(false, None, Reason::Unauthorized),
-            (404, _) => Verdict::NotFound,
+            (_, Some(NOT_IN_PROGRESS)) | (404, _) => (Trace::None, Next::Look),
+            _ if concerns_account(refusal) => (Trace::None, retry(None, Reason::Unauthorized)),
             // "Never processed and always safe to retry."
-            (429, _) => retry(false, refusal.retry_after, Reason::Expired),
-            (408 | 500.., _) => retry(true, refusal.retry_after, Reason::Expired),
-            _ => Verdict::Refused,
+            (429, _) => (Trace::None, retry(refusal.retry_after, Reason::Expired)),
+            (500 | 503, _) => (
+                Trace::Over(SHOWS_AFTER),
+                retry(refusal.retry_after, Reason::Expired),
+            ),
+            // A gateway in between answered, and knows not what became of the request.
+            (408 | 501.., _) => (Trace::Open, retry(refusal.retry_after, Reason::Expired)),
+            _ => (Trace::None, Next::Refused),
         },
     }
 }
 
-/// What the outcome of a request tells of Twilio as a whole.
-pub(crate) fn health<T>(outcome: &Result<T, RestError>) -> Health {
-    let Err(error) = outcome else {
-        return Health::Sound;
-    };
-    match error {
-        RestError::NotSent(_) | RestError::AnswerLost(_) => Health::Failing,
-        RestError::Unreadable(_) => Health::Sound,
-        RestError::Refused(refusal) => match (refusal.status, refusal.code) {
-            (429, _) => Health::Refusing {
+/// Whether a refusal is of the account or its credentials, not of the one call. Somebody mends
+/// that, and the callers wait.
+fn concerns_account(refusal: &Refusal) -> bool {
+    matches!(refusal.status, 401 | 403) || refusal.code == Some(AUTHENTICATE)
+}
+
+/// How an API took a request, as far as it tells of the API rather than of the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// It did its work, whatever the answer was.
+    Sound,
+    /// It failed, or could not be reached.
+    Failing,
+    /// It will not serve us for now: too many requests, or credentials refused.
+    Refusing {
+        /// How long it asks us to wait.
+        retry_after: Option<Duration>,
+        /// Whether fewer requests at a time would help.
+        too_many: bool,
+    },
+    /// It tells nothing.
+    Unknown,
+}
+
+impl Health {
+    /// What the outcome of a request tells. A call that has failed before (`again`) and fails once
+    /// more is a sick call: a few of them must not hold back everybody else.
+    pub(crate) fn of<T>(outcome: Result<T, &RestError>, again: bool) -> Self {
+        let Err(error) = outcome else {
+            return Self::Sound;
+        };
+        match error {
+            RestError::NotSent(_) => Self::Failing,
+            RestError::AnswerLost(_) if again => Self::Unknown,
+            RestError::AnswerLost(_) => Self::Failing,
+            RestError::Unreadable(_) => Self::Sound,
+            RestError::Refused(refusal) if refusal.status == 429 => Self::Refusing {
                 retry_after: refusal.retry_after,
                 too_many: true,
             },
-            (401, _) | (_, Some(AUTHENTICATE)) => Health::Refusing {
+            RestError::Refused(refusal) if concerns_account(refusal) => Self::Refusing {
                 retry_after: None,
                 too_many: false,
             },
-            (500.., _) => Health::Failing,
-            _ => Health::Sound,
-        },
+            RestError::Refused(refusal) => match refusal.status {
+                500.. if again => Self::Unknown,
+                500.. => Self::Failing,
+                _ => Self::Sound,
+            },
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use twilio::rest::Refusal;
-
     use super::*;
 
     fn refused(status: u16, code: Option<u32>) -> RestError {
@@ -95,54 +134,59 @@ mod tests {
         })
     }
 
-    fn retry(doubt: bool, reason: Reason) -> Verdict {
-        Verdict::Retry {
-            doubt,
-            retry_after: None,
-            reason,
-        }
-    }
-
     #[test]
     fn each_answer_has_its_meaning_for_the_call() {
-        for (error, wanted) in [
-            (refused(400, Some(21220)), Verdict::CallEnded),
-            (refused(404, Some(20404)), Verdict::NotFound),
+        let retry = |reason| Next::Retry {
+            retry_after: None,
+            reason,
+        };
+        let expired = || retry(Reason::Expired);
+        let over = Trace::Over(SHOWS_AFTER);
+        for (error, trace, next) in [
+            (refused(400, Some(21220)), Trace::None, Next::Look),
+            (refused(404, Some(20404)), Trace::None, Next::Look),
             (
                 refused(401, Some(20003)),
-                retry(false, Reason::Unauthorized),
+                Trace::None,
+                retry(Reason::Unauthorized),
             ),
-            (refused(429, Some(20429)), retry(false, Reason::Expired)),
-            (refused(500, Some(20500)), retry(true, Reason::Expired)),
-            (refused(503, None), retry(true, Reason::Expired)),
-            (refused(400, Some(20001)), Verdict::Refused),
-            (refused(400, Some(21205)), Verdict::Refused),
-            (refused(403, None), Verdict::Refused),
             (
-                RestError::NotSent("connection refused".into()),
-                retry(false, Reason::Expired),
+                refused(403, Some(20403)),
+                Trace::None,
+                retry(Reason::Unauthorized),
             ),
+            (refused(429, Some(20429)), Trace::None, expired()),
+            (refused(500, Some(20500)), over, expired()),
+            (refused(503, None), over, expired()),
+            (refused(502, None), Trace::Open, expired()),
+            (refused(504, None), Trace::Open, expired()),
+            (refused(408, None), Trace::Open, expired()),
+            (refused(400, Some(20001)), Trace::None, Next::Refused),
+            (RestError::NotSent("refused".into()), Trace::None, expired()),
             (
                 RestError::AnswerLost("timed out".into()),
-                retry(true, Reason::Expired),
+                Trace::Open,
+                expired(),
             ),
         ] {
-            assert_eq!(verdict(&error), wanted, "{error}");
+            assert_eq!(failed_update(&error), (trace, next), "{error}");
         }
     }
 
     #[test]
-    fn an_answer_about_one_call_says_nothing_of_twilio() {
+    fn an_answer_about_one_call_says_nothing_of_the_api() {
+        let health = |error: RestError, again| Health::of::<()>(Err(&error), again);
         for error in [refused(400, Some(21220)), refused(404, Some(20404))] {
-            assert_eq!(health::<()>(&Err(error)), Health::Sound);
+            assert_eq!(health(error, false), Health::Sound);
         }
-        assert_eq!(health::<()>(&Err(refused(502, None))), Health::Failing);
+        assert_eq!(health(refused(502, None), false), Health::Failing);
+        assert_eq!(health(refused(502, None), true), Health::Unknown);
         assert!(matches!(
-            health::<()>(&Err(refused(429, None))),
+            health(refused(429, None), true),
             Health::Refusing { too_many: true, .. }
         ));
         assert!(matches!(
-            health::<()>(&Err(refused(401, Some(20003)))),
+            health(refused(401, Some(20003)), true),
             Health::Refusing {
                 too_many: false,
                 ..

@@ -10,12 +10,15 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::age::age;
+use crate::twilio_time::TwilioTime;
 
 /// The deliveries held at the moment. Read when metrics are scraped, for a caller's wait goes on
 /// between events.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Held(Arc<Mutex<State>>);
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    time: Arc<TwilioTime>,
+    state: Arc<Mutex<State>>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -26,6 +29,14 @@ struct State {
 }
 
 impl Held {
+    /// None yet.
+    pub(crate) fn new(time: Arc<TwilioTime>) -> Self {
+        Self {
+            time,
+            state: Arc::default(),
+        }
+    }
+
     /// Holds a delivery until what this gives is dropped.
     pub(crate) fn begin(&self, since: Option<Timestamp>) -> HeldDelivery {
         let mut state = self.state();
@@ -42,12 +53,15 @@ impl Held {
     /// How many there are, and how long the caller who has waited longest has waited.
     fn read(&self) -> (u64, Duration) {
         let state = self.state();
-        let longest = state.waiting.first().map(|(since, _)| age(*since));
+        let longest = state
+            .waiting
+            .first()
+            .map(|(since, _)| self.time.age(*since));
         (state.count, longest.unwrap_or_default())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,7 +110,7 @@ mod tests {
 
     #[test]
     fn the_longest_wait_is_told_until_its_delivery_ends() {
-        let held = Held::default();
+        let held = Held::new(Arc::new(TwilioTime::new(clock::Clock::system())));
         assert_eq!(held.read(), (0, Duration::ZERO));
         let long_ago = Timestamp::now() - 2 * MINUTE;
         let _recent = held.begin(Some(Timestamp::now()));

@@ -1,358 +1,348 @@
-//! One delivery, from the queue to its outcome.
+//! The way of one request: proof, then intent, then update.
+//!
+//! An update that had no answer may still be carried out, two copies of an event can reach two
+//! redirectors within milliseconds, and a redirector can die with an update on the wire. So nobody
+//! updates a call without a proof that its caller waits, and without having written down before
+//! what it is about to do, where all redirectors read it in the same order.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{Cause, Delivery, Lease, Queue, Reason, RedirectRequest, TraceParent};
-use service::{Plan, Plans, telemetry};
+use queue::{Cause, Intent, READ_BACK, Reason, RedirectRequest};
+use retry::Delays;
+use service::Plan;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, field};
 use twilio::rest::Instructions;
 
-use crate::age::age;
-use crate::attempts::{Attempts, Next};
-use crate::calls::Calls;
-use crate::end::End;
-use crate::metrics::Metrics;
-use crate::patience::{Interrupted, Patience};
-use crate::settings::{RedirectorSettings, TwimlDelivery};
-use crate::twilio_api::{Failure, Standing, TwilioApi};
+use crate::classify::{Health, Next, Trace, failed_update};
+use crate::deadline::{Deadline, Interrupted};
+use crate::ledger::INTENT_GOOD_FOR;
+use crate::limiter::{Class, Slot};
+use crate::lookup::{LookFailure, Sight};
+use crate::outcome::Outcome;
+use crate::settings::TwimlDelivery;
+use crate::worker::Shared;
 
-/// How long closing a task may take; its caller is taken care of by then.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
-/// How long Twilio is asked whether a caller whose deadline has passed still waits.
-const LAST_QUESTION: Duration = Duration::from_secs(10);
-/// How much longer than an event is taken at its word its call stays claimed, so that clocks which
-/// differ a little leave no gap.
-const CLAIM_MARGIN: Duration = Duration::from_secs(1);
+/// How often Twilio is asked for a caller of whom only time will tell whether an update is still on
+/// its way.
+const LOOK_EVERY: Duration = Duration::from_millis(1500);
+/// A caller counts as gone who was not seen waiting in two looks this far apart.
+const LOOK_TWICE: Duration = Duration::from_secs(2);
+/// However late a request comes: if Twilio says that its caller waits, this long is tried.
+const LAST_CHANCE: Duration = Duration::from_secs(60);
+/// How long Twilio is asked what became of the caller, once the deadline has passed.
+const LAST_LOOK: Duration = Duration::from_secs(60);
 
-/// What all deliveries of the process share.
-pub(crate) struct Desk {
-    pub(crate) settings: RedirectorSettings,
-    pub(crate) plans: Plans,
-    pub(crate) twilio: TwilioApi,
-    pub(crate) queue: Arc<dyn Queue>,
-    pub(crate) calls: Arc<Calls>,
-    pub(crate) metrics: Metrics,
-    pub(crate) stop: CancellationToken,
+/// One request on its way.
+pub(crate) struct Job<'a> {
+    shared: &'a Shared,
+    request: &'a RedirectRequest,
+    plan: &'a Plan,
+    deadline: Deadline,
+    delays: Delays,
+    /// How many updates were sent.
+    updates: u32,
+    /// Whether one of them may have been carried out.
+    in_doubt: bool,
+    /// Whether Twilio's answer to one of them contradicts the event.
+    contradicted: bool,
+    /// How many updates may still be sent, once the deadline has passed.
+    tries_left: Option<u32>,
+    /// When a look first did not find the caller waiting, since one last did.
+    unseen_since: Option<Instant>,
+    /// Why it is a dead letter, if the deadline passes now.
+    reason: Reason,
+    last_error: Option<String>,
 }
 
-impl Desk {
-    /// Takes a delivery to its end, and settles it.
-    pub(crate) async fn handle(&self, delivery: Delivery) {
-        let request = delivery.message.decode();
-        let since = request.as_ref().ok().map(|r| r.entered_at);
-        let _held = self.metrics.delivered(since);
-        let traceparent = delivery.message.traceparent.as_ref();
-        let of_trace = tracing::trace_span!(
-            target: telemetry::TARGET,
-            "process redirect request",
-            otel.kind = "consumer",
-            messaging.operation.r#type = "process",
-            messaging.message.id = delivery.message.id.as_deref(),
-            call_sid = request.as_ref().ok().map(|r| field::display(r.call_sid)),
-            task_sid = request.as_ref().ok().map(|r| field::display(r.task_sid)),
-            redelivered = delivery.redelivered,
-            outcome = field::Empty,
-        );
-        telemetry::resume(&of_trace, traceparent);
-        let span = tracing::info_span!(
-            "delivery",
-            event_sid = delivery.message.id.as_deref(),
-            call_sid = request.as_ref().ok().map(|r| r.call_sid.to_string()),
-            task_sid = request.as_ref().ok().map(|r| r.task_sid.to_string()),
-            trace_id = traceparent.map(TraceParent::trace_id),
-        );
-        let plan = request
-            .as_ref()
-            .ok()
-            .and_then(|r| self.plans.get(&r.task_queue_sid));
-        async {
-            let end = match &request {
-                Ok(request) => self.attend(request, plan, &delivery).await,
-                Err(error) => End::Dead(Cause {
-                    reason: Reason::Undecodable,
-                    attempts: 0,
-                    last_error: Some(error.to_string()),
-                }),
-            };
-            of_trace.record("outcome", end.as_str());
-            self.settle(delivery, &end, plan.map(|plan| plan.name.as_str()))
-                .await;
+/// Why the caller is known to wait.
+enum Proof {
+    /// Its event is that new.
+    Event,
+    /// Twilio, asked at this moment, said so.
+    Look(Instant),
+}
+
+/// What comes after a step.
+enum Step<T> {
+    Go(T),
+    /// From the start, after this long.
+    Again(Duration),
+    End(Outcome),
+}
+
+impl<'a> Job<'a> {
+    pub(crate) fn new(shared: &'a Shared, request: &'a RedirectRequest, plan: &'a Plan) -> Self {
+        let allowed = shared.settings.deadline;
+        let rest = allowed.saturating_sub(shared.time.age(request.deadline_starts()));
+        Self {
+            shared,
+            request,
+            plan,
+            deadline: Deadline {
+                at: Instant::now() + rest.max(LAST_CHANCE.min(allowed)),
+                stop: shared.stop.clone(),
+            },
+            delays: shared.settings.retry.delays(),
+            updates: 0,
+            in_doubt: false,
+            contradicted: false,
+            tries_left: None,
+            unseen_since: None,
+            reason: Reason::Expired,
+            last_error: None,
         }
-        .instrument(span)
-        .instrument(of_trace.clone())
-        .await;
     }
 
-    async fn settle(&self, delivery: Delivery, end: &End, plan: Option<&str>) {
-        let (redelivered, count) = (delivery.redelivered, delivery.delivery_count);
-        let settled = match end {
-            End::Redirected | End::AlreadyHandled | End::CallEnded => delivery.ack().await,
-            End::Dead(cause) => {
-                let settled = delivery.dead_letter(cause).await;
-                if settled.is_ok() {
-                    self.metrics.dead_lettered(&cause.reason);
-                }
-                settled
+    /// Takes the request to its end.
+    pub(crate) async fn run(mut self) -> Outcome {
+        match self.redirect().await {
+            Ok(outcome) => outcome,
+            Err(Interrupted::Stop) => Outcome::Released,
+            Err(Interrupted::Deadline) => self.too_late().await,
+        }
+    }
+
+    async fn redirect(&mut self) -> Result<Outcome, Interrupted> {
+        let shared = self.shared;
+        let call = shared.calls.hold(self.request.call_sid);
+        let _one_at_a_time = self.deadline.wait(call).await?;
+        if shared.calls.is_done(&self.request.task_sid) {
+            return Ok(Outcome::AlreadyHandled);
+        }
+        loop {
+            if let Some(outcome) = self.attempt().await? {
+                return Ok(outcome);
             }
-            End::Released => delivery.release().await,
-            End::Lost => Ok(()),
-        };
-        self.metrics.ended(end, plan);
-        match (&settled, end) {
-            (Err(error), _) => tracing::warn!(
-                outcome = end.as_str(),
-                %error,
-                "not settled: it will be delivered again"
-            ),
-            (Ok(()), End::Dead(cause)) => tracing::error!(
-                outcome = end.as_str(),
-                reason = cause.reason.as_str(),
-                attempts = cause.attempts,
-                last_error = cause.last_error.as_deref(),
-                "a caller could not be redirected"
-            ),
-            (Ok(()), _) => tracing::info!(
-                outcome = end.as_str(),
-                redelivered,
-                delivery_count = count,
-                "done"
-            ),
         }
     }
 
-    async fn attend(
-        &self,
-        request: &RedirectRequest,
-        plan: Option<&Plan>,
-        delivery: &Delivery,
-    ) -> End {
-        let mut attempts = Attempts::new(self.settings.retry.delays());
-        attempts.doubt = delivery.redelivered || !self.is_fresh(request);
-        let Some(plan) = plan else {
-            return attempts.give_up(
-                Reason::NoPlan,
-                format!("no redirect plan for task queue {}", request.task_queue_sid),
-            );
-        };
-        let patience = self.patience(request);
-        let end = self
-            .redirect_once(request, plan, delivery, &patience, &mut attempts)
-            .await;
-        match end {
-            Ok(end) => end,
-            Err(Interrupted::Stop) => End::Released,
-            Err(Interrupted::Deadline) => self.too_late(request, plan, &attempts).await,
-        }
-    }
-
-    /// The end of a delivery whose deadline has passed. An event that comes again after an hour is
-    /// most often one of a caller who was taken care of long ago, which is nothing for an operator.
-    async fn too_late(&self, request: &RedirectRequest, plan: &Plan, attempts: &Attempts) -> End {
-        let patience = Patience::new(Instant::now() + LAST_QUESTION, self.stop.clone());
-        let mut delays = self.settings.retry.delays();
-        let interrupted = loop {
-            match self.twilio.standing(request, &patience).await {
-                Ok(Standing::Elsewhere) if attempts.made > 0 => {
-                    self.redirected(request, plan, attempts, None);
-                    return End::Redirected;
-                }
-                Ok(Standing::Elsewhere) => return End::AlreadyHandled,
-                Ok(Standing::Ended) => return End::CallEnded,
-                Ok(Standing::Waiting) => return attempts.expire(),
-                Err(Failure::Interrupted(interrupted)) => break interrupted,
-                Err(Failure::Rest(_)) => {}
+    /// One attempt, and the wait before the next one. How it ends, if it does.
+    async fn attempt(&mut self) -> Result<Option<Outcome>, Interrupted> {
+        let mut slot = self.slot().await?;
+        let step = match self.proof(&mut slot).await? {
+            Step::Go(_) if self.tries_left == Some(0) => Step::End(self.dead()),
+            Step::Go(proof) => {
+                self.tries_left = self.tries_left.map(|left| left - 1);
+                self.update_on(&proof, slot).await
             }
-            let wait = tokio::time::sleep(delays.next_delay());
-            if let Err(interrupted) = patience.wait(wait).await {
-                break interrupted;
+            Step::Again(wait) => {
+                drop(slot);
+                Step::Again(wait)
+            }
+            Step::End(outcome) => Step::End(outcome),
+        };
+        match step {
+            Step::End(outcome) => return Ok(Some(outcome)),
+            Step::Again(wait) => self.deadline.wait(tokio::time::sleep(wait)).await?,
+            Step::Go(()) => {}
+        }
+        Ok(None)
+    }
+
+    /// The proof that the caller waits: the event while it is new and nothing is in doubt, else
+    /// Twilio's word, asked for after the last moment at which any update that may be under way
+    /// could take effect.
+    async fn proof(&mut self, slot: &mut Slot) -> Result<Step<Proof>, Interrupted> {
+        let doubt = self.shared.ledger.doubt(&self.request.call_sid);
+        if doubt.is_none() && self.event_is_new() {
+            return Ok(Step::Go(Proof::Event));
+        }
+        let second = self.unseen_since.map(|first| first + LOOK_TWICE);
+        let after = doubt.max(second).filter(|after| *after < Instant::now());
+        let look = self
+            .shared
+            .lookup
+            .look(self.request, after, slot, &self.deadline);
+        let look = match look.await {
+            Ok(look) => look,
+            Err(LookFailure::Interrupted(interrupted)) => return Err(interrupted),
+            Err(LookFailure::Rest(error)) => {
+                self.last_error = Some(error.to_string());
+                let asked = error.refusal().and_then(|refusal| refusal.retry_after);
+                return Ok(self.again(asked));
             }
         };
-        match interrupted {
-            Interrupted::Stop => End::Released,
-            Interrupted::Deadline => attempts.expire(),
+        self.shared.metrics.looked(look.sight);
+        Ok(match look.sight {
+            Sight::Waiting => {
+                self.unseen_since = None;
+                match doubt {
+                    Some(doubt) if look.asked <= doubt => {
+                        let rest = doubt.saturating_duration_since(Instant::now());
+                        Step::Again((rest + Duration::from_millis(1)).min(LOOK_EVERY))
+                    }
+                    _ => Step::Go(Proof::Look(look.asked)),
+                }
+            }
+            Sight::Ended => Step::End(Outcome::CallEnded),
+            Sight::Transfer => Step::End(Outcome::Transfer),
+            Sight::Absent | Sight::OtherTask => match self.unseen_since {
+                Some(first) if look.asked >= first + LOOK_TWICE => Step::End(self.is_elsewhere()),
+                first => {
+                    let first = *self.unseen_since.insert(first.unwrap_or(look.asked));
+                    let rest = (first + LOOK_TWICE).saturating_duration_since(Instant::now());
+                    Step::Again(rest + Duration::from_millis(1))
+                }
+            },
+            Sight::Unclear => self.again(None),
+        })
+    }
+
+    /// The caller is on the line, and not on hold for this task any more.
+    fn is_elsewhere(&self) -> Outcome {
+        if self.in_doubt {
+            return Outcome::Redirected;
+        }
+        let nobody_tried = self.shared.ledger.doubt(&self.request.call_sid).is_none();
+        if nobody_tried && self.request.is_live() && self.age() < READ_BACK {
+            self.shared.metrics.spared_conversation();
+        }
+        Outcome::AlreadyHandled
+    }
+
+    /// Writes the intent, checks that the proof still holds, and sends the update.
+    async fn update_on(&mut self, proof: &Proof, slot: Slot) -> Step<()> {
+        let intent = self.shared.ledger.draw(self.request.call_sid);
+        let submitted = Instant::now();
+        if let Err(error) = self.shared.intents.append(intent).await {
+            // Whether or not it is in the log: it was not acted upon.
+            self.shared.ledger.settle(&intent);
+            tracing::warn!(%error, "no update without an intent: it could not be written");
+            return self.again(None);
+        }
+        if submitted.elapsed() > INTENT_GOOD_FOR || !self.holds(proof, &intent) {
+            self.shared.ledger.settle(&intent);
+            return Step::Go(());
+        }
+        self.update(&intent, slot).await
+    }
+
+    /// Whether the proof covers everything that was written before the intent. Who writes behind it
+    /// reads it first.
+    fn holds(&self, proof: &Proof, intent: &Intent) -> bool {
+        let doubt = self.shared.ledger.doubt_before(intent);
+        match proof {
+            Proof::Event => doubt.is_none() && self.event_is_new(),
+            Proof::Look(asked) => doubt.is_none_or(|doubt| *asked > doubt),
         }
     }
 
-    /// Redirects the caller while nobody else is at the call, unless it was done before.
-    async fn redirect_once(
-        &self,
-        request: &RedirectRequest,
-        plan: &Plan,
-        delivery: &Delivery,
-        patience: &Patience,
-        attempts: &mut Attempts,
-    ) -> Result<End, Interrupted> {
-        let _call = patience.wait(self.calls.hold(request.call_sid)).await?;
-        if self.calls.is_done(&request.task_sid) {
-            return Ok(End::AlreadyHandled);
-        }
-        let claim = self.claim(request, patience, attempts).await?;
-        let end = loop {
-            if delivery.is_lost() {
-                return Ok(End::Lost);
-            }
-            let error = match self.attempt(request, plan, patience, attempts).await {
-                Ok(end) => break end,
-                Err(Failure::Interrupted(interrupted)) => return Err(interrupted),
-                Err(Failure::Rest(error)) => error,
-            };
-            match attempts.failed(&error) {
-                Next::End(end) => break end,
-                Next::Retry(wait) => {
-                    self.metrics.retried();
-                    tracing::warn!(%error, wait_ms = wait.as_millis(), "to be tried again");
-                    patience.wait(tokio::time::sleep(wait)).await?;
-                }
-            }
-        };
-        self.close_task(&end, request).await;
-        self.keep(claim, request);
-        Ok(end)
-    }
-
-    /// One attempt. Where there is doubt whether the caller still waits, Twilio is asked first:
-    /// redirecting a caller who already talks to the outside number would cut the conversation.
-    async fn attempt(
-        &self,
-        request: &RedirectRequest,
-        plan: &Plan,
-        patience: &Patience,
-        attempts: &mut Attempts,
-    ) -> Result<End, Failure> {
-        if attempts.doubt {
-            let standing = self.twilio.standing(request, patience).await?;
-            self.metrics.verified(standing);
-            match standing {
-                Standing::Waiting => attempts.doubt = false,
-                // Nobody else is at the call: it was the attempt whose answer was lost.
-                Standing::Elsewhere if attempts.made > 0 => {
-                    self.redirected(request, plan, attempts, None);
-                    return Ok(End::Redirected);
-                }
-                Standing::Elsewhere => return Ok(End::AlreadyHandled),
-                Standing::Ended => return Ok(End::CallEnded),
-            }
-        }
+    async fn update(&mut self, intent: &Intent, mut slot: Slot) -> Step<()> {
+        let shared = self.shared;
         let from_ingest;
-        let instructions = match &self.settings.twiml_delivery {
-            TwimlDelivery::Inline => Instructions::Twiml(&plan.twiml),
+        let instructions = match &shared.settings.twiml_delivery {
+            TwimlDelivery::Inline => Instructions::Twiml(&self.plan.twiml),
             TwimlDelivery::FromIngest(url) => {
-                from_ingest = url.for_task_queue(&plan.task_queue_sid);
+                from_ingest = url.for_task_queue(&self.plan.task_queue_sid);
                 Instructions::Url(&from_ingest)
             }
         };
-        let answer = self.twilio.redirect(request, instructions, patience).await;
-        if !matches!(answer, Err(Failure::Interrupted(_))) {
-            attempts.made += 1;
+        let RedirectRequest {
+            account_sid,
+            call_sid,
+            ..
+        } = self.request;
+        let answer = shared
+            .client
+            .update_call(account_sid, call_sid, instructions)
+            .await;
+        slot.note(Health::of(answer.as_ref(), self.updates > 0));
+        drop(slot);
+        self.updates += 1;
+        let error = match answer {
+            Ok(request_id) => {
+                shared.calls.done(self.request.task_sid);
+                tracing::debug!(twilio_request_id = request_id, "updated");
+                return Step::End(Outcome::Redirected);
+            }
+            Err(error) => error,
+        };
+        self.last_error = Some(error.to_string());
+        let (trace, next) = failed_update(&error);
+        match trace {
+            Trace::None => shared.ledger.settle(intent),
+            Trace::Over(shows_after) => shared.ledger.over(intent, shows_after),
+            Trace::Open => {}
         }
-        let request_id = answer?;
-        self.redirected(request, plan, attempts, request_id.as_deref());
-        Ok(End::Redirected)
-    }
-
-    fn redirected(
-        &self,
-        request: &RedirectRequest,
-        plan: &Plan,
-        attempts: &Attempts,
-        request_id: Option<&str>,
-    ) {
-        self.calls.done(request.task_sid);
-        let after = age(request.entered_at);
-        self.metrics.redirected(&plan.name, after);
-        tracing::info!(
-            plan = plan.name,
-            after_ms = after.as_millis(),
-            attempts = attempts.made,
-            twilio_request_id = request_id,
-            "redirected"
-        );
-    }
-
-    /// Claims the call before all processes, so that two copies of an event which reach two
-    /// redirectors at once redirect its caller once. Whoever comes second waits, and then asks
-    /// Twilio.
-    async fn claim(
-        &self,
-        request: &RedirectRequest,
-        patience: &Patience,
-        attempts: &mut Attempts,
-    ) -> Result<Option<Box<dyn Lease>>, Interrupted> {
-        let name = format!("call.{}", request.call_sid);
-        let mut delays = self.settings.retry.delays();
-        loop {
-            match self.queue.try_lease(&name).await {
-                Ok(Some(lease)) => return Ok(Some(lease)),
-                Ok(None) => {
-                    attempts.doubt = true;
-                    patience
-                        .wait(tokio::time::sleep(delays.next_delay()))
-                        .await?;
-                }
-                // The queue can't say whether somebody else is at the call, but Twilio can.
-                Err(error) => {
-                    tracing::warn!(%error, "the call cannot be claimed: Twilio is asked instead");
-                    attempts.doubt = true;
-                    return Ok(None);
-                }
+        self.in_doubt |= trace != Trace::None;
+        shared.metrics.retried();
+        match next {
+            Next::Retry {
+                retry_after,
+                reason,
+            } => {
+                self.reason = reason;
+                tracing::warn!(%error, attempts = self.updates, "the update failed");
+                self.again(retry_after)
+            }
+            Next::Look => {
+                self.contradicted = true;
+                self.again(None)
+            }
+            Next::Refused => {
+                self.reason = Reason::Refused;
+                Step::End(self.dead())
             }
         }
     }
 
-    /// Keeps the claim until a copy of the event would be too old to be taken at its word: also
-    /// where the event came another way, for the callback may be yet to come.
-    fn keep(&self, claim: Option<Box<dyn Lease>>, request: &RedirectRequest) {
-        let until = self.settings.verify_after + CLAIM_MARGIN;
-        if let Some(claim) = claim
-            && let Some(rest) = until.checked_sub(age(request.entered_at))
-        {
-            tokio::spawn(async move {
-                tokio::time::sleep(rest).await;
-                drop(claim);
-            });
-        }
-    }
-
-    /// Closes the task of a caller who waits no more. Best effort: an open task costs a line in
-    /// Flex, not a caller.
-    async fn close_task(&self, end: &End, request: &RedirectRequest) {
-        if !matches!(end, End::Redirected | End::AlreadyHandled | End::CallEnded) {
-            return;
-        }
-        let patience = Patience::new(Instant::now() + CLOSE_PATIENCE, CancellationToken::new());
-        let mut delays = self.settings.retry.delays();
+    /// The end of a request whose deadline has passed. A caller who was helped in the end, or has
+    /// hung up, is nothing for an operator; one who waits is worth one more try.
+    async fn too_late(mut self) -> Outcome {
+        let now = Instant::now();
+        self.deadline.at = now + LAST_LOOK.min(self.shared.settings.deadline);
+        self.tries_left = Some(1);
         loop {
-            let closed = match end {
-                End::Redirected => self.twilio.close_task(request, &patience).await,
-                _ => self.twilio.close_task_if_left(request, &patience).await,
-            };
-            match closed {
-                Ok(_) => return,
-                Err(Failure::Interrupted(_)) => break,
-                Err(Failure::Rest(error)) => {
-                    tracing::warn!(%error, "the task is not closed yet");
-                    let wait = tokio::time::sleep(delays.next_delay());
-                    if patience.wait(wait).await.is_err() {
-                        break;
+            match self.attempt().await {
+                Ok(Some(outcome)) => return outcome,
+                Ok(None) => {}
+                Err(Interrupted::Stop) => return Outcome::Released,
+                Err(Interrupted::Deadline) => {
+                    // Somebody else may be helping the caller at this very moment.
+                    match self.shared.ledger.doubt(&self.request.call_sid) {
+                        Some(doubt) if doubt > Instant::now() => {
+                            self.deadline.at = doubt + LOOK_TWICE;
+                        }
+                        _ => return self.dead(),
                     }
                 }
             }
         }
-        self.metrics.task_unclosed();
     }
 
-    fn is_fresh(&self, request: &RedirectRequest) -> bool {
-        request.is_live() && age(request.entered_at) < self.settings.verify_after
+    fn dead(&self) -> Outcome {
+        Outcome::Dead(Cause {
+            reason: self.reason.clone(),
+            attempts: self.updates,
+            last_error: self.last_error.clone(),
+        })
     }
 
-    fn patience(&self, request: &RedirectRequest) -> Patience {
-        let rest = self
-            .settings
-            .deadline
-            .saturating_sub(age(request.deadline_starts()));
-        Patience::new(Instant::now() + rest, self.stop.clone())
+    /// Whether the event is taken at its word: it is as new as that, by Twilio's own clock.
+    fn event_is_new(&self) -> bool {
+        self.request.is_live()
+            && !self.contradicted
+            && self.shared.time.told().is_some()
+            && self.age() < self.shared.settings.verify_after
+    }
+
+    fn age(&self) -> Duration {
+        self.shared.time.age(self.request.entered_at)
+    }
+
+    /// Leave to make requests to the Calls API. Callers who were not tried yet go first.
+    async fn slot(&self) -> Result<Slot, Interrupted> {
+        let tried = self.updates > 0 || self.unseen_since.is_some();
+        let class = match tried || self.shared.ledger.doubt(&self.request.call_sid).is_some() {
+            true => Class::Look,
+            false => Class::Redirect,
+        };
+        self.deadline.wait(self.shared.calls_api.enter(class)).await
+    }
+
+    fn again<T>(&mut self, retry_after: Option<Duration>) -> Step<T> {
+        let asked = retry_after.unwrap_or_default();
+        let asked = asked.min(self.shared.settings.longest_retry_after);
+        Step::Again(self.delays.next_delay().max(asked))
     }
 }

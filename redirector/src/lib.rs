@@ -1,23 +1,24 @@
 //! Takes redirect requests off the queue and updates the calls.
 //!
-//! One delivery's way: deadline, plan, nobody else at the call, verification with Twilio where
-//! there is doubt, update, retry or end. The delivery stays unacknowledged until its outcome is
-//! known, so a crash gives it back to the queue.
+//! One delivery's way: proof that the caller waits, intent, update, acknowledgement. It stays
+//! unacknowledged until its outcome is known, so a crash gives it back to the queue.
 
-mod age;
 mod app;
-mod attempts;
 mod calls;
 mod classify;
-mod end;
-mod gate;
+mod deadline;
+mod delivery;
 mod held;
 mod job;
+mod ledger;
+mod limiter;
+mod lookup;
+mod members;
 mod metrics;
-mod patience;
+mod outcome;
 mod settings;
 mod sweep;
-mod twilio_api;
+mod twilio_time;
 mod worker;
 
 pub use app::App;

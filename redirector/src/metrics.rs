@@ -14,10 +14,11 @@ use queue::Reason;
 use service::Plans;
 use twilio::rest::{Exchange, Observer};
 
-use crate::end::End;
-use crate::gate::Reading;
 use crate::held::{Held, HeldDelivery};
-use crate::twilio_api::Standing;
+use crate::limiter::Reading;
+use crate::lookup::Sight;
+use crate::outcome::Outcome;
+use crate::twilio_time::TwilioTime;
 
 /// 50 ms … 60 s, where callers live.
 const TIME_TO_REDIRECT: [f64; 12] = [
@@ -31,7 +32,7 @@ const REQUEST_TIME: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0
 const NO_PLAN: &str = "none";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EndLabels {
+struct OutcomeLabels {
     outcome: &'static str,
     plan: String,
 }
@@ -47,8 +48,13 @@ struct ReasonLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StandingLabels {
-    standing: &'static str,
+struct SightLabels {
+    sight: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiLabels {
+    api: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,23 +70,26 @@ struct RequestLabels {
 }
 
 /// What the redirector counts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Metrics {
-    ends: Family<EndLabels, Counter>,
+    outcomes: Family<OutcomeLabels, Counter>,
     time_to_redirect: Family<PlanLabels, Histogram>,
     dead_letters: Family<ReasonLabels, Counter>,
     retries: Counter,
-    verifications: Family<StandingLabels, Counter>,
-    unclosed_tasks: Counter,
+    looks: Family<SightLabels, Counter>,
+    spared_conversations: Counter,
+    closed_tasks: Counter,
     sweeps: Counter,
     sweep_finds: Counter,
     requests: Family<RequestLabels, Counter>,
     request_time: Family<EndpointLabels, Histogram>,
     concurrent_requests: Gauge,
+    clock_ahead: Gauge,
     held: Held,
-    in_flight: Gauge,
-    allowance: Gauge,
-    held_back: Gauge,
+    time: Arc<TwilioTime>,
+    in_flight: Family<ApiLabels, Gauge>,
+    allowance: Family<ApiLabels, Gauge>,
+    held_back: Family<ApiLabels, Gauge>,
 }
 
 impl Metrics {
@@ -88,28 +97,31 @@ impl Metrics {
     ///
     /// What is known of the labels beforehand starts at 0, for Prometheus sees no increase in a
     /// series that starts at 1.
-    pub(crate) fn register(registry: &mut Registry, plans: &Plans) -> Self {
+    pub(crate) fn register(registry: &mut Registry, plans: &Plans, time: Arc<TwilioTime>) -> Self {
         let metrics = Self {
-            ends: Family::default(),
+            outcomes: Family::default(),
             time_to_redirect: Family::new_with_constructor(|| Histogram::new(TIME_TO_REDIRECT)),
             dead_letters: Family::default(),
             retries: Counter::default(),
-            verifications: Family::default(),
-            unclosed_tasks: Counter::default(),
+            looks: Family::default(),
+            spared_conversations: Counter::default(),
+            closed_tasks: Counter::default(),
             sweeps: Counter::default(),
             sweep_finds: Counter::default(),
             requests: Family::default(),
             request_time: Family::new_with_constructor(|| Histogram::new(REQUEST_TIME)),
             concurrent_requests: Gauge::default(),
-            held: Held::default(),
-            in_flight: Gauge::default(),
-            allowance: Gauge::default(),
-            held_back: Gauge::default(),
+            clock_ahead: Gauge::default(),
+            held: Held::new(Arc::clone(&time)),
+            time,
+            in_flight: Family::default(),
+            allowance: Family::default(),
+            held_back: Family::default(),
         };
         registry.register(
             "overflow_redirector_deliveries",
             "Deliveries ended, by outcome and plan",
-            metrics.ends.clone(),
+            metrics.outcomes.clone(),
         );
         registry.register(
             "overflow_redirector_time_to_redirect_seconds",
@@ -127,14 +139,19 @@ impl Metrics {
             metrics.retries.clone(),
         );
         registry.register(
-            "overflow_redirector_verifications",
-            "Callers whom Twilio was asked about, by where they were",
-            metrics.verifications.clone(),
+            "overflow_redirector_looks",
+            "Looks at callers whom Twilio was asked about, by what was seen",
+            metrics.looks.clone(),
         );
         registry.register(
-            "overflow_redirector_unclosed_tasks",
-            "Redirected callers whose task could not be closed",
-            metrics.unclosed_tasks.clone(),
+            "overflow_redirector_spared_conversations",
+            "Callers whom other software had taken off hold before us: conversations that a lower VERIFY_AFTER spares",
+            metrics.spared_conversations.clone(),
+        );
+        registry.register(
+            "overflow_redirector_closed_tasks",
+            "Tasks closed whose callers had left the voice queue",
+            metrics.closed_tasks.clone(),
         );
         registry.register(
             "overflow_redirector_sweeps",
@@ -155,6 +172,11 @@ impl Metrics {
             "overflow_twilio_concurrent_requests",
             "Requests of the account under way, as Twilio last said",
             metrics.concurrent_requests.clone(),
+        );
+        registry.register(
+            "overflow_clock_ahead_seconds",
+            "How far this machine's clock is ahead of Twilio's; negative if it is behind",
+            metrics.clock_ahead.clone(),
         );
         registry.register(
             "overflow_twilio_request_seconds",
@@ -183,9 +205,12 @@ impl Metrics {
 
     fn begin(&self, plans: &Plans) {
         for plan in plans.iter().map(|plan| plan.name.as_str()).chain([NO_PLAN]) {
-            for outcome in End::NAMES {
+            for outcome in Outcome::NAMES {
                 let plan = plan.to_owned();
-                drop(self.ends.get_or_create(&EndLabels { outcome, plan }));
+                drop(
+                    self.outcomes
+                        .get_or_create(&OutcomeLabels { outcome, plan }),
+                );
             }
         }
         for plan in plans.iter() {
@@ -196,11 +221,8 @@ impl Metrics {
             let reason = reason.to_string();
             drop(self.dead_letters.get_or_create(&ReasonLabels { reason }));
         }
-        for standing in Standing::ALL.map(Standing::as_str) {
-            drop(
-                self.verifications
-                    .get_or_create(&StandingLabels { standing }),
-            );
+        for sight in Sight::ALL.map(Sight::as_str) {
+            drop(self.looks.get_or_create(&SightLabels { sight }));
         }
     }
 
@@ -221,6 +243,10 @@ impl Metrics {
                     endpoint: exchange.endpoint.as_str(),
                 })
                 .observe(exchange.elapsed.as_secs_f64());
+            if let Some(date) = exchange.date {
+                metrics.time.learn(date);
+                metrics.clock_ahead.set(metrics.time.ahead().as_secs());
+            }
             if let Some(concurrent) = exchange.concurrent_requests {
                 metrics.concurrent_requests.set(concurrent.into());
             }
@@ -228,10 +254,10 @@ impl Metrics {
     }
 
     /// Counts the end of a delivery; `plan` is the one that its request names.
-    pub(crate) fn ended(&self, end: &End, plan: Option<&str>) {
-        self.ends
-            .get_or_create(&EndLabels {
-                outcome: end.as_str(),
+    pub(crate) fn ended(&self, outcome: &Outcome, plan: Option<&str>) {
+        self.outcomes
+            .get_or_create(&OutcomeLabels {
+                outcome: outcome.as_str(),
                 plan: plan.unwrap_or(NO_PLAN).to_owned(),
             })
             .inc();
@@ -257,15 +283,18 @@ impl Metrics {
         self.retries.inc();
     }
 
-    pub(crate) fn verified(&self, standing: Standing) {
-        let standing = standing.as_str();
-        self.verifications
-            .get_or_create(&StandingLabels { standing })
-            .inc();
+    pub(crate) fn looked(&self, sight: Sight) {
+        let sight = sight.as_str();
+        self.looks.get_or_create(&SightLabels { sight }).inc();
     }
 
-    pub(crate) fn task_unclosed(&self) {
-        self.unclosed_tasks.inc();
+    /// A conversation that the event would have cut, had it been taken at its word.
+    pub(crate) fn spared_conversation(&self) {
+        self.spared_conversations.inc();
+    }
+
+    pub(crate) fn closed_task(&self) {
+        self.closed_tasks.inc();
     }
 
     pub(crate) fn swept(&self) {
@@ -282,9 +311,13 @@ impl Metrics {
         self.held.begin(since)
     }
 
-    pub(crate) fn gate(&self, reading: Reading) {
-        self.in_flight.set(reading.in_flight as i64);
-        self.allowance.set(reading.allowance as i64);
-        self.held_back.set(i64::from(!reading.open));
+    pub(crate) fn limiter(&self, api: &'static str, reading: Reading) {
+        let set = |gauge: &Family<ApiLabels, Gauge>, value: usize| {
+            let value = i64::try_from(value).unwrap_or(i64::MAX);
+            gauge.get_or_create(&ApiLabels { api }).set(value);
+        };
+        set(&self.in_flight, reading.in_flight);
+        set(&self.allowance, reading.allowance);
+        set(&self.held_back, usize::from(!reading.open));
     }
 }

@@ -8,6 +8,10 @@ use service::Problems;
 use twilio::{TaskQueueSid, WorkspaceSid};
 use url::Url;
 
+/// What a redirector that starts reads back in the log of intents covers updates this late.
+const LATEST: Duration = Duration::from_secs(50);
+const LONGEST_VERIFY_AFTER: Duration = Duration::from_secs(30);
+
 /// Redirector.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Redirector")]
@@ -17,16 +21,26 @@ pub struct RedirectorArgs {
     #[arg(long, env = "REDIRECT_DEADLINE", value_name = "DURATION")]
     pub redirect_deadline: Option<String>,
 
-    /// How old an event may be before Twilio is asked whether its caller still waits; below the
-    /// time after which Twilio repeats a callback  [default: 2s]
+    /// How old an event may be before Twilio is asked whether its caller still waits; 0s to ask
+    /// for each caller, where other software takes callers off hold, too  [default: 2s]
     #[arg(long, env = "VERIFY_AFTER", value_name = "DURATION")]
     pub verify_after: Option<String>,
 
-    /// How many deliveries this process holds at a time, those that wait included  [default: 200]
+    /// How late Twilio may carry out an update that it has not answered, up to 50s: so long a
+    /// caller whose update got no answer is left alone  [default: 30s]
+    #[arg(long, env = "TWILIO_LATE", value_name = "DURATION")]
+    pub twilio_late: Option<String>,
+
+    /// The longest that Twilio's Retry-After is believed  [default: 30s]
+    #[arg(long, env = "RETRY_AFTER_LONGEST", value_name = "DURATION")]
+    pub retry_after_longest: Option<String>,
+
+    /// How many deliveries this process holds at a time, those that wait included  [default: 2000]
     #[arg(long, env = "PREFETCH", value_name = "N")]
     pub prefetch: Option<String>,
 
-    /// How many requests to Twilio this process has under way at a time  [default: 50]
+    /// How many requests to each of Twilio's APIs this process has under way at a time
+    /// [default: 50]
     #[arg(long, env = "MAX_IN_FLIGHT", value_name = "N")]
     pub max_in_flight: Option<String>,
 
@@ -69,6 +83,10 @@ pub struct RedirectorSettings {
     pub deadline: Duration,
     /// How old an event is taken at its word.
     pub verify_after: Duration,
+    /// How late Twilio may carry out an update that it has not answered.
+    pub twilio_late: Duration,
+    /// The longest that `Retry-After` is believed.
+    pub longest_retry_after: Duration,
     /// Deliveries held at a time.
     pub prefetch: u16,
     /// Requests under way at a time.
@@ -148,10 +166,26 @@ impl RedirectorArgs {
             problems.add("REDIRECT_DEADLINE", "must be more than 0", "15m");
         }
         let verify_after = problems.duration("VERIFY_AFTER", self.verify_after, seconds(2), "2s");
-        let prefetch = problems.with_default("PREFETCH", self.prefetch, 200, "200");
+        let late = Duration::from_secs(30);
+        let twilio_late = problems.duration("TWILIO_LATE", self.twilio_late, late, "30s");
+        if twilio_late > LATEST {
+            problems.add("TWILIO_LATE", "must be at most 50s", "30s");
+        }
+        // An event that is taken at its word must be younger than what a new reader of the log of
+        // intents reads back, whatever clocks say.
+        if verify_after > LONGEST_VERIFY_AFTER {
+            problems.add("VERIFY_AFTER", "must be at most 30s", "2s");
+        }
+        let longest_retry_after = problems.duration(
+            "RETRY_AFTER_LONGEST",
+            self.retry_after_longest,
+            seconds(30),
+            "30s",
+        );
+        let prefetch = problems.with_default("PREFETCH", self.prefetch, 2000, "2000");
         let max_in_flight = problems.with_default("MAX_IN_FLIGHT", self.max_in_flight, 50, "50");
         if prefetch == 0 {
-            problems.add("PREFETCH", "must be at least 1", "200");
+            problems.add("PREFETCH", "must be at least 1", "2000");
         }
         if max_in_flight == 0 {
             problems.add("MAX_IN_FLIGHT", "must be at least 1", "50");
@@ -160,7 +194,7 @@ impl RedirectorArgs {
             problems.add_line(format!(
                 "MAX_IN_FLIGHT, PREFETCH: {max_in_flight} requests can't be under way for \
                  {prefetch} deliveries: raise PREFETCH well above MAX_IN_FLIGHT \
-                 (example: PREFETCH=200)"
+                 (example: PREFETCH=2000)"
             ));
         }
         let first = problems.duration(
@@ -203,6 +237,8 @@ impl RedirectorArgs {
         Some(RedirectorSettings {
             deadline,
             verify_after,
+            twilio_late,
+            longest_retry_after,
             prefetch,
             max_in_flight,
             retry: retry?,

@@ -3,25 +3,45 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::QueueError;
+use queue::{IntentLog, Queue, QueueError};
 use service::{Host, Plans};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use twilio::rest::Client;
 
 use crate::calls::Calls;
-use crate::gate::Gate;
-use crate::job::Desk;
+use crate::delivery::handle;
+use crate::ledger::Ledger;
+use crate::limiter::Limiter;
+use crate::lookup::Lookup;
+use crate::members::VoiceQueues;
 use crate::metrics::Metrics;
 use crate::settings::RedirectorSettings;
 use crate::sweep::Sweeper;
-use crate::twilio_api::TwilioApi;
+use crate::twilio_time::TwilioTime;
 
-/// How often the gate is read for the metrics.
-const READ_GATE: Duration = Duration::from_secs(1);
+/// How often the limiters are read for the metrics.
+const READ_LIMITERS: Duration = Duration::from_secs(1);
+
+/// What all jobs of the process share.
+pub(crate) struct Shared {
+    pub(crate) settings: RedirectorSettings,
+    pub(crate) plans: Plans,
+    pub(crate) client: Client,
+    pub(crate) calls_api: Arc<Limiter>,
+    pub(crate) lookup: Lookup,
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) intents: Arc<dyn IntentLog>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) time: Arc<TwilioTime>,
+    pub(crate) metrics: Metrics,
+    pub(crate) stop: CancellationToken,
+}
 
 /// The service that redirects calls.
 pub struct Redirector {
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
 }
 
 impl Redirector {
@@ -33,78 +53,93 @@ impl Redirector {
         plans: Plans,
     ) -> Self {
         host.check_queue();
-        let metrics = Metrics::register(&mut host.registry, &plans);
+        let time = Arc::new(TwilioTime::new(host.clock.clone()));
+        let metrics = Metrics::register(&mut host.registry, &plans, Arc::clone(&time));
         let client = client.observed_by(metrics.observer());
-        let gate = Gate::new(settings.max_in_flight, settings.retry);
+        let limiter = || {
+            Limiter::new(
+                settings.max_in_flight,
+                settings.retry,
+                settings.longest_retry_after,
+            )
+        };
+        let (calls_api, taskrouter) = (limiter(), limiter());
+        let voice_queues = VoiceQueues::new(
+            client.clone(),
+            Arc::clone(&calls_api),
+            settings.verify_after,
+        );
+        let ledger = Arc::new(Ledger::new(settings.twilio_late));
         Self {
-            desk: Arc::new(Desk {
-                plans,
-                twilio: TwilioApi::new(client, gate),
+            shared: Arc::new(Shared {
+                lookup: Lookup {
+                    client: client.clone(),
+                    taskrouter,
+                    voice_queues: Arc::new(voice_queues),
+                },
+                intents: host.queue.intents(ledger.clone()),
+                ledger,
                 queue: host.queue.clone(),
-                // A copy of the event that is older than the deadline is not acted upon anyway.
+                // A copy of the event that is older than the deadline is looked up anyway.
                 calls: Calls::new(settings.deadline),
-                metrics,
                 stop: host.stop.clone(),
+                plans,
+                client,
+                calls_api,
+                time,
+                metrics,
                 settings,
             }),
         }
     }
 
-    /// Works until it is stopped: then it finishes the redirects under way, within the stop
-    /// timeout, and gives everything else back to the queue.
+    /// Works until it is stopped: then it finishes the updates under way, within the stop timeout,
+    /// and gives everything else back to the queue.
     ///
     /// # Errors
     /// The queue can't be used, and no waiting mends it.
     pub async fn run(self) -> Result<(), QueueError> {
-        let desk = self.desk;
-        let mut consumer = desk.queue.consume(desk.settings.prefetch).await?;
-        tracing::info!(prefetch = desk.settings.prefetch, "redirector is up");
-        let sweep = desk
-            .settings
-            .sweep
-            .clone()
-            .map(|settings| tokio::spawn(Sweeper::new(Arc::clone(&desk), settings).run()));
-        let mut deliveries = JoinSet::new();
-        let mut read_gate = tokio::time::interval(READ_GATE);
+        let shared = self.shared;
+        let mut consumer = shared.queue.consume(shared.settings.prefetch).await?;
+        tracing::info!(prefetch = shared.settings.prefetch, "redirector is up");
+        let mut sweep = JoinSet::new();
+        if let Some(settings) = shared.settings.sweep.clone() {
+            sweep.spawn(Sweeper::new(Arc::clone(&shared), settings).run());
+        }
+        let mut jobs = JoinSet::new();
+        let mut read_limiters = tokio::time::interval(READ_LIMITERS);
         loop {
             tokio::select! {
                 biased;
-                () = desk.stop.cancelled() => break,
-                Some(ended) = deliveries.join_next() => report_panic(ended),
-                _ = read_gate.tick() => desk.metrics.gate(desk.twilio.gate()),
+                () = shared.stop.cancelled() => break,
+                Some(_) = jobs.join_next() => {}
+                _ = read_limiters.tick() => shared.read_limiters(),
                 delivery = consumer.next() => {
-                    let delivery = delivery?;
-                    let desk = Arc::clone(&desk);
-                    deliveries.spawn(async move { desk.handle(delivery).await });
+                    let (shared, delivery) = (Arc::clone(&shared), delivery?);
+                    jobs.spawn(async move { handle(&shared, delivery).await });
                 }
             }
         }
         consumer.stop().await;
-        if let Some(sweep) = sweep {
-            // What it publishes is durable or not; it leaves nothing half done.
-            sweep.abort();
-        }
-        let under_way = deliveries.len();
-        tracing::info!(under_way, "finishing what is under way");
-        let finished = tokio::time::timeout(desk.settings.stop_timeout, async {
-            while let Some(ended) = deliveries.join_next().await {
-                report_panic(ended);
-            }
-        });
-        if finished.await.is_err() {
+        // What it publishes is durable or not; it leaves nothing half done.
+        sweep.abort_all();
+        tracing::info!(under_way = jobs.len(), "finishing what is under way");
+        let finished = async { while jobs.join_next().await.is_some() {} };
+        let finished = tokio::time::timeout(shared.settings.stop_timeout, finished).await;
+        if finished.is_err() {
             tracing::warn!(
-                cut_off = deliveries.len(),
-                "redirects still under way were cut off by the stop timeout; they are delivered again"
+                cut_off = jobs.len(),
+                "updates still under way were cut off by the stop timeout; they are delivered again"
             );
         }
         Ok(())
     }
 }
 
-/// A delivery whose task panics goes back to the queue when it is dropped, and becomes a dead
-/// letter when that happens again and again.
-fn report_panic(ended: Result<(), JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "a delivery's task panicked; it is delivered again");
+impl Shared {
+    fn read_limiters(&self) {
+        self.metrics.limiter("calls", self.calls_api.reading());
+        self.metrics
+            .limiter("taskrouter", self.lookup.taskrouter.reading());
     }
 }

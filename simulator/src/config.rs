@@ -2,13 +2,18 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use clock::Clock;
+use futures::future::BoxFuture;
 use twilio::{AccountSid, ApiKeySid};
+
+use crate::journal::CallbackOutcome;
 
 /// How a [`Simulator`](crate::Simulator) is set up. Each field has a default that behaves as
 /// Twilio does.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// Seed of everything random: SIDs of calls, tasks and events, numbers, faults. `None` draws
     /// one, which [`Simulator::seed`](crate::Simulator::seed) tells.
@@ -39,7 +44,18 @@ pub struct Config {
     pub callback_concurrency: usize,
     /// How many API requests, and how many callbacks, the journal remembers.
     pub journal_limit: usize,
+    /// The time of day.
+    pub clock: Clock,
+    /// What carries callbacks in place of the network.
+    pub carrier: Option<Carrier>,
 }
+
+/// Carries callbacks to who is to have them, and the answers back.
+pub type Carrier = Arc<
+    dyn Fn(reqwest::Request) -> BoxFuture<'static, Result<reqwest::Response, CallbackOutcome>>
+        + Send
+        + Sync,
+>;
 
 impl Default for Config {
     fn default() -> Self {
@@ -49,13 +65,15 @@ impl Default for Config {
             callback_url: None,
             events_filter: None,
             speed: Speed::REAL,
-            task_after_redirect: TaskAfterRedirect::Stays,
+            task_after_redirect: TaskAfterRedirect::Canceled,
             task_ttl: Duration::from_secs(24 * 60 * 60),
             task_retention: Duration::from_secs(5 * 60),
             attributes_in_lists: true,
             concurrency_limit: None,
             callback_concurrency: 256,
             journal_limit: 500_000,
+            clock: Clock::system(),
+            carrier: None,
         }
     }
 }
@@ -96,7 +114,8 @@ impl fmt::Debug for Account {
     }
 }
 
-/// What becomes of a task when its call is redirected. Twilio documents neither.
+/// What becomes of a task when its call is redirected. Twilio documents neither; its own Flex
+/// template has seen it cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskAfterRedirect {
     /// It stays pending until somebody closes it.

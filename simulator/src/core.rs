@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use twilio::AuthToken;
@@ -54,7 +55,7 @@ impl Core {
             changes: watch::Sender::new(()),
             story: broadcast::Sender::new(STORY_BACKLOG),
             faults,
-            courier: Courier::new(state.config.callback_concurrency),
+            courier: Courier::new(&state.config),
             signing_token: AuthToken::new(&account.auth_token),
             authorizations: [
                 basic(account.sid.as_str(), &account.auth_token),
@@ -142,6 +143,7 @@ impl Core {
         let ended = self.ended.clone();
         let work = async move {
             tokio::select! {
+                biased;
                 () = ended.cancelled() => {}
                 () = work => {}
             }

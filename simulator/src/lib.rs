@@ -22,7 +22,7 @@ mod state;
 mod story;
 mod twiml;
 
-pub use config::{Account, Config, InvalidSpeed, Speed, TaskAfterRedirect};
+pub use config::{Account, Carrier, Config, InvalidSpeed, Speed, TaskAfterRedirect};
 pub use delivery::{Callback, Delivery};
 pub use events::EventKind;
 pub use faults::{CallbackFault, CallbackRule, Fault, Faults, Loss, Rule, RuleId, When};

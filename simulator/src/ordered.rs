@@ -8,7 +8,7 @@ use std::hash::Hash;
 pub(crate) struct Ordered<K, V> {
     sequence: u64,
     by_key: HashMap<K, u64>,
-    in_order: BTreeMap<u64, V>,
+    in_order: BTreeMap<u64, (K, V)>,
 }
 
 impl<K, V> Default for Ordered<K, V> {
@@ -21,25 +21,25 @@ impl<K, V> Default for Ordered<K, V> {
     }
 }
 
-impl<K: Hash + Eq, V> Ordered<K, V> {
+impl<K: Hash + Eq + Copy, V> Ordered<K, V> {
     pub(crate) fn insert(&mut self, key: K, value: V) {
         self.sequence += 1;
         if let Some(replaced) = self.by_key.insert(key, self.sequence) {
             self.in_order.remove(&replaced);
         }
-        self.in_order.insert(self.sequence, value);
+        self.in_order.insert(self.sequence, (key, value));
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.in_order.get(self.by_key.get(key)?)
+        Some(&self.in_order.get(self.by_key.get(key)?)?.1)
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.in_order.get_mut(self.by_key.get(key)?)
+        Some(&mut self.in_order.get_mut(self.by_key.get(key)?)?.1)
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        self.in_order.remove(&self.by_key.remove(key)?)
+        Some(self.in_order.remove(&self.by_key.remove(key)?)?.1)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -53,11 +53,17 @@ impl<K: Hash + Eq, V> Ordered<K, V> {
     }
 
     pub(crate) fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
-        self.in_order.values()
+        self.in_order.values().map(|(_, value)| value)
     }
 
     /// Oldest first, with their sequence numbers.
     pub(crate) fn numbered(&self) -> impl DoubleEndedIterator<Item = (u64, &V)> {
-        self.in_order.iter().map(|(number, value)| (*number, value))
+        self.entries().map(|(number, _, value)| (number, value))
+    }
+
+    /// The same, with their keys.
+    pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = (u64, &K, &V)> {
+        let entries = self.in_order.iter();
+        entries.map(|(number, (key, value))| (*number, key, value))
     }
 }

@@ -4,12 +4,16 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 use twilio::{AccountSid, CallSid, E164, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 use url::Url;
 
@@ -29,7 +33,9 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 /// A running simulator. It ends when this is dropped.
 pub struct Simulator {
     pub(crate) core: Arc<Core>,
-    gate: Gate,
+    /// None where it is called in process.
+    gate: Option<Gate>,
+    router: Router,
     api_url: Url,
     demo: Demo,
     seed: u64,
@@ -97,28 +103,55 @@ impl Simulator {
         let ended = CancellationToken::new();
         let gate = Gate::new(listener, ended.clone());
         let (gate, listening) = gate.map_err(StartError::Listener)?;
-        let mut api_url = Url::parse("http://localhost/").unwrap_or_else(|_| unreachable!());
+        let mut api_url = localhost();
         // A host and a port are always valid in an http URL.
         let _ = api_url.set_ip_host(gate.address().ip());
         let _ = api_url.set_port(Some(gate.address().port()));
 
+        let mut simulator = Self::new(config, api_url, ended);
+        simulator.gate = Some(gate);
+        let service = simulator.router.clone();
+        let service = service.into_make_service_with_connect_info::<Line>();
+        simulator.core.spawn(async move {
+            // It never returns.
+            let _ = axum::serve(listening, service).await;
+        });
+        Ok(simulator)
+    }
+
+    /// One that listens nowhere: [`Simulator::answer`] answers. It runs on the tokio runtime that
+    /// it is called on.
+    pub fn in_process(config: Config) -> Self {
+        Self::new(config, localhost(), CancellationToken::new())
+    }
+
+    fn new(config: Config, api_url: Url, ended: CancellationToken) -> Self {
         let seed = config.seed.unwrap_or_else(rand::random);
         let state = State::new(config, seed, api_url.clone());
         let demo = state.demo;
         let faults = Faults::seeded(seed);
         let core = Arc::new(Core::new(state, faults, ended, Handle::current()));
-        let service = http::router(core.clone()).into_make_service_with_connect_info::<Line>();
-        core.spawn(async move {
-            // It never returns.
-            let _ = axum::serve(listening, service).await;
-        });
-        Ok(Self {
+        Self {
+            router: http::router(core.clone()),
             core,
-            gate,
+            gate: None,
             api_url,
             demo,
             seed,
-        })
+        }
+    }
+
+    /// Answers one request; `None` where its connection was cut instead.
+    pub async fn answer(&self, mut request: Request) -> Option<Response> {
+        let (line, cut) = Line::alone();
+        request.extensions_mut().insert(ConnectInfo(line));
+        tokio::select! {
+            biased;
+            () = cut.cancelled() => None,
+            Ok(answer) = self.router.clone().oneshot(request) => {
+                (!cut.is_cancelled()).then_some(answer)
+            }
+        }
     }
 
     /// Where all of the API is: `http://127.0.0.1:PORT/`.
@@ -211,6 +244,24 @@ impl Simulator {
         call: &PlaceCall,
     ) -> Result<Vec<Caller>, PlaceCallError> {
         (0..count).map(|_| self.place_call(call.clone())).collect()
+    }
+
+    /// The caller is put into the workflow's queue once more, out of a conversation: a new task
+    /// stands for the same call. `None` where the call is over or still in a queue.
+    pub fn enqueue_again(&self, call: CallSid) -> Option<TaskSid> {
+        self.core.change(|state| state.enqueue_again(call))
+    }
+
+    /// A task beside the caller's own enters the placeholder queue: with the call of a caller who
+    /// is in a conference, as transfers make it, or with no call, as a chat's.
+    pub fn place_other_task(&self, call: Option<CallSid>) -> Option<TaskSid> {
+        self.core.change(|state| state.place_other_task(call))
+    }
+
+    /// Other software takes the caller off hold, into a conversation with a voicemail, say.
+    /// Whether the caller was on hold.
+    pub fn take_off_hold(&self, call: CallSid) -> bool {
+        self.core.change(|state| state.take_off_hold(call))
     }
 
     /// The caller hangs up. Whether the call was still in progress.
@@ -343,7 +394,9 @@ impl Simulator {
 
     /// Refuses connections, as if Twilio were away, and resets those that are open.
     pub async fn stop_listening(&self) {
-        self.gate.close().await;
+        if let Some(gate) = &self.gate {
+            gate.close().await;
+        }
     }
 
     /// Accepts connections again, at the same address.
@@ -351,7 +404,10 @@ impl Simulator {
     /// # Errors
     /// Somebody else has taken the address meanwhile.
     pub async fn resume_listening(&self) -> io::Result<()> {
-        self.gate.open().await
+        match &self.gate {
+            Some(gate) => gate.open().await,
+            None => Ok(()),
+        }
     }
 
     /// Ends everything within 2 s: open requests are reset, events under way given up.
@@ -387,6 +443,10 @@ pub(crate) fn place_call(core: &Arc<Core>, call: PlaceCall) -> Result<Caller, Pl
         })?;
         Ok(Caller { call_sid, task_sid })
     })
+}
+
+fn localhost() -> Url {
+    Url::parse("http://localhost/").unwrap_or_else(|_| unreachable!())
 }
 
 fn next<T>(queue: &std::sync::Mutex<impl Iterator<Item = T>>) -> Option<T> {

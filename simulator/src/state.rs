@@ -8,13 +8,14 @@ mod world;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::time::Instant;
 use twilio::{
-    CallSid, E164, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid, TaskChannelSid,
-    TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+    CallSid, E164, EventSid, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid,
+    TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
 };
 use url::Url;
 
@@ -169,6 +170,16 @@ impl State {
             .is_some_and(|call| call.status == CallStatus::InProgress)
     }
 
+    /// The event that says that a task entered the task queue that it is in.
+    pub fn entered_event(&self, task: &TaskSid) -> Option<EventSid> {
+        Some(self.tasks.get(task)?.entered_event.as_ref()?.sid)
+    }
+
+    /// The task that stands for a caller now.
+    pub fn task_of(&self, call: &CallSid) -> Option<TaskSid> {
+        Some(self.calls.get(call)?.task)
+    }
+
     /// A task; `None` when it was never there or is there no more.
     pub fn task(&self, task: &TaskSid) -> Option<TaskView> {
         let task = self.tasks.get(task)?;
@@ -190,10 +201,11 @@ impl State {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::now()
+        self.config.clock.now()
     }
 
-    pub(crate) fn elapsed(&self) -> Duration {
+    /// Since the simulator's start.
+    pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 

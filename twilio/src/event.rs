@@ -6,8 +6,6 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -63,8 +61,10 @@ pub struct TaskRouterEvent {
     pub workspace_sid: WorkspaceSid,
     /// The task.
     pub task_sid: TaskSid,
-    /// The call that the task stands for; none for a chat, say.
-    pub call_sid: Option<CallSid>,
+    /// What the task's attributes say.
+    pub attributes: TaskAttributes,
+    /// Whether the task waits for a worker, as far as the event says.
+    pub is_pending: bool,
     /// The task queue that the task entered, or was in at last.
     pub task_queue_sid: Option<TaskQueueSid>,
     /// The workflow that routes the task.
@@ -98,6 +98,7 @@ const ACCOUNT_SID: Name = ("AccountSid", "account_sid");
 const WORKSPACE_SID: Name = ("WorkspaceSid", "workspace_sid");
 const TASK_SID: Name = ("TaskSid", "task_sid");
 const TASK_ATTRIBUTES: Name = ("TaskAttributes", "task_attributes");
+const ASSIGNMENT_STATUS: Name = ("TaskAssignmentStatus", "task_assignment_status");
 const TASK_QUEUE_SID: Name = ("TaskQueueSid", "task_queue_sid");
 const WORKFLOW_SID: Name = ("WorkflowSid", "workflow_sid");
 const TIMESTAMP: Name = ("Timestamp", "timestamp");
@@ -166,10 +167,13 @@ impl TaskRouterEvent {
             account_sid: fields.sid(ACCOUNT_SID)?,
             workspace_sid: fields.sid(WORKSPACE_SID)?,
             task_sid: fields.sid(TASK_SID)?,
-            call_sid: match fields.get(TASK_ATTRIBUTES) {
-                Some(attributes) => call_sid(&attributes)?,
-                None => None,
+            attributes: match fields.get(TASK_ATTRIBUTES) {
+                Some(attributes) => TaskAttributes::read(&attributes)?,
+                None => TaskAttributes::default(),
             },
+            is_pending: fields
+                .get(ASSIGNMENT_STATUS)
+                .is_none_or(|status| status == "pending"),
             task_queue_sid: match event_type {
                 EventType::TaskQueueEntered => Some(fields.sid(TASK_QUEUE_SID)?),
                 _ => fields.optional_sid(TASK_QUEUE_SID)?,
@@ -181,28 +185,56 @@ impl TaskRouterEvent {
     }
 }
 
-/// The `call_sid` in a task's attributes: any JSON, by Twilio's rules, though an object in Flex.
-pub(crate) fn call_sid(attributes: &str) -> Result<Option<CallSid>, EventError> {
-    #[derive(Deserialize)]
-    struct Attributes<'a> {
-        #[serde(borrow, default)]
-        call_sid: Option<Cow<'a, str>>,
-    }
-    let invalid = |problem: String| EventError::Invalid(TASK_ATTRIBUTES.0, problem);
-    if !attributes.trim_start().starts_with('{') {
-        // Anything that is no object holds no call; a derived struct would also take an array.
-        return serde_json::from_str::<IgnoredAny>(attributes)
-            .map(|_| None)
-            .map_err(|e| invalid(json_problem(&e, "call_sid is not a string")));
-    }
-    let attributes: Attributes<'_> = serde_json::from_str(attributes)
-        .map_err(|e| invalid(json_problem(&e, "call_sid is not a string")))?;
-    attributes
-        .call_sid
-        .filter(|sid| !sid.is_empty())
-        .map(|sid| sid.parse().map_err(|e| invalid(format!("call_sid is {e}"))))
-        .transpose()
+/// What a task's attributes say that matters to us.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskAttributes {
+    /// The call that the task stands for; none for a chat, say.
+    pub call_sid: Option<CallSid>,
+    /// Whether the call is, or was, in a conference of Flex, or is being transferred: then the
+    /// caller is with somebody, whatever queue the task is in.
+    pub in_conference: bool,
 }
+
+impl TaskAttributes {
+    /// Reads them: any JSON, by Twilio's rules, though an object in Flex.
+    ///
+    /// # Errors
+    /// They are not JSON, or `call_sid` is no call SID.
+    pub fn read(attributes: &str) -> Result<Self, EventError> {
+        let invalid = |problem: String| EventError::Invalid(TASK_ATTRIBUTES.0, problem);
+        let attributes: Value =
+            serde_json::from_str(attributes).map_err(|e| invalid(json_problem(&e, "not JSON")))?;
+        let Value::Object(attributes) = attributes else {
+            return Ok(Self::default());
+        };
+        let call_sid = match attributes.get("call_sid") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(sid)) if sid.is_empty() => None,
+            Some(Value::String(sid)) => {
+                let parsed = sid.parse();
+                Some(parsed.map_err(|e| invalid(format!("call_sid is {e}")))?)
+            }
+            Some(_) => return Err(invalid("call_sid is not a string".to_owned())),
+        };
+        let says = |name: &str| {
+            let value = attributes.get(name).unwrap_or(&Value::Null);
+            !matches!(value, Value::Null | Value::Bool(false)) && value != ""
+        };
+        Ok(Self {
+            call_sid,
+            in_conference: CONFERENCE.into_iter().any(says),
+        })
+    }
+}
+
+/// The attributes that Flex and its transfer plugins give a task whose caller is with somebody.
+const CONFERENCE: [&str; 5] = [
+    "conference",
+    "transferMeta",
+    "transferTargetType",
+    "transferring",
+    "transfer",
+];
 
 /// Where the JSON is wrong: not JSON at all, or JSON of another kind than wanted. serde_json's own
 /// words may quote a value, a caller's number for one.

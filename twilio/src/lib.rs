@@ -11,7 +11,7 @@ mod signature;
 pub mod twiml;
 
 pub use e164::{E164, InvalidE164};
-pub use event::{CLOUD_EVENT_PREFIX, EventError, EventType, TaskRouterEvent};
+pub use event::{CLOUD_EVENT_PREFIX, EventError, EventType, TaskAttributes, TaskRouterEvent};
 pub use sid::{
     AccountSid, ApiKeySid, CallSid, EventSid, FlowSid, InvalidSid, PhoneNumberSid, QueueSid,
     SinkSid, SubscriptionSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,

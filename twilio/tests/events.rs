@@ -76,7 +76,7 @@ fn stream(events: &Value) -> Vec<Result<Option<TaskRouterEvent>, EventError>> {
 fn a_callback_is_read_whatever_else_it_carries() {
     let event = read(&form(&[])).unwrap().unwrap();
     assert_eq!(event.event_type, EventType::TaskQueueEntered);
-    assert_eq!(event.call_sid.unwrap().as_str(), CALL);
+    assert_eq!(event.attributes.call_sid.unwrap().as_str(), CALL);
     assert_eq!(event.task_queue_sid.unwrap().as_str(), TASK_QUEUE);
     assert_eq!(event.timestamp.unwrap().as_millisecond(), 1_692_816_604_478);
 }
@@ -166,16 +166,16 @@ fn attributes_without_a_call_are_a_task_without_a_call() {
         let event = read(&form(&[("TaskAttributes", Some(attributes))]))
             .unwrap()
             .unwrap();
-        assert_eq!(event.call_sid, None, "{attributes}");
+        assert_eq!(event.attributes.call_sid, None, "{attributes}");
     }
     let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     let nested_inside = format!(r#"{{"deep":{nested}}}"#);
     for attributes in [nested, nested_inside] {
         let event = read(&form(&[("TaskAttributes", Some(&attributes))]));
-        assert_eq!(event.unwrap().unwrap().call_sid, None);
+        assert_eq!(event.unwrap().unwrap().attributes.call_sid, None);
     }
     let event = read(&form(&[("TaskAttributes", None)])).unwrap().unwrap();
-    assert_eq!(event.call_sid, None);
+    assert_eq!(event.attributes.call_sid, None);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! RabbitMQ: quorum queues that many processes share.
+//! RabbitMQ: quorum queues that many processes share, and a stream for the log of intents.
 //!
 //! Two connections, each made again whenever it is lost: one publishes, one does everything else.
 //! A broker short of memory stops reading from connections that publish; consuming, leases and
@@ -8,9 +8,12 @@ mod channels;
 mod connection;
 mod consumer;
 mod dead_letters;
+mod entry;
 mod fault;
+mod intents;
 mod lease;
 mod link;
+mod place;
 mod publisher;
 mod settle;
 mod socket;
@@ -19,7 +22,7 @@ mod topology;
 mod wire;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use lapin::options::QueueDeclareOptions;
@@ -32,13 +35,14 @@ use self::connection::Connection;
 use self::consumer::AmqpConsumer;
 use self::dead_letters::{Morgue, Settlement};
 use self::fault::{ANSWER_WITHIN, NOT_FOUND, answer};
+use self::intents::AmqpIntentLog;
 use self::lease::Leases;
 use self::link::Target;
 use self::publisher::{Letter, Publisher};
 use self::topology::Topology;
 use crate::{
-    Consumer, DeadLetter, DeadLetterId, DeadLetters, Filter, Health, Lease, Message, Options,
-    Publish, PublishError, Queue, QueueError, Stats,
+    Consumer, DeadLetter, DeadLetterId, DeadLetters, Filter, Health, IntentLog, IntentReader,
+    Lease, Message, Options, Publish, PublishError, Queue, QueueError, Stats,
 };
 
 /// Seconds; RabbitMQ proposes 60. A peer that is silent for twice this long is dead.
@@ -52,6 +56,8 @@ pub struct AmqpQueue {
     topology: Arc<Topology>,
     leases: Leases,
     dead_letters: Morgue,
+    publish_timeout: Duration,
+    runtime: Handle,
 }
 
 impl AmqpQueue {
@@ -95,6 +101,8 @@ impl AmqpQueue {
             topology,
             leases,
             dead_letters,
+            publish_timeout: options.publish_timeout,
+            runtime: Handle::current(),
         })
     }
 
@@ -156,6 +164,17 @@ impl Queue for AmqpQueue {
         Ok(lease.map(|lease| Box::new(lease) as Box<dyn Lease>))
     }
 
+    fn intents(&self, reader: Arc<dyn IntentReader>) -> Arc<dyn IntentLog> {
+        Arc::new(AmqpIntentLog::start(
+            (self.publishing.clone(), self.publisher.clone()),
+            self.consuming.clone(),
+            self.topology.clone(),
+            self.publish_timeout,
+            reader,
+            &self.runtime,
+        ))
+    }
+
     async fn stats(&self) -> Result<Stats, QueueError> {
         let channel = self.consuming.channel().await?;
         let queue = self.look(&channel, &self.topology.queue).await?;
@@ -166,6 +185,7 @@ impl Queue for AmqpQueue {
             leased: None,
             consumers: queue.consumer_count().into(),
             dead: dead.message_count().into(),
+            oldest: None,
         })
     }
 

@@ -52,6 +52,16 @@ impl Letter {
             body: message.body.clone(),
         }
     }
+
+    /// For the log of intents.
+    pub(super) fn intent(topology: &Topology, entry: Vec<u8>) -> Self {
+        Self {
+            exchange: topology.exchange.clone(),
+            key: topology.intents.clone(),
+            properties: BasicProperties::default(),
+            body: entry,
+        }
+    }
 }
 
 /// Publishes letters, many at a time.

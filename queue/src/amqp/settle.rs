@@ -35,6 +35,22 @@ pub(super) fn give_back(acker: &Acker) {
     let _ = acker.nack(BACK).now_or_never();
 }
 
+impl AmqpSettle {
+    /// Puts the message elsewhere before it leaves the queue. Of one that is somebody else's by now
+    /// there would be two.
+    async fn replace(self: Box<Self>, letter: Letter) -> Result<(), QueueError> {
+        if self.is_lost() {
+            return Err(lost());
+        }
+        self.publisher.publish(letter).await?;
+        self.ack().await
+    }
+}
+
+fn lost() -> QueueError {
+    QueueError::LeaseLost("its channel is gone".to_owned())
+}
+
 #[async_trait]
 impl Settle for AmqpSettle {
     async fn ack(self: Box<Self>) -> Result<(), QueueError> {
@@ -48,8 +64,12 @@ impl Settle for AmqpSettle {
         died_at: Timestamp,
     ) -> Result<(), QueueError> {
         let letter = Letter::dead(&self.topology, message, cause, died_at);
-        self.publisher.publish(letter).await?;
-        self.ack().await
+        self.replace(letter).await
+    }
+
+    async fn panicked(self: Box<Self>, message: &RawMessage) -> Result<(), QueueError> {
+        let letter = Letter::request(&self.topology, message.after_panic());
+        self.replace(letter).await
     }
 
     async fn release(self: Box<Self>) -> Result<(), QueueError> {
@@ -74,7 +94,7 @@ impl Drop for AmqpSettle {
 async fn written(sent: impl Future<Output = lapin::Result<bool>>) -> Result<(), QueueError> {
     match answer(sent).await {
         Ok(true) => Ok(()),
-        Ok(false) => Err(QueueError::LeaseLost("its channel is gone".to_owned())),
+        Ok(false) => Err(lost()),
         Err(error) => Err(QueueError::LeaseLost(error.to_string())),
     }
 }

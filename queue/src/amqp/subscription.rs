@@ -27,23 +27,34 @@ pub(super) struct Subscription {
     renew_at: Instant,
 }
 
+/// Deliveries of `queue`, on a channel of their own.
+pub(super) async fn consume(
+    link: &Arc<Link>,
+    queue: &ShortString,
+    prefetch: u16,
+    arguments: FieldTable,
+) -> Result<(lapin::Consumer, Borrowed), Unanswered> {
+    let channel = tokio::time::timeout(ANSWER_WITHIN, Channels::borrow(link))
+        .await
+        .unwrap_or(Err(Unanswered::Silence))?;
+    answer(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+    let consume = channel.basic_consume(
+        queue.clone(),
+        ShortString::default(),
+        BasicConsumeOptions::default(),
+        arguments,
+    );
+    let deliveries = answer(consume).await?;
+    Ok((deliveries, channel))
+}
+
 impl Subscription {
     pub(super) async fn begin(
         link: &Arc<Link>,
         queue: &ShortString,
         prefetch: u16,
     ) -> Result<Self, Unanswered> {
-        let channel = tokio::time::timeout(ANSWER_WITHIN, Channels::borrow(link))
-            .await
-            .unwrap_or(Err(Unanswered::Silence))?;
-        answer(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
-        let consume = channel.basic_consume(
-            queue.clone(),
-            ShortString::default(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        );
-        let deliveries = answer(consume).await?;
+        let (deliveries, channel) = consume(link, queue, prefetch, FieldTable::default()).await?;
         Ok(Self {
             deliveries,
             channel: Arc::new(channel),

@@ -1,5 +1,7 @@
 //! Our names on the broker, and how they are declared.
 
+use std::time::Duration;
+
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, ExchangeKind};
@@ -11,10 +13,17 @@ use crate::{Options, QueueError};
 /// look at the dead letters counts as one. 3.x takes no negative number for "none".
 const NO_LIMIT: i32 = i32::MAX;
 
+/// How long an intent stays, at least; far more than readers read back. Trimmed by age only, for a
+/// burst must not push out what is young.
+pub(super) const INTENTS_KEPT: Duration = Duration::from_secs(600);
+
+/// Bytes. The broker removes whole segments, and only when it begins a new one.
+const INTENTS_SEGMENT: i64 = 1_000_000;
+
 /// Leaves room for the longest suffix and lease name within AMQP's 255 bytes.
 const LONGEST_PREFIX: usize = 100;
 
-/// The exchange and queue for requests, and those for dead letters.
+/// The exchange and queue for requests, those for dead letters, and the log of intents.
 #[derive(Debug, Clone)]
 pub(super) struct Topology {
     prefix: String,
@@ -24,6 +33,8 @@ pub(super) struct Topology {
     pub(super) queue: ShortString,
     /// The exchange, and the queue, of the dead letters.
     pub(super) dead: ShortString,
+    /// The stream of intents; also the key that routes to it.
+    pub(super) intents: ShortString,
     delivery_limit: u32,
     max_length: Option<u64>,
 }
@@ -42,6 +53,7 @@ impl Topology {
             exchange: name(prefix.clone())?,
             queue: name(format!("{prefix}.redirect"))?,
             dead: name(format!("{prefix}.dead"))?,
+            intents: name(format!("{prefix}.intents"))?,
             delivery_limit: options.delivery_limit,
             max_length: options.max_length,
         })
@@ -65,7 +77,11 @@ impl Topology {
             .await?;
         self.declare_queue(channel, &self.queue, self.queue_arguments())
             .await?;
-        self.bind(channel, &self.queue, &self.exchange).await
+        self.bind(channel, &self.queue, &self.exchange).await?;
+
+        self.declare_queue(channel, &self.intents, intents_arguments())
+            .await?;
+        self.bind(channel, &self.intents, &self.exchange).await
     }
 
     fn queue_arguments(&self) -> FieldTable {
@@ -179,6 +195,19 @@ fn quorum() -> FieldTable {
     insert(&mut arguments, "x-queue-type", text("quorum"));
     // A full queue says no to the publisher; the default drops the oldest message.
     insert(&mut arguments, "x-overflow", text("reject-publish"));
+    arguments
+}
+
+fn intents_arguments() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    insert(&mut arguments, "x-queue-type", text("stream"));
+    let kept = format!("{}s", INTENTS_KEPT.as_secs());
+    insert(&mut arguments, "x-max-age", text(&kept));
+    insert(
+        &mut arguments,
+        "x-stream-max-segment-size-bytes",
+        INTENTS_SEGMENT,
+    );
     arguments
 }
 

@@ -1,5 +1,7 @@
 //! Messages and dead letters as AMQP properties and headers.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -7,6 +9,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use crate::{CONTENT_TYPE, Cause, DeadLetter, DeadLetterId, RawMessage, Reason};
 
 const TRACEPARENT: &str = "traceparent";
+const PANICS: &str = "x-overflow-panics";
 const REASON: &str = "x-overflow-reason";
 const ATTEMPTS: &str = "x-overflow-attempts";
 const LAST_ERROR: &str = "x-overflow-last-error";
@@ -14,6 +17,8 @@ const DIED_AT: &str = "x-overflow-died-at";
 
 /// RabbitMQ's own: how often the message was delivered before.
 const DELIVERY_COUNT: &str = "x-delivery-count";
+/// RabbitMQ's own: where in its stream the message is.
+const OFFSET: &str = "x-stream-offset";
 /// RabbitMQ's own: why, and when, it made a dead letter of the message; the latest death first.
 const DEATHS: &str = "x-death";
 
@@ -38,6 +43,9 @@ pub(super) fn properties(message: &RawMessage) -> BasicProperties {
     let mut headers = FieldTable::default();
     if let Some(trace) = &message.traceparent {
         headers.insert(TRACEPARENT.into(), text(trace.as_str()));
+    }
+    if message.panics > 0 {
+        headers.insert(PANICS.into(), i64::from(message.panics).into());
     }
     properties.with_headers(headers)
 }
@@ -69,15 +77,34 @@ pub(super) fn message(properties: &BasicProperties, body: Vec<u8>) -> RawMessage
         traceparent: header(properties, TRACEPARENT)
             .and_then(as_text)
             .and_then(|trace| trace.parse().ok()),
+        panics: number(properties, PANICS),
     }
 }
 
 /// How often the message was delivered before, by the broker's count.
 pub(super) fn delivery_count(properties: &BasicProperties) -> u32 {
-    header(properties, DELIVERY_COUNT)
-        .and_then(as_integer)
-        .and_then(|count| u32::try_from(count).ok())
-        .unwrap_or(0)
+    number(properties, DELIVERY_COUNT)
+}
+
+/// Where in its stream the message is.
+pub(super) fn offset(properties: &BasicProperties) -> Option<i64> {
+    header(properties, OFFSET).and_then(as_integer)
+}
+
+/// As an argument to consume a stream from there.
+pub(super) fn from_offset(offset: i64) -> FieldTable {
+    from(offset.into())
+}
+
+/// As an argument to consume what came into a stream within `past`, by the broker's own clock.
+pub(super) fn from_past(past: Duration) -> FieldTable {
+    from(text(&format!("{}s", past.as_secs())))
+}
+
+fn from(place: AMQPValue) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert(OFFSET.into(), place);
+    arguments
 }
 
 /// A letter from the queue of dead letters: ours, the broker's, or a stranger's.
@@ -91,10 +118,6 @@ pub(super) fn dead_letter(properties: &BasicProperties, body: Vec<u8>) -> DeadLe
             || Reason::Other("unknown".to_owned()),
             |name| name.as_str().into(),
         );
-    let attempts = header(properties, ATTEMPTS)
-        .and_then(as_integer)
-        .and_then(|count| u32::try_from(count).ok())
-        .unwrap_or(0);
     let died_at = header(properties, DIED_AT)
         .and_then(as_text)
         .and_then(|time| time.parse().ok())
@@ -106,7 +129,7 @@ pub(super) fn dead_letter(properties: &BasicProperties, body: Vec<u8>) -> DeadLe
         died_at,
         cause: Cause {
             reason,
-            attempts,
+            attempts: number(properties, ATTEMPTS),
             last_error: header(properties, LAST_ERROR).and_then(as_text),
         },
         message,
@@ -123,6 +146,14 @@ fn last_death(properties: &BasicProperties) -> Option<&FieldTable> {
 
 fn header<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a AMQPValue> {
     properties.headers().as_ref()?.inner().get(name)
+}
+
+/// Zero where there is none, or none that makes sense.
+fn number(properties: &BasicProperties, name: &str) -> u32 {
+    header(properties, name)
+        .and_then(as_integer)
+        .and_then(|count| u32::try_from(count).ok())
+        .unwrap_or(0)
 }
 
 fn as_text(value: &AMQPValue) -> Option<String> {
@@ -174,6 +205,7 @@ mod tests {
             kind: Some("redirect.v1".to_owned()),
             body: b"{}".to_vec(),
             traceparent: Some(crate::TraceParent::new(1, 2, true)),
+            panics: 2,
         }
     }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::shared::{Command, ConsumerId, Failure, Handle};
-use super::tables::{Leased, Token};
+use super::tables::{Leased, Return, Token};
 use super::work::{Verdict, Work};
 use crate::traits::Settle;
 use crate::{Cause, Consumer, Delivery, QueueError, RawMessage};
@@ -49,8 +49,12 @@ impl Consumer for SqliteConsumer {
                 handle: self.handle.clone(),
             };
             if !lost {
-                let count = token.deliveries;
-                return Ok(Delivery::new(message, count > 0, count, Box::new(settle)));
+                return Ok(Delivery::new(
+                    message,
+                    token.returns > 0,
+                    token.deliveries,
+                    Box::new(settle),
+                ));
             }
         }
     }
@@ -110,7 +114,7 @@ impl Drop for SqliteSettle {
         if let Some(token) = self.token.take() {
             self.handle.perform_later(Work::GiveBack {
                 token,
-                seen: true,
+                how: Return::Abandoned,
                 consumer: Some(self.consumer),
             });
         }
@@ -134,10 +138,16 @@ impl Settle for SqliteSettle {
             .await
     }
 
+    async fn panicked(self: Box<Self>, message: &RawMessage) -> Result<(), QueueError> {
+        let message = message.after_panic();
+        self.settle(|token, consumer| Work::PublishAgain(token, consumer, message))
+            .await
+    }
+
     async fn release(self: Box<Self>) -> Result<(), QueueError> {
         self.settle(|token, consumer| Work::GiveBack {
             token,
-            seen: true,
+            how: Return::Released,
             consumer: Some(consumer),
         })
         .await

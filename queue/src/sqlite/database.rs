@@ -12,10 +12,10 @@ use crate::QueueError;
 /// "FLXO", so that no other program's database is taken for a queue.
 const APPLICATION_ID: i32 = 0x464c_584f;
 
-/// The version of [`SCHEMA`].
-const SCHEMA_VERSION: i32 = 1;
+/// What makes each version of the schema out of the one before; the first out of nothing.
+const SCHEMA: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
-const SCHEMA: &str = include_str!("schema.sql");
+const SCHEMA_VERSION: usize = SCHEMA.len();
 
 /// How long another process may hold the file before a transaction of ours gives up.
 const BUSY: Duration = Duration::from_secs(5);
@@ -76,8 +76,8 @@ impl Database {
         connection.set_prepared_statement_cache_capacity(64);
 
         // In a transaction: another process may be making the file at this moment.
-        let contents = Contents::of(&connection.transaction()?)?;
-        if contents == Contents::Nothing {
+        let version = version(&connection.transaction()?)?;
+        if version == 0 {
             connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         }
         let journal: String =
@@ -85,8 +85,8 @@ impl Database {
         if journal != "wal" {
             return Err(OpenError::NoSharedMemory);
         }
-        if contents == Contents::Nothing {
-            create(&mut connection)?;
+        if version < SCHEMA_VERSION {
+            upgrade(&mut connection)?;
         }
         connection.pragma_update(None, "journal_size_limit", LOG_SIZE_LIMIT)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -163,24 +163,17 @@ fn wait_while_busy(waits: i32) -> bool {
     u128::from(waits.unsigned_abs()) * BUSY_STEP.as_millis() < BUSY.as_millis()
 }
 
-/// What is in a file that we may work with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Contents {
-    /// A queue of this version.
-    Queue,
-    Nothing,
-}
-
-impl Contents {
-    /// Several reads, which only a transaction makes one.
-    fn of(file: &Transaction<'_>) -> Result<Self, OpenError> {
-        let pragma = |name| file.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-        match (pragma("application_id")?, pragma("user_version")?) {
-            (APPLICATION_ID, SCHEMA_VERSION) => Ok(Self::Queue),
-            (APPLICATION_ID, version) => Err(OpenError::OtherVersion(version)),
-            (0, 0) if is_empty(file)? => Ok(Self::Nothing),
-            _ => Err(OpenError::Foreign),
-        }
+/// The version of the queue in the file, from 1 to ours; 0 where there is nothing in it. That takes
+/// several reads, which only a transaction makes one.
+fn version(file: &Transaction<'_>) -> Result<usize, OpenError> {
+    let pragma = |name| file.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    match (pragma("application_id")?, pragma("user_version")?) {
+        (0, 0) if is_empty(file)? => Ok(0),
+        (APPLICATION_ID, version) => match usize::try_from(version) {
+            Ok(known @ 1..=SCHEMA_VERSION) => Ok(known),
+            _ => Err(OpenError::OtherVersion(version)),
+        },
+        _ => Err(OpenError::Foreign),
     }
 }
 
@@ -192,14 +185,15 @@ fn is_empty(file: &Transaction<'_>) -> rusqlite::Result<bool> {
     )
 }
 
-fn create(connection: &mut Connection) -> Result<(), OpenError> {
+/// Makes a new file, or one of an earlier version, one of ours.
+fn upgrade(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
-    if Contents::of(&transaction)? == Contents::Nothing {
-        transaction.execute_batch(SCHEMA)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    for step in &SCHEMA[version(&transaction)?..] {
+        transaction.execute_batch(step)?;
     }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION as i32)?;
     Ok(transaction.commit()?)
 }
 

@@ -9,6 +9,7 @@
 
 mod consumer;
 mod database;
+mod intents;
 mod lease;
 mod membership;
 mod shared;
@@ -30,14 +31,15 @@ use tokio::task::spawn_blocking;
 
 use self::consumer::SqliteConsumer;
 use self::database::Database;
+use self::intents::SqliteIntentLog;
 use self::lease::SqliteLease;
 use self::membership::Membership;
 use self::shared::{Command, ConsumerId, Failure, Handle, State};
 use self::work::{Limits, Verdict, Work};
 use self::writer::Writer;
 use crate::{
-    Consumer, DeadLetter, DeadLetterId, DeadLetters, Filter, Health, Lease, Message, Options,
-    Publish, PublishError, Queue, QueueError, Stats,
+    Consumer, DeadLetter, DeadLetterId, DeadLetters, Filter, Health, IntentLog, IntentReader,
+    Lease, Message, Options, Publish, PublishError, Queue, QueueError, Stats,
 };
 
 /// Publishes that may wait for the disk at a time; more wait for their turn.
@@ -100,15 +102,6 @@ impl SqliteQueue {
         })
     }
 
-    /// When the message was published that has been in the queue for the longest time, leased or
-    /// not; `None` where the queue is empty.
-    ///
-    /// # Errors
-    /// The file can't be read.
-    pub async fn oldest(&self) -> Result<Option<Timestamp>, QueueError> {
-        self.read(tables::oldest).await
-    }
-
     async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -151,7 +144,7 @@ impl SqliteQueue {
                     Verdict::Full => return Err(full().into()),
                     // Somebody else was at it.
                     Verdict::Gone => {}
-                    Verdict::Done | Verdict::Leased(_) => done.push(letter.id.clone()),
+                    _ => done.push(letter.id.clone()),
                 }
             }
         }
@@ -217,6 +210,11 @@ impl Queue for SqliteQueue {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
         let lease = SqliteLease::take(name, ticket, self.handle.clone()).await?;
         Ok(lease.map(|lease| Box::new(lease) as Box<dyn Lease>))
+    }
+
+    fn intents(&self, reader: Arc<dyn IntentReader>) -> Arc<dyn IntentLog> {
+        let (handle, limit) = (self.handle.clone(), self.publish_timeout);
+        Arc::new(SqliteIntentLog::start(reader, handle, limit))
     }
 
     async fn stats(&self) -> Result<Stats, QueueError> {

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+use super::intents::Reading;
 use super::tables::Leased;
 use super::work::{Job, Verdict, Work};
 use crate::{Health, PublishError, QueueError};
@@ -29,6 +30,8 @@ pub(super) enum Command {
         consumer: ConsumerId,
         unseen: UnboundedReceiver<Leased>,
     },
+    /// Reads the log of intents, for as long as this lives.
+    Read(Weak<Reading>),
     Close,
 }
 

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use rusqlite::{Connection, Result, Row, params};
 
-use crate::{Cause, DeadLetter, DeadLetterId, RawMessage, Reason, Stats};
+use crate::{Cause, DeadLetter, DeadLetterId, Intent, RawMessage, Reason, Stats};
 
 /// Names one delivery of one message. Whoever lost it can't settle what somebody else got since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) seq: i64,
     pub(super) owner: i64,
+    pub(super) returns: u32,
+    /// How many consumers died with it before.
     pub(super) deliveries: u32,
 }
 
@@ -20,6 +22,17 @@ pub(super) struct Token {
 pub(super) struct Leased {
     pub(super) token: Token,
     pub(super) message: RawMessage,
+}
+
+/// How a message comes back to the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Return {
+    /// Its consumer never got to see it.
+    Unseen,
+    /// Its consumer gave it back.
+    Released,
+    /// Its consumer let it fall, or died; only this counts as a delivery.
+    Abandoned,
 }
 
 /// Where a message went that was given back.
@@ -31,7 +44,7 @@ pub(super) enum GivenBack {
     Lost,
 }
 
-const OURS: &str = "seq = ?1 AND owner = ?2 AND deliveries = ?3";
+const OURS: &str = "seq = ?1 AND owner = ?2 AND returns = ?3";
 
 fn run(db: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
     db.prepare_cached(sql)?.execute(params)
@@ -52,12 +65,14 @@ pub(super) fn touch(db: &Connection) -> Result<()> {
 pub(super) fn insert(db: &Connection, message: &RawMessage) -> Result<()> {
     run(
         db,
-        "INSERT INTO messages (id, kind, body, traceparent, published_at) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO messages (id, kind, body, traceparent, panics, published_at)
+         VALUES (?, ?, ?, ?, ?, ?)",
         params![
             message.id,
             message.kind,
             message.body,
             message.traceparent.as_ref().map(|t| t.as_str()),
+            message.panics,
             Timestamp::now().as_millisecond(),
         ],
     )?;
@@ -77,14 +92,15 @@ pub(super) fn lease(db: &Connection, owner: i64, limit: usize) -> Result<Vec<Lea
         "UPDATE messages SET owner = ?1
          WHERE seq IN (SELECT seq FROM messages WHERE owner IS NULL ORDER BY seq LIMIT ?2)
              AND EXISTS (SELECT 1 FROM owners WHERE id = ?1)
-         RETURNING id, kind, body, traceparent, seq, deliveries",
+         RETURNING id, kind, body, traceparent, panics, seq, returns, deliveries",
     )?;
     let rows = statement.query_map(params![owner, limit], |row| {
         Ok(Leased {
             token: Token {
-                seq: row.get(4)?,
+                seq: row.get(5)?,
                 owner,
-                deliveries: row.get(5)?,
+                returns: row.get(6)?,
+                deliveries: row.get(7)?,
             },
             message: message(row)?,
         })
@@ -97,7 +113,7 @@ pub(super) fn lease(db: &Connection, owner: i64, limit: usize) -> Result<Vec<Lea
 /// Removes a message that is done; `false` where the lease is lost.
 pub(super) fn remove(db: &Connection, token: Token) -> Result<bool> {
     let sql = format!("DELETE FROM messages WHERE {OURS}");
-    Ok(run(db, &sql, params![token.seq, token.owner, token.deliveries])? > 0)
+    Ok(run(db, &sql, params![token.seq, token.owner, token.returns])? > 0)
 }
 
 /// Makes a message a dead letter; `false` where the lease is lost.
@@ -109,8 +125,8 @@ pub(super) fn bury(
 ) -> Result<bool> {
     let sql = format!(
         "INSERT INTO dead_letters
-             (id, kind, body, traceparent, died_at, reason, attempts, last_error)
-         SELECT id, kind, body, traceparent, ?4, ?5, ?6, ?7 FROM messages WHERE {OURS}"
+             (id, kind, body, traceparent, panics, died_at, reason, attempts, last_error)
+         SELECT id, kind, body, traceparent, panics, ?4, ?5, ?6, ?7 FROM messages WHERE {OURS}"
     );
     run(
         db,
@@ -118,7 +134,7 @@ pub(super) fn bury(
         params![
             token.seq,
             token.owner,
-            token.deliveries,
+            token.returns,
             died_at.as_millisecond(),
             cause.reason.as_str(),
             cause.attempts,
@@ -128,15 +144,25 @@ pub(super) fn bury(
     remove(db, token)
 }
 
-/// Makes a message ready again that its consumer had (`seen`) or never got to see. One that came
-/// back more than `delivery_limit` times becomes a dead letter.
+/// Puts a message at the end of the queue in the form of `message`; `false` where the lease is lost.
+pub(super) fn publish_again(db: &Connection, token: Token, message: &RawMessage) -> Result<bool> {
+    let ours = remove(db, token)?;
+    if ours {
+        insert(db, message)?;
+    }
+    Ok(ours)
+}
+
+/// Makes a message ready again. One that was abandoned more than `delivery_limit` times becomes a
+/// dead letter.
 pub(super) fn give_back(
     db: &Connection,
     token: Token,
-    seen: bool,
+    how: Return,
     delivery_limit: u32,
 ) -> Result<GivenBack> {
-    if seen && token.deliveries >= delivery_limit {
+    let counts = how == Return::Abandoned;
+    if counts && token.deliveries >= delivery_limit {
         let cause = Cause {
             reason: Reason::DeliveryLimit,
             attempts: 0,
@@ -149,13 +175,19 @@ pub(super) fn give_back(
             GivenBack::Lost
         });
     }
-    let sql =
-        format!("UPDATE messages SET owner = NULL, deliveries = deliveries + ?4 WHERE {OURS}");
-    let changed = run(
-        db,
-        &sql,
-        params![token.seq, token.owner, token.deliveries, u8::from(seen)],
-    )?;
+    let sql = format!(
+        "UPDATE messages
+         SET owner = NULL, deliveries = deliveries + ?4, returns = returns + ?5
+         WHERE {OURS}"
+    );
+    let seen = how != Return::Unseen;
+    let Token {
+        seq,
+        owner,
+        returns,
+        ..
+    } = token;
+    let changed = run(db, &sql, params![seq, owner, returns, counts, seen])?;
     Ok(if changed > 0 {
         GivenBack::Ready
     } else {
@@ -183,40 +215,34 @@ pub(super) fn dead_letters(
     wanted: impl Fn(&DeadLetter) -> bool,
 ) -> Result<Vec<(i64, DeadLetter)>> {
     let mut statement = db.prepare_cached(
-        "SELECT id, kind, body, traceparent, row, died_at, reason, attempts, last_error
+        "SELECT id, kind, body, traceparent, panics, row, died_at, reason, attempts, last_error
          FROM dead_letters ORDER BY row",
     )?;
     let rows = statement.query_map([], |row| {
         let message = message(row)?;
-        let reason: String = row.get(6)?;
+        let reason: String = row.get(7)?;
         let letter = DeadLetter {
             id: DeadLetterId::of(&message),
-            died_at: timestamp(row.get(5)?),
+            died_at: timestamp(row.get(6)?),
             cause: Cause {
                 reason: reason.as_str().into(),
-                attempts: row.get(7)?,
-                last_error: row.get(8)?,
+                attempts: row.get(8)?,
+                last_error: row.get(9)?,
             },
             message,
         };
-        Ok((row.get(4)?, letter))
+        Ok((row.get(5)?, letter))
     })?;
     rows.filter(|row| row.as_ref().map_or(true, |(_, letter)| wanted(letter)))
         .collect()
-}
-
-/// When the message was published that has been in the queue for the longest time.
-pub(super) fn oldest(db: &Connection) -> Result<Option<Timestamp>> {
-    db.prepare_cached("SELECT published_at FROM messages ORDER BY seq LIMIT 1")?
-        .query_row([], |row| Ok(timestamp(row.get(0)?)))
-        .optional()
 }
 
 pub(super) fn stats(db: &Connection) -> Result<Stats> {
     db.prepare_cached(
         "SELECT messages, dead,
              (SELECT count(*) FROM messages WHERE owner IS NOT NULL),
-             (SELECT coalesce(sum(consumers), 0) FROM owners)
+             (SELECT coalesce(sum(consumers), 0) FROM owners),
+             (SELECT published_at FROM messages ORDER BY seq LIMIT 1)
          FROM totals",
     )?
     .query_row([], |row| {
@@ -226,6 +252,7 @@ pub(super) fn stats(db: &Connection) -> Result<Stats> {
             leased: Some(leased),
             consumers: count(row, 3)?,
             dead: count(row, 1)?,
+            oldest: row.get::<_, Option<i64>>(4)?.map(timestamp),
         })
     })
 }
@@ -282,24 +309,87 @@ pub(super) fn other_owners(db: &Connection, owner: i64) -> Result<Vec<OwnerRow>>
 /// Removes an owner and gives back whatever it holds.
 pub(super) fn remove_owner(db: &Connection, owner: i64, delivery_limit: u32) -> Result<()> {
     let tokens = db
-        .prepare_cached("SELECT seq, deliveries FROM messages WHERE owner = ?")?
+        .prepare_cached("SELECT seq, returns, deliveries FROM messages WHERE owner = ?")?
         .query_map([owner], |row| {
             Ok(Token {
                 seq: row.get(0)?,
                 owner,
-                deliveries: row.get(1)?,
+                returns: row.get(1)?,
+                deliveries: row.get(2)?,
             })
         })?
         .collect::<Result<Vec<_>>>()?;
     for token in tokens {
-        give_back(db, token, true, delivery_limit)?;
+        give_back(db, token, Return::Abandoned, delivery_limit)?;
     }
     run(db, "DELETE FROM leases WHERE owner = ?", [owner])?;
     run(db, "DELETE FROM owners WHERE id = ?", [owner])?;
     Ok(())
 }
 
-/// Reads columns 0 to 3: id, kind, body, traceparent.
+/// An entry of the log of intents, perhaps a stranger's.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) seq: i64,
+    id: Vec<u8>,
+    incarnation: Vec<u8>,
+    call_sid: String,
+}
+
+impl Entry {
+    /// `None` where it can't be understood.
+    pub(super) fn intent(&self) -> Option<Intent> {
+        Some(Intent {
+            id: u128::from_be_bytes(self.id.as_slice().try_into().ok()?),
+            incarnation: u64::from_be_bytes(self.incarnation.as_slice().try_into().ok()?),
+            call_sid: self.call_sid.parse().ok()?,
+        })
+    }
+}
+
+/// Appends to the log, and tells where.
+pub(super) fn append(db: &Connection, intent: &Intent) -> Result<i64> {
+    db.prepare_cached("INSERT INTO intents (id, incarnation, call_sid) VALUES (?, ?, ?)")?
+        .insert(params![
+            intent.id.to_be_bytes(),
+            intent.incarnation.to_be_bytes(),
+            intent.call_sid.as_str(),
+        ])
+}
+
+/// Whether that very entry is still where it was.
+pub(super) fn is_in_log(db: &Connection, entry: &Entry) -> Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM intents WHERE seq = ? AND id = ?)")?
+        .query_row(params![entry.seq, entry.id], |row| row.get(0))
+}
+
+/// Reads the log from behind the entry `seq` to its end.
+pub(super) fn intents_after(db: &Connection, seq: i64, mut read: impl FnMut(Entry)) -> Result<()> {
+    let mut statement = db.prepare_cached(
+        "SELECT seq, id, incarnation, call_sid FROM intents WHERE seq > ? ORDER BY seq",
+    )?;
+    let mut rows = statement.query([seq])?;
+    while let Some(row) = rows.next()? {
+        read(Entry {
+            seq: row.get(0)?,
+            id: row.get(1)?,
+            incarnation: row.get(2)?,
+            call_sid: row.get(3)?,
+        });
+    }
+    Ok(())
+}
+
+/// Removes up to `limit` entries up to `seq`, the oldest first.
+pub(super) fn trim_intents(db: &Connection, seq: i64, limit: usize) -> Result<()> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let sql = "DELETE FROM intents
+               WHERE seq IN (SELECT seq FROM intents WHERE seq <= ? ORDER BY seq LIMIT ?)";
+    run(db, sql, [seq, limit])?;
+    Ok(())
+}
+
+/// Reads columns 0 to 4: id, kind, body, traceparent, panics.
 fn message(row: &Row<'_>) -> Result<RawMessage> {
     let traceparent: Option<String> = row.get(3)?;
     Ok(RawMessage {
@@ -307,6 +397,7 @@ fn message(row: &Row<'_>) -> Result<RawMessage> {
         kind: row.get(1)?,
         body: row.get(2)?,
         traceparent: traceparent.and_then(|text| text.parse().ok()),
+        panics: row.get(4)?,
     })
 }
 

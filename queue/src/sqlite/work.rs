@@ -1,13 +1,16 @@
 //! The changes that the writer thread is asked for.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::database::Durability;
+use super::intents::Reading;
 use super::shared::{ConsumerId, Failure};
-use super::tables::{self, GivenBack, Token};
-use crate::{Cause, RawMessage};
+use super::tables::{self, GivenBack, Return, Token};
+use crate::{Cause, Intent, RawMessage};
 
 /// What the queue allows.
 #[derive(Debug, Clone, Copy)]
@@ -17,15 +20,17 @@ pub(super) struct Limits {
 }
 
 /// A change to the file.
-#[derive(Debug)]
 pub(super) enum Work {
     Publish(RawMessage),
+    /// To the log of intents; the reader is told of it.
+    Append(Intent, Arc<Reading>),
     Ack(Token, ConsumerId),
     DeadLetter(Token, ConsumerId, Cause, Timestamp),
-    /// Back to the queue; counted if anybody had a look at it (`seen`).
+    /// To the end of the queue, in another form.
+    PublishAgain(Token, ConsumerId, RawMessage),
     GiveBack {
         token: Token,
-        seen: bool,
+        how: Return,
         consumer: Option<ConsumerId>,
     },
     Replay {
@@ -55,13 +60,25 @@ pub(super) enum Verdict {
     Gone,
     /// The lease is taken, by this owner.
     Leased(i64),
+    /// The entry has this place in the log.
+    Appended(i64),
+}
+
+impl Verdict {
+    /// The place that an entry got in the log.
+    pub(super) fn appended(&self) -> Option<i64> {
+        match self {
+            Self::Appended(seq) => Some(*seq),
+            _ => None,
+        }
+    }
 }
 
 impl Work {
     pub(super) fn give_back_unseen(token: Token) -> Self {
         Self::GiveBack {
             token,
-            seen: false,
+            how: Return::Unseen,
             consumer: None,
         }
     }
@@ -69,8 +86,10 @@ impl Work {
     pub(super) fn durability(&self) -> Durability {
         match self {
             Self::Publish(_)
+            | Self::Append(..)
             | Self::Ack(..)
             | Self::DeadLetter(..)
+            | Self::PublishAgain(..)
             | Self::Replay { .. }
             | Self::Discard { .. } => Durability::Power,
             Self::GiveBack { .. } | Self::TakeLease { .. } | Self::ReturnLease { .. } => {
@@ -82,7 +101,9 @@ impl Work {
     /// The consumer that may have another delivery in place of this one.
     pub(super) fn settles_for(&self) -> Option<ConsumerId> {
         match self {
-            Self::Ack(_, consumer) | Self::DeadLetter(_, consumer, ..) => Some(*consumer),
+            Self::Ack(_, consumer)
+            | Self::DeadLetter(_, consumer, ..)
+            | Self::PublishAgain(_, consumer, _) => Some(*consumer),
             Self::GiveBack { consumer, .. } => *consumer,
             _ => None,
         }
@@ -96,7 +117,7 @@ impl Work {
     pub(super) fn makes_ready(&self) -> bool {
         matches!(
             self,
-            Self::Publish(_) | Self::Replay { .. } | Self::GiveBack { .. }
+            Self::Publish(_) | Self::Replay { .. } | Self::PublishAgain(..) | Self::GiveBack { .. }
         )
     }
 
@@ -104,14 +125,16 @@ impl Work {
     /// more.
     pub(super) fn owes(&self) -> Option<Self> {
         match self {
-            Self::Ack(token, _) | Self::DeadLetter(token, ..) => Some(Self::GiveBack {
+            Self::Ack(token, _) | Self::DeadLetter(token, ..) | Self::PublishAgain(token, ..) => {
+                Some(Self::GiveBack {
+                    token: *token,
+                    how: Return::Abandoned,
+                    consumer: None,
+                })
+            }
+            Self::GiveBack { token, how, .. } => Some(Self::GiveBack {
                 token: *token,
-                seen: true,
-                consumer: None,
-            }),
-            Self::GiveBack { token, seen, .. } => Some(Self::GiveBack {
-                token: *token,
-                seen: *seen,
+                how: *how,
                 consumer: None,
             }),
             Self::ReturnLease { name, ticket } => Some(Self::ReturnLease {
@@ -119,6 +142,7 @@ impl Work {
                 ticket: *ticket,
             }),
             Self::Publish(_)
+            | Self::Append(..)
             | Self::Replay { .. }
             | Self::Discard { .. }
             | Self::TakeLease { .. } => None,
@@ -139,14 +163,18 @@ impl Work {
                 tables::insert(db, message)?;
                 Verdict::Done
             }
+            Self::Append(intent, _) => Verdict::Appended(tables::append(db, intent)?),
             Self::Replay { row, message } => unless(!tables::replay(db, *row, message)?),
             Self::Discard { row } => unless(!tables::discard(db, *row)?),
             Self::Ack(token, _) => unless(!tables::remove(db, *token)?),
             Self::DeadLetter(token, _, cause, died_at) => {
                 unless(!tables::bury(db, *token, cause, *died_at)?)
             }
-            Self::GiveBack { token, seen, .. } => {
-                let given_back = tables::give_back(db, *token, *seen, limits.deliveries)?;
+            Self::PublishAgain(token, _, message) => {
+                unless(!tables::publish_again(db, *token, message)?)
+            }
+            Self::GiveBack { token, how, .. } => {
+                let given_back = tables::give_back(db, *token, *how, limits.deliveries)?;
                 unless(given_back == GivenBack::Lost)
             }
             Self::TakeLease { name, ticket } => match owner {
@@ -207,7 +235,7 @@ impl Job {
     /// the message is not durable.
     pub(super) fn is_given_up(&self) -> bool {
         let nobody_waits = self.reply.as_ref().is_some_and(oneshot::Sender::is_closed);
-        nobody_waits && matches!(self.work, Work::Publish(_))
+        nobody_waits && matches!(self.work, Work::Publish(_) | Work::Append(..))
     }
 
     pub(super) fn answer(self, outcome: Result<Verdict, Failure>) {

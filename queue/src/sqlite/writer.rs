@@ -5,20 +5,24 @@
 //! transaction as the publishes that they wait for.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::database::{Database, Durability, is_damage, is_store_failure};
+use super::intents::{Ages, Reading};
 use super::membership::Membership;
 use super::shared::{Command, Failure, State};
 use super::subscribers::Subscribers;
 use super::tables::{self, Leased};
-use super::work::{Job, Limits, Work};
+use super::work::{Job, Limits, Verdict, Work};
 use crate::Health;
 
 /// How often a consumer that waits looks for what other processes did.
 const POLL: Duration = Duration::from_millis(25);
+
+/// How often readers of the log of intents are told what other processes wrote there.
+const READ: Duration = Duration::from_secs(1);
 
 /// How often a store that failed is tried again.
 const RETRY: Duration = Duration::from_millis(250);
@@ -34,6 +38,10 @@ pub(super) struct Writer {
     limits: Limits,
     membership: Membership,
     subscribers: Subscribers,
+    readings: Vec<Weak<Reading>>,
+    /// When to read the log of intents; `None` while nobody wants to know.
+    next_read: Option<Instant>,
+    ages: Ages,
     /// Our name in the file, once we consume or lease.
     owner: Option<i64>,
     /// When to show that we live; `None` while we hold nothing.
@@ -71,6 +79,9 @@ impl Writer {
             limits,
             membership,
             subscribers: Subscribers::default(),
+            readings: Vec::new(),
+            next_read: None,
+            ages: Ages::default(),
             owner: None,
             next_beat: None,
             owed: Vec::new(),
@@ -103,6 +114,7 @@ impl Writer {
             (hungry && !failing).then_some(POLL),
             (!self.owed.is_empty() && !failing).then_some(Duration::ZERO),
             self.next_beat.map(|at| at.saturating_duration_since(now)),
+            self.next_read.map(|at| at.saturating_duration_since(now)),
         ];
         let first = match patience.into_iter().flatten().min() {
             None => Some(self.inbox.recv().ok()?),
@@ -141,6 +153,7 @@ impl Writer {
         if !synced.is_empty() || (wanted > 0 && self.finds_ready()) {
             self.perform(synced, Durability::Power, wanted);
         }
+        self.read_if_due();
         flow
     }
 
@@ -183,6 +196,10 @@ impl Writer {
                         let work = Work::give_back_unseen(leased.token);
                         round.quick.push(Job::unattended(work));
                     }
+                }
+                Command::Read(reading) => {
+                    self.readings.push(reading);
+                    self.next_read = Some(Instant::now());
                 }
                 Command::Close => {
                     round.flow = ControlFlow::Break(());
@@ -227,6 +244,19 @@ impl Writer {
         self.note(outcome.as_ref().err());
     }
 
+    fn read_if_due(&mut self) {
+        let now = Instant::now();
+        if self.next_read.is_none_or(|at| at > now) {
+            return;
+        }
+        self.readings.retain(|reading| reading.strong_count() > 0);
+        self.next_read = (!self.readings.is_empty()).then(|| now + READ);
+        let db = self.db.connection();
+        let mut readings = self.readings.iter().filter_map(Weak::upgrade);
+        let read = readings.try_for_each(|reading| reading.catch_up(db));
+        self.note(read.as_ref().err());
+    }
+
     /// How many messages to lease now.
     fn wanted(&mut self) -> usize {
         let credit = self.subscribers.credit();
@@ -263,11 +293,16 @@ impl Writer {
     /// Does the jobs, leases up to `wanted` messages, commits, answers and hands out.
     fn perform(&mut self, jobs: Vec<Job>, durability: Durability, wanted: usize) {
         let (owner, limits) = (self.owner, self.limits);
+        let ages = &mut self.ages;
         let done = self.db.transaction(durability, |tx| {
             let verdicts = jobs
                 .iter()
                 .map(|job| job.work.perform(tx, owner, limits))
                 .collect::<rusqlite::Result<Vec<_>>>()?;
+            let appended = verdicts.iter().filter_map(Verdict::appended);
+            if let Some(first) = appended.clone().min() {
+                ages.trim(tx, Instant::now(), first, appended.count())?;
+            }
             let leased = match owner {
                 Some(owner) if wanted > 0 => tables::lease(tx, owner, wanted)?,
                 _ => Vec::new(),
@@ -283,7 +318,8 @@ impl Writer {
                 self.hand_out(leased);
                 for (job, verdict) in jobs.into_iter().zip(verdicts) {
                     self.may_be_ready |= wanted == 0 && job.work.makes_ready();
-                    job.answer(Ok(verdict));
+                    let outcome = self.read_back(&job.work, verdict);
+                    job.answer(outcome);
                 }
             }
             // Not the store: one of the jobs. The others are not to suffer from it.
@@ -303,6 +339,15 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Tells the reader of an intent everything up to it.
+    fn read_back(&mut self, work: &Work, verdict: Verdict) -> Result<Verdict, Failure> {
+        if let (Work::Append(_, reading), Verdict::Appended(seq)) = (work, verdict) {
+            self.ages.note(Instant::now(), seq);
+            reading.reach(self.db.connection(), seq)?;
+        }
+        Ok(verdict)
     }
 
     fn hand_out(&mut self, leased: Vec<Leased>) {

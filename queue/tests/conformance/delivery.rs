@@ -1,6 +1,6 @@
 //! From the publisher to the consumer, and back to the queue when the consumer fails.
 
-use queue::{Options, TraceParent};
+use queue::{Options, RawMessage, TraceParent};
 
 use super::{
     Harness, ack, become_empty, foreign, message, next, nothing_comes, number, options, publish,
@@ -53,9 +53,7 @@ pub async fn the_trace_goes_with_the_message(harness: impl Harness) {
     assert_eq!(again.message.traceparent, Some(trace));
 }
 
-pub async fn a_released_message_comes_again_flagged_and_counted_in_its_place(
-    harness: impl Harness,
-) {
+pub async fn a_released_message_comes_again_flagged_in_its_place(harness: impl Harness) {
     let queue = harness.open(options()).await;
     publish(&queue, 0..3).await;
     let mut consumer = queue.consume(1).await.unwrap();
@@ -63,10 +61,30 @@ pub async fn a_released_message_comes_again_flagged_and_counted_in_its_place(
         let delivery = next(&mut consumer).await;
         assert_eq!(number(&delivery), 0);
         assert_eq!(delivery.redelivered, count > 0);
-        assert_eq!(delivery.delivery_count, count);
         delivery.release().await.unwrap();
     }
     assert_eq!(take(&mut consumer, 3).await, [0, 1, 2]);
+}
+
+fn counts<H: Harness>(_: &H) -> u32 {
+    u32::from(H::RELEASES_COUNT)
+}
+
+pub async fn a_release_counts_only_where_the_backend_cannot_tell(harness: impl Harness) {
+    let queue = harness.open(options()).await;
+    publish(&queue, [1]).await;
+    let mut consumer = queue.consume(1).await.unwrap();
+    for release in 0..3 {
+        let delivery = next(&mut consumer).await;
+        assert_eq!(delivery.delivery_count, release * counts(&harness));
+        delivery.release().await.unwrap();
+    }
+    // A consumer that dies counts everywhere.
+    drop(next(&mut consumer).await);
+    let delivery = next(&mut consumer).await;
+    assert_eq!(delivery.delivery_count, 3 * counts(&harness) + 1);
+    ack(delivery).await;
+    become_empty(&queue).await;
 }
 
 pub async fn a_dropped_delivery_comes_again(harness: impl Harness) {
@@ -268,7 +286,7 @@ pub async fn a_message_that_kills_its_consumers_becomes_a_dead_letter_by_itself(
     become_empty(&queue).await;
 }
 
-pub async fn a_message_that_is_released_again_and_again_becomes_a_dead_letter_by_itself(
+pub async fn a_message_that_is_dropped_again_and_again_becomes_a_dead_letter_by_itself(
     harness: impl Harness,
 ) {
     let queue = harness
@@ -280,10 +298,90 @@ pub async fn a_message_that_is_released_again_and_again_becomes_a_dead_letter_by
     publish(&queue, [1]).await;
     let mut consumer = queue.consume(1).await.unwrap();
     for _ in 0..=3 {
-        next(&mut consumer).await.release().await.unwrap();
+        drop(next(&mut consumer).await);
     }
     let letters = super::dead_letters_become(&queue, 1).await;
     assert_eq!(letters[0].cause.reason, queue::Reason::DeliveryLimit);
+    nothing_comes(&mut consumer).await;
+}
+
+pub async fn a_message_over_which_a_consumer_panicked_comes_last_and_says_so(
+    harness: impl Harness,
+) {
+    let queue = harness.open(options()).await;
+    let mut traced = message(0);
+    traced.traceparent = Some(TraceParent::new(0xabc, 0xdef, true));
+    queue.publish(&traced).await.unwrap();
+    publish(&queue, 1..3).await;
+    let mut consumer = queue.consume(1).await.unwrap();
+    let delivery = next(&mut consumer).await;
+    assert_eq!(delivery.message.panics, 0);
+    delivery.panicked().await.unwrap();
+
+    assert_eq!(take(&mut consumer, 2).await, [1, 2]);
+    let again = next(&mut consumer).await;
+    let expected = RawMessage {
+        panics: 1,
+        ..traced.encode()
+    };
+    assert_eq!(again.message, expected);
+    ack(again).await;
+    become_empty(&queue).await;
+    nothing_comes(&mut consumer).await;
+}
+
+pub async fn panics_are_counted_by_the_message_and_not_by_its_deliveries(harness: impl Harness) {
+    let options = || Options {
+        delivery_limit: 2,
+        ..options()
+    };
+    let queue = harness.open(options()).await;
+    publish(&queue, [1]).await;
+    let mut consumer = queue.consume(1).await.unwrap();
+    // More often than it may be delivered, and once a consumer dies in between.
+    for panics in 0..5 {
+        let delivery = next(&mut consumer).await;
+        assert_eq!(
+            (delivery.message.panics, delivery.delivery_count),
+            (panics, 0)
+        );
+        assert!(!delivery.redelivered);
+        drop(delivery);
+        let delivery = next(&mut consumer).await;
+        assert_eq!(
+            (delivery.message.panics, delivery.delivery_count),
+            (panics, 1)
+        );
+        delivery.panicked().await.unwrap();
+    }
+    let cause = queue::Cause {
+        reason: queue::Reason::Panicked,
+        attempts: 0,
+        last_error: None,
+    };
+    next(&mut consumer).await.dead_letter(&cause).await.unwrap();
+    let letters = super::dead_letters_become(&queue, 1).await;
+    assert_eq!(letters[0].cause, cause);
+    assert_eq!(letters[0].message.panics, 5);
+
+    // After a replay it starts from nothing.
+    queue.replay(&queue::Filter::default()).await.unwrap();
+    assert_eq!(next(&mut consumer).await.message.panics, 0);
+}
+
+pub async fn a_lost_delivery_is_not_published_again(harness: impl Harness) {
+    let queue = harness.open(options()).await;
+    let leaving = harness.open(options()).await;
+    publish(&queue, [1]).await;
+    let mut consumer = leaving.consume(1).await.unwrap();
+    let held = next(&mut consumer).await;
+    leaving.close().await;
+    assert!(held.panicked().await.is_err());
+
+    let mut consumer = queue.consume(10).await.unwrap();
+    let delivery = next(&mut consumer).await;
+    assert_eq!(delivery.message.panics, 0);
+    ack(delivery).await;
     nothing_comes(&mut consumer).await;
 }
 

@@ -10,6 +10,7 @@
 
 pub mod dead_letters;
 pub mod delivery;
+pub mod intents;
 pub mod leases;
 pub mod publishing;
 mod requests;
@@ -23,6 +24,9 @@ pub use requests::{message, number};
 
 /// How a story gets at the real thing. One harness is one queue that nobody else uses.
 pub trait Harness: Send + Sync + Sized {
+    /// Whether a message that is released counts as delivered, like one whose consumer died.
+    const RELEASES_COUNT: bool = false;
+
     /// A queue of this story's own, empty.
     fn fresh() -> impl Future<Output = Self> + Send;
 
@@ -32,6 +36,12 @@ pub trait Harness: Send + Sync + Sized {
 
     /// Puts a message on the queue as a foreign publisher would, durably.
     fn put(&self, message: RawMessage) -> impl Future<Output = ()> + Send;
+
+    /// Puts an entry into the log of intents that none of ours can read.
+    fn spoil_intents(&self) -> impl Future<Output = ()> + Send;
+
+    /// Takes away all that is in the log of intents, or the log itself.
+    fn lose_intents(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// Makes each story a test on the harness `$harness`.
@@ -44,7 +54,8 @@ macro_rules! conformance_tests {
                 a_consumer_that_comes_later_gets_what_waits,
                 first_in_is_first_out,
                 the_trace_goes_with_the_message,
-                a_released_message_comes_again_flagged_and_counted_in_its_place,
+                a_released_message_comes_again_flagged_in_its_place,
+                a_release_counts_only_where_the_backend_cannot_tell,
                 a_dropped_delivery_comes_again,
                 an_ack_that_is_dropped_leaves_the_message_done_or_released,
                 waiting_for_a_delivery_can_be_given_up_without_losing_one,
@@ -55,7 +66,10 @@ macro_rules! conformance_tests {
                 a_process_that_leaves_gives_its_deliveries_back,
                 a_handle_that_is_dropped_with_all_it_has_gives_its_deliveries_back,
                 a_message_that_kills_its_consumers_becomes_a_dead_letter_by_itself,
-                a_message_that_is_released_again_and_again_becomes_a_dead_letter_by_itself,
+                a_message_that_is_dropped_again_and_again_becomes_a_dead_letter_by_itself,
+                a_message_over_which_a_consumer_panicked_comes_last_and_says_so,
+                panics_are_counted_by_the_message_and_not_by_its_deliveries,
+                a_lost_delivery_is_not_published_again,
                 what_cannot_be_understood_is_delivered_as_it_is,
             ]
             publishing: [
@@ -78,6 +92,18 @@ macro_rules! conformance_tests {
                 an_id_stands_for_all_dead_letters_that_have_it,
                 a_lost_delivery_makes_no_dead_letter,
                 the_queue_tells_how_it_stands,
+            ]
+            intents: [
+                an_append_returns_once_the_reader_was_told_of_it,
+                every_reader_is_told_the_same_in_the_same_order,
+                appends_at_once_are_each_found_by_their_own_id,
+                what_others_append_is_read_without_an_append_of_ones_own,
+                a_new_reader_is_told_the_past_before_anything_that_follows,
+                what_was_appended_outlives_its_writer,
+                a_log_made_anew_under_its_readers_is_a_gap,
+                an_entry_that_cannot_be_read_is_a_gap,
+                appends_that_are_given_up_leave_the_log_usable,
+                a_closed_queue_takes_no_intents_and_does_not_hang,
             ]
             leases: [
                 a_lease_has_one_holder_within_a_process,
@@ -123,6 +149,7 @@ pub fn foreign(id: &str) -> RawMessage {
         kind: Some("redirect.v9".to_owned()),
         body: vec![0, 0xff, b'{', b'"', 0x80],
         traceparent: None,
+        panics: 0,
     }
 }
 

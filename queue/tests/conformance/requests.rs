@@ -17,6 +17,7 @@ fn request(number: u32) -> RedirectRequest {
         workflow_sid: Some(sid("WW", 1)),
         entered_at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
         source: Source::Callback,
+        verify: false,
         requeued_at: None,
     }
 }

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rand::RngExt;
-use reqwest::Client;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Method, Request};
 use tokio::sync::Semaphore;
-use twilio::{AuthToken, SIGNATURE_HEADER, sign_body, sign_form};
+use tokio::time::Instant;
+use twilio::{AuthToken, sign_body, sign_form};
 
 use super::callback::Delivery;
 use super::overrides::Overrides;
+use crate::config::{Carrier, Config};
 use crate::core::Core;
 use crate::events::Event;
 use crate::faults::CallbackFault;
@@ -20,7 +21,8 @@ use crate::story::Story;
 
 pub(super) const FORM: &str = "application/x-www-form-urlencoded; charset=UTF-8";
 const JSON: &str = "application/json";
-const IDEMPOTENCY_TOKEN: &str = "I-Twilio-Idempotency-Token";
+pub(super) const SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
+const IDEMPOTENCY_TOKEN: HeaderName = HeaderName::from_static("i-twilio-idempotency-token");
 
 /// Event Streams: no connection overrides, and retries for hours.
 const STREAM_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +35,7 @@ pub(crate) struct Courier {
     /// reqwest has one connect timeout per client.
     clients: Mutex<HashMap<Duration, Client>>,
     permits: Semaphore,
+    carrier: Option<Carrier>,
 }
 
 /// An event on its way to a URL.
@@ -56,14 +59,38 @@ struct Posted {
 }
 
 impl Courier {
-    pub(crate) fn new(concurrency: usize) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
             clients: Mutex::default(),
-            permits: Semaphore::new(concurrency.max(1)),
+            permits: Semaphore::new(config.callback_concurrency.max(1)),
+            carrier: config.carrier.clone(),
         }
     }
 
-    pub(super) fn client(&self, connect_timeout: Duration) -> Client {
+    /// The status and body of a complete answer.
+    pub(super) async fn exchange(
+        &self,
+        request: Request,
+        connect_timeout: Duration,
+        timeout: Duration,
+    ) -> Result<(u16, Vec<u8>), CallbackOutcome> {
+        let exchange = async {
+            let answer = match &self.carrier {
+                Some(carrier) => carrier(request).await,
+                None => {
+                    let client = self.client(connect_timeout);
+                    client.execute(request).await.map_err(|e| failure(&e))
+                }
+            }?;
+            let status = answer.status().as_u16();
+            let body = answer.bytes().await.map_err(|e| failure(&e))?;
+            Ok((status, body.into()))
+        };
+        let in_time = tokio::time::timeout(timeout, exchange).await;
+        in_time.unwrap_or(Err(CallbackOutcome::TimedOut))
+    }
+
+    fn client(&self, connect_timeout: Duration) -> Client {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         clients
             .entry(connect_timeout)
@@ -120,8 +147,11 @@ impl Courier {
             };
             let permit = self.permits.acquire().await;
             let (at, sent) = (core.now(), Instant::now());
-            let client = self.client(overrides.connect_timeout);
-            let outcome = posted.post(&client, timeout).await;
+            let exchanged = self.exchange(posted.request(), overrides.connect_timeout, timeout);
+            let outcome = match exchanged.await {
+                Ok((status, _)) => CallbackOutcome::Answered(status),
+                Err(outcome) => outcome,
+            };
             drop(permit);
             record(core, parcel, attempt, at, outcome, sent.elapsed());
             let again = match parcel.transport {
@@ -151,7 +181,7 @@ fn stream_retry(outcome: CallbackOutcome, attempt: u32, elapsed: Duration) -> Op
         return None;
     }
     let doubled = STREAM_FIRST_RETRY.saturating_mul(2_u32.saturating_pow(attempt - 1));
-    let jitter = rand::rng().random_range(0.5..1.0);
+    let jitter = 0.5 + fastrand::f64() / 2.0;
     Some(doubled.min(STREAM_LONGEST_RETRY).mul_f64(jitter))
 }
 
@@ -185,38 +215,42 @@ impl Posted {
         }
     }
 
-    async fn post(&self, client: &Client, timeout: Duration) -> CallbackOutcome {
-        let request = client
-            .post(&self.url)
-            .timeout(timeout)
-            .header(CONTENT_TYPE, self.content_type)
-            .header(SIGNATURE_HEADER, &self.signature)
-            .header(IDEMPOTENCY_TOKEN, &self.idempotency_token)
-            .body(self.body.clone());
-        match exchange(request).await {
-            Ok((status, _)) => CallbackOutcome::Answered(status),
-            Err(outcome) => outcome,
-        }
+    fn request(&self) -> Request {
+        let headers = [
+            (CONTENT_TYPE, self.content_type),
+            (SIGNATURE, self.signature.as_str()),
+            (IDEMPOTENCY_TOKEN, self.idempotency_token.as_str()),
+        ];
+        request(Method::POST, &self.url, headers, self.body.clone())
     }
 }
 
-/// The status and body of a complete answer.
-pub(super) async fn exchange(
-    request: reqwest::RequestBuilder,
-) -> Result<(u16, Vec<u8>), CallbackOutcome> {
-    let failure = |error: reqwest::Error| {
-        if error.is_connect() {
-            CallbackOutcome::NotConnected
-        } else if error.is_timeout() {
-            CallbackOutcome::TimedOut
-        } else {
-            CallbackOutcome::Broken
-        }
-    };
-    let answer = request.send().await.map_err(failure)?;
-    let status = answer.status().as_u16();
-    let body = answer.bytes().await.map_err(failure)?;
-    Ok((status, body.into()))
+/// A request to a URL that was checked when it was set.
+pub(super) fn request<const N: usize>(
+    method: Method,
+    url: &str,
+    headers: [(HeaderName, &str); N],
+    body: String,
+) -> Request {
+    let url = url.parse().unwrap_or_else(|_| unreachable!());
+    let mut request = Request::new(method, url);
+    let headers = headers.into_iter().filter_map(|(name, value)| {
+        let value = HeaderValue::from_str(value).ok()?;
+        Some((name, value))
+    });
+    *request.headers_mut() = HeaderMap::from_iter(headers);
+    *request.body_mut() = Some(body.into());
+    request
+}
+
+fn failure(error: &reqwest::Error) -> CallbackOutcome {
+    if error.is_connect() {
+        CallbackOutcome::NotConnected
+    } else if error.is_timeout() {
+        CallbackOutcome::TimedOut
+    } else {
+        CallbackOutcome::Broken
+    }
 }
 
 fn record(

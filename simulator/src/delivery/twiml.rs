@@ -1,12 +1,13 @@
 //! Fetching TwiML for a call.
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
-use twilio::{FormParams, SIGNATURE_HEADER, sign_form};
+use tokio::time::Instant;
+use twilio::{FormParams, sign_form};
 
-use super::courier::{Courier, FORM, exchange};
+use super::courier::{Courier, FORM, SIGNATURE, request};
 use super::overrides::Overrides;
 use crate::core::Core;
 use crate::journal::CallbackOutcome;
@@ -28,29 +29,28 @@ impl Courier {
         let started = Instant::now();
         let mut attempt = 0;
         loop {
-            let client = self.client(overrides.connect_timeout);
             let request = match fetch.method {
                 TwimlMethod::Post => {
                     let form: FormParams<'_> =
                         params.iter().map(|(n, v)| (*n, v.as_str())).collect();
-                    client
-                        .post(url)
-                        .header(SIGNATURE_HEADER, sign_form(&core.signing_token, url, &form))
-                        .header(CONTENT_TYPE, FORM)
-                        .body(query.clone())
+                    let signature = sign_form(&core.signing_token, url, &form);
+                    let headers = [(SIGNATURE, signature.as_str()), (CONTENT_TYPE, FORM)];
+                    request(Method::POST, url, headers, query.clone())
                 }
                 TwimlMethod::Get => {
                     let separator = if url.contains('?') { '&' } else { '?' };
                     let url = format!("{url}{separator}{query}");
                     let none = FormParams::default();
-                    client.get(&url).header(
-                        SIGNATURE_HEADER,
-                        sign_form(&core.signing_token, &url, &none),
-                    )
+                    let signature = sign_form(&core.signing_token, &url, &none);
+                    let headers = [(SIGNATURE, signature.as_str())];
+                    request(Method::GET, &url, headers, String::new())
                 }
             };
             let left = overrides.total_time.saturating_sub(started.elapsed());
-            let result = exchange(request.timeout(overrides.read_timeout.min(left))).await;
+            let timeout = overrides.read_timeout.min(left);
+            let result = self
+                .exchange(request, overrides.connect_timeout, timeout)
+                .await;
             let outcome = match result {
                 Ok((200..=299, body)) => {
                     let text = String::from_utf8(body)

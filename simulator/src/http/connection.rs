@@ -138,6 +138,16 @@ pub(crate) struct Line {
 }
 
 impl Line {
+    /// A connection of which nothing else is simulated; with it, what is done when it is cut.
+    pub(crate) fn alone() -> (Self, CancellationToken) {
+        let cut = CancellationToken::new();
+        let line = Self {
+            cut: cut.clone(),
+            in_order: Arc::default(),
+        };
+        (line, cut)
+    }
+
     /// Resets the connection: the peer sees `ECONNRESET`.
     pub(super) fn reset(&self) {
         self.cut.cancel();

@@ -14,6 +14,7 @@ pub enum Endpoint {
     UpdateCall,
     ListQueue,
     FetchQueue,
+    ListMember,
     FetchMember,
     UpdateMember,
     ListWorkspace,

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, RawPathParams, Request, State as Shared};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, ETAG, IF_MATCH, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
@@ -20,7 +20,10 @@ use super::{
     accounts, calls, control, dialing_permissions, flows, incoming_numbers, members, sinks,
     subscriptions, task_channels, task_queues, tasks, voice_queues, workflows, workspaces,
 };
+use tokio::time::Instant;
+
 use crate::core::{Core, Flight};
+use crate::dates::http_date;
 use crate::faults::{Fate, Fault, Loss};
 use crate::journal::{LogId, RequestOutcome, RequestRecord};
 
@@ -310,6 +313,7 @@ impl Exchange {
         let seconds = elapsed.as_secs_f64();
         let headers = [
             (CONTENT_TYPE, Some("application/json".into())),
+            (DATE, Some(http_date(self.core.look(|state| state.now())))),
             (ETAG, answer.etag),
             (RETRY_AFTER, retry_after.map(|s| s.to_string())),
             (REQUEST_ID, Some(self.request.id.clone())),

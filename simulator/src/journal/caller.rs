@@ -54,6 +54,8 @@ pub enum Heard {
     Dialled(Dial),
     /// An agent took the call.
     AgentAnswered,
+    /// Other software took the call off hold.
+    TakenOffHold,
     /// "We are sorry, an application error has occurred. Goodbye."
     ApplicationError {
         /// What was wrong with the instructions.

@@ -250,6 +250,76 @@ impl State {
         left
     }
 
+    /// Other software gives a waiting call new instructions: the caller talks to it from now on.
+    pub(crate) fn take_off_hold(&mut self, sid: CallSid) -> bool {
+        let Some(call) = self.calls.get(&sid) else {
+            return false;
+        };
+        let task = call.task;
+        if !matches!(call.activity, Activity::Waiting { .. }) {
+            return false;
+        }
+        let left = self.leave_activity(sid, Activity::Talking).is_ok();
+        self.heard(sid, Heard::TakenOffHold);
+        if self.config.task_after_redirect == TaskAfterRedirect::Canceled {
+            self.cancel_if_unassigned(task, "redirected");
+        }
+        left
+    }
+
+    /// A conversation ends in the workflow's queue: the same call waits for a new task.
+    pub(crate) fn enqueue_again(&mut self, sid: CallSid) -> Option<TaskSid> {
+        let call = self.calls.get(&sid)?;
+        let (from, to, old) = (call.from.clone(), call.to.clone(), call.task);
+        if call.activity != Activity::Talking {
+            return None;
+        }
+        let workflow = self.demo.workflow;
+        let task = self.create_task(NewTask {
+            workflow,
+            attributes: attributes(sid, &from, &to),
+            call: Some(sid),
+            begin: Begin::FirstStep,
+            withhold_events: false,
+            priority: 0,
+            ttl: None,
+        })?;
+        self.complete_if_assigned(old);
+        let (now, queue) = (self.now(), self.voice_queue(workflow));
+        let waiting = Activity::Waiting { queue, since: now };
+        self.leave_activity(sid, waiting).ok()?;
+        self.calls.get_mut(&sid)?.task = task;
+        self.voice_queues.get_mut(&queue)?.members.insert(sid, now);
+        self.heard(sid, Heard::HoldMusic);
+        self.tell(Story::CallPlaced { call: sid, task });
+        self.route_task(task);
+        Some(task)
+    }
+
+    /// A task that is not its caller's own comes to the placeholder queue.
+    pub(crate) fn place_other_task(&mut self, call: Option<CallSid>) -> Option<TaskSid> {
+        let attributes = match call.and_then(|call| self.calls.get(&call)) {
+            Some(call) => {
+                let mut attributes = attributes(call.sid, &call.from, &call.to);
+                let sid = format!("CF{}", &call.sid.as_str()[2..]);
+                attributes.insert("conference".to_owned(), json!({ "sid": sid }));
+                attributes
+            }
+            None => Map::from_iter([("channelType".to_owned(), json!("web"))]),
+        };
+        let task = self.create_task(NewTask {
+            workflow: self.demo.workflow,
+            attributes,
+            call,
+            begin: Begin::LastStep,
+            withhold_events: false,
+            priority: 0,
+            ttl: None,
+        })?;
+        self.route_task(task);
+        Some(task)
+    }
+
     /// What a request for TwiML says of its call.
     pub(crate) fn twiml_params(&self, sid: CallSid) -> Vec<(&'static str, String)> {
         let Some(call) = self.calls.get(&sid) else {

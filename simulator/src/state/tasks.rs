@@ -240,6 +240,17 @@ impl State {
         pending
     }
 
+    /// A worker is done with the task.
+    pub(super) fn complete_if_assigned(&mut self, sid: TaskSid) {
+        let assigned = self
+            .tasks
+            .get(&sid)
+            .is_some_and(|task| task.status == TaskStatus::Assigned);
+        if assigned {
+            self.end_task(sid, TaskStatus::Completed, None);
+        }
+    }
+
     pub(super) fn cancel_if_unassigned(&mut self, sid: TaskSid, reason: &str) {
         let open = self
             .tasks

@@ -1,9 +1,8 @@
 //! The account as it is at the start: a Flex workspace with a workflow that nobody answers.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
 
-use jiff::Timestamp;
+use tokio::time::Instant;
 use twilio::{AccountSid, TaskQueueSid};
 use url::Url;
 
@@ -30,7 +29,7 @@ impl State {
         let made_up = ids.made_up_account();
         let account = config.account.clone().unwrap_or(made_up);
         let mut fixed = Ids::seeded(seed_of(&account.sid));
-        let now = Timestamp::now();
+        let now = config.clock.now();
 
         let workspace = Workspace {
             sid: fixed.workspace(),

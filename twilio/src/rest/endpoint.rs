@@ -9,8 +9,8 @@ pub enum Endpoint {
     UpdateCall,
     /// Listing voice queues.
     ListQueues,
-    /// Reading a member of a voice queue.
-    FetchMember,
+    /// Listing the callers in a voice queue.
+    ListMembers,
     /// Reading a task.
     FetchTask,
     /// Closing a task.
@@ -82,7 +82,7 @@ impl Endpoint {
             Self::FetchCall => "FetchCall",
             Self::UpdateCall => "UpdateCall",
             Self::ListQueues => "ListQueue",
-            Self::FetchMember => "FetchMember",
+            Self::ListMembers => "ListMembers",
             Self::FetchTask => "FetchTask",
             Self::UpdateTask => "UpdateTask",
             Self::ListTasks => "ListTask",

@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
+use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -43,15 +44,15 @@ pub use flows::{Flow, FlowDraft, FlowSummary};
 pub use incoming_numbers::{IncomingNumber, VoiceWebhook};
 pub use task_channels::TaskChannel;
 pub use task_queues::{TaskQueue, TaskQueueDraft};
-pub use tasks::{AssignmentStatus, PendingTask, Task};
-pub use voice_queues::VoiceQueue;
+pub use tasks::{AssignmentStatus, Task};
+pub use voice_queues::{Member, VoiceQueue};
 pub use workflows::Workflow;
 pub use workspaces::{Workspace, WorkspaceChange};
 
 use crate::{AccountSid, ApiKeySid, AuthToken};
 
-/// Lists end by themselves; this ends one that doesn't.
-const MAX_PAGES: usize = 100;
+/// Lists end by themselves; one that is longer than this doesn't.
+const MAX_PAGES: usize = 1000;
 
 /// The header in which Twilio names a request; its support asks for it.
 const REQUEST_ID: &str = "twilio-request-id";
@@ -99,6 +100,8 @@ pub struct Exchange {
     pub elapsed: Duration,
     /// How many requests of the account were under way, as Twilio saw it.
     pub concurrent_requests: Option<u32>,
+    /// When Twilio answered, by its own clock, cut to the second.
+    pub date: Option<Timestamp>,
 }
 
 /// Told of every exchange.
@@ -140,6 +143,7 @@ impl ClientConfig {
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
+    authorization: HeaderValue,
     transport: Option<Transport>,
     observer: Option<Observer>,
     api: Arc<str>,
@@ -159,10 +163,6 @@ impl Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .user_agent(concat!("flex-overflow/", env!("CARGO_PKG_VERSION")))
-            .default_headers(HeaderMap::from_iter([(
-                AUTHORIZATION,
-                config.credentials.header(),
-            )]))
             .connect_timeout(config.connect_timeout)
             .timeout(config.timeout)
             // A redirect would carry our credentials elsewhere; Twilio's API makes none.
@@ -172,6 +172,7 @@ impl Client {
             .map_err(RestError::from_reqwest)?;
         Ok(Self {
             http,
+            authorization: config.credentials.header(),
             transport: None,
             observer: None,
             api: config.api_url.base(Product::Api).into(),
@@ -209,7 +210,9 @@ impl Client {
             Product::Events => &self.events,
             Product::Voice => &self.voice,
         };
-        self.http.request(method, format!("{base}{path}"))
+        self.http
+            .request(method, format!("{base}{path}"))
+            .header(AUTHORIZATION, &self.authorization)
     }
 
     /// Sends the request; an answer with an error status is an error.
@@ -248,6 +251,7 @@ impl Client {
                 elapsed: started.elapsed(),
                 concurrent_requests: head
                     .and_then(|answer| header(answer, "twilio-concurrent-requests")?.parse().ok()),
+                date: head.and_then(|answer| rfc2822(header(answer, "date")?)),
             });
         }
         let answer = answer?;
@@ -312,7 +316,8 @@ impl Client {
         Ok(found(self.send_only(endpoint, request).await)?.is_some())
     }
 
-    /// All items of a list, page by page. `key` is what the list calls them.
+    /// All items of a list, page by page. `key` is what the list calls them. An item that can't be
+    /// read is left out, for the others are of use without it.
     async fn list<T: DeserializeOwned>(
         &self,
         endpoint: Endpoint,
@@ -321,18 +326,32 @@ impl Client {
         key: &str,
     ) -> Result<Vec<T>, RestError> {
         let mut items = Vec::new();
-        let mut path = first;
-        for _ in 0..MAX_PAGES {
+        let mut pages = vec![first];
+        while let Some(path) = pages.last() {
             let request = self.request(Method::GET, product, format_args!("{path}"));
             let mut page: Value = self.send_for(endpoint, request).await?;
             let listed = page.get_mut(key).map(Value::take).unwrap_or_default();
-            let listed: Vec<T> =
+            let listed: Vec<Value> =
                 serde_json::from_value(listed).map_err(|e| unreadable(endpoint, &e))?;
-            items.extend(listed);
-            match next_page(&page) {
-                Some(next) => path = next,
-                None => break,
+            for item in listed {
+                match serde_json::from_value(item) {
+                    Ok(item) => items.push(item),
+                    Err(error) => {
+                        let error = unreadable(endpoint, &error);
+                        tracing::warn!(%error, "an item of a list was left out");
+                    }
+                }
             }
+            let Some(next) = next_page(&page) else {
+                return Ok(items);
+            };
+            if pages.contains(&next) || pages.len() >= MAX_PAGES {
+                let list = endpoint.as_str();
+                return Err(RestError::Unreadable(format!(
+                    "{list}: the list doesn't end"
+                )));
+            }
+            pages.push(next);
         }
         Ok(items)
     }
@@ -374,9 +393,14 @@ fn retry_after(value: &HeaderValue) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    let wait = date.duration_since(jiff::Timestamp::now());
+    let date = rfc2822(text)?;
+    let wait = date.duration_since(Timestamp::now());
     Some(Duration::try_from(wait).unwrap_or_default())
+}
+
+/// A date as HTTP and the 2010 API write it.
+fn rfc2822(text: &str) -> Option<Timestamp> {
+    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
 }
 
 /// `None` where Twilio knows no such resource.

@@ -1,12 +1,13 @@
 //! TaskRouter's tasks (<https://www.twilio.com/docs/taskrouter/api/task>).
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{Client, Endpoint, Product, RestError, found};
-use crate::event::call_sid;
-use crate::{AccountSid, CallSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
+use crate::{AccountSid, TaskAttributes, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 
 /// `assignment_status` of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -29,29 +30,62 @@ pub enum AssignmentStatus {
     Unknown,
 }
 
-/// A task, as far as it tells whether its caller still waits.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Task {
-    /// How far it is.
-    pub assignment_status: AssignmentStatus,
-    /// The task queue that it is in.
-    #[serde(default)]
-    pub task_queue_sid: Option<TaskQueueSid>,
-}
-
-/// A task that is pending in a task queue.
+/// A task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingTask {
+pub struct Task {
     /// The task.
     pub sid: TaskSid,
     /// Its account.
     pub account_sid: AccountSid,
-    /// Its call, if it stands for one.
-    pub call_sid: Option<CallSid>,
+    /// How far it is.
+    pub assignment_status: AssignmentStatus,
     /// The workflow that routed it.
     pub workflow_sid: Option<WorkflowSid>,
-    /// When it entered the task queue.
-    pub entered_at: Timestamp,
+    /// The task queue that it is in.
+    pub task_queue_sid: Option<TaskQueueSid>,
+    /// When it entered the task queue, or was created where Twilio doesn't say.
+    pub entered_at: Option<Timestamp>,
+    /// What its attributes say; `None` where they were not told, as in some lists.
+    pub attributes: Option<TaskAttributes>,
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    sid: TaskSid,
+    account_sid: AccountSid,
+    assignment_status: AssignmentStatus,
+    #[serde(default, deserialize_with = "lenient")]
+    workflow_sid: Option<WorkflowSid>,
+    #[serde(default, deserialize_with = "lenient")]
+    task_queue_sid: Option<TaskQueueSid>,
+    #[serde(default, deserialize_with = "lenient")]
+    task_queue_entered_date: Option<Timestamp>,
+    #[serde(default, deserialize_with = "lenient")]
+    date_created: Option<Timestamp>,
+    #[serde(default)]
+    attributes: Option<String>,
+}
+
+impl From<Shown> for Task {
+    fn from(shown: Shown) -> Self {
+        Self {
+            sid: shown.sid,
+            account_sid: shown.account_sid,
+            assignment_status: shown.assignment_status,
+            workflow_sid: shown.workflow_sid,
+            task_queue_sid: shown.task_queue_sid,
+            entered_at: shown.task_queue_entered_date.or(shown.date_created),
+            attributes: shown
+                .attributes
+                .map(|attributes| TaskAttributes::read(&attributes).unwrap_or_default()),
+        }
+    }
+}
+
+/// What can't be read, an empty string for one, is not there.
+fn lenient<'de, T: FromStr, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.and_then(|text| text.parse().ok()))
 }
 
 impl Client {
@@ -69,7 +103,8 @@ impl Client {
             Product::Taskrouter,
             format_args!("/v1/Workspaces/{workspace}/Tasks/{task}"),
         );
-        found(self.send_for(Endpoint::FetchTask, request).await)
+        let task = found(self.send_for::<Shown>(Endpoint::FetchTask, request).await)?;
+        Ok(task.map(Task::from))
     }
 
     /// Cancels a task whose caller is taken care of. Whether it was still there to be cancelled:
@@ -106,37 +141,33 @@ impl Client {
         &self,
         workspace: &WorkspaceSid,
         task_queue: &TaskQueueSid,
-    ) -> Result<Vec<PendingTask>, RestError> {
-        #[derive(Deserialize)]
-        struct Listed {
-            sid: TaskSid,
-            account_sid: AccountSid,
-            #[serde(default)]
-            attributes: Option<String>,
-            #[serde(default)]
-            workflow_sid: Option<WorkflowSid>,
-            #[serde(default)]
-            task_queue_entered_date: Option<Timestamp>,
-            date_created: Timestamp,
-        }
+    ) -> Result<Vec<Task>, RestError> {
+        let which = format!("TaskQueueSid={task_queue}&AssignmentStatus=pending");
+        self.tasks(workspace, &which).await
+    }
+
+    /// The tasks, of one workflow or of all, that have not ended.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn open_tasks(
+        &self,
+        workspace: &WorkspaceSid,
+        workflow: Option<&WorkflowSid>,
+    ) -> Result<Vec<Task>, RestError> {
+        let workflow = workflow.map_or_else(String::new, |sid| format!("WorkflowSid={sid}&"));
+        let open = "AssignmentStatus=pending&AssignmentStatus=reserved\
+                    &AssignmentStatus=assigned&AssignmentStatus=wrapping";
+        self.tasks(workspace, &format!("{workflow}{open}")).await
+    }
+
+    async fn tasks(&self, workspace: &WorkspaceSid, which: &str) -> Result<Vec<Task>, RestError> {
         let first = format!(
-            "/v1/Workspaces/{workspace}/Tasks?TaskQueueSid={task_queue}\
-             &AssignmentStatus=pending&Ordering=DateCreated%3Aasc&PageSize=1000"
+            "/v1/Workspaces/{workspace}/Tasks?{which}&Ordering=DateCreated%3Aasc&PageSize=1000"
         );
-        let tasks: Vec<Listed> = self
+        let tasks: Vec<Shown> = self
             .list(Endpoint::ListTasks, Product::Taskrouter, first, "tasks")
             .await?;
-        Ok(tasks
-            .into_iter()
-            .map(|task| PendingTask {
-                sid: task.sid,
-                account_sid: task.account_sid,
-                call_sid: task
-                    .attributes
-                    .and_then(|attributes| call_sid(&attributes).ok().flatten()),
-                workflow_sid: task.workflow_sid,
-                entered_at: task.task_queue_entered_date.unwrap_or(task.date_created),
-            })
-            .collect())
+        Ok(tasks.into_iter().map(Task::from).collect())
     }
 }

@@ -1,10 +1,10 @@
 //! Voice queues, where `<Enqueue>` holds the callers of a workflow
 //! (<https://www.twilio.com/docs/taskrouter/twiml-queue-calls>).
 
-use reqwest::Method;
+use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Client, Endpoint, Product, RestError, found};
+use super::{Client, Endpoint, Product, RestError, found, rfc2822};
 use crate::{AccountSid, CallSid, QueueSid, WorkflowSid};
 
 /// A voice queue.
@@ -26,6 +26,15 @@ impl VoiceQueue {
     pub fn holds_callers_of(&self, workflow: &WorkflowSid) -> bool {
         self.friendly_name.as_deref() == Some(workflow.as_str())
     }
+}
+
+/// A caller who waits in a voice queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The caller's call.
+    pub call_sid: CallSid,
+    /// When the caller was put there, cut to the second.
+    pub enqueued_at: Option<Timestamp>,
 }
 
 impl Client {
@@ -56,22 +65,31 @@ impl Client {
             .map(|queue| queue.sid))
     }
 
-    /// Whether the call waits in the voice queue.
+    /// The callers who wait in a voice queue; `None` where there is no such queue.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
-    pub async fn is_queue_member(
+    pub async fn members(
         &self,
         account: &AccountSid,
         queue: &QueueSid,
-        call: &CallSid,
-    ) -> Result<bool, RestError> {
-        let request = self.request(
-            Method::GET,
-            Product::Api,
-            format_args!("/2010-04-01/Accounts/{account}/Queues/{queue}/Members/{call}.json"),
-        );
-        let member = found(self.send_only(Endpoint::FetchMember, request).await)?;
-        Ok(member.is_some())
+    ) -> Result<Option<Vec<Member>>, RestError> {
+        #[derive(Deserialize)]
+        struct Listed {
+            call_sid: CallSid,
+            #[serde(default)]
+            date_enqueued: Option<String>,
+        }
+        let first =
+            format!("/2010-04-01/Accounts/{account}/Queues/{queue}/Members.json?PageSize=1000");
+        let listed = self
+            .list(Endpoint::ListMembers, Product::Api, first, "queue_members")
+            .await;
+        let listed: Option<Vec<Listed>> = found(listed)?;
+        let member = |member: Listed| Member {
+            call_sid: member.call_sid,
+            enqueued_at: member.date_enqueued.as_deref().and_then(rfc2822),
+        };
+        Ok(listed.map(|members| members.into_iter().map(member).collect()))
     }
 }

@@ -7,8 +7,7 @@ CREATE TABLE owners (
     consumers INTEGER NOT NULL DEFAULT 0
 );
 
--- In the order of `seq`, which is never used twice. Together with `owner` and `deliveries` it names
--- one delivery.
+-- In the order of `seq`, which is never used twice.
 CREATE TABLE messages (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT,

@@ -4,30 +4,33 @@ use queue::Cause;
 
 /// How a delivery ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum Outcome {
     /// The caller was redirected, by us.
     Redirected,
-    /// The caller waited no more: redirected before, or with an agent.
+    /// The caller waited no more: redirected before, or with somebody.
     AlreadyHandled,
     /// The caller had hung up.
     CallEnded,
+    /// The task belongs to a conference or a transfer: not ours to touch.
+    Transfer,
     /// It can't be done.
     Dead(Cause),
     /// We stop: another consumer takes it.
     Released,
-    /// The queue has given it to somebody else meanwhile.
-    Lost,
+    /// Its job panicked: it is put on the queue again, or is a dead letter.
+    Panicked,
 }
 
-impl End {
+impl Outcome {
     /// All that [`Self::as_str`] says.
-    pub(crate) const NAMES: [&'static str; 6] = [
+    pub(crate) const NAMES: [&'static str; 7] = [
         "redirected",
         "already_handled",
         "call_ended",
+        "transfer",
         "dead_letter",
         "released",
-        "lost",
+        "panicked",
     ];
 
     pub(crate) fn as_str(&self) -> &'static str {
@@ -35,9 +38,10 @@ impl End {
             Self::Redirected => "redirected",
             Self::AlreadyHandled => "already_handled",
             Self::CallEnded => "call_ended",
+            Self::Transfer => "transfer",
             Self::Dead(_) => "dead_letter",
             Self::Released => "released",
-            Self::Lost => "lost",
+            Self::Panicked => "panicked",
         }
     }
 }

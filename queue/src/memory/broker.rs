@@ -1,0 +1,294 @@
+//! What the broker holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::{Fate, MemoryQueue, Operation, Weather};
+use crate::{Cause, DeadLetter, DeadLetterId, Intent, Options, RawMessage, Reason};
+
+/// A broker in memory. Clones are the same.
+#[derive(Clone)]
+pub struct Broker(Arc<Shared>);
+
+pub(super) struct Shared {
+    state: Mutex<State>,
+    /// Wakes in the order in which was waited, so that a simulation goes the same way each time.
+    changed: Notify,
+    weather: Weather,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    next: u64,
+    /// In their order.
+    pub(super) ready: BTreeMap<u64, Stored>,
+    pub(super) leased: BTreeMap<u64, Leased>,
+    pub(super) dead: Vec<DeadLetter>,
+    /// Which connection holds each lease, and as which one.
+    pub(super) leases: BTreeMap<String, (Connection, u64)>,
+    pub(super) log: Log,
+    /// When each consumer was last served: they take turns.
+    pub(super) consumers: BTreeMap<u64, Turn>,
+    /// The clients that are connected, by name. Each connection has a number of its own.
+    connected: BTreeMap<String, Connection>,
+    killed: BTreeSet<String>,
+}
+
+/// One connection of one client.
+pub(super) type Connection = u64;
+
+pub(super) struct Stored {
+    pub(super) message: RawMessage,
+    pub(super) redelivered: bool,
+    pub(super) deliveries: u32,
+}
+
+pub(super) struct Leased {
+    pub(super) stored: Stored,
+    /// Tells it from an earlier lease of the same message.
+    pub(super) lease: u64,
+    pub(super) connection: Connection,
+    pub(super) consumer: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Turn {
+    pub(super) last_served: u64,
+    pub(super) waiting: bool,
+}
+
+/// The log of intents. One that is made anew counts anew.
+#[derive(Default)]
+pub(super) struct Log {
+    pub(super) generation: u64,
+    /// `None` cannot be read.
+    pub(super) entries: Vec<(Instant, Option<Intent>)>,
+}
+
+impl Default for Broker {
+    fn default() -> Self {
+        Self::with_weather(Arc::new(|_: &str, _| Fate::default()))
+    }
+}
+
+impl Broker {
+    /// A broker that `weather` befalls.
+    pub fn with_weather(weather: Weather) -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::default(),
+            changed: Notify::new(),
+            weather,
+        }))
+    }
+
+    /// The queue, as the process `name` opens it.
+    pub fn open(&self, name: &str, options: Options) -> MemoryQueue {
+        self.connect(name);
+        MemoryQueue::new(Arc::clone(&self.0), name, options)
+    }
+
+    /// The process has a connection again.
+    pub fn connect(&self, name: &str) {
+        self.0.change(|state| {
+            state.next += 1;
+            let connection = state.next;
+            state.connected.entry(name.to_owned()).or_insert(connection);
+        });
+    }
+
+    /// The process loses its connection, and with it all that it holds.
+    pub fn disconnect(&self, name: &str, delivery_limit: u32) {
+        self.0.change(|state| {
+            if let Some(connection) = state.connected.remove(name) {
+                state.lose(connection, delivery_limit);
+            }
+        });
+    }
+
+    /// The process is no more: it loses all that it holds, and nothing that it is at goes on.
+    pub fn kill(&self, name: &str, delivery_limit: u32) {
+        self.disconnect(name, delivery_limit);
+        self.0.change(|state| state.killed.insert(name.to_owned()));
+    }
+
+    /// The process has held its deliveries for too long, and loses them; its connection stays.
+    pub fn time_out(&self, name: &str, delivery_limit: u32) {
+        self.0.change(|state| {
+            if let Some(connection) = state.connection(name) {
+                state.give_back_all(connection, delivery_limit);
+            }
+        });
+    }
+
+    /// Puts a message on the queue, as a stranger would.
+    pub fn put(&self, message: RawMessage) {
+        self.0.change(|state| state.insert(message));
+    }
+
+    /// The log of intents is gone, and made anew.
+    pub fn lose_intents(&self) {
+        self.lose_last_intents(usize::MAX);
+    }
+
+    /// The log of intents shrinks by so many entries.
+    pub fn lose_last_intents(&self, count: usize) {
+        self.0.change(|state| {
+            state.log.generation += 1;
+            let left = state.log.entries.len().saturating_sub(count);
+            state.log.entries.truncate(left);
+        });
+    }
+
+    /// Puts an entry into the log of intents that nobody can read.
+    pub fn spoil_intents(&self) {
+        self.0
+            .change(|state| state.log.entries.push((Instant::now(), None)));
+    }
+
+    /// Whether a message with this ID is there, or is a dead letter.
+    pub fn holds(&self, id: &str) -> bool {
+        let state = self.0.state();
+        let is = |message: &RawMessage| message.id.as_deref() == Some(id);
+        state.ready.values().any(|stored| is(&stored.message))
+            || state
+                .leased
+                .values()
+                .any(|leased| is(&leased.stored.message))
+            || state.dead.iter().any(|letter| is(&letter.message))
+    }
+
+    /// The dead letters.
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.0.state().dead.clone()
+    }
+
+    /// How many messages there are, those that are leased included.
+    pub fn messages(&self) -> usize {
+        let state = self.0.state();
+        state.ready.len() + state.leased.len()
+    }
+}
+
+impl Shared {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.state());
+        self.changed.notify_waiters();
+        changed
+    }
+
+    /// Waits for what `look` looks for, which is asked now and after each change.
+    pub(super) async fn wait_for<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(found) = look(&mut self.state()) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits for the next change.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    pub(super) fn fate(&self, name: &str, operation: Operation) -> Fate {
+        (self.weather)(name, operation)
+    }
+}
+
+impl State {
+    pub(super) fn connection(&self, name: &str) -> Option<Connection> {
+        self.connected.get(name).copied()
+    }
+
+    pub(super) fn is_held(&self, number: u64, lease: u64) -> bool {
+        let held = self.leased.get(&number);
+        held.is_some_and(|held| held.lease == lease)
+    }
+
+    pub(super) fn is_killed(&self, name: &str) -> bool {
+        self.killed.contains(name)
+    }
+
+    /// Whether no consumer waits that was served less lately.
+    pub(super) fn is_its_turn(&self, consumer: u64) -> bool {
+        let served = |turn: &Turn| turn.last_served;
+        let mine = self.consumers.get(&consumer).map_or(0, served);
+        let mut others = self.consumers.values();
+        !others.any(|turn| turn.waiting && turn.last_served < mine)
+    }
+
+    pub(super) fn is_up(&self, connection: Connection) -> bool {
+        self.connected.values().any(|up| *up == connection)
+    }
+
+    /// A number that was not given before.
+    pub(super) fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    pub(super) fn insert(&mut self, message: RawMessage) {
+        let number = self.number();
+        let stored = Stored {
+            message,
+            redelivered: false,
+            deliveries: 0,
+        };
+        self.ready.insert(number, stored);
+    }
+
+    /// Back to its place, or to the dead letters if that happened too often.
+    pub(super) fn give_back(&mut self, number: u64, counted: bool, delivery_limit: u32) {
+        let Some(Leased { mut stored, .. }) = self.leased.remove(&number) else {
+            return;
+        };
+        stored.redelivered = true;
+        stored.deliveries += u32::from(counted);
+        if stored.deliveries > delivery_limit {
+            let cause = Cause {
+                reason: Reason::DeliveryLimit,
+                attempts: 0,
+                last_error: None,
+            };
+            self.bury(stored.message, cause, Timestamp::now());
+        } else {
+            self.ready.insert(number, stored);
+        }
+    }
+
+    pub(super) fn bury(&mut self, message: RawMessage, cause: Cause, died_at: Timestamp) {
+        self.dead.push(DeadLetter {
+            id: DeadLetterId::of(&message),
+            died_at,
+            cause,
+            message,
+        });
+    }
+
+    pub(super) fn lose(&mut self, connection: Connection, delivery_limit: u32) {
+        self.give_back_all(connection, delivery_limit);
+        self.leases.retain(|_, (holder, _)| *holder != connection);
+    }
+
+    fn give_back_all(&mut self, connection: Connection, delivery_limit: u32) {
+        let lost = self.leased.iter();
+        let lost: Vec<u64> = lost
+            .filter(|(_, leased)| leased.connection == connection)
+            .map(|(number, _)| *number)
+            .collect();
+        for number in lost {
+            self.give_back(number, true, delivery_limit);
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! The queue as one process sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use super::broker::{Connection, Leased, Shared, State, Turn};
+use super::intents::MemoryLog;
+use super::{Loss, Operation};
+use crate::traits::Settle;
+use crate::{
+    Cause, Consumer, DeadLetter, DeadLetterId, DeadLetters, Delivery, Filter, Health, IntentLog,
+    IntentReader, Lease, Message, Options, Publish, PublishError, Queue, QueueError, RawMessage,
+    Stats,
+};
+
+/// A queue in memory.
+pub struct MemoryQueue(Arc<Client>);
+
+pub(super) struct Client {
+    pub(super) broker: Arc<Shared>,
+    pub(super) name: String,
+    pub(super) options: Options,
+    closed: AtomicBool,
+}
+
+impl MemoryQueue {
+    pub(super) fn new(broker: Arc<Shared>, name: &str, options: Options) -> Self {
+        Self(Arc::new(Client {
+            broker,
+            name: name.to_owned(),
+            options,
+            closed: AtomicBool::new(false),
+        }))
+    }
+}
+
+impl Client {
+    /// The connection, if there is one now.
+    pub(super) fn connection(&self) -> Result<Connection, QueueError> {
+        let away = |why: &str| QueueError::Unavailable(why.to_owned());
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(away("the queue was closed"));
+        }
+        let connection = self.broker.state().connection(&self.name);
+        connection.ok_or_else(|| away("the connection was lost"))
+    }
+
+    /// Does `work` at the broker, unless the weather or the loss of the connection prevents it.
+    pub(super) async fn ask<T>(
+        &self,
+        operation: Operation,
+        work: impl FnOnce(&mut State, Connection) -> T,
+    ) -> Result<T, QueueError> {
+        self.alive().await;
+        let connection = self.connection()?;
+        let fate = self.broker.fate(&self.name, operation);
+        self.alive().await;
+        let asked = async {
+            if !fate.delay.is_zero() {
+                tokio::time::sleep(fate.delay).await;
+            }
+            let lost = || QueueError::Unavailable("the connection was lost".to_owned());
+            let done = match fate.loss {
+                Some(Loss::Request) => std::future::pending().await,
+                _ => self.broker.change(|state| match state.is_up(connection) {
+                    true => Ok(work(state, connection)),
+                    false => Err(lost()),
+                }),
+            };
+            match fate.loss {
+                None => done,
+                Some(_) => std::future::pending().await,
+            }
+        };
+        let limit = self.options.publish_timeout;
+        let answer = timeout(limit, asked).await;
+        self.alive().await;
+        answer.unwrap_or_else(|_| Err(PublishError::TimedOut(limit).into()))
+    }
+
+    /// Never returns once the process was killed: what is left of it does nothing any more.
+    async fn alive(&self) {
+        if self.broker.state().is_killed(&self.name) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn publish(&self, message: RawMessage) -> Result<(), PublishError> {
+        let max_length = self.options.max_length;
+        let published = self.ask(Operation::Publish, |state, _| {
+            let length = (state.ready.len() + state.leased.len()) as u64;
+            if max_length.is_some_and(|max| length >= max) {
+                return Err(PublishError::Refused("it is full".to_owned()));
+            }
+            state.insert(message);
+            Ok(())
+        });
+        match published.await {
+            Ok(published) => published,
+            Err(QueueError::Publish(error)) => Err(error),
+            Err(error) => Err(PublishError::Unavailable(error.to_string())),
+        }
+    }
+
+    /// Takes the dead letters that match, and does with each what `work` says.
+    fn take(
+        &self,
+        filter: &Filter,
+        mut work: impl FnMut(&mut State, DeadLetter),
+    ) -> Result<Vec<DeadLetterId>, QueueError> {
+        self.connection()?;
+        let now = Timestamp::now();
+        Ok(self.broker.change(|state| {
+            let (taken, left) = std::mem::take(&mut state.dead)
+                .into_iter()
+                .partition::<Vec<_>, _>(|letter| filter.matches(letter, now));
+            state.dead = left;
+            let ids = taken.iter().map(|letter| letter.id.clone()).collect();
+            for letter in taken {
+                work(state, letter);
+            }
+            ids
+        }))
+    }
+}
+
+#[async_trait]
+impl Publish for MemoryQueue {
+    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+        self.0.publish(message.encode()).await
+    }
+}
+
+#[async_trait]
+impl DeadLetters for MemoryQueue {
+    async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, QueueError> {
+        self.0.connection()?;
+        let now = Timestamp::now();
+        let mut letters = self.0.broker.state().dead.clone();
+        letters.retain(|letter| filter.matches(letter, now));
+        Ok(letters)
+    }
+
+    async fn replay(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
+        let now = Timestamp::now();
+        self.0
+            .take(filter, |state, letter| state.insert(letter.replayed(now)))
+    }
+
+    async fn discard(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
+        self.0.take(filter, |_, _| {})
+    }
+}
+
+#[async_trait]
+impl Queue for MemoryQueue {
+    async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
+        self.0.alive().await;
+        let mut state = self.0.broker.state();
+        let number = state.number();
+        state.consumers.insert(number, Turn::default());
+        Ok(Box::new(MemoryConsumer {
+            number,
+            client: Arc::clone(&self.0),
+            prefetch: usize::from(prefetch),
+            stopped: false,
+        }))
+    }
+
+    async fn try_lease(&self, name: &str) -> Result<Option<Box<dyn Lease>>, QueueError> {
+        let taken = self.0.ask(Operation::Lease, |state, connection| {
+            let number = state.number();
+            let free = !state.leases.contains_key(name);
+            free.then(|| {
+                let holder = (connection, number);
+                state.leases.insert(name.to_owned(), holder);
+                holder
+            })
+        });
+        Ok(taken.await?.map(|holder| {
+            let lease = MemoryLease {
+                client: Arc::clone(&self.0),
+                name: name.to_owned(),
+                holder,
+            };
+            Box::new(lease) as Box<dyn Lease>
+        }))
+    }
+
+    fn intents(&self, reader: Arc<dyn IntentReader>) -> Arc<dyn IntentLog> {
+        Arc::new(MemoryLog::new(Arc::clone(&self.0), reader))
+    }
+
+    async fn stats(&self) -> Result<Stats, QueueError> {
+        self.0.alive().await;
+        self.0.connection()?;
+        let state = self.0.broker.state();
+        Ok(Stats {
+            ready: state.ready.len() as u64,
+            leased: Some(state.leased.len() as u64),
+            consumers: state.consumers.len() as u64,
+            dead: state.dead.len() as u64,
+            ..Stats::default()
+        })
+    }
+
+    fn health(&self) -> Health {
+        match self.0.connection() {
+            Ok(_) => Health::Up,
+            Err(error) => Health::Down(error.to_string()),
+        }
+    }
+
+    async fn close(&self) {
+        self.0.alive().await;
+        if let Ok(connection) = self.0.connection() {
+            self.0.closed.store(true, Ordering::Relaxed);
+            let limit = self.0.options.delivery_limit;
+            self.0.broker.change(|state| state.lose(connection, limit));
+        }
+        self.0.closed.store(true, Ordering::Relaxed);
+    }
+}
+
+struct MemoryLease {
+    client: Arc<Client>,
+    name: String,
+    holder: (Connection, u64),
+}
+
+impl Lease for MemoryLease {
+    fn is_lost(&self) -> bool {
+        self.client.broker.state().leases.get(&self.name) != Some(&self.holder)
+    }
+}
+
+impl Drop for MemoryLease {
+    fn drop(&mut self) {
+        self.client.broker.change(|state| {
+            if state.leases.get(&self.name) == Some(&self.holder) {
+                state.leases.remove(&self.name);
+            }
+        });
+    }
+}
+
+struct MemoryConsumer {
+    client: Arc<Client>,
+    number: u64,
+    prefetch: usize,
+    stopped: bool,
+}
+
+impl MemoryConsumer {
+    fn take(&self, state: &mut State) -> Option<Result<Delivery, QueueError>> {
+        let client = &self.client;
+        if client.closed.load(Ordering::Relaxed) {
+            let closed = QueueError::Unavailable("the queue was closed".to_owned());
+            return Some(Err(closed));
+        }
+        let connection = state.connection(&client.name)?;
+        let mine = |leased: &&Leased| leased.consumer == self.number;
+        let has_room = state.leased.values().filter(mine).count() < self.prefetch;
+        self.turn(state)?.waiting = has_room;
+        if !has_room || !state.is_its_turn(self.number) {
+            return None;
+        }
+        let (number, stored) = state.ready.pop_first()?;
+        let lease = state.number();
+        let turn = self.turn(state)?;
+        (turn.waiting, turn.last_served) = (false, lease);
+        let settle = Box::new(MemorySettle {
+            client: Arc::clone(client),
+            number,
+            lease,
+            settled: false,
+        });
+        let (redelivered, deliveries) = (stored.redelivered, stored.deliveries);
+        let message = stored.message.clone();
+        let leased = Leased {
+            stored,
+            lease,
+            connection,
+            consumer: self.number,
+        };
+        state.leased.insert(number, leased);
+        Some(Ok(Delivery::new(message, redelivered, deliveries, settle)))
+    }
+
+    fn turn<'a>(&self, state: &'a mut State) -> Option<&'a mut Turn> {
+        state.consumers.get_mut(&self.number)
+    }
+}
+
+#[async_trait]
+impl Consumer for MemoryConsumer {
+    async fn next(&mut self) -> Result<Delivery, QueueError> {
+        self.client.alive().await;
+        // However it ends, what is left is another's turn.
+        let waits = Waits(self);
+        let taken = self.client.broker.wait_for(|state| match self.stopped {
+            true => None,
+            false => self.take(state),
+        });
+        let delivery = taken.await;
+        drop(waits);
+        delivery
+    }
+
+    async fn stop(&mut self) {
+        self.stopped = true;
+    }
+}
+
+/// A consumer that waits for a delivery.
+struct Waits<'a>(&'a MemoryConsumer);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.client.broker.change(|state| {
+            if let Some(turn) = self.0.turn(state) {
+                turn.waiting = false;
+            }
+        });
+    }
+}
+
+impl Drop for MemoryConsumer {
+    fn drop(&mut self) {
+        self.client
+            .broker
+            .change(|state| state.consumers.remove(&self.number));
+    }
+}
+
+struct MemorySettle {
+    client: Arc<Client>,
+    number: u64,
+    lease: u64,
+    settled: bool,
+}
+
+impl MemorySettle {
+    /// Does `work` with the message, which is nobody's from then on.
+    async fn settle(
+        mut self: Box<Self>,
+        work: impl FnOnce(&mut State, RawMessage),
+    ) -> Result<(), QueueError> {
+        let gone = || QueueError::LeaseLost("its connection is gone".to_owned());
+        let (number, lease) = (self.number, self.lease);
+        let settled = self.client.ask(Operation::Settle, |state, _| {
+            if !state.is_held(number, lease) {
+                return Err(gone());
+            }
+            if let Some(leased) = state.leased.remove(&number) {
+                work(state, leased.stored.message);
+            }
+            Ok(())
+        });
+        let settled = settled.await?;
+        self.settled = true;
+        settled
+    }
+
+    fn give_back(&self, counted: bool) {
+        let limit = self.client.options.delivery_limit;
+        self.client.broker.change(|state| {
+            if state.is_held(self.number, self.lease) {
+                state.give_back(self.number, counted, limit);
+            }
+        });
+    }
+}
+
+#[async_trait]
+impl Settle for MemorySettle {
+    async fn ack(self: Box<Self>) -> Result<(), QueueError> {
+        self.settle(|_, _| {}).await
+    }
+
+    async fn dead_letter(
+        self: Box<Self>,
+        _: &RawMessage,
+        cause: &Cause,
+        died_at: Timestamp,
+    ) -> Result<(), QueueError> {
+        self.settle(|state, message| state.bury(message, cause.clone(), died_at))
+            .await
+    }
+
+    async fn panicked(self: Box<Self>, _: &RawMessage) -> Result<(), QueueError> {
+        self.settle(|state, mut message| {
+            message.panics += 1;
+            state.insert(message);
+        })
+        .await
+    }
+
+    async fn release(mut self: Box<Self>) -> Result<(), QueueError> {
+        let held = !self.is_lost();
+        self.give_back(false);
+        self.settled = true;
+        held.then_some(())
+            .ok_or_else(|| QueueError::LeaseLost("its connection is gone".to_owned()))
+    }
+
+    fn abandon(self: Box<Self>) {}
+
+    fn is_lost(&self) -> bool {
+        let state = self.client.broker.state();
+        !state.is_held(self.number, self.lease)
+    }
+}
+
+impl Drop for MemorySettle {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.give_back(true);
+        }
+    }
+}

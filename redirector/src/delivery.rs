@@ -1,0 +1,133 @@
+//! One delivery: decoded, done by a job, settled, and told of in logs, metrics and traces.
+
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use queue::{Cause, Delivery, Reason, RedirectRequest, TraceParent};
+use service::telemetry;
+use tracing::{Instrument, field};
+
+use crate::job::Job;
+use crate::outcome::Outcome;
+use crate::worker::Shared;
+
+/// A request whose job has panicked this often is poison: it becomes a dead letter.
+const PANICS: u32 = 3;
+
+/// Takes a delivery to its end, and settles it.
+pub(crate) async fn handle(shared: &Shared, delivery: Delivery) {
+    let request = delivery.message.decode();
+    let known = request.as_ref().ok();
+    let plan = known.and_then(|request| shared.plans.get(&request.task_queue_sid));
+    let _held = shared
+        .metrics
+        .delivered(known.map(|request| request.entered_at));
+    let traceparent = delivery.message.traceparent.as_ref();
+    let of_trace = tracing::trace_span!(
+        target: telemetry::TARGET,
+        "process redirect request",
+        otel.kind = "consumer",
+        messaging.operation.r#type = "process",
+        messaging.message.id = delivery.message.id.as_deref(),
+        call_sid = known.map(|request| field::display(request.call_sid)),
+        task_sid = known.map(|request| field::display(request.task_sid)),
+        redelivered = delivery.redelivered,
+        outcome = field::Empty,
+    );
+    telemetry::resume(&of_trace, traceparent);
+    let span = tracing::info_span!(
+        "delivery",
+        event_sid = delivery.message.id.as_deref(),
+        call_sid = known.map(|request| request.call_sid.to_string()),
+        task_sid = known.map(|request| request.task_sid.to_string()),
+        trace_id = traceparent.map(TraceParent::trace_id),
+    );
+    let work = async {
+        let outcome = match (&request, plan) {
+            (Ok(request), Some(plan)) => {
+                // What it shares is locked for no longer than a change takes, or not at all.
+                let job = AssertUnwindSafe(Job::new(shared, request, plan).run());
+                job.catch_unwind().await.unwrap_or(Outcome::Panicked)
+            }
+            (Ok(request), None) => refused(
+                Reason::NoPlan,
+                format!("no redirect plan for task queue {}", request.task_queue_sid),
+            ),
+            (Err(error), _) => refused(Reason::Undecodable, error.to_string()),
+        };
+        of_trace.record("outcome", outcome.as_str());
+        settle(shared, delivery, known, outcome).await;
+    };
+    work.instrument(span).instrument(of_trace.clone()).await;
+}
+
+fn refused(reason: Reason, problem: String) -> Outcome {
+    Outcome::Dead(Cause {
+        reason,
+        attempts: 0,
+        last_error: Some(problem),
+    })
+}
+
+async fn settle(
+    shared: &Shared,
+    delivery: Delivery,
+    request: Option<&RedirectRequest>,
+    mut outcome: Outcome,
+) {
+    let (redelivered, delivery_count) = (delivery.redelivered, delivery.delivery_count);
+    if outcome == Outcome::Panicked && delivery.message.panics + 1 >= PANICS {
+        outcome = refused(
+            Reason::Panicked,
+            "the redirector panicked over it again and again: please report it".to_owned(),
+        );
+    }
+    let settled = match &outcome {
+        Outcome::Redirected | Outcome::AlreadyHandled | Outcome::CallEnded | Outcome::Transfer => {
+            delivery.ack().await
+        }
+        Outcome::Dead(cause) => delivery.dead_letter(cause).await,
+        Outcome::Released => delivery.release().await,
+        Outcome::Panicked => delivery.panicked().await,
+    };
+    let plan = request
+        .and_then(|request| shared.plans.get(&request.task_queue_sid))
+        .map(|plan| plan.name.as_str());
+    shared.metrics.ended(&outcome, plan);
+    let after = request.map(|request| shared.time.age(request.entered_at));
+    if let (Outcome::Redirected, Some(plan), Some(after)) = (&outcome, plan, after) {
+        shared.metrics.redirected(plan, after);
+    }
+    if let Err(error) = settled {
+        let outcome = outcome.as_str();
+        tracing::warn!(outcome, %error, "not settled: it will be delivered again");
+        return;
+    }
+    match &outcome {
+        Outcome::Dead(cause) => {
+            shared.metrics.dead_lettered(&cause.reason);
+            tracing::error!(
+                outcome = outcome.as_str(),
+                plan,
+                reason = cause.reason.as_str(),
+                attempts = cause.attempts,
+                last_error = cause.last_error.as_deref(),
+                "a caller could not be redirected"
+            );
+        }
+        Outcome::Transfer => tracing::warn!(
+            outcome = outcome.as_str(),
+            plan,
+            "the task of a conference or transfer came to the placeholder queue: left alone"
+        ),
+        _ => tracing::info!(
+            outcome = outcome.as_str(),
+            plan,
+            after_ms = after.map(|after| after.as_millis()),
+            redelivered,
+            delivery_count,
+            "{}",
+            outcome.as_str()
+        ),
+    }
+}

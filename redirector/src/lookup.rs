@@ -1,0 +1,265 @@
+//! Twilio, asked about one caller: does the caller still wait, and for this task?
+
+use std::sync::Arc;
+
+use queue::{RedirectRequest, Source};
+use tokio::time::Instant;
+use twilio::rest::{AssignmentStatus, CallStatus, Client, RestError, Task};
+use twilio::{AccountSid, CallSid};
+
+use crate::classify::Health;
+use crate::deadline::{Deadline, Interrupted};
+use crate::limiter::{Class, Limiter, Slot};
+use crate::members::{Listed, VoiceQueues};
+
+/// What Twilio says of a caller at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// On hold, for this very task.
+    Waiting,
+    /// On the line, and not on hold.
+    Absent,
+    /// On the line, but the task is not one that waits in the placeholder queue (any more).
+    OtherTask,
+    /// The task belongs to a conference or a transfer.
+    Transfer,
+    /// The call is over, by its own word.
+    Ended,
+    /// Its answers say nothing, or contradict each other.
+    Unclear,
+}
+
+impl Sight {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Waiting,
+        Self::Absent,
+        Self::OtherTask,
+        Self::Transfer,
+        Self::Ended,
+        Self::Unclear,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Absent => "absent",
+            Self::OtherTask => "other_task",
+            Self::Transfer => "transfer",
+            Self::Ended => "ended",
+            Self::Unclear => "unclear",
+        }
+    }
+}
+
+/// One look at a caller.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    /// When Twilio was asked. What was seen was so at some moment since.
+    pub(crate) asked: Instant,
+    pub(crate) sight: Sight,
+}
+
+/// Why a look brought nothing.
+#[derive(Debug)]
+pub(crate) enum LookFailure {
+    /// Twilio refused, or didn't answer.
+    Rest(Arc<RestError>),
+    /// There was no time for it.
+    Interrupted(Interrupted),
+}
+
+impl From<Interrupted> for LookFailure {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::Interrupted(interrupted)
+    }
+}
+
+impl From<RestError> for LookFailure {
+    fn from(error: RestError) -> Self {
+        Self::Rest(Arc::new(error))
+    }
+}
+
+/// What looks are made with.
+pub(crate) struct Lookup {
+    pub(crate) client: Client,
+    /// TaskRouter's; the Calls API's is that of the slot.
+    pub(crate) taskrouter: Arc<Limiter>,
+    pub(crate) voice_queues: Arc<VoiceQueues>,
+}
+
+impl Lookup {
+    /// Looks at the caller, with a slot of the Calls API. A list that was asked for not later than
+    /// `after` will not do.
+    pub(crate) async fn look(
+        &self,
+        request: &RedirectRequest,
+        after: Option<Instant>,
+        slot: &mut Slot,
+        deadline: &Deadline,
+    ) -> Result<Look, LookFailure> {
+        let begun = Instant::now();
+        let Some(workflow) = request.workflow_sid else {
+            let sight = self.without_voice_queue(request, slot, deadline).await?;
+            return Ok(Look {
+                asked: begun,
+                sight,
+            });
+        };
+        let key = (request.account_sid, workflow);
+        let members = self.voice_queues.members(key, after).await;
+        let members = members.map_err(LookFailure::Rest)?;
+        let look = |sight| {
+            Ok(Look {
+                asked: members.asked,
+                sight,
+            })
+        };
+        let since = match &members.listed {
+            Listed::Callers(since) => since,
+            Listed::NoQueue => {
+                return look(self.without_voice_queue(request, slot, deadline).await?);
+            }
+            Listed::Unclear => return look(Sight::Unclear),
+        };
+        let Some(enqueued_at) = since.get(&request.call_sid) else {
+            return look(match self.call(request, slot).await? {
+                Sight::Waiting => Sight::Absent,
+                other => other,
+            });
+        };
+        // Enqueued before the task came to the placeholder queue, the caller has not left since:
+        // it is the same task. A caller who came back has been enqueued later. Both times are
+        // Twilio's.
+        if enqueued_at.is_some_and(|at| at <= request.entered_at)
+            && !request.verify
+            && request.source != Source::Rescue
+        {
+            return look(Sight::Waiting);
+        }
+        look(self.task(request, deadline).await?)
+    }
+
+    /// What the task says of a caller who is on hold.
+    async fn task(
+        &self,
+        request: &RedirectRequest,
+        deadline: &Deadline,
+    ) -> Result<Sight, LookFailure> {
+        let task = self
+            .with_taskrouter(Class::Look, deadline, || {
+                self.client.task(&request.workspace_sid, &request.task_sid)
+            })
+            .await?;
+        Ok(match task {
+            Some(task) if in_conference(&task) => Sight::Transfer,
+            Some(task) if waits_for(&task, request) => Sight::Waiting,
+            Some(task) if !is_over(&task) => Sight::OtherTask,
+            // The end of the task is just what the event was about. Is there a new one?
+            _ if request.source == Source::Rescue => self.rescue(request, deadline).await?,
+            Some(_) => Sight::OtherTask,
+            // It ended long ago, or Twilio is wrong: the caller is on hold.
+            None => Sight::Unclear,
+        })
+    }
+
+    /// Whether no open task stands for the caller any more.
+    async fn rescue(
+        &self,
+        request: &RedirectRequest,
+        deadline: &Deadline,
+    ) -> Result<Sight, LookFailure> {
+        let tasks = self
+            .with_taskrouter(Class::Look, deadline, || {
+                self.client
+                    .open_tasks(&request.workspace_sid, request.workflow_sid.as_ref())
+            })
+            .await?;
+        let call = |task: &Task| task.attributes.map(|attributes| attributes.call_sid);
+        let ours = Some(Some(request.call_sid));
+        // A task that doesn't tell its call may be the one.
+        let taken = |task: &Task| call(task).is_none_or(|call| Some(call) == ours);
+        Ok(match tasks.iter().any(taken) {
+            true => Sight::OtherTask,
+            false => Sight::Waiting,
+        })
+    }
+
+    /// Where there is no voice queue in which the caller would wait, or none is known, the task
+    /// tells.
+    async fn without_voice_queue(
+        &self,
+        request: &RedirectRequest,
+        slot: &mut Slot,
+        deadline: &Deadline,
+    ) -> Result<Sight, LookFailure> {
+        match self.task(request, deadline).await? {
+            Sight::Transfer => Ok(Sight::Transfer),
+            sight => Ok(match self.call(request, slot).await? {
+                Sight::Waiting if sight == Sight::OtherTask => Sight::Absent,
+                Sight::Waiting => sight,
+                other => other,
+            }),
+        }
+    }
+
+    /// What the call itself says.
+    async fn call(&self, request: &RedirectRequest, slot: &mut Slot) -> Result<Sight, LookFailure> {
+        let status = self.call_status(&request.account_sid, &request.call_sid, slot);
+        Ok(match status.await? {
+            Some(CallStatus::InProgress) => Sight::Waiting,
+            Some(
+                CallStatus::Completed
+                | CallStatus::Busy
+                | CallStatus::Failed
+                | CallStatus::NoAnswer
+                | CallStatus::Canceled,
+            ) => Sight::Ended,
+            // Twilio is wrong about that now and then.
+            None | Some(CallStatus::Queued | CallStatus::Ringing | CallStatus::Unknown) => {
+                Sight::Unclear
+            }
+        })
+    }
+
+    pub(crate) async fn call_status(
+        &self,
+        account: &AccountSid,
+        call: &CallSid,
+        slot: &mut Slot,
+    ) -> Result<Option<CallStatus>, RestError> {
+        let status = self.client.call_status(account, call).await;
+        slot.note(Health::of(status.as_ref(), false));
+        status
+    }
+
+    /// Makes a request to TaskRouter, once its limiter lets it through.
+    pub(crate) async fn with_taskrouter<T, F: Future<Output = Result<T, RestError>>>(
+        &self,
+        class: Class,
+        deadline: &Deadline,
+        request: impl FnOnce() -> F,
+    ) -> Result<T, LookFailure> {
+        let mut slot = deadline.wait(self.taskrouter.enter(class)).await?;
+        let answer = request().await;
+        slot.note(Health::of(answer.as_ref(), false));
+        Ok(answer?)
+    }
+}
+
+fn waits_for(task: &Task, request: &RedirectRequest) -> bool {
+    task.assignment_status == AssignmentStatus::Pending
+        && task.task_queue_sid == Some(request.task_queue_sid)
+}
+
+fn in_conference(task: &Task) -> bool {
+    task.attributes
+        .is_some_and(|attributes| attributes.in_conference)
+}
+
+fn is_over(task: &Task) -> bool {
+    matches!(
+        task.assignment_status,
+        AssignmentStatus::Canceled | AssignmentStatus::Completed
+    )
+}
