@@ -47,14 +47,14 @@ async fn event_streams_redirect_a_caller_too() {
 
 #[tokio::test]
 async fn twilio_may_fetch_the_twiml_from_ingest() {
-    let port = tests::free_port();
+    let address = tests::free_address();
     let options = StackOptions {
         ingests: 0,
-        settings: vec![("TWIML_DELIVERY", format!("http://127.0.0.1:{port}"))],
+        settings: vec![("TWIML_DELIVERY", format!("http://{address}"))],
         ..StackOptions::default()
     };
     let mut stack = Stack::start(Backend::Sqlite, options).await;
-    stack.listen_at(port).await;
+    stack.listen_at(address).await;
     let caller = stack
         .simulator
         .place_call(PlaceCall::into_placeholder())

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -178,6 +180,51 @@ async fn many_may_open_a_new_file_at_once() {
         queue.publish(&message(1)).await.unwrap();
     }
     assert_eq!(open(&path).await.stats().await.unwrap().ready, 12);
+}
+
+/// What it is takes several reads, and another process may make a queue of it between two of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_is_judged_by_what_it_is_at_one_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    open(&path).await.close().await;
+    let changing = Arc::new(AtomicBool::new(true));
+    let changes = std::thread::spawn({
+        let (path, changing) = (path.clone(), changing.clone());
+        move || {
+            let other = rusqlite::Connection::open(path).unwrap();
+            other.busy_timeout(PATIENCE).unwrap();
+            other.pragma_update(None, "synchronous", "OFF").unwrap();
+            let pragma = |name| other.pragma_query_value(None, name, |row| row.get(0));
+            let queue: [i32; 2] =
+                ["application_id", "user_version"].map(|name| pragma(name).unwrap());
+            let becomes = |[application, version]: [i32; 2]| {
+                let changes = format!(
+                    "BEGIN IMMEDIATE; PRAGMA application_id = {application}; \
+                     PRAGMA user_version = {version}; COMMIT"
+                );
+                other.execute_batch(&changes).unwrap();
+            };
+            while changing.load(Ordering::Relaxed) {
+                becomes([1, 9]);
+                becomes(queue);
+            }
+        }
+    });
+    let mut verdicts = BTreeSet::new();
+    for _ in 0..5_000 {
+        verdicts.insert(match SqliteQueue::open(&path, options()).await {
+            Ok(queue) => {
+                queue.close().await;
+                "a queue".to_owned()
+            }
+            Err(error) => error.to_string(),
+        });
+    }
+    changing.store(false, Ordering::Relaxed);
+    changes.join().unwrap();
+    let half = verdicts.iter().find(|verdict| verdict.contains("version"));
+    assert_eq!(half, None, "of {verdicts:?}");
 }
 
 /// As somebody else's transaction.
