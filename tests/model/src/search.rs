@@ -1,42 +1,39 @@
 //! The search, breadth first: what it finds, it finds by the shortest story.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use foldhash::fast::FixedState;
 
-use crate::steps::Step;
-use crate::{Fault, Job, Omission, Redirector, Rules, State};
+use crate::choices::Choices;
+use crate::state::{Stage, State};
+use crate::{Fault, Omission};
 
-/// What is wrong with a set of rules.
+/// What is wrong with a set of rules, and how it comes to that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
-    /// A caller who was moved is updated again. How it comes to that.
+    /// A caller who was moved is updated again.
     Twice(String),
-    /// A caller waits, nothing goes wrong any more, and nobody helps. How it comes to that.
+    /// A caller waits, nothing goes wrong any more, and nobody helps.
     Stuck(String),
 }
+
+/// How many ticks help may take: W and a look, and as much again for the other.
+const PATIENCE: usize = 20;
 
 /// Tries everything that can happen with these faults; how many states there are, if all is well.
 ///
 /// # Errors
 /// The first trouble.
 pub fn search(without: Option<Omission>, faults: &[Fault]) -> Result<usize, Trouble> {
-    let rules = Rules(without);
-    let start = State {
-        faults: faults.iter().map(|fault| *fault as u8).sum(),
-        ..State::START
-    };
-    let mut seen: Vec<(State, Step, usize)> = vec![(start, ("", 2), 0)];
-    let mut places = HashMap::with_hasher(FixedState::default());
-    places.insert(start, 0);
-    let mut steps = Vec::new();
+    // Each with what led to it, to whom that happened, and from where.
+    let mut seen = vec![(State::start(without, faults), "", 2, 0)];
+    let mut known = HashSet::with_hasher(FixedState::default());
     let mut at = 0;
     while let Some(&(state, ..)) = seen.get(at) {
-        let story = || {
+        let story = |mut place: usize| {
             let mut story = Vec::new();
-            let mut place = at;
             while place != 0 {
-                let (_, (what, who), before) = seen[place];
+                let (_, what, who, before) = seen[place];
                 story.push(format!("{}{what}", ["A ", "B ", ""][who]));
                 place = before;
             }
@@ -44,91 +41,53 @@ pub fn search(without: Option<Omission>, faults: &[Fault]) -> Result<usize, Trou
             story.join("\n")
         };
         if state.twice {
-            return Err(Trouble::Twice(story()));
+            return Err(Trouble::Twice(story(at)));
         }
-        if !state.moved && !state.is_helped(rules) {
-            return Err(Trouble::Stuck(story()));
+        if !state.moved && !is_helped(state) {
+            return Err(Trouble::Stuck(story(at)));
         }
-        state.steps(rules, &mut steps);
-        for (step, next) in steps.drain(..) {
-            places.entry(next.essence(rules)).or_insert_with(|| {
-                seen.push((next, step, at));
-                seen.len() - 1
-            });
+        for who in 0..3 {
+            let mut choices = Choices::default();
+            loop {
+                let mut next = state;
+                let what = next.turn(who, &mut choices);
+                if known.insert(next.essence()) {
+                    seen.push((next, what, who, at));
+                }
+                if !choices.again() {
+                    break;
+                }
+            }
         }
         at += 1;
     }
     Ok(seen.len())
 }
 
-/// How long help may take: a late update, W, a look, and as much again for the other.
-const PATIENCE: usize = 20;
-
-impl State {
-    /// What matters of it for what can come: states that agree in this have the same future.
-    fn essence(&self, rules: Rules) -> Self {
-        let mut state = *self;
-        let dead = state.redirectors.iter().any(|r| r.job == Job::Dead);
-        let kill = state.faults & Fault::Kill as u8 != 0;
-        let held = |r: &Redirector| !matches!(r.job, Job::Idle | Job::Dead);
-        let comes_back = kill && state.redirectors.iter().any(held);
-        if rules.hold(Omission::NewIncarnation) {
-            // Who wrote an entry is no matter to a new life.
-            let [a, b] = &mut state.redirectors;
-            let newest = a.appended.min(b.appended);
-            (a.appended, b.appended) = (newest, newest);
-        }
-        for redirector in &mut state.redirectors {
-            if !dead && !kill {
-                redirector.appended = Redirector::NEW.appended;
+/// Whether somebody moves the caller soon, if nothing goes wrong from now on: both work at the same
+/// pace, and no update that is under way comes to anything.
+fn is_helped(mut state: State) -> bool {
+    (state.faults, state.underway) = (0, [None; 2]);
+    for _ in 0..PATIENCE {
+        let mut asked = [false; 2];
+        loop {
+            let before = state;
+            for (r, asked) in asked.iter_mut().enumerate() {
+                let stage = state.redirectors[r].stage;
+                // Once asked, it waits a while before it asks again.
+                if !(*asked && stage == Stage::Decide) {
+                    *asked |= matches!(stage, Stage::Asking | Stage::Ready);
+                    state.turn(r, &mut Choices::default());
+                }
             }
-            if state.copies == 0 && !comes_back && !held(redirector) {
-                *redirector = Redirector {
-                    appended: redirector.appended,
-                    ..Redirector::NEW
-                };
+            if state.moved {
+                return true;
+            }
+            if state == before {
+                break;
             }
         }
-        // Which of the two is which is no matter.
-        state.redirectors.sort_unstable();
-        state
+        state.turn(2, &mut Choices::default());
     }
-
-    /// Whether somebody moves the caller soon, if nothing goes wrong from now on: both work at the
-    /// same pace, and no update that is under way comes to anything.
-    fn is_helped(&self, rules: Rules) -> bool {
-        let mut state = *self;
-        state.faults = 0;
-        state.underway = [None; 2];
-        for _ in 0..PATIENCE {
-            let mut asked = [false; 2];
-            loop {
-                let before = state;
-                for r in 0..2 {
-                    // Once asked, it waits a while before it asks again.
-                    if state.redirectors[r].job == Job::Decide && asked[r] {
-                        continue;
-                    }
-                    asked[r] |= matches!(
-                        state.redirectors[r].job,
-                        Job::Asking { .. } | Job::Ready { .. }
-                    );
-                    let mut first = None;
-                    state.work(r, rules, &mut |_, next| first = first.or(Some(next)));
-                    state = first.unwrap_or(state);
-                }
-                if state.moved {
-                    return true;
-                }
-                if state == before {
-                    break;
-                }
-            }
-            let Some(next) = state.tick() else {
-                return false;
-            };
-            state = next;
-        }
-        false
-    }
+    false
 }
