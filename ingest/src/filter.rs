@@ -65,7 +65,8 @@ pub(crate) fn redirect_request(
     if let Some(conversation) = event.attributes.conversation {
         return Err(Ignored::Conversation(conversation));
     }
-    let ahead = |at: Timestamp| at.duration_since(now).unsigned_abs() > MAX_AHEAD && at > now;
+    // A clock that is wrong can't tell an old event from a new one.
+    let ahead = event.timestamp.is_some_and(|at| at > now + MAX_AHEAD);
     Ok(RedirectRequest {
         event_sid: event.sid,
         account_sid: event.account_sid,
@@ -74,11 +75,10 @@ pub(crate) fn redirect_request(
         call_sid,
         task_queue_sid: plan.task_queue_sid,
         workflow_sid: event.workflow_sid,
-        // A clock of ours that is behind must not make the event one of the future, nor an old
-        // event a new one.
+        // A clock of ours that is behind must not make the event one of the future.
         entered_at: event.timestamp.unwrap_or(now).min(now),
         source,
-        verify: event.verify || event.timestamp.is_some_and(ahead),
+        verify: event.verify || ahead,
         requeued_at: None,
     })
 }
@@ -153,7 +153,9 @@ mod tests {
     #[test]
     fn a_caller_whose_task_ran_out_is_rescued_where_a_plan_says_so() {
         let mut canceled = event(EventType::TaskCanceled, None);
-        assert_eq!(ask(&canceled), Err(Ignored::NotStranded), "hung up, say");
+        assert_eq!(ask(&canceled), Err(Ignored::NotStranded), "hung up");
+        canceled.cancel_reason = CancelReason::Unknown;
+        assert_eq!(ask(&canceled), Err(Ignored::UnknownReason));
         canceled.cancel_reason = CancelReason::LeftWaiting;
         let request = ask(&canceled).unwrap();
         assert_eq!(request.source, Source::Rescue);
@@ -165,11 +167,41 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_the_future_counts_as_of_now() {
+    fn a_caller_in_conversation_is_left_alone() {
+        for conversation in [Conversation::Conference, Conversation::Transfer] {
+            for event_type in [EventType::TaskQueueEntered, EventType::WorkflowTimeout] {
+                let mut event = event(event_type, Some(PLACEHOLDER));
+                event.attributes.conversation = Some(conversation);
+                assert_eq!(ask(&event), Err(Ignored::Conversation(conversation)));
+            }
+        }
+    }
+
+    #[test]
+    fn an_event_that_is_not_clear_is_to_be_verified() {
+        let clear = event(EventType::TaskQueueEntered, Some(PLACEHOLDER));
+        assert!(ask(&clear).unwrap().is_live());
+        let unclear = TaskRouterEvent {
+            timestamp: None,
+            verify: true,
+            ..clear
+        };
+        let request = ask(&unclear).unwrap();
+        assert!(request.verify && !request.is_live());
+    }
+
+    #[test]
+    fn an_event_of_the_future_counts_as_of_now_and_is_to_be_verified() {
         let now = Timestamp::now();
         let mut entered = event(EventType::TaskQueueEntered, Some(PLACEHOLDER));
-        entered.timestamp = Some(now + std::time::Duration::from_secs(3600));
-        let request = redirect_request(&entered, Source::Callback, &plans(), now).unwrap();
-        assert_eq!(request.entered_at, now);
+        for (ahead_ms, verify) in [(0, false), (900, false), (1100, true), (3_600_000, true)] {
+            entered.timestamp = Some(now + Duration::from_millis(ahead_ms));
+            let request = redirect_request(&entered, Source::Callback, &plans(), now).unwrap();
+            assert_eq!(
+                (request.entered_at, request.verify),
+                (now, verify),
+                "{ahead_ms}"
+            );
+        }
     }
 }

@@ -181,5 +181,5 @@ impl Ingest {
 }
 
 fn random_traceparent() -> TraceParent {
-    TraceParent::new(rand::random::<u128>() | 1, rand::random::<u64>() | 1, true)
+    TraceParent::new(fastrand::u128(1..), fastrand::u64(1..), true)
 }
