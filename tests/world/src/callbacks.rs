@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::Router;
+use queue::RawMessage;
 use queue::memory::Broker;
 use simulator::{CallbackOutcome, Carrier};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tower::ServiceExt;
 use twilio::{CallSid, TaskQueueSid};
 
@@ -23,8 +25,9 @@ pub struct Ingests(Arc<Shared>);
 struct Shared {
     up: Mutex<Vec<Arc<Up>>>,
     turn: Mutex<usize>,
-    /// The events that were answered with a 2xx and ask for a redirect.
-    taken: Mutex<Vec<(String, CallSid)>>,
+    /// The events that were answered with a 2xx and ask for a redirect, and when.
+    taken: Mutex<Vec<Taken>>,
+    began: Instant,
     sky: Sky,
     teller: Teller,
     notes: Notes,
@@ -40,6 +43,16 @@ pub struct Up {
     pub(crate) requests: Mutex<JoinSet<()>>,
 }
 
+/// An event that was answered with a 2xx.
+#[derive(Clone)]
+pub struct Taken {
+    event: String,
+    /// Whose it is.
+    pub(crate) call: CallSid,
+    /// When it was answered, since the beginning.
+    pub(crate) at: Duration,
+}
+
 /// An event that asks for a redirect.
 struct Stranded {
     event: String,
@@ -52,6 +65,7 @@ impl Ingests {
             up: Mutex::default(),
             turn: Mutex::default(),
             taken: Mutex::default(),
+            began: Instant::now(),
             sky,
             teller,
             notes,
@@ -72,8 +86,9 @@ impl Ingests {
     }
 
     /// What is left in the spools.
-    pub(crate) fn spooled(&self) -> usize {
-        lock(&self.0.spools).iter().map(Broker::messages).sum()
+    pub(crate) fn spooled(&self) -> Vec<RawMessage> {
+        let spools = lock(&self.0.spools);
+        spools.iter().flat_map(Broker::messages).collect()
     }
 
     pub(crate) fn add(&self, up: Up) {
@@ -90,8 +105,13 @@ impl Ingests {
     /// The events that were answered with a 2xx and came to no queue.
     pub(crate) fn lost(&self) -> Vec<CallSid> {
         let taken = lock(&self.0.taken);
-        let lost = taken.iter().filter(|(id, _)| !self.0.queue.has_taken(id));
-        lost.map(|(_, call)| *call).collect()
+        let lost = taken.iter().filter(|t| !self.0.queue.has_taken(&t.event));
+        lost.map(|taken| taken.call).collect()
+    }
+
+    /// The events that were answered with a 2xx.
+    pub(crate) fn taken(&self) -> Vec<Taken> {
+        lock(&self.0.taken).clone()
     }
 
     /// The carrier of Twilio's callbacks.
@@ -178,7 +198,11 @@ impl Ingests {
             let call = Some(stranded.call);
             shared.notes.broken(Promise::EventLost, call);
         }
-        lock(&shared.taken).push((id.clone(), stranded.call));
+        lock(&shared.taken).push(Taken {
+            event: id.clone(),
+            call: stranded.call,
+            at: shared.began.elapsed(),
+        });
     }
 
     /// What the callback asks for: a redirect, or nothing.

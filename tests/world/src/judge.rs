@@ -87,7 +87,7 @@ impl Notes {
 }
 
 /// What a world allows.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Terms {
     /// Before an update, nobody can know of what happened for so long.
     pub blind: Duration,
@@ -97,6 +97,8 @@ pub struct Terms {
     pub patience: Duration,
     /// Until when was watched.
     pub until: Duration,
+    /// Since when those are known who must be helped; all are, always, where it is `None`.
+    pub known_since: Option<BTreeMap<CallSid, Duration>>,
 }
 
 /// Every promise that was broken, once for each caller. `moments` are what the simulator told.
@@ -116,7 +118,7 @@ pub fn judge(
             tasks: tasks.get(&log.call).unwrap_or(&none),
             entered: &entered,
             sent: &sent,
-            terms,
+            terms: &terms,
         };
         let call = Some(log.call);
         let promises = caller.promises_broken().into_iter();
@@ -154,7 +156,7 @@ struct Caller<'a> {
     tasks: &'a [(Duration, TaskSid)],
     entered: &'a BTreeMap<TaskSid, Duration>,
     sent: &'a BTreeMap<String, Duration>,
-    terms: Terms,
+    terms: &'a Terms,
 }
 
 /// Where a caller is.
@@ -179,7 +181,7 @@ impl Caller<'_> {
                 stranded: Some(since),
             } = place
             {
-                if at >= since.max(self.terms.cleared) + self.terms.patience {
+                if self.must_be_helped_by(since).is_some_and(|by| at >= by) {
                     broken.push(Promise::LeftOnHold);
                 }
                 if at >= since {
@@ -224,6 +226,15 @@ impl Caller<'_> {
         }
         leave(place, self.terms.until, &mut broken);
         broken
+    }
+
+    /// When a caller must be helped at the latest who is on hold for want of an agent.
+    fn must_be_helped_by(&self, since: Duration) -> Option<Duration> {
+        let known = match &self.terms.known_since {
+            None => Duration::ZERO,
+            Some(known) => *known.get(&self.log.call).filter(|known| **known >= since)?,
+        };
+        Some(since.max(self.terms.cleared).max(known) + self.terms.patience)
     }
 
     /// When the caller who is on hold since `at` was on hold for want of an agent.

@@ -1,5 +1,6 @@
 //! What a seed draws besides the weather, and the world that is made of it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use simulator::{Config, EventKind, Moment, Simulator, TaskAfterRedirect};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
 use twilio::rest::{Client, ClientConfig, Credentials};
-use twilio::{AccountSid, AuthToken};
+use twilio::{AccountSid, AuthToken, CallSid};
 
 use crate::callbacks::Ingests;
 use crate::judge::{Notes, Promise};
@@ -99,6 +100,28 @@ impl Setup {
             false => Duration::from_secs(15),
         };
         sweep + TWILIO_LATE + INTENT_AND_PAUSE + SOME_REQUESTS
+    }
+
+    /// Since when those callers are known who must be helped; all are, always, where there is a
+    /// sweep. Without it, nobody hears of those whose event is lost, and a dead letter is the end.
+    pub fn known_since(
+        &self,
+        broker: &Broker,
+        ingests: &Ingests,
+    ) -> Option<BTreeMap<CallSid, Duration>> {
+        if self.sweeps {
+            return None;
+        }
+        let mut known = BTreeMap::new();
+        for taken in ingests.taken() {
+            known.insert(taken.call, taken.at);
+        }
+        for letter in broker.dead_letters() {
+            if let Some(request) = letter.request() {
+                known.remove(&request.call_sid);
+            }
+        }
+        Some(known)
     }
 
     fn settings(&self, simulator: &Simulator) -> RedirectorArgs {
@@ -212,7 +235,7 @@ pub fn watch_dead_letters(
     kinds: &[Kind],
 ) -> impl Future<Output = ()> + use<> {
     let (broker, simulator) = (struck.broker.clone(), Arc::clone(&wire.simulator));
-    let (notes, began) = (wire.notes.clone(), Instant::now());
+    let (notes, teller, began) = (wire.notes.clone(), wire.teller.clone(), Instant::now());
     let could_ask = match kinds.iter().any(|kind| kind.is_of_the_api()) {
         true => CLEARS_AFTER,
         false => Duration::ZERO,
@@ -223,8 +246,12 @@ pub fn watch_dead_letters(
             tokio::time::sleep(Duration::from_millis(200)).await;
             let letters = broker.dead_letters();
             let new = letters.get(seen..).unwrap_or_default();
-            for request in new.iter().filter_map(queue::DeadLetter::request) {
-                let call = request.call_sid;
+            for letter in new {
+                let Some(call) = letter.request().map(|request| request.call_sid) else {
+                    continue;
+                };
+                let what = format!("its request is a dead letter: {}", letter.cause.reason);
+                teller.say_of(call, what);
                 let helped = simulator
                     .inspect(|state| state.is_in_progress(&call) && !state.is_waiting(&call));
                 if helped && began.elapsed() > could_ask {
