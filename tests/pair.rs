@@ -47,14 +47,14 @@ async fn event_streams_redirect_a_caller_too() {
 
 #[tokio::test]
 async fn twilio_may_fetch_the_twiml_from_ingest() {
-    let port = tests::free_port();
+    let address = tests::free_address();
     let options = StackOptions {
         ingests: 0,
-        settings: vec![("TWIML_DELIVERY", format!("http://127.0.0.1:{port}"))],
+        settings: vec![("TWIML_DELIVERY", format!("http://{address}"))],
         ..StackOptions::default()
     };
     let mut stack = Stack::start(Backend::Sqlite, options).await;
-    stack.listen_at(port).await;
+    stack.listen_at(address).await;
     let caller = stack
         .simulator
         .place_call(PlaceCall::into_placeholder())
@@ -98,7 +98,11 @@ async fn a_caller_who_hung_up_is_no_error() {
 #[tokio::test]
 async fn an_answer_that_was_lost_redirects_nobody_twice() {
     for loss in [Loss::Reset, Loss::Close] {
-        let stack = Stack::start(Backend::Sqlite, StackOptions::default()).await;
+        let options = StackOptions {
+            settings: vec![("TWILIO_LATE", "1s".to_owned())],
+            ..StackOptions::default()
+        };
+        let stack = Stack::start(Backend::Sqlite, options).await;
         stack
             .simulator
             .faults()

@@ -4,7 +4,7 @@
 
 use simulator::PlaceCall;
 use tests::collector::{Collector, Span, SpanKind};
-use tests::{Backend, NUMBER, Stack, StackOptions, free_port};
+use tests::{Backend, NUMBER, Stack, StackOptions, free_address};
 
 const CALLER: &str = "+14155550123";
 
@@ -69,7 +69,7 @@ async fn one_trace_leads_from_the_callback_to_twilios_answer() {
 
 #[tokio::test]
 async fn a_collector_that_is_away_costs_no_caller() {
-    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let nobody = format!("http://{}", free_address());
     let mut stack = Stack::start(Backend::Sqlite, exporting_to(nobody)).await;
     redirect(&stack).await;
     assert!(stack.redirectors.remove(0).stop().await.success());

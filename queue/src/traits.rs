@@ -60,8 +60,8 @@ pub trait DeadLetters: Send + Sync {
     async fn discard(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError>;
 }
 
-/// Something that only one process at a time may do: sweep, or work on one call. Given up when it
-/// is dropped, and when its holder dies.
+/// Something that only one process at a time may do, such as to sweep. Given up soon after it is
+/// dropped, and when its holder dies.
 pub trait Lease: Send + Sync {
     /// Whether it was lost, with the connection or by being thought dead.
     fn is_lost(&self) -> bool;

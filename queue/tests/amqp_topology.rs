@@ -343,14 +343,14 @@ async fn a_difference_found_on_the_way_is_reported_and_noticed_when_it_is_mended
 
 #[tokio::test]
 async fn credentials_are_refused_without_being_repeated() {
-    let port = node().await.port();
+    let broker = node().await.address();
     for (url, says) in [
         (
-            format!("amqp://guest:s3cret@127.0.0.1:{port}/%2f"),
+            format!("amqp://guest:s3cret@{broker}/%2f"),
             "user name or password",
         ),
         (
-            format!("amqp://guest:guest@127.0.0.1:{port}/nowhere"),
+            format!("amqp://guest:guest@{broker}/nowhere"),
             "virtual host",
         ),
     ] {
@@ -374,7 +374,7 @@ async fn a_user_who_may_not_declare_is_told_which_permission_is_missing() {
     })
     .await
     .unwrap();
-    let url = format!("amqp://weak:weak@127.0.0.1:{}/%2f", node.port());
+    let url = format!("amqp://weak:weak@{}/%2f", node.address());
     let error = try_open(&url, options("weak")).await.err().unwrap();
     assert!(matches!(error, QueueError::AccessRefused(_)), "{error:?}");
     assert!(error.to_string().contains("configure"), "{error}");
@@ -382,17 +382,17 @@ async fn a_user_who_may_not_declare_is_told_which_permission_is_missing() {
 
 #[tokio::test]
 async fn a_port_without_tls_is_no_broker_for_amqps() {
-    let port = node().await.port();
-    let url = format!("amqps://guest:guest@127.0.0.1:{port}/%2f");
+    let broker = node().await.address();
+    let url = format!("amqps://guest:guest@{broker}/%2f");
     let queue = try_open(&url, options("tls")).await.unwrap();
     assert!(matches!(queue.health(), Health::Down(_)));
 }
 
 #[tokio::test]
 async fn a_url_without_virtual_host_means_the_default_one() {
-    let port = node().await.port();
+    let broker = node().await.address();
     for end in ["", "/", "/%2f", "/?heartbeat=10"] {
-        let url = format!("amqp://guest:guest@127.0.0.1:{port}{end}");
+        let url = format!("amqp://guest:guest@{broker}{end}");
         let queue = try_open(&url, options("vhost")).await.unwrap();
         assert_eq!(queue.health(), Health::Up, "{url}");
     }

@@ -2,15 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
 use jiff::Timestamp;
 use queue::sqlite::SqliteQueue;
-use queue::{Consumer, Delivery, Health, Options, Publish, PublishError, Queue, QueueError};
+use queue::{
+    Consumer, Delivery, Health, Logged, Options, Publish, PublishError, Queue, QueueError,
+};
 
 #[allow(
     dead_code,
@@ -178,6 +182,51 @@ async fn many_may_open_a_new_file_at_once() {
     assert_eq!(open(&path).await.stats().await.unwrap().ready, 12);
 }
 
+/// What it is takes several reads, and another process may make a queue of it between two of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_is_judged_by_what_it_is_at_one_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    open(&path).await.close().await;
+    let changing = Arc::new(AtomicBool::new(true));
+    let changes = std::thread::spawn({
+        let (path, changing) = (path.clone(), changing.clone());
+        move || {
+            let other = rusqlite::Connection::open(path).unwrap();
+            other.busy_timeout(PATIENCE).unwrap();
+            other.pragma_update(None, "synchronous", "OFF").unwrap();
+            let pragma = |name| other.pragma_query_value(None, name, |row| row.get(0));
+            let queue: [i32; 2] =
+                ["application_id", "user_version"].map(|name| pragma(name).unwrap());
+            let becomes = |[application, version]: [i32; 2]| {
+                let changes = format!(
+                    "BEGIN IMMEDIATE; PRAGMA application_id = {application}; \
+                     PRAGMA user_version = {version}; COMMIT"
+                );
+                other.execute_batch(&changes).unwrap();
+            };
+            while changing.load(Ordering::Relaxed) {
+                becomes([1, 9]);
+                becomes(queue);
+            }
+        }
+    });
+    let mut verdicts = BTreeSet::new();
+    for _ in 0..5_000 {
+        verdicts.insert(match SqliteQueue::open(&path, options()).await {
+            Ok(queue) => {
+                queue.close().await;
+                "a queue".to_owned()
+            }
+            Err(error) => error.to_string(),
+        });
+    }
+    changing.store(false, Ordering::Relaxed);
+    changes.join().unwrap();
+    let half = verdicts.iter().find(|verdict| verdict.contains("version"));
+    assert_eq!(half, None, "of {verdicts:?}");
+}
+
 /// As somebody else's transaction.
 fn hold_the_file(path: &Path) -> rusqlite::Connection {
     let holder = rusqlite::Connection::open(path).unwrap();
@@ -212,6 +261,39 @@ async fn a_publish_gives_up_in_time_and_is_not_done_behind_its_publishers_back()
         delivery.ack().await.unwrap();
     }
     assert!(seen == [9] || seen == [0, 9], "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_intent_fails_in_time_while_the_file_is_held_and_leaves_no_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let options = Options {
+        publish_timeout: Duration::from_millis(100),
+        ..options()
+    };
+    let hurried: Arc<dyn Queue> = Arc::new(SqliteQueue::open(&path, options).await.unwrap());
+    let patient: Arc<dyn Queue> = Arc::new(open(&path).await);
+    let (log, recorder) = intents::log(&hurried);
+    let (patient_log, patient_recorder) = intents::log(&patient);
+    log.append(intents::intent(0)).await.unwrap();
+
+    let holder = hold_the_file(&path);
+    for number in 1..5 {
+        assert!(log.append(intents::intent(number)).await.is_err());
+    }
+    assert_eq!(recorder.numbers(), [0]);
+    drop(holder);
+    let last = intents::append_at_last(&log, 10..).await;
+
+    patient_log.append(intents::intent(1000)).await.unwrap();
+    let whole = patient_recorder.numbers();
+    recorder.hears(Logged::Intent(intents::intent(1000))).await;
+    assert_eq!(recorder.numbers(), whole);
+    // At the most the first of those that failed, which the writer was already at.
+    assert!(
+        whole == [0, last, 1000] || whole == [0, 1, last, 1000],
+        "{whole:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -31,6 +31,8 @@ fn options(lease: Duration) -> Options {
     }
 }
 
+const OPENS_WHEN_TOLD: &str = "opens the file when told, and publishes";
+
 /// So long that no test sees it end: what comes back earlier comes back for another reason.
 const NEVER: Duration = Duration::from_secs(3600);
 
@@ -106,8 +108,17 @@ async fn the_other_process() {
     };
     let file = PathBuf::from(std::env::var_os(FILE).unwrap());
     let lease = Duration::from_millis(std::env::var(LEASE).unwrap().parse().unwrap());
+    if role == OPENS_WHEN_TOLD {
+        say("ready");
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+    }
     let queue = open(&file, lease).await;
     match role.as_str() {
+        OPENS_WHEN_TOLD => {
+            queue.publish(&message(1)).await.unwrap();
+            say("published");
+            queue.close().await;
+        }
         "holds three deliveries and a lease" => {
             let _lease = queue.try_lease("sweep").await.unwrap().unwrap();
             let mut consumer = queue.consume(3).await.unwrap();
@@ -171,6 +182,31 @@ async fn becomes(queue: &SqliteQueue, what: &str, holds: impl Fn(&Stats) -> bool
         }
     });
     waited.await.unwrap_or_else(|_| panic!("never {what}"));
+}
+
+/// As ingest and redirector do on their first day.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_that_start_together_on_a_new_file_share_it() {
+    const PAIRS: u32 = 100;
+    let folder = tempfile::tempdir().unwrap();
+    let mut failed = 0;
+    for pair in 0..PAIRS {
+        let file = folder.path().join(format!("{pair}.db"));
+        let mut both = [(); 2].map(|()| Other::start(OPENS_WHEN_TOLD, &file, NEVER));
+        for other in &mut both {
+            assert_eq!(other.says().as_deref(), Some("ready"));
+        }
+        for other in &mut both {
+            drop(other.child.stdin.take());
+            // The first is at another step of its way each time.
+            std::thread::sleep(Duration::from_micros(100) * (pair % 50));
+        }
+        for other in &mut both {
+            failed += usize::from(other.says().as_deref() != Some("published"));
+            other.child.wait().unwrap();
+        }
+    }
+    assert_eq!(failed, 0, "of {} starts", 2 * PAIRS);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

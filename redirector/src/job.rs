@@ -30,7 +30,7 @@ const LOOK_TWICE: Duration = Duration::from_secs(2);
 /// However late a request comes: if Twilio says that its caller waits, this long is tried.
 const LAST_CHANCE: Duration = Duration::from_secs(60);
 /// How long Twilio is asked what became of the caller, once the deadline has passed.
-const LAST_LOOK: Duration = Duration::from_secs(10);
+const LAST_LOOK: Duration = Duration::from_secs(60);
 
 /// One request on its way.
 pub(crate) struct Job<'a> {
@@ -45,6 +45,8 @@ pub(crate) struct Job<'a> {
     in_doubt: bool,
     /// Whether Twilio's answer to one of them contradicts the event.
     contradicted: bool,
+    /// How many updates may still be sent, once the deadline has passed.
+    tries_left: Option<u32>,
     /// When a look first did not find the caller waiting, since one last did.
     unseen_since: Option<Instant>,
     /// Why it is a dead letter, if the deadline passes now.
@@ -84,6 +86,7 @@ impl<'a> Job<'a> {
             updates: 0,
             in_doubt: false,
             contradicted: false,
+            tries_left: None,
             unseen_since: None,
             reason: Reason::Expired,
             last_error: None,
@@ -107,21 +110,33 @@ impl<'a> Job<'a> {
             return Ok(Outcome::AlreadyHandled);
         }
         loop {
-            let mut slot = self.slot().await?;
-            let step = match self.proof(&mut slot).await? {
-                Step::Go(proof) => self.update_on(&proof, slot).await,
-                Step::Again(wait) => {
-                    drop(slot);
-                    Step::Again(wait)
-                }
-                Step::End(outcome) => Step::End(outcome),
-            };
-            match step {
-                Step::Go(()) => {}
-                Step::End(outcome) => return Ok(outcome),
-                Step::Again(wait) => self.pause(wait).await?,
+            if let Some(outcome) = self.attempt().await? {
+                return Ok(outcome);
             }
         }
+    }
+
+    /// One attempt, and the wait before the next one. How it ends, if it does.
+    async fn attempt(&mut self) -> Result<Option<Outcome>, Interrupted> {
+        let mut slot = self.slot().await?;
+        let step = match self.proof(&mut slot).await? {
+            Step::Go(_) if self.tries_left == Some(0) => Step::End(self.dead()),
+            Step::Go(proof) => {
+                self.tries_left = self.tries_left.map(|left| left - 1);
+                self.update_on(&proof, slot).await
+            }
+            Step::Again(wait) => {
+                drop(slot);
+                Step::Again(wait)
+            }
+            Step::End(outcome) => Step::End(outcome),
+        };
+        match step {
+            Step::End(outcome) => return Ok(Some(outcome)),
+            Step::Again(wait) => self.deadline.wait(tokio::time::sleep(wait)).await?,
+            Step::Go(()) => {}
+        }
+        Ok(None)
     }
 
     /// The proof that the caller waits: the event while it is new and nothing is in doubt, else
@@ -272,24 +287,25 @@ impl<'a> Job<'a> {
     }
 
     /// The end of a request whose deadline has passed. A caller who was helped in the end, or has
-    /// hung up, is nothing for an operator.
+    /// hung up, is nothing for an operator; one who waits is worth one more try.
     async fn too_late(mut self) -> Outcome {
-        self.deadline.at = Instant::now() + LAST_LOOK;
+        let now = Instant::now();
+        self.deadline.at = now + LAST_LOOK.min(self.shared.settings.deadline);
+        self.tries_left = Some(1);
         loop {
-            let looked = match self.slot().await {
-                Ok(mut slot) => self.proof(&mut slot).await,
-                Err(interrupted) => Err(interrupted),
-            };
-            let wait = match looked {
-                Ok(Step::End(outcome)) => return outcome,
-                Ok(Step::Go(_)) => return self.dead(),
-                Ok(Step::Again(wait)) => self.pause(wait).await,
-                Err(interrupted) => Err(interrupted),
-            };
-            match wait {
-                Ok(()) => {}
+            match self.attempt().await {
+                Ok(Some(outcome)) => return outcome,
+                Ok(None) => {}
                 Err(Interrupted::Stop) => return Outcome::Released,
-                Err(Interrupted::Deadline) => return self.dead(),
+                Err(Interrupted::Deadline) => {
+                    // Somebody else may be helping the caller at this very moment.
+                    match self.shared.ledger.doubt(&self.request.call_sid) {
+                        Some(doubt) if doubt > Instant::now() => {
+                            self.deadline.at = doubt + LOOK_TWICE;
+                        }
+                        _ => return self.dead(),
+                    }
+                }
             }
         }
     }
@@ -328,9 +344,5 @@ impl<'a> Job<'a> {
         let asked = retry_after.unwrap_or_default();
         let asked = asked.min(self.shared.settings.longest_retry_after);
         Step::Again(self.delays.next_delay().max(asked))
-    }
-
-    async fn pause(&self, wait: Duration) -> Result<(), Interrupted> {
-        self.deadline.wait(tokio::time::sleep(wait)).await
     }
 }

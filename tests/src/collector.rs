@@ -42,7 +42,7 @@ pub struct Span {
 impl Collector {
     /// Starts one.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(crate::free_address()).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let exported = Arc::default();
         let router = Router::new()

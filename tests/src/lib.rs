@@ -12,7 +12,11 @@ mod proxy;
 mod stack;
 
 pub use foreign::Foreign;
-pub use process::{Process, binary, free_port};
+pub use process::{Process, binary};
 pub use prometheus::Prometheus;
 pub use proxy::Proxy;
+pub use rabbitmq::free_address;
 pub use stack::{Backend, NUMBER, Stack, StackOptions, http};
+
+/// How long tests wait for what must happen: far above what it takes, also on a busy machine.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(300);

@@ -1,12 +1,13 @@
 //! One process of ours, started as a user would start it.
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// The longest that a process may take to be up, or to end: far above what it takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+use rabbitmq::free_address;
+
+use crate::PATIENCE;
 
 /// The binary `name` of this workspace, built by `cargo build --workspace --bins`.
 ///
@@ -33,36 +34,26 @@ pub(crate) fn build_folder() -> PathBuf {
     }
 }
 
-/// A port of 127.0.0.1 that nobody listens on now. It lies below the range from which the system
-/// takes the local ports of outgoing connections, for a process that is killed and started again
-/// must find it free.
-pub fn free_port() -> u16 {
-    let mut ports = std::iter::repeat_with(|| rand::random_range(10_000..20_000));
-    ports
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .unwrap()
-}
-
 /// A running process, killed when it is dropped. Its log is shown if the test fails.
 pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
-    admin: u16,
+    admin: SocketAddr,
 }
 
 impl Process {
     /// Starts a service of ours with just these settings, and waits until its admin listener is
     /// up.
     pub async fn start(name: &str, folder: &Path, settings: &[(&str, String)]) -> Self {
-        let admin = free_port();
+        let admin = free_address();
         let number = std::fs::read_dir(folder).unwrap().count();
         let log = folder.join(format!("{number}-{name}.log"));
         let child = Command::new(binary(name))
             .current_dir(folder)
             .env_clear()
             .envs(settings.iter().map(|(name, value)| (name, value)))
-            .env("ADMIN_LISTEN", format!("127.0.0.1:{admin}"))
+            .env("ADMIN_LISTEN", admin.to_string())
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -98,15 +89,15 @@ impl Process {
 
     /// The status and body of a path of the admin listener; `None` where nobody answers.
     pub async fn get(&self, path: &str) -> Option<(u16, String)> {
-        let url = format!("http://127.0.0.1:{}{path}", self.admin);
+        let url = format!("http://{}{path}", self.admin);
         let answer = crate::stack::http().get(url).send().await.ok()?;
         let status = answer.status().as_u16();
         Some((status, answer.text().await.ok()?))
     }
 
     /// Where its admin listener is.
-    pub fn admin(&self) -> String {
-        format!("127.0.0.1:{}", self.admin)
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
     }
 
     /// What `--health` says of the process: its exit code.
@@ -114,7 +105,7 @@ impl Process {
         Command::new(binary(&self.name))
             .arg("--health")
             .env_clear()
-            .env("ADMIN_LISTEN", format!("0.0.0.0:{}", self.admin))
+            .env("ADMIN_LISTEN", self.admin.to_string())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::process::{Process, free_port};
-use crate::stack::{Stack, http};
+use rabbitmq::free_address;
 
-/// The longest that it may take to be up: far above what it takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::PATIENCE;
+use crate::process::Process;
+use crate::stack::{Stack, http};
 
 /// A running Prometheus, killed when it is dropped. Its log is shown if the test fails.
 pub struct Prometheus {
@@ -31,7 +31,7 @@ impl Prometheus {
         // What is JSON is YAML.
         std::fs::write(&settings, configuration(stack, rules).to_string()).unwrap();
         let log = folder.join("prometheus.log");
-        let address = format!("127.0.0.1:{}", free_port());
+        let address = free_address();
         let child = Command::new("prometheus")
             .arg(format!("--config.file={}", settings.display()))
             .arg(format!(

@@ -1,5 +1,6 @@
 //! A network that fails on demand: a TCP proxy that passes, cuts, or falls silent.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,22 +19,22 @@ enum Mode {
 
 struct Shared {
     mode: watch::Sender<Mode>,
-    targets: watch::Sender<Vec<u16>>,
+    targets: watch::Sender<Vec<SocketAddr>>,
     next: AtomicUsize,
 }
 
-/// A TCP proxy on 127.0.0.1, to one port or to several in turn. It ends when it is dropped.
+/// A TCP proxy, to one address or to several in turn. It ends when it is dropped.
 pub struct Proxy {
-    port: u16,
+    address: SocketAddr,
     shared: Arc<Shared>,
     accepting: AbortHandle,
 }
 
 impl Proxy {
-    /// Starts one in front of these ports.
-    pub async fn start(targets: Vec<u16>) -> Self {
-        let port = crate::free_port();
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    /// Starts one in front of these addresses.
+    pub async fn start(targets: Vec<SocketAddr>) -> Self {
+        let address = crate::free_address();
+        let listener = TcpListener::bind(address).await.unwrap();
         let shared = Arc::new(Shared {
             mode: watch::Sender::new(Mode::Pass),
             targets: watch::Sender::new(targets),
@@ -41,19 +42,19 @@ impl Proxy {
         });
         let accepting = tokio::spawn(accept(listener, shared.clone())).abort_handle();
         Self {
-            port,
+            address,
             shared,
             accepting,
         }
     }
 
     /// Where it listens.
-    pub fn port(&self) -> u16 {
-        self.port
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
-    /// Connects to these ports from now on.
-    pub fn set_targets(&self, targets: Vec<u16>) {
+    /// Connects to these addresses from now on.
+    pub fn set_targets(&self, targets: Vec<SocketAddr>) {
         self.shared.targets.send_replace(targets);
     }
 
@@ -122,8 +123,8 @@ async fn connect(shared: &Shared) -> Option<TcpStream> {
     let targets = shared.targets.borrow().clone();
     let turn = shared.next.fetch_add(1, Ordering::Relaxed);
     for nth in 0..targets.len() {
-        let port = targets[(turn + nth) % targets.len()];
-        if let Ok(upstream) = TcpStream::connect(("127.0.0.1", port)).await {
+        let target = targets[(turn + nth) % targets.len()];
+        if let Ok(upstream) = TcpStream::connect(target).await {
             let _ = upstream.set_nodelay(true);
             return Some(upstream);
         }

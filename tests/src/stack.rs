@@ -1,16 +1,18 @@
 //! The pair against the simulator.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use queue::{Options, Queue, QueueUrl, Stats};
-use rabbitmq::Node;
+use rabbitmq::{Node, free_address};
 use simulator::{Config, Simulator, Speed};
 use tokio::net::TcpListener;
 
-use crate::process::{Process, binary, free_port};
+use crate::PATIENCE;
+use crate::process::{Process, binary};
 
 /// The outside number of the tests.
 pub const NUMBER: &str = "+14155550100";
@@ -79,7 +81,7 @@ pub struct Stack {
     pub callback_urls: Vec<String>,
     /// The redirectors.
     pub redirectors: Vec<Process>,
-    ingest_ports: Vec<u16>,
+    ingest_addresses: Vec<SocketAddr>,
     queue_url: String,
     ingest_queue: String,
     redirector_queue: String,
@@ -110,14 +112,14 @@ impl Stack {
         static NUMBER_OF_STACKS: std::sync::atomic::AtomicU32 =
             std::sync::atomic::AtomicU32::new(0);
         let nth = NUMBER_OF_STACKS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(free_address()).await.unwrap();
         let simulator = Simulator::start(listener, options.simulator).unwrap();
         let mut stack = Self {
             simulator: Arc::new(simulator),
             ingests: Vec::new(),
             callback_urls: Vec::new(),
             redirectors: Vec::new(),
-            ingest_ports: Vec::new(),
+            ingest_addresses: Vec::new(),
             ingest_queue: options.ingest_queue.unwrap_or_else(|| queue_url.clone()),
             redirector_queue: options
                 .redirector_queue
@@ -130,7 +132,7 @@ impl Stack {
             folder,
         };
         for _ in 0..options.ingests {
-            stack.listen_at(free_port()).await;
+            stack.listen_at(free_address()).await;
         }
         for _ in 0..options.redirectors {
             let redirector = stack.start_redirector().await;
@@ -139,25 +141,25 @@ impl Stack {
         stack
     }
 
-    /// Starts an ingest at a port. The first takes the workspace's callbacks.
-    pub async fn listen_at(&mut self, port: u16) {
-        let url = format!("{}/taskrouter/events", self.public_url(port));
+    /// Starts an ingest at an address. The first takes the workspace's callbacks.
+    pub async fn listen_at(&mut self, address: SocketAddr) {
+        let url = format!("{}/taskrouter/events", self.public_url(address));
         if self.callback_urls.is_empty() {
             let callback = format!("{url}#rc=5&rp=all&ct=2000&rt=2500");
             self.simulator.set_callback(Some(&callback));
         }
-        self.ingest_ports.push(port);
+        self.ingest_addresses.push(address);
         self.callback_urls.push(url);
         let ingest = self.start_ingest(self.ingests.len()).await;
         self.ingests.push(ingest);
     }
 
-    /// Starts the ingest that listens at the port of the `index`th.
+    /// Starts the ingest that listens where the `index`th does.
     pub async fn start_ingest(&self, index: usize) -> Process {
-        let port = self.ingest_ports[index];
+        let address = self.ingest_addresses[index];
         let mut settings = self.common_settings();
-        settings.push(("LISTEN", format!("127.0.0.1:{port}")));
-        settings.push(("PUBLIC_URL", self.public_url(port)));
+        settings.push(("LISTEN", address.to_string()));
+        settings.push(("PUBLIC_URL", self.public_url(address)));
         settings.push(("QUEUE_URL", self.ingest_queue.clone()));
         let spool = self.spools.join(format!("spool-{index}.db"));
         settings.push(("SPOOL", spool.display().to_string()));
@@ -179,15 +181,15 @@ impl Stack {
         Process::start("redirector", self.folder(), &settings).await
     }
 
-    /// The port of each ingest.
-    pub fn ingest_ports(&self) -> &[u16] {
-        &self.ingest_ports
+    /// Where each ingest listens.
+    pub fn ingest_addresses(&self) -> &[SocketAddr] {
+        &self.ingest_addresses
     }
 
-    fn public_url(&self, port: u16) -> String {
+    fn public_url(&self, address: SocketAddr) -> String {
         self.public_url
             .clone()
-            .unwrap_or_else(|| format!("http://127.0.0.1:{port}"))
+            .unwrap_or_else(|| format!("http://{address}"))
     }
 
     fn common_settings(&self) -> Vec<(&'static str, String)> {
@@ -257,13 +259,9 @@ impl Stack {
         }
     }
 
-    /// Fails the test unless the simulator comes to see `condition` within far more time than it
-    /// takes.
+    /// Fails the test unless the simulator comes to see `condition`.
     pub async fn expect(&self, what: &str, condition: impl FnMut(&simulator::State) -> bool) {
-        let waited = tokio::time::timeout(
-            Duration::from_secs(300),
-            self.simulator.wait_until(condition),
-        );
+        let waited = tokio::time::timeout(PATIENCE, self.simulator.wait_until(condition));
         assert!(waited.await.is_ok(), "not seen: {what}");
     }
 }

@@ -75,10 +75,8 @@ impl Database {
         connection.busy_handler(Some(wait_while_busy))?;
         connection.set_prepared_statement_cache_capacity(64);
 
-        let version = match identity(&connection)? {
-            (0, 0) if is_empty(&connection)? => 0,
-            identity => version(identity)?,
-        };
+        // In a transaction: another process may be making the file at this moment.
+        let version = version(&connection.transaction()?)?;
         if version == 0 {
             connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         }
@@ -165,39 +163,33 @@ fn wait_while_busy(waits: i32) -> bool {
     u128::from(waits.unsigned_abs()) * BUSY_STEP.as_millis() < BUSY.as_millis()
 }
 
-fn identity(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
-    Ok((pragma("application_id")?, pragma("user_version")?))
+/// The version of the queue in the file, from 1 to ours; 0 where there is nothing in it. That takes
+/// several reads, which only a transaction makes one.
+fn version(file: &Transaction<'_>) -> Result<usize, OpenError> {
+    let pragma = |name| file.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    match (pragma("application_id")?, pragma("user_version")?) {
+        (0, 0) if is_empty(file)? => Ok(0),
+        (APPLICATION_ID, version) => match usize::try_from(version) {
+            Ok(known @ 1..=SCHEMA_VERSION) => Ok(known),
+            _ => Err(OpenError::OtherVersion(version)),
+        },
+        _ => Err(OpenError::Foreign),
+    }
 }
 
-fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row(
+fn is_empty(file: &Transaction<'_>) -> rusqlite::Result<bool> {
+    file.query_row(
         "SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)",
         [],
         |row| row.get(0),
     )
 }
 
-/// The version that a queue's file has, from 1 to ours.
-fn version((application, version): (i32, i32)) -> Result<usize, OpenError> {
-    if application != APPLICATION_ID {
-        return Err(OpenError::Foreign);
-    }
-    match usize::try_from(version) {
-        Ok(known @ 1..=SCHEMA_VERSION) => Ok(known),
-        _ => Err(OpenError::OtherVersion(version)),
-    }
-}
-
 /// Makes a new file, or one of an earlier version, one of ours.
 fn upgrade(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
-    let version = match identity(&transaction)? {
-        (0, 0) => 0,
-        identity => version(identity)?,
-    };
-    for step in &SCHEMA[version..] {
+    for step in &SCHEMA[version(&transaction)?..] {
         transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -2,18 +2,21 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::files::{self, Ports};
+use crate::address::{self, free_address};
+use crate::files::{self, Cookie};
 
-const BOOT_WITHIN: Duration = Duration::from_secs(120);
-const STOP_WITHIN: Duration = Duration::from_secs(10);
-const NODE_NAME: &str = "overflow@localhost";
+/// How long a node may take to boot or to stop: far above what it takes.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What the broker says where somebody else has the port that it was given for others of its kind.
+const PORT_TAKEN: &str = "could not bind to distribution port";
 
 /// Writes its process ID to a file before it becomes the program, so that there is no moment at
 /// which the warden doesn't know of it.
@@ -27,19 +30,59 @@ for file in "$0"/*.pid; do kill -KILL "$(cat "$file")"; done
 until rm -rf "$0"; do sleep 0.1; done
 "#;
 
-/// Boots one node, each time with the same data and ports.
+/// Where a node listens, each time that it is booted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addresses {
+    pub(crate) amqp: SocketAddr,
+    pub(crate) amqps: SocketAddr,
+}
+
+/// What the nodes of a cluster have in common.
+#[derive(Clone)]
+pub(crate) struct Family {
+    cookie: Cookie,
+    /// Where Erlang's name service listens, from which nodes and rabbitmqctl learn where a node is.
+    epmd: u16,
+}
+
+/// Boots one node, each time with the same data and addresses.
 pub(crate) struct Launcher {
     sbin: PathBuf,
     folder: PathBuf,
-    pub(crate) ports: Ports,
+    pub(crate) addresses: Addresses,
+    pub(crate) family: Family,
     warden: Child,
-    epmd: Child,
+    epmd: Option<Child>,
 }
 
 impl Launcher {
+    /// For a node by itself, or the first of a cluster.
     pub(crate) fn new(sbin: PathBuf) -> Self {
-        let ports = Ports::free();
-        let folder = files::folder(ports).expect("the folder for temporary files can be written");
+        let mut first = Self::among(
+            sbin,
+            Family {
+                cookie: Cookie::new(),
+                epmd: 0,
+            },
+        );
+        let (port, epmd) = start_epmd(&first.folder);
+        first.family.epmd = port;
+        first.epmd = Some(epmd);
+        first
+    }
+
+    /// For another node of the cluster.
+    pub(crate) fn another(&self) -> Self {
+        Self::among(self.sbin.clone(), self.family.clone())
+    }
+
+    fn among(sbin: PathBuf, family: Family) -> Self {
+        let addresses = Addresses {
+            amqp: free_address(),
+            amqps: free_address(),
+        };
+        let folder = files::folder(addresses, &family.cookie)
+            .expect("the folder for temporary files can be written");
         let warden = Command::new("sh")
             .args(["-c", WARDEN])
             .arg(&folder)
@@ -50,23 +93,35 @@ impl Launcher {
             .process_group(0)
             .spawn()
             .expect("sh can be run");
-        // Erlang's name service, from which rabbitmqctl learns the node's port.
-        let epmd = child("epmd", &folder)
-            .args(["epmd", "-address", "127.0.0.1", "-port"])
-            .arg(ports.epmd.to_string())
-            .spawn()
-            .expect("sh can be run");
         Self {
             sbin,
             folder,
-            ports,
+            addresses,
+            family,
             warden,
-            epmd,
+            epmd: None,
         }
+    }
+
+    /// The node's name, in Erlang's words.
+    pub(crate) fn name(&self) -> String {
+        let at = self.addresses.amqp;
+        format!("node{}@{}", at.port(), at.ip())
     }
 
     /// Starts the broker and waits until it answers.
     pub(crate) fn boot(&self) -> Child {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.try_boot(until) {
+                Ok(broker) => return broker,
+                Err(output) if output.contains(PORT_TAKEN) => {}
+                Err(output) => panic!("RabbitMQ did not start:\n{output}"),
+            }
+        }
+    }
+
+    fn try_boot(&self, until: Instant) -> Result<Child, String> {
         let log = self.folder.join("output.log");
         let output = fs::File::create(&log).expect("the node's folder can be written");
         let mut command = child("broker", &self.folder);
@@ -75,19 +130,17 @@ impl Launcher {
             .stderr(output.try_clone().expect("a file handle can be cloned"))
             .stdout(output);
         self.environment(&mut command);
+        // Where the nodes of a cluster meet. Any will do, each time.
+        command.env("RABBITMQ_DIST_PORT", address::random_port().to_string());
         let mut broker = command.spawn().expect("sh can be run");
-
-        let until = Instant::now() + BOOT_WITHIN;
         while !self.answers() {
             let ended = broker.try_wait().expect("the broker is our child");
-            assert!(
-                ended.is_none() && Instant::now() < until,
-                "RabbitMQ did not start ({ended:?}):\n{}",
-                fs::read_to_string(&log).unwrap_or_default()
-            );
+            if ended.is_some() || Instant::now() > until {
+                return Err(fs::read_to_string(&log).unwrap_or_default());
+            }
             thread::sleep(Duration::from_millis(25));
         }
-        broker
+        Ok(broker)
     }
 
     pub(crate) fn certificate(&self) -> PathBuf {
@@ -96,20 +149,23 @@ impl Launcher {
 
     pub(crate) fn ctl(&self) -> Command {
         let mut command = Command::new(self.sbin.join("rabbitmqctl"));
-        command.args(["-n", NODE_NAME]);
+        command.args(["-n", &self.name()]);
         self.environment(&mut command);
         command
     }
 
     fn environment(&self, command: &mut Command) {
         let folder = &self.folder;
+        let ip = self.addresses.amqp.ip().to_string();
+        let interface = ip.replace('.', ",");
         command
             .current_dir(folder)
             .env("HOME", folder)
-            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
-            .env("ERL_EPMD_PORT", self.ports.epmd.to_string())
-            .env("RABBITMQ_NODENAME", NODE_NAME)
-            .env("RABBITMQ_USE_LONGNAME", "false")
+            .env("ERL_EPMD_ADDRESS", &ip)
+            .env("ERL_EPMD_PORT", self.family.epmd.to_string())
+            .env("RABBITMQ_NODENAME", self.name())
+            // A name with an address in it.
+            .env("RABBITMQ_USE_LONGNAME", "true")
             .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
             .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"))
             .env(
@@ -121,23 +177,22 @@ impl Launcher {
                 "RABBITMQ_ENABLED_PLUGINS_FILE",
                 folder.join("enabled_plugins"),
             )
-            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
-            .env("RABBITMQ_NODE_PORT", self.ports.amqp.to_string())
-            .env("RABBITMQ_DIST_PORT", self.ports.distribution.to_string())
+            .env("RABBITMQ_NODE_IP_ADDRESS", ip)
+            .env("RABBITMQ_NODE_PORT", self.addresses.amqp.port().to_string())
             .env("RABBITMQ_MNESIA_BASE", folder.join("data"))
             .env("RABBITMQ_LOG_BASE", folder)
             .env("RABBITMQ_LOGS", "-")
             .env("RABBITMQ_PID_FILE", folder.join("erlang-pid"))
             .env(
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-                "-kernel inet_dist_use_interface {127,0,0,1}",
+                format!("-kernel inet_dist_use_interface {{{interface}}}"),
             )
             // The start script then becomes the broker itself, so that our signals reach it.
             .env("RUNNING_UNDER_SYSTEMD", "true");
     }
 
     fn answers(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.amqp)) else {
+        let Ok(mut stream) = TcpStream::connect(self.addresses.amqp) else {
             return false;
         };
         let mut first = [0];
@@ -154,7 +209,29 @@ impl Drop for Launcher {
         drop(self.warden.stdin.take());
         // They end by themselves now; reaped so that no zombies stay while the tests go on.
         let _ = self.warden.wait();
-        let _ = self.epmd.wait();
+        if let Some(epmd) = &mut self.epmd {
+            let _ = epmd.wait();
+        }
+    }
+}
+
+/// Starts Erlang's name service, and waits until it listens. It listens on 127.0.0.1, too, where
+/// others may have taken the port.
+fn start_epmd(folder: &Path) -> (u16, Child) {
+    loop {
+        let port = address::random_port();
+        let address = SocketAddr::from((address::own(), port));
+        let mut epmd = child("epmd", folder)
+            .args(["epmd", "-address", &address.ip().to_string(), "-port"])
+            .arg(port.to_string())
+            .spawn()
+            .expect("sh can be run");
+        while epmd.try_wait().expect("it is our child").is_none() {
+            if TcpStream::connect(address).is_ok() {
+                return (port, epmd);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -174,14 +251,14 @@ pub(crate) fn signal(process: &Child, name: &str) {
 /// time to reach them.
 pub(crate) fn await_stopped(process: &Child) {
     let threads = PathBuf::from(format!("/proc/{}/task", process.id()));
-    let until = Instant::now() + STOP_WITHIN;
+    let until = Instant::now() + PATIENCE;
     while !all_stopped(&threads) {
         assert!(Instant::now() < until, "the broker does not stop");
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-fn all_stopped(threads: &std::path::Path) -> bool {
+fn all_stopped(threads: &Path) -> bool {
     let mut states = fs::read_dir(threads)
         .expect("the broker runs")
         .flatten()
@@ -189,7 +266,7 @@ fn all_stopped(threads: &std::path::Path) -> bool {
     states.all(|status| status.lines().any(|line| line.starts_with("State:\tT")))
 }
 
-fn child(name: &str, folder: &std::path::Path) -> Command {
+fn child(name: &str, folder: &Path) -> Command {
     let mut command = Command::new("sh");
     command
         .args(["-c", BECOME])

@@ -1,24 +1,29 @@
 //! Private, throwaway RabbitMQ nodes for tests: the real broker, killed and frozen for real.
 //!
-//! A [`Node`] runs Debian's `rabbitmq-server` as the current user on free loopback ports, with its
-//! data in a folder of its own. The system-wide service is neither used nor touched. Nothing stays
+//! A [`Node`] runs Debian's `rabbitmq-server` as the current user on a loopback address that is this
+//! process's own, with its data in a folder of its own; a [`Cluster`] is three of them, joined. The system-wide service is neither used nor touched. Nothing stays
 //! behind: a small shell script watches over the node and ends it when the test process ends,
 //! however that happens.
 
+mod address;
 mod boot;
+mod cluster;
 mod files;
 mod install;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Child;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+pub use address::free_address;
 use boot::Launcher;
+pub use cluster::Cluster;
 pub use install::NotInstalled;
 
-/// How long the node may take to see an alarm raised or cleared.
-const ALARM_WITHIN: Duration = Duration::from_secs(20);
+/// How long the node may take to see what it is told: far above what it takes.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A running RabbitMQ node with the user `guest`, password `guest`. It ends when it is dropped, or
 /// with the process.
@@ -45,12 +50,24 @@ impl Node {
     /// # Panics
     /// It is installed and doesn't start.
     pub fn try_start() -> Result<Self, NotInstalled> {
-        let launcher = Launcher::new(install::find()?);
+        let node = Self::boot(Launcher::new(install::find()?));
+        node.choose_metadata_store();
+        Ok(node)
+    }
+
+    fn boot(launcher: Launcher) -> Self {
         let broker = launcher.boot();
-        Ok(Self {
+        Self {
             launcher,
             broker: Mutex::new(Some(broker)),
-        })
+        }
+    }
+
+    /// RabbitMQ 4 has Khepri beside Mnesia.
+    fn choose_metadata_store(&self) {
+        if std::env::var_os("RABBITMQ_METADATA_STORE").is_some_and(|store| store == "khepri") {
+            self.ctl(&["enable_feature_flag", "--experimental", "khepri_db"]);
+        }
     }
 
     /// The node that all tests of this process share, for those that don't break it. Keep them
@@ -65,13 +82,12 @@ impl Node {
 
     /// The node's address with user, password and virtual host.
     pub fn url(&self) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port())
+        format!("amqp://guest:guest@{}/%2f", self.address())
     }
 
     /// The node's address for TLS.
     pub fn tls_url(&self) -> String {
-        let port = self.launcher.ports.amqps;
-        format!("amqps://guest:guest@127.0.0.1:{port}/%2f")
+        format!("amqps://guest:guest@{}/%2f", self.launcher.addresses.amqps)
     }
 
     /// The file of the certificate that clients must trust for TLS: nobody else vouches for it.
@@ -79,9 +95,14 @@ impl Node {
         self.launcher.certificate()
     }
 
-    /// The port that the node listens on at 127.0.0.1.
-    pub fn port(&self) -> u16 {
-        self.launcher.ports.amqp
+    /// Where the node listens.
+    pub fn address(&self) -> SocketAddr {
+        self.launcher.addresses.amqp
+    }
+
+    /// The node's name among the nodes of its cluster.
+    pub fn name(&self) -> String {
+        self.launcher.name()
     }
 
     /// Ends the broker as a power cut would. Its data stays for [`Node::restart`].
@@ -92,7 +113,7 @@ impl Node {
         }
     }
 
-    /// Boots the broker again, killing it first if it runs, with its data and on the same port.
+    /// Boots the broker again, killing it first if it runs, with its data and at the same address.
     ///
     /// # Panics
     /// It doesn't start.
@@ -132,6 +153,12 @@ impl Node {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Waits until the node has written down which quorum queues it has. RabbitMQ does so half a second
+    /// late: killed before, it never again finds a leader for a queue that is new.
+    pub fn remember_queues(&self) {
+        self.ctl(&["-q", "eval", "[dets:sync(Table) || Table <- dets:all()]."]);
+    }
+
     /// Makes the node believe that it is short of memory, so that it blocks whoever publishes.
     pub fn raise_memory_alarm(&self) {
         self.ctl(&["-q", "set_vm_memory_high_watermark", "0"]);
@@ -145,7 +172,7 @@ impl Node {
     }
 
     fn await_alarm(&self, raised: bool) {
-        let until = Instant::now() + ALARM_WITHIN;
+        let until = Instant::now() + PATIENCE;
         while self
             .ctl(&["-q", "eval", "rabbit_alarm:get_alarms()."])
             .contains("memory")

@@ -10,7 +10,7 @@ use simulator::{Simulator, State};
 
 use super::disk::Disk;
 use super::load::Load;
-use crate::{Process, Proxy, Stack, StackOptions};
+use crate::{PATIENCE, Process, Proxy, Stack, StackOptions};
 
 /// Which queue lies between ingest and redirectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Arena {
         let mut options = StackOptions {
             ingests: 2,
             redirectors: 3,
-            public_url: Some(format!("http://127.0.0.1:{}", front.port())),
+            public_url: Some(format!("http://{}", front.address())),
             settings: QUICK
                 .iter()
                 .map(|(name, value)| (*name, (*value).to_owned()))
@@ -113,12 +113,12 @@ impl Arena {
                 let node = tokio::task::spawn_blocking(take_node).await.unwrap();
                 let broker = Broker {
                     node,
-                    to_ingests: Proxy::start(vec![node.port()]).await,
-                    to_redirectors: Proxy::start(vec![node.port()]).await,
+                    to_ingests: Proxy::start(vec![node.address()]).await,
+                    to_redirectors: Proxy::start(vec![node.address()]).await,
                 };
                 let through = |proxy: &Proxy| {
-                    let direct = format!(":{}/", node.port());
-                    Some(node.url().replace(&direct, &format!(":{}/", proxy.port())))
+                    let direct = node.address().to_string();
+                    Some(node.url().replace(&direct, &proxy.address().to_string()))
                 };
                 options.ingest_queue = through(&broker.to_ingests);
                 options.redirector_queue = through(&broker.to_redirectors);
@@ -126,7 +126,7 @@ impl Arena {
             }
         };
         let stack = Stack::start_at(queue_url, folder, options).await;
-        front.set_targets(stack.ingest_ports().to_vec());
+        front.set_targets(stack.ingest_addresses().to_vec());
         let load = Load::start(stack.simulator.clone(), plan.rate, plan.seed);
         Self {
             stack,
@@ -169,10 +169,7 @@ impl Arena {
 
     /// Where the ingests take events from Event Streams.
     pub fn event_stream_url(&self) -> String {
-        format!(
-            "http://127.0.0.1:{}/taskrouter/event-stream",
-            self.front.port()
-        )
+        format!("http://{}/taskrouter/event-stream", self.front.address())
     }
 
     /// Lets a fault last `time`, or longer.
@@ -195,10 +192,10 @@ impl Arena {
     /// Waits until Twilio sees `condition`.
     ///
     /// # Panics
-    /// It doesn't within a time far above what it takes.
+    /// It doesn't.
     pub async fn expect(&self, what: &str, condition: impl FnMut(&State) -> bool) {
         let seen = self.twilio().wait_until(condition);
-        let seen = tokio::time::timeout(Duration::from_secs(60), seen).await;
+        let seen = tokio::time::timeout(PATIENCE, seen).await;
         assert!(seen.is_ok(), "not seen: {what}");
     }
 

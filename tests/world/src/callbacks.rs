@@ -9,7 +9,6 @@ use queue::memory::Broker;
 use simulator::{CallbackOutcome, Carrier};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tower::ServiceExt;
 use twilio::{CallSid, TaskQueueSid};
 
@@ -25,9 +24,8 @@ pub struct Ingests(Arc<Shared>);
 struct Shared {
     up: Mutex<Vec<Arc<Up>>>,
     turn: Mutex<usize>,
-    /// The events that were answered with a 2xx and ask for a redirect, and when.
-    taken: Mutex<Vec<Taken>>,
-    began: Instant,
+    /// The events that were answered with a 2xx and ask for a redirect.
+    taken: Mutex<Vec<(String, CallSid)>>,
     sky: Sky,
     teller: Teller,
     notes: Notes,
@@ -43,16 +41,6 @@ pub struct Up {
     pub(crate) requests: Mutex<JoinSet<()>>,
 }
 
-/// An event that was answered with a 2xx.
-#[derive(Clone)]
-pub struct Taken {
-    event: String,
-    /// Whose it is.
-    pub(crate) call: CallSid,
-    /// When it was answered, since the beginning.
-    pub(crate) at: Duration,
-}
-
 /// An event that asks for a redirect.
 struct Stranded {
     event: String,
@@ -65,7 +53,6 @@ impl Ingests {
             up: Mutex::default(),
             turn: Mutex::default(),
             taken: Mutex::default(),
-            began: Instant::now(),
             sky,
             teller,
             notes,
@@ -105,13 +92,8 @@ impl Ingests {
     /// The events that were answered with a 2xx and came to no queue.
     pub(crate) fn lost(&self) -> Vec<CallSid> {
         let taken = lock(&self.0.taken);
-        let lost = taken.iter().filter(|t| !self.0.queue.has_taken(&t.event));
-        lost.map(|taken| taken.call).collect()
-    }
-
-    /// The events that were answered with a 2xx.
-    pub(crate) fn taken(&self) -> Vec<Taken> {
-        lock(&self.0.taken).clone()
+        let lost = taken.iter().filter(|(id, _)| !self.0.queue.has_taken(id));
+        lost.map(|(_, call)| *call).collect()
     }
 
     /// The carrier of Twilio's callbacks.
@@ -198,11 +180,7 @@ impl Ingests {
             let call = Some(stranded.call);
             shared.notes.broken(Promise::EventLost, call);
         }
-        lock(&shared.taken).push(Taken {
-            event: id.clone(),
-            call: stranded.call,
-            at: shared.began.elapsed(),
-        });
+        lock(&shared.taken).push((id.clone(), stranded.call));
     }
 
     /// What the callback asks for: a redirect, or nothing.

@@ -1,10 +1,10 @@
 //! Whether every promise was kept, by the simulator's journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use simulator::{CallerLog, Heard, Moment, Simulator, Story};
+use simulator::{CallerLog, EventKind, Heard, Moment, Simulator, Story};
 use twilio::{CallSid, TaskQueueSid, TaskSid};
 
 /// A promise that was broken.
@@ -97,8 +97,10 @@ pub struct Terms {
     pub patience: Duration,
     /// Until when was watched.
     pub until: Duration,
-    /// Since when those are known who must be helped; all are, always, where it is `None`.
-    pub known_since: Option<BTreeMap<CallSid, Duration>>,
+    /// Whether callers are found whose event never arrived, or whose request is a dead letter.
+    pub sweeps: bool,
+    /// The tasks whose requests are dead letters.
+    pub given_up: BTreeSet<TaskSid>,
 }
 
 /// Every promise that was broken, once for each caller. `moments` are what the simulator told.
@@ -108,7 +110,11 @@ pub fn judge(
     notes: &Notes,
     terms: Terms,
 ) -> Vec<Broken> {
-    let entered = entered(moments, simulator.placeholder());
+    let mut entered = entered(moments, simulator.placeholder());
+    let stranded = entered.clone();
+    if !terms.sweeps {
+        entered.retain(|task, at| !terms.given_up.contains(task) && arrived(simulator, task, *at));
+    }
     let tasks = tasks(moments);
     let none = Vec::new();
     let (mut broken, sent) = notes.with(|noted| (noted.broken.clone(), noted.sent.clone()));
@@ -117,6 +123,7 @@ pub fn judge(
             log,
             tasks: tasks.get(&log.call).unwrap_or(&none),
             entered: &entered,
+            stranded: &stranded,
             sent: &sent,
             terms: &terms,
         };
@@ -140,6 +147,19 @@ fn entered(moments: &[Moment], placeholder: TaskQueueSid) -> BTreeMap<TaskSid, D
     moments.iter().filter_map(entered).collect()
 }
 
+/// Whether the event that a task came to the placeholder queue at `at` was answered with a 2xx.
+fn arrived(simulator: &Simulator, task: &TaskSid, at: Duration) -> bool {
+    simulator.inspect(|state| {
+        let mut callbacks = state.journal().callbacks();
+        callbacks.any(|callback| {
+            callback.task == Some(*task)
+                && callback.kind == EventKind::TaskQueueEntered
+                && callback.at >= at
+                && callback.outcome.is_success()
+        })
+    })
+}
+
 /// The tasks that stood for each caller, and since when.
 fn tasks(moments: &[Moment]) -> BTreeMap<CallSid, Vec<(Duration, TaskSid)>> {
     let mut tasks: BTreeMap<CallSid, Vec<_>> = BTreeMap::new();
@@ -154,7 +174,10 @@ fn tasks(moments: &[Moment]) -> BTreeMap<CallSid, Vec<(Duration, TaskSid)>> {
 struct Caller<'a> {
     log: &'a CallerLog,
     tasks: &'a [(Duration, TaskSid)],
+    /// When their tasks came to the placeholder queue, as far as we can know.
     entered: &'a BTreeMap<TaskSid, Duration>,
+    /// The same of all tasks.
+    stranded: &'a BTreeMap<TaskSid, Duration>,
     sent: &'a BTreeMap<String, Duration>,
     terms: &'a Terms,
 }
@@ -163,7 +186,11 @@ struct Caller<'a> {
 #[derive(Debug, Clone, Copy)]
 enum Place {
     /// On hold, and since when for want of an agent.
-    Hold { stranded: Option<Duration> },
+    Hold {
+        stranded: Option<Duration>,
+        /// Whether we can know of it.
+        known: bool,
+    },
     /// Moved by us.
     Moved,
     /// Taken by somebody else, and when.
@@ -179,9 +206,10 @@ impl Caller<'_> {
         let mut leave = |place: Place, at: Duration, broken: &mut Vec<Promise>| {
             if let Place::Hold {
                 stranded: Some(since),
+                known,
             } = place
             {
-                if self.must_be_helped_by(since).is_some_and(|by| at >= by) {
+                if known && at >= since.max(self.terms.cleared) + self.terms.patience {
                     broken.push(Promise::LeftOnHold);
                 }
                 if at >= since {
@@ -195,7 +223,8 @@ impl Caller<'_> {
             match &entry.heard {
                 Heard::HoldMusic => {
                     place = Place::Hold {
-                        stranded: self.stranded_since(at),
+                        stranded: self.since(at, self.stranded),
+                        known: self.since(at, self.entered).is_some(),
                     };
                 }
                 Heard::AgentAnswered | Heard::TakenOffHold | Heard::HungUp { .. } => {
@@ -228,18 +257,9 @@ impl Caller<'_> {
         broken
     }
 
-    /// When a caller must be helped at the latest who is on hold for want of an agent.
-    fn must_be_helped_by(&self, since: Duration) -> Option<Duration> {
-        let known = match &self.terms.known_since {
-            None => Duration::ZERO,
-            Some(known) => *known.get(&self.log.call).filter(|known| **known >= since)?,
-        };
-        Some(since.max(self.terms.cleared).max(known) + self.terms.patience)
-    }
-
-    /// When the caller who is on hold since `at` was on hold for want of an agent.
-    fn stranded_since(&self, at: Duration) -> Option<Duration> {
+    /// Since when the caller who is on hold since `at` is so for want of an agent.
+    fn since(&self, at: Duration, entered: &BTreeMap<TaskSid, Duration>) -> Option<Duration> {
         let (_, task) = self.tasks.iter().rfind(|(since, _)| *since <= at)?;
-        self.entered.get(task).map(|entered| at.max(*entered))
+        entered.get(task).map(|entered| at.max(*entered))
     }
 }

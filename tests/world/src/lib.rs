@@ -157,12 +157,15 @@ async fn live(seed: u64, kinds: &[Kind]) -> World {
         let call = message.decode().ok().map(|request| request.call_sid);
         wire.notes.broken(NeverSettled, call);
     }
+    let given_up = struck.broker.dead_letters().into_iter();
+    let given_up = given_up.filter_map(|letter| Some(letter.request()?.task_sid));
     let terms = Terms {
         blind: setup.blind(kinds),
         cleared: CLEARS_AFTER,
         patience: setup.patience(),
         until: simulator.inspect(State::elapsed),
-        known_since: setup.known_since(&struck.broker, &ingests),
+        sweeps: setup.sweeps,
+        given_up: given_up.collect(),
     };
     let broken = judge(&simulator, &told(&mut moments), &wire.notes, terms);
     tell_what_was_heard(&simulator, &wire.teller);

@@ -1,11 +1,14 @@
 //! Lives worlds until a promise is broken, or so many lives were lived.
 
+use std::fmt;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use clap::Parser;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use world::{Kind, World, kinds_of};
 
 /// Lives worlds, and tells the story of those in which a promise is broken.
@@ -26,13 +29,32 @@ struct Args {
     /// How many broken worlds to tell of before giving up.
     #[arg(long, default_value_t = 1)]
     stories: usize,
+    /// Show what the processes log. Of use with one world only: `--lives 1 --seed N`.
+    #[arg(long)]
+    log: bool,
     /// How many threads live worlds.
     #[arg(long, default_value_t = 1)]
     threads: usize,
 }
 
+/// By the world's own clock.
+struct WorldTime(OnceLock<tokio::time::Instant>);
+
+impl FormatTime for WorldTime {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        let began = self.0.get_or_init(tokio::time::Instant::now);
+        write!(writer, "{:8.3} s ", began.elapsed().as_secs_f64())
+    }
+}
+
 fn main() -> ExitCode {
     let args = Args::parse();
+    if args.log {
+        tracing_subscriber::fmt()
+            .with_timer(WorldTime(OnceLock::new()))
+            .with_target(false)
+            .init();
+    }
     if args.list {
         for kind in Kind::ALL {
             println!("{:24} {}", kind.name(), kind.describe());

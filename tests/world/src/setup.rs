@@ -1,6 +1,5 @@
 //! What a seed draws besides the weather, and the world that is made of it.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use simulator::{Config, EventKind, Moment, Simulator, TaskAfterRedirect};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
 use twilio::rest::{Client, ClientConfig, Credentials};
-use twilio::{AccountSid, AuthToken, CallSid};
+use twilio::{AccountSid, AuthToken};
 
 use crate::callbacks::Ingests;
 use crate::judge::{Notes, Promise};
@@ -39,7 +38,7 @@ pub struct Setup {
     pub(crate) callers: usize,
     verify_after: Duration,
     timeout: Duration,
-    sweeps: bool,
+    pub(crate) sweeps: bool,
     deadline: Duration,
     after_redirect: TaskAfterRedirect,
     knows_workspace: bool,
@@ -100,28 +99,6 @@ impl Setup {
             false => Duration::from_secs(15),
         };
         sweep + TWILIO_LATE + INTENT_AND_PAUSE + SOME_REQUESTS
-    }
-
-    /// Since when those callers are known who must be helped; all are, always, where there is a
-    /// sweep. Without it, nobody hears of those whose event is lost, and a dead letter is the end.
-    pub fn known_since(
-        &self,
-        broker: &Broker,
-        ingests: &Ingests,
-    ) -> Option<BTreeMap<CallSid, Duration>> {
-        if self.sweeps {
-            return None;
-        }
-        let mut known = BTreeMap::new();
-        for taken in ingests.taken() {
-            known.insert(taken.call, taken.at);
-        }
-        for letter in broker.dead_letters() {
-            if let Some(request) = letter.request() {
-                known.remove(&request.call_sid);
-            }
-        }
-        Some(known)
     }
 
     fn settings(&self, simulator: &Simulator) -> RedirectorArgs {
