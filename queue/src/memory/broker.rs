@@ -161,10 +161,12 @@ impl Broker {
         self.0.state().dead.clone()
     }
 
-    /// How many messages there are, those that are leased included.
-    pub fn messages(&self) -> usize {
+    /// The messages that are here, those that are leased included.
+    pub fn messages(&self) -> Vec<RawMessage> {
         let state = self.0.state();
-        state.ready.len() + state.leased.len()
+        let leased = state.leased.values().map(|leased| &leased.stored);
+        let all = state.ready.values().chain(leased);
+        all.map(|stored| stored.message.clone()).collect()
     }
 }
 

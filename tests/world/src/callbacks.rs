@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::Router;
+use queue::RawMessage;
 use queue::memory::Broker;
 use simulator::{CallbackOutcome, Carrier};
 use tokio::sync::oneshot;
@@ -72,8 +73,9 @@ impl Ingests {
     }
 
     /// What is left in the spools.
-    pub(crate) fn spooled(&self) -> usize {
-        lock(&self.0.spools).iter().map(Broker::messages).sum()
+    pub(crate) fn spooled(&self) -> Vec<RawMessage> {
+        let spools = lock(&self.0.spools);
+        spools.iter().flat_map(Broker::messages).collect()
     }
 
     pub(crate) fn add(&self, up: Up) {

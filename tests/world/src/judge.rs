@@ -1,6 +1,6 @@
 //! Whether every promise was kept, by the simulator's journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ impl Notes {
 }
 
 /// What a world allows.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Terms {
     /// Before an update, nobody can know of what happened for so long.
     pub blind: Duration,
@@ -97,8 +97,10 @@ pub struct Terms {
     pub patience: Duration,
     /// Until when was watched.
     pub until: Duration,
-    /// Whether callers whose event never arrived are found.
+    /// Whether callers are found whose event never arrived, or whose request is a dead letter.
     pub sweeps: bool,
+    /// The tasks whose requests are dead letters.
+    pub given_up: BTreeSet<TaskSid>,
 }
 
 /// Every promise that was broken, once for each caller. `moments` are what the simulator told.
@@ -111,7 +113,7 @@ pub fn judge(
     let mut entered = entered(moments, simulator.placeholder());
     let stranded = entered.clone();
     if !terms.sweeps {
-        entered.retain(|task, at| arrived(simulator, task, *at));
+        entered.retain(|task, at| !terms.given_up.contains(task) && arrived(simulator, task, *at));
     }
     let tasks = tasks(moments);
     let none = Vec::new();
@@ -123,7 +125,7 @@ pub fn judge(
             entered: &entered,
             stranded: &stranded,
             sent: &sent,
-            terms,
+            terms: &terms,
         };
         let call = Some(log.call);
         let promises = caller.promises_broken().into_iter();
@@ -177,7 +179,7 @@ struct Caller<'a> {
     /// The same of all tasks.
     stranded: &'a BTreeMap<TaskSid, Duration>,
     sent: &'a BTreeMap<String, Duration>,
-    terms: Terms,
+    terms: &'a Terms,
 }
 
 /// Where a caller is.

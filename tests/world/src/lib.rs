@@ -153,16 +153,19 @@ async fn live(seed: u64, kinds: &[Kind]) -> World {
     for call in ingests.lost() {
         wire.notes.broken(EventLost, Some(call));
     }
-    if struck.broker.messages() + ingests.spooled() > 0 {
-        wire.notes.broken(NeverSettled, None);
+    for message in struck.broker.messages().iter().chain(&ingests.spooled()) {
+        let call = message.decode().ok().map(|request| request.call_sid);
+        wire.notes.broken(NeverSettled, call);
     }
-    let until = simulator.inspect(State::elapsed);
+    let given_up = struck.broker.dead_letters().into_iter();
+    let given_up = given_up.filter_map(|letter| Some(letter.request()?.task_sid));
     let terms = Terms {
         blind: setup.blind(kinds),
         cleared: CLEARS_AFTER,
         patience: setup.patience(),
-        until,
+        until: simulator.inspect(State::elapsed),
         sweeps: setup.sweeps,
+        given_up: given_up.collect(),
     };
     let broken = judge(&simulator, &told(&mut moments), &wire.notes, terms);
     tell_what_was_heard(&simulator, &wire.teller);

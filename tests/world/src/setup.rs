@@ -38,7 +38,7 @@ pub struct Setup {
     pub(crate) callers: usize,
     verify_after: Duration,
     timeout: Duration,
-    pub sweeps: bool,
+    pub(crate) sweeps: bool,
     deadline: Duration,
     after_redirect: TaskAfterRedirect,
     knows_workspace: bool,
@@ -212,7 +212,7 @@ pub fn watch_dead_letters(
     kinds: &[Kind],
 ) -> impl Future<Output = ()> + use<> {
     let (broker, simulator) = (struck.broker.clone(), Arc::clone(&wire.simulator));
-    let (notes, began) = (wire.notes.clone(), Instant::now());
+    let (notes, teller, began) = (wire.notes.clone(), wire.teller.clone(), Instant::now());
     let could_ask = match kinds.iter().any(|kind| kind.is_of_the_api()) {
         true => CLEARS_AFTER,
         false => Duration::ZERO,
@@ -223,8 +223,12 @@ pub fn watch_dead_letters(
             tokio::time::sleep(Duration::from_millis(200)).await;
             let letters = broker.dead_letters();
             let new = letters.get(seen..).unwrap_or_default();
-            for request in new.iter().filter_map(queue::DeadLetter::request) {
-                let call = request.call_sid;
+            for letter in new {
+                let Some(call) = letter.request().map(|request| request.call_sid) else {
+                    continue;
+                };
+                let what = format!("its request is a dead letter: {}", letter.cause.reason);
+                teller.say_of(call, what);
                 let helped = simulator
                     .inspect(|state| state.is_in_progress(&call) && !state.is_waiting(&call));
                 if helped && began.elapsed() > could_ask {

@@ -211,7 +211,9 @@ impl Sky {
                 },
                 loss: None,
             };
-            let meets = |kind| matches!(kind, Kind::SlowBroker | Kind::LostConfirms);
+            // A lease that was taken is known, or its holder's connection is gone.
+            let loses = operation != Operation::Lease;
+            let meets = |kind| kind == Kind::SlowBroker || (kind == Kind::LostConfirms && loses);
             state.each(meets, |kind, rng| match kind {
                 Kind::SlowBroker => fate.delay += seconds(rng, 0.1, 4.0),
                 _ => fate.loss = Some([Loss::Request, Loss::Answer][rng.usize(..2)]),
