@@ -24,11 +24,11 @@ pub use arena::{Arena, Between, Broker, Plan};
 pub use load::Load;
 pub use verdict::Figures;
 
+use crate::PATIENCE;
+
 /// Calls a second in the tests.
 const RATE: f64 = 20.0;
 
-/// How long it may take until nobody waits any more once a fault is over: far above what it takes.
-const SETTLES_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A fault, and what must hold.
@@ -128,7 +128,7 @@ async fn nobody_waits(arena: &mut Arena, callers: &[Caller]) {
     let began = Instant::now();
     let mut sweeps = false;
     let mut dead = HashMap::new();
-    while began.elapsed() < SETTLES_WITHIN {
+    while began.elapsed() < PATIENCE {
         let seen = arena
             .twilio()
             .wait_until(|state| state.waiting_count() <= dead.len());
