@@ -4,14 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use simulator::{Endpoint, Fault, PlaceCall, Rule};
-use tests::{Backend, Prometheus, Stack, StackOptions};
-
-/// The longest that the dashboard may take to fill, far above what it takes.
-const PATIENCE: Duration = Duration::from_secs(180);
+use tests::{Backend, PATIENCE, Prometheus, Stack, StackOptions};
 
 /// The expressions that have no data here: no RabbitMQ is scraped.
 const OF_RABBITMQ: &str = "rabbitmq_";

@@ -87,9 +87,9 @@ async fn nothing_confirmed_is_lost_when_the_broker_is_killed_and_both_sides_come
     let redirector = broken.open("killed", Duration::from_secs(3)).await;
     let (load, publishers) = Load::start(&ingest, 16);
     let (seen, consumer) = consume(redirector.clone());
-    // RabbitMQ 3.10 writes down late that there is a new quorum queue: killed within half a second
-    // of its declaration, it never again finds a leader for it. Nothing of ours to test.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    load.goes_on().await;
+    // A loss of the broker's own, and nothing of ours to test.
+    broken.does(Node::remember_queues).await;
 
     for _ in 0..2 {
         load.goes_on().await;
@@ -158,11 +158,7 @@ async fn a_frozen_broker_holds_nobody_up_for_longer_than_its_limit() {
 
     // Every attempt to connect ends whole: no thread of it is left.
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert!(
-        connection_threads() <= 4,
-        "{} threads",
-        connection_threads()
-    );
+    until("few threads", || connection_threads() <= 4).await;
 
     broken.does(Node::resume).await;
     until("up", || queue.health() == Health::Up).await;
@@ -269,9 +265,14 @@ async fn a_channel_that_the_broker_closes_is_replaced_on_the_living_connection()
     until("the channel is closed", || kept.is_lost()).await;
     broken.close_channels_after(Duration::from_secs(1800)).await;
 
-    let again = next(&mut consumer).await;
-    assert!(again.redelivered);
     assert!(kept.ack().await.is_err());
-    again.ack().await.unwrap();
+    // The channel in its place may have been opened before the limit was lifted.
+    loop {
+        let again = next(&mut consumer).await;
+        assert!(again.redelivered);
+        if again.ack().await.is_ok() {
+            break;
+        }
+    }
     assert_eq!(queue.health(), Health::Up);
 }

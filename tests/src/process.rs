@@ -112,7 +112,7 @@ impl Process {
             .unwrap()
     }
 
-    /// The sum of a metric over its labels, as the admin listener shows it now.
+    /// The sum of a metric over its labels, or of one series of it, as the admin listener shows it now.
     pub async fn metric(&self, name: &str) -> f64 {
         let (_, text) = self.get("/metrics").await.unwrap_or_default();
         text.lines()

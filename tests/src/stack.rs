@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use queue::{Options, Queue, QueueUrl, Stats};
+use queue::{DeadLetter, Filter, Options, Queue, QueueError, QueueUrl, Stats};
 use rabbitmq::{Node, free_address};
 use simulator::{Config, Simulator, Speed};
 use tokio::net::TcpListener;
@@ -248,15 +248,25 @@ impl Stack {
     /// How the queue stands once nothing is ready or leased: awaited, for acks take a moment.
     pub async fn queue_when_idle(&self) -> Stats {
         let queue = self.queue().await;
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let stats = queue.stats().await.unwrap();
+            let stats = answered(async || queue.stats().await).await;
             if stats.ready == 0 && stats.leased.unwrap_or(0) == 0 {
                 queue.close().await;
                 return stats;
             }
+            assert!(Instant::now() < deadline, "the queue stays as {stats:?}");
             // The queue tells nobody when it runs empty.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// The dead letters, oldest first.
+    pub async fn dead_letters(&self) -> Vec<DeadLetter> {
+        let queue = self.queue().await;
+        let letters = answered(async || queue.list(&Filter::default()).await).await;
+        queue.close().await;
+        letters
     }
 
     /// Fails the test unless the simulator comes to see `condition`.
@@ -271,6 +281,20 @@ impl Drop for Stack {
         if std::thread::panicking() {
             self.folder.disable_cleanup(true);
             eprintln!("the logs are kept in {}", self.folder.path().display());
+        }
+    }
+}
+
+/// Asks until there is an answer: each has some seconds, and a broker that is short of processors may
+/// need more.
+async fn answered<T>(ask: impl AsyncFn() -> Result<T, QueueError>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask().await {
+            Err(error) if error.is_transient() && Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            answer => return answer.unwrap(),
         }
     }
 }

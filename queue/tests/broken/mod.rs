@@ -11,7 +11,7 @@ use tokio::sync::MutexGuard;
 use crate::conformance::PATIENCE;
 
 /// Everything is bounded; by what doesn't matter here, since machines differ.
-pub const SOON: Duration = Duration::from_secs(15);
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// The node of this file, for one test at a time: each of them breaks it.
 pub struct Broken {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use queue::{Lease, Queue};
 
-use super::{Harness, PATIENCE, options};
+use super::{Harness, PATIENCE, answered, options};
 
 /// Takes the lease once it is free: a holder's end may be noticed a little late.
 async fn take(queue: &Arc<dyn Queue>, name: &str) -> Box<dyn Lease> {
     tokio::time::timeout(PATIENCE, async {
         loop {
-            if let Some(lease) = queue.try_lease(name).await.unwrap() {
+            if let Some(lease) = answered(async || queue.try_lease(name).await).await {
                 return lease;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;

@@ -76,10 +76,14 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut asked = [0; 64];
-            let length = stream.read(&mut asked).unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                asked.extend(byte);
+            }
             stream.write_all(answer.as_bytes()).unwrap();
-            String::from_utf8(asked[..length].to_vec()).unwrap()
+            String::from_utf8(asked).unwrap()
         });
         let health = ask(address, "/readyz");
         assert!(server.join().unwrap().starts_with("GET /readyz HTTP/1.0"));

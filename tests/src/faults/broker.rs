@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Arena, Scenario};
-use crate::Proxy;
+use super::Scenario;
 
 /// All of them.
 pub const ALL: &[&Scenario] = &[
@@ -20,8 +19,12 @@ const SPOOLED: &str =
     "callbacks are spooled and answered 2xx; nobody lost, nobody redirected twice";
 const REDELIVERED: &str = "what was under way is delivered again and verified first";
 
+const CUT: Duration = Duration::from_secs(3);
+const HALF_OPEN: Duration = Duration::from_secs(8);
+
 const BASE: Scenario = Scenario {
     promise: SPOOLED,
+    keeps_callbacks: true,
     ..Scenario::BASE
 };
 
@@ -32,8 +35,10 @@ pub const KILLED: Scenario = Scenario {
     strike: |arena| {
         Box::pin(async {
             let node = arena.broker().node;
+            let before = arena.spooled().await;
             tokio::task::spawn_blocking(|| node.kill()).await.unwrap();
             arena.last(Duration::from_secs(2)).await;
+            arena.spooled_since(before).await;
             tokio::task::spawn_blocking(|| node.restart())
                 .await
                 .unwrap();
@@ -48,8 +53,10 @@ pub const FROZEN: Scenario = Scenario {
     fault: "broker: frozen (SIGSTOP) for 8 s",
     strike: |arena| {
         Box::pin(async {
+            let before = arena.spooled().await;
             arena.broker().node.freeze();
             arena.last(Duration::from_secs(8)).await;
+            arena.spooled_since(before).await;
             arena.broker().node.resume();
         })
     },
@@ -63,10 +70,12 @@ pub const ALARM: Scenario = Scenario {
     strike: |arena| {
         Box::pin(async {
             let node = arena.broker().node;
+            let before = arena.spooled().await;
             tokio::task::spawn_blocking(|| node.raise_memory_alarm())
                 .await
                 .unwrap();
             arena.last(Duration::from_secs(3)).await;
+            arena.spooled_since(before).await;
             tokio::task::spawn_blocking(|| node.clear_alarm())
                 .await
                 .unwrap();
@@ -79,7 +88,15 @@ pub const ALARM: Scenario = Scenario {
 pub const CUT_FROM_INGEST: Scenario = Scenario {
     name: "cut-from-ingest",
     fault: "ingest ↔ broker: TCP cut for 3 s",
-    strike: |arena| Box::pin(cut(arena, |arena| &arena.broker().to_ingests)),
+    strike: |arena| {
+        Box::pin(async {
+            let before = arena.spooled().await;
+            arena.broker().to_ingests.cut();
+            arena.last(CUT).await;
+            arena.spooled_since(before).await;
+            arena.broker().to_ingests.restore();
+        })
+    },
     ..BASE
 };
 
@@ -87,7 +104,15 @@ pub const CUT_FROM_INGEST: Scenario = Scenario {
 pub const HALF_OPEN_FROM_INGEST: Scenario = Scenario {
     name: "half-open-from-ingest",
     fault: "ingest ↔ broker: TCP half-open for 8 s",
-    strike: |arena| Box::pin(half_open(arena, |arena| &arena.broker().to_ingests)),
+    strike: |arena| {
+        Box::pin(async {
+            let before = arena.spooled().await;
+            arena.broker().to_ingests.half_open();
+            arena.last(HALF_OPEN).await;
+            arena.spooled_since(before).await;
+            arena.broker().to_ingests.restore();
+        })
+    },
     ..BASE
 };
 
@@ -96,7 +121,14 @@ pub const CUT_FROM_REDIRECTORS: Scenario = Scenario {
     name: "cut-from-redirectors",
     fault: "redirectors ↔ broker: TCP cut for 3 s",
     promise: REDELIVERED,
-    strike: |arena| Box::pin(cut(arena, |arena| &arena.broker().to_redirectors)),
+    strike: |arena| {
+        Box::pin(async {
+            arena.broker().to_redirectors.cut();
+            arena.last(CUT).await;
+            arena.on_hold(20).await;
+            arena.broker().to_redirectors.restore();
+        })
+    },
     ..BASE
 };
 
@@ -105,18 +137,13 @@ pub const HALF_OPEN_FROM_REDIRECTORS: Scenario = Scenario {
     name: "half-open-from-redirectors",
     fault: "redirectors ↔ broker: TCP half-open for 8 s",
     promise: REDELIVERED,
-    strike: |arena| Box::pin(half_open(arena, |arena| &arena.broker().to_redirectors)),
+    strike: |arena| {
+        Box::pin(async {
+            arena.broker().to_redirectors.half_open();
+            arena.last(HALF_OPEN).await;
+            arena.on_hold(20).await;
+            arena.broker().to_redirectors.restore();
+        })
+    },
     ..BASE
 };
-
-async fn cut(arena: &mut Arena, which: fn(&Arena) -> &Proxy) {
-    which(arena).cut();
-    arena.last(Duration::from_secs(3)).await;
-    which(arena).restore();
-}
-
-async fn half_open(arena: &mut Arena, which: fn(&Arena) -> &Proxy) {
-    which(arena).half_open();
-    arena.last(Duration::from_secs(8)).await;
-    which(arena).restore();
-}

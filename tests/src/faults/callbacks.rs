@@ -1,13 +1,16 @@
 //! Callbacks come twice, late, or never.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rand::RngExt;
 use serde_json::{Value, json};
-use simulator::{CallbackFault, CallbackOutcome, CallbackRule, Caller, EventKind, PlaceCall, When};
+use simulator::{
+    CallbackFault, CallbackOutcome, CallbackRecord, CallbackRule, Caller, EventKind, PlaceCall,
+    Transport, When,
+};
 use twilio::WorkflowSid;
 
 use super::{Arena, Between, Scenario};
@@ -105,7 +108,11 @@ pub const BY_BOTH_WAYS: Scenario = Scenario {
             let sink = arena.event_stream_url();
             let kinds = [EventKind::TaskQueueEntered];
             arena.twilio().set_event_stream(Some(&sink), &kinds);
-            arena.last(Duration::from_secs(2)).await;
+            told(arena, |sent| {
+                let by = |transport| sent.iter().any(|sent| sent.transport == transport);
+                by(Transport::EventCallback) && by(Transport::EventStream)
+            })
+            .await;
             arena.twilio().set_event_stream(None, &[]);
         }
         .boxed()
@@ -125,6 +132,7 @@ pub const INGESTS_DOWN: Scenario = Scenario {
                 ingest.kill();
             }
             arena.last(Duration::from_secs(3)).await;
+            arena.on_hold(20).await;
             for index in 0..arena.stack.ingests.len() {
                 arena.start_ingest(index).await;
             }
@@ -153,7 +161,7 @@ pub const TASKS_EXPIRED: Scenario = Scenario {
         async {
             let callers = unheard_of(arena, PlaceCall::into_placeholder()).await;
             for caller in &callers {
-                arena.twilio().expire_task(caller.task_sid);
+                assert!(arena.twilio().expire_task(caller.task_sid), "it is open");
             }
             rescued(arena, callers).await;
         }
@@ -175,7 +183,15 @@ pub const WORKFLOW_TIMED_OUT: Scenario = Scenario {
                 ..PlaceCall::into_placeholder()
             };
             let callers = unheard_of(arena, call).await;
+            let tasks: Vec<_> = callers.iter().map(|caller| Some(caller.task_sid)).collect();
             rescued(arena, callers).await;
+            let journal = arena.twilio().journal();
+            let ended = journal
+                .callbacks()
+                .filter(|sent| sent.kind == EventKind::WorkflowTimeout)
+                .map(|sent| sent.task);
+            let ended: HashSet<_> = ended.collect();
+            assert!(tasks.iter().all(|task| ended.contains(task)), "they fell");
         }
         .boxed()
     },
@@ -246,10 +262,29 @@ async fn twice(arena: &mut Arena, after: Duration) {
         when: When::Always,
     };
     let rule = arena.twilio().faults().add_for_callbacks(rule);
-    arena.last(Duration::from_secs(3)).await;
+    told(arena, |sent| sent.len() >= 2).await;
     arena.twilio().faults().remove(rule);
-    // The last copies.
-    tokio::time::sleep(after).await;
+}
+
+/// Places callers, beside those who call anyway, and waits until their events were sent so.
+async fn told(arena: &mut Arena, so: impl Fn(&[&CallbackRecord]) -> bool) {
+    let call = PlaceCall::into_placeholder();
+    let callers = arena.twilio().place_calls(60, &call).unwrap();
+    arena
+        .expect("their events sent", |state| {
+            let mut sent: HashMap<_, Vec<_>> = HashMap::new();
+            for record in state.journal().callbacks().rev().take(5_000) {
+                if record.kind == EventKind::TaskQueueEntered {
+                    sent.entry(record.call).or_default().push(record);
+                }
+            }
+            let sent = |caller: &Caller| sent.get(&Some(caller.call_sid));
+            callers
+                .iter()
+                .all(|caller| sent(caller).is_some_and(|sent| so(sent)))
+        })
+        .await;
+    arena.load.joined_by(callers);
 }
 
 fn lose_callbacks_and_the_sweeper(arena: &mut Arena) -> BoxFuture<'_, ()> {
@@ -261,6 +296,7 @@ fn lose_callbacks_and_the_sweeper(arena: &mut Arena) -> BoxFuture<'_, ()> {
         };
         let rule = arena.twilio().faults().add_for_callbacks(rule);
         arena.last(Duration::from_secs(1)).await;
+        arena.on_hold(5).await;
         let sweeper = arena
             .stack
             .redirectors

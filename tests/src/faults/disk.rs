@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use super::{Arena, Between, Scenario};
+use crate::PATIENCE;
 
 /// All of them.
 pub const ALL: &[&Scenario] = &[&UNDER_THE_SPOOL, &UNDER_THE_EMBEDDED_QUEUE];
@@ -63,8 +64,12 @@ async fn refused(arena: &mut Arena) {
         let mut new = state.journal().callbacks().rev().take(new);
         new.any(|sent| sent.outcome.status() == Some(503))
     });
-    let seen = tokio::time::timeout(Duration::from_secs(10), seen).await;
     // A file that has been larger before has room of its own.
+    let patience = match arena.is_new() {
+        true => PATIENCE,
+        false => Duration::from_secs(10),
+    };
+    let seen = tokio::time::timeout(patience, seen).await;
     assert!(seen.is_ok() || !arena.is_new(), "no 503 on a full disk");
     arena.last(Duration::from_secs(2)).await;
 }

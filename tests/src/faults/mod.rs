@@ -24,11 +24,11 @@ pub use arena::{Arena, Between, Broker, Plan};
 pub use load::Load;
 pub use verdict::Figures;
 
+use crate::PATIENCE;
+
 /// Calls a second in the tests.
 const RATE: f64 = 20.0;
 
-/// How long it may take until nobody waits any more once a fault is over: far above what it takes.
-const SETTLES_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A fault, and what must hold.
@@ -45,10 +45,13 @@ pub struct Scenario {
     pub settings: &'static [(&'static str, &'static str)],
     /// Whether the spools or the embedded queue must lie on a disk that can be filled.
     pub needs_disk: bool,
-    /// The fault, from its beginning until it is over.
+    /// The fault, from its beginning until it is over. It waits until it has been felt: a fault that
+    /// did not strike shows nothing.
     pub strike: for<'a> fn(&'a mut Arena) -> BoxFuture<'a, ()>,
     /// The reasons of dead letters that are true after this.
     pub dead_letters: &'static [&'static str],
+    /// Whether no callback may stay without a 2xx.
+    pub keeps_callbacks: bool,
 }
 
 impl Scenario {
@@ -62,6 +65,7 @@ impl Scenario {
         needs_disk: false,
         strike: |_| Box::pin(async {}),
         dead_letters: &[],
+        keeps_callbacks: false,
     };
 }
 
@@ -107,6 +111,11 @@ pub async fn run(scenario: &'static Scenario) {
     (scenario.strike)(&mut arena).await;
     arena.calls(20).await;
     let figures = settle(&mut arena, scenario.dead_letters).await;
+    assert!(
+        !scenario.keeps_callbacks || figures.without_callback == 0,
+        "{} callbacks were never answered with a 2xx",
+        figures.without_callback
+    );
     table::keep(scenario, &figures);
 }
 
@@ -114,6 +123,7 @@ pub async fn run(scenario: &'static Scenario) {
 async fn settle(arena: &mut Arena, reasons: &[&str]) -> Figures {
     let callers = arena.load.stop().await;
     nobody_waits(arena, &callers).await;
+    arena.nothing_is_left().await;
     let dead = verdict::dead_letters(&arena.stack).await;
     let journal = arena.twilio().journal();
     match verdict::judge(&journal, &callers, &dead, reasons) {
@@ -128,7 +138,7 @@ async fn nobody_waits(arena: &mut Arena, callers: &[Caller]) {
     let began = Instant::now();
     let mut sweeps = false;
     let mut dead = HashMap::new();
-    while began.elapsed() < SETTLES_WITHIN {
+    while began.elapsed() < PATIENCE {
         let seen = arena
             .twilio()
             .wait_until(|state| state.waiting_count() <= dead.len());

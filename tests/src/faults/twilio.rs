@@ -59,6 +59,7 @@ pub const REFUSED: Scenario = Scenario {
         async {
             arena.twilio().stop_listening().await;
             arena.last(Duration::from_secs(3)).await;
+            arena.on_hold(20).await;
             arena.twilio().resume_listening().await.unwrap();
         }
         .boxed()
@@ -123,7 +124,9 @@ async fn failing(arena: &mut Arena, fault: Fault, probability: f64) {
 }
 
 async fn under(arena: &mut Arena, rule: Rule, time: Duration) {
+    let before = arena.twilio().journal().request_count();
     let rule = arena.twilio().faults().add(rule);
     arena.last(time).await;
+    arena.struck_since(before).await;
     arena.twilio().faults().remove(rule);
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use queue::Filter;
 use serde::{Deserialize, Serialize};
 use simulator::{Caller, CallerLog, EventKind, HangUp, Heard, Journal};
 use twilio::CallSid;
@@ -33,9 +32,7 @@ pub struct Figures {
 
 /// The dead letters by call, as the queue shows them.
 pub(super) async fn dead_letters(stack: &Stack) -> HashMap<CallSid, String> {
-    let queue = stack.queue().await;
-    let letters = queue.list(&Filter::default()).await.unwrap();
-    queue.close().await;
+    let letters = stack.dead_letters().await;
     letters
         .iter()
         .filter_map(|letter| {
