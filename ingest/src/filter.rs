@@ -148,7 +148,9 @@ mod tests {
     #[test]
     fn a_caller_whose_task_ran_out_is_rescued_where_a_plan_says_so() {
         let mut canceled = event(EventType::TaskCanceled, None);
-        assert_eq!(ask(&canceled), Err(Ignored::NotStranded), "hung up, say");
+        assert_eq!(ask(&canceled), Err(Ignored::NotStranded), "hung up");
+        canceled.cancel_reason = CancelReason::Unknown;
+        assert_eq!(ask(&canceled), Err(Ignored::UnknownReason));
         canceled.cancel_reason = CancelReason::LeftWaiting;
         let request = ask(&canceled).unwrap();
         assert_eq!(request.source, Source::Rescue);
@@ -157,6 +159,17 @@ mod tests {
         assert!(ask(&event(EventType::WorkflowTimeout, Some(PLACEHOLDER))).is_ok());
         let timed_out = event(EventType::WorkflowTimeout, Some(WITHOUT_RESCUE));
         assert_eq!(ask(&timed_out), Err(Ignored::NotStranded));
+    }
+
+    #[test]
+    fn a_caller_in_conversation_is_left_alone() {
+        for conversation in [Conversation::Conference, Conversation::Transfer] {
+            for event_type in [EventType::TaskQueueEntered, EventType::WorkflowTimeout] {
+                let mut event = event(event_type, Some(PLACEHOLDER));
+                event.attributes.conversation = Some(conversation);
+                assert_eq!(ask(&event), Err(Ignored::Conversation(conversation)));
+            }
+        }
     }
 
     #[test]

@@ -182,9 +182,8 @@ impl Delivery {
     }
 
     /// Its consumer panicked over it: to the end of the queue with [`RawMessage::panics`] one more,
-    /// durable there before this delivery is gone, and not flagged redelivered. What counts
-    /// deliveries counts other things as well, such as connections lost; and RabbitMQ 4.3 no longer
-    /// counts a message that is given back.
+    /// durable there before this delivery is gone, and not flagged redelivered. The count of
+    /// deliveries would be no measure: it counts lost connections as well.
     ///
     /// # Errors
     /// It could not be published again; it is released.

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
 use world::World;
 
 /// How many callers' lives every run of the tests lives.
@@ -10,17 +12,22 @@ const LIVES: usize = 20_000;
 
 #[test]
 fn no_promise_is_broken_in_twenty_thousand_lives() {
-    let mut lives = 0;
-    for seed in 0.. {
-        let world = World::of(seed);
-        lives += world.lives;
-        if !world.broken.is_empty() {
-            panic!("{}", world.smallest().story());
+    let (seeds, lived) = (AtomicU64::new(0), AtomicUsize::new(0));
+    let live = || {
+        while lived.load(Ordering::Relaxed) < LIVES {
+            let world = World::of(seeds.fetch_add(1, Ordering::Relaxed));
+            lived.fetch_add(world.lives, Ordering::Relaxed);
+            if !world.broken.is_empty() {
+                panic!("{}", world.smallest().story());
+            }
         }
-        if lives >= LIVES {
-            break;
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(live);
         }
-    }
+    });
 }
 
 #[test]
