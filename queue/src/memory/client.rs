@@ -321,11 +321,15 @@ struct Waits<'a>(&'a MemoryConsumer);
 
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
-        self.0.client.broker.change(|state| {
-            if let Some(turn) = self.0.turn(state) {
-                turn.waiting = false;
-            }
-        });
+        let broker = &self.0.client.broker;
+        let mut state = broker.state();
+        if let Some(turn) = self.0.turn(&mut state) {
+            turn.waiting = false;
+        }
+        if !state.ready.is_empty() {
+            drop(state);
+            broker.change(|_| {});
+        }
     }
 }
 

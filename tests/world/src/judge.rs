@@ -111,10 +111,24 @@ pub fn judge(
     terms: Terms,
 ) -> Vec<Broken> {
     let mut entered = entered(moments, simulator.placeholder());
-    let stranded = entered.clone();
-    if !terms.sweeps {
-        entered.retain(|task, at| !terms.given_up.contains(task) && arrived(simulator, task, *at));
+    let expired = expired(moments);
+    for (task, at) in &expired {
+        let at = entered.get(task).map_or(*at, |entered| *entered.min(at));
+        entered.insert(*task, at);
     }
+    let stranded = entered.clone();
+    entered.retain(|task, at| match expired.get(task) {
+        // No sweep finds a task that is gone.
+        Some(expired) => {
+            !terms.given_up.contains(task)
+                && arrived(simulator, EventKind::TaskCanceled, task, *expired)
+        }
+        None if terms.sweeps => true,
+        None => {
+            !terms.given_up.contains(task)
+                && arrived(simulator, EventKind::TaskQueueEntered, task, *at)
+        }
+    });
     let tasks = tasks(moments);
     let none = Vec::new();
     let (mut broken, sent) = notes.with(|noted| (noted.broken.clone(), noted.sent.clone()));
@@ -147,13 +161,26 @@ fn entered(moments: &[Moment], placeholder: TaskQueueSid) -> BTreeMap<TaskSid, D
     moments.iter().filter_map(entered).collect()
 }
 
-/// Whether the event that a task came to the placeholder queue at `at` was answered with a 2xx.
-fn arrived(simulator: &Simulator, task: &TaskSid, at: Duration) -> bool {
+/// When each task's time to live was up.
+fn expired(moments: &[Moment]) -> BTreeMap<TaskSid, Duration> {
+    let expired = |moment: &Moment| match &moment.story {
+        Story::TaskClosed { task, reason, .. }
+            if reason.as_deref() == Some("Task TTL Exceeded") =>
+        {
+            Some((*task, moment.at))
+        }
+        _ => None,
+    };
+    moments.iter().filter_map(expired).collect()
+}
+
+/// Whether the event of a task at `at` was answered with a 2xx.
+fn arrived(simulator: &Simulator, kind: EventKind, task: &TaskSid, at: Duration) -> bool {
     simulator.inspect(|state| {
         let mut callbacks = state.journal().callbacks();
         callbacks.any(|callback| {
             callback.task == Some(*task)
-                && callback.kind == EventKind::TaskQueueEntered
+                && callback.kind == kind
                 && callback.at >= at
                 && callback.outcome.is_success()
         })

@@ -104,6 +104,10 @@ kinds! {
     BrokenSpool = "broken-spool";
     /// Clocks are wrong by minutes.
     WrongClocks = "wrong-clocks";
+    /// Redirectors pause for up to 3 s right before they send something.
+    Pauses = "pauses";
+    /// An operator replays all dead letters.
+    Replays = "replays";
     /// Callers hang up, at any moment.
     HangUps = "hang-ups";
     /// Agents are offered callers, and accept, reject or ignore them.
@@ -114,6 +118,8 @@ kinds! {
     ComeBacks = "come-backs";
     /// Chats share the workflow.
     Chats = "chats";
+    /// The time to live of callers' tasks runs out, and a plan rescues them.
+    ExpiredTasks = "expired-tasks";
     /// Other software, a voicemail, takes callers off hold.
     OtherSoftware = "other-software";
 }

@@ -27,6 +27,7 @@ use twilio::CallSid;
 
 pub use judge::{Broken, Promise};
 pub use kind::{Kind, UnknownKind, kinds_of};
+pub use setup::Told;
 pub use story::Line;
 
 use judge::{Promise::*, Terms, judge};
@@ -45,6 +46,7 @@ pub struct World {
     pub seed: u64,
     /// Its weather and its people.
     pub kinds: Vec<Kind>,
+    told: Told,
     /// How many callers lived in it.
     pub lives: usize,
     /// The promises broken.
@@ -63,13 +65,18 @@ impl World {
 
     /// The same with other weather.
     pub fn with(seed: u64, kinds: &[Kind]) -> Self {
+        Self::told(seed, kinds, Told::default())
+    }
+
+    /// The same with redirectors that are told what may not be so.
+    pub fn told(seed: u64, kinds: &[Kind], told: Told) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
             .expect("a runtime without sockets can be made");
         let counted = panics::count();
-        let mut world = runtime.block_on(live(seed, kinds));
+        let mut world = runtime.block_on(live(seed, kinds, told));
         if panics::count() > counted {
             world.broken.push(Broken {
                 promise: Panic,
@@ -89,7 +96,7 @@ impl World {
             let fewer = (0..smallest.kinds.len()).map(|without| {
                 let mut kinds = smallest.kinds.clone();
                 kinds.remove(without);
-                Self::with(smallest.seed, &kinds)
+                Self::told(smallest.seed, &kinds, smallest.told)
             });
             match fewer.into_iter().find(breaks) {
                 Some(smaller) => smallest = smaller,
@@ -110,11 +117,11 @@ impl World {
     }
 }
 
-async fn live(seed: u64, kinds: &[Kind]) -> World {
+async fn live(seed: u64, kinds: &[Kind], told: Told) -> World {
     fastrand::seed(seed);
     let mut rng = Rng::with_seed(seed);
     let began = Instant::now();
-    let setup = Setup::draw(seed, kinds);
+    let setup = Setup::draw(seed, kinds, &told);
     let Stage {
         simulator,
         wire,
@@ -167,11 +174,12 @@ async fn live(seed: u64, kinds: &[Kind]) -> World {
         sweeps: setup.sweeps,
         given_up: given_up.collect(),
     };
-    let broken = judge(&simulator, &told(&mut moments), &wire.notes, terms);
+    let broken = judge(&simulator, &moments_told(&mut moments), &wire.notes, terms);
     tell_what_was_heard(&simulator, &wire.teller);
     World {
         seed,
         kinds: kinds.to_vec(),
+        told,
         lives: setup.callers,
         broken,
         lines: teller.lines(),
@@ -180,7 +188,7 @@ async fn live(seed: u64, kinds: &[Kind]) -> World {
 }
 
 /// All that the simulator has told.
-fn told(moments: &mut Receiver<Moment>) -> Vec<Moment> {
+fn moments_told(moments: &mut Receiver<Moment>) -> Vec<Moment> {
     std::iter::from_fn(|| moments.try_recv().ok()).collect()
 }
 

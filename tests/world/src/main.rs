@@ -4,12 +4,12 @@ use std::fmt;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
-use world::{Kind, World, kinds_of};
+use world::{Kind, Told, World, kinds_of};
 
 /// Lives worlds, and tells the story of those in which a promise is broken.
 #[derive(Parser)]
@@ -32,6 +32,12 @@ struct Args {
     /// Show what the processes log. Of use with one world only: `--lives 1 --seed N`.
     #[arg(long)]
     log: bool,
+    /// What the redirectors are told of how late Twilio is, in seconds, which is 30 s here.
+    #[arg(long, value_name = "SECONDS")]
+    twilio_late: Option<u64>,
+    /// How old an event is taken at its word, in seconds, instead of what the seed draws.
+    #[arg(long, value_name = "SECONDS")]
+    verify_after: Option<u64>,
     /// How many threads live worlds.
     #[arg(long, default_value_t = 1)]
     threads: usize,
@@ -61,6 +67,10 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    let told = Told {
+        twilio_late: args.twilio_late.map(Duration::from_secs),
+        verify_after: args.verify_after.map(Duration::from_secs),
+    };
     let (seed, lives) = (AtomicU64::new(args.seed), AtomicUsize::new(0));
     let (worlds, broken) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let telling = Mutex::new(());
@@ -73,7 +83,7 @@ fn main() -> ExitCode {
                 {
                     let seed = seed.fetch_add(1, Ordering::Relaxed);
                     let kinds = args.weather.clone().unwrap_or_else(|| kinds_of(seed));
-                    let world = World::with(seed, &kinds);
+                    let world = World::told(seed, &kinds, told);
                     lives.fetch_add(world.lives, Ordering::Relaxed);
                     worlds.fetch_add(1, Ordering::Relaxed);
                     if world.broken.is_empty() {

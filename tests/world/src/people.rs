@@ -37,6 +37,8 @@ impl Person {
         let hangs_up = self.does(Kind::HangUps, 0.5);
         let after = seconds(&mut self.rng, 0.0, 60.0);
         let chat = self.does(Kind::Chats, 0.5);
+        let expires = self.does(Kind::ExpiredTasks, 0.5);
+        let expires = expires.then(|| seconds(&mut self.rng, 0.0, 1.5 * WITH_AGENTS));
         let call = PlaceCall {
             begin,
             ..PlaceCall::default()
@@ -49,6 +51,15 @@ impl Person {
         self.say(call, format!("caller {number} calls"));
         if chat {
             self.simulator.place_other_task(OtherTask::Chat);
+        }
+        if let Some(after) = expires {
+            let (simulator, teller) = (Arc::clone(&self.simulator), self.teller.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(after).await;
+                if simulator.expire_task(caller.task_sid) {
+                    teller.say_of(call, "the task's time to live is up");
+                }
+            });
         }
         let (simulator, teller) = (Arc::clone(&self.simulator), self.teller.clone());
         let lives = self.waits(call, begin);

@@ -82,8 +82,8 @@ struct Running {
 
 impl Lives {
     /// The weather of a broker, for processes that may die at whatever they ask of it.
-    pub(crate) fn weather(&self, sky: &Sky, of_spool: bool) -> Weather {
-        let (lives, sky) = (self.clone(), sky.clone());
+    pub(crate) fn weather(&self, sky: &Sky, teller: &Teller, of_spool: bool) -> Weather {
+        let (lives, sky, teller) = (self.clone(), sky.clone(), teller.clone());
         Arc::new(move |name, operation| {
             let mut fate = match of_spool {
                 false => sky.queue(operation),
@@ -93,6 +93,9 @@ impl Lives {
                 },
                 true => Fate::default(),
             };
+            if let Some(loss) = fate.loss {
+                teller.say(format!("{name}: {operation:?} at the queue, {loss:?} lost"));
+            }
             if operation != Operation::Read
                 && let Some(life) = lives.get(name)
             {
@@ -121,7 +124,7 @@ impl Lives {
 impl Process {
     /// A process that has just started.
     pub fn new(site: &Site, role: Role, number: usize) -> Arc<Self> {
-        let spool = Broker::with_weather(site.lives.weather(&site.sky, true));
+        let spool = Broker::with_weather(site.lives.weather(&site.sky, &site.teller, true));
         if role == Role::Ingest {
             site.ingests.add_spool(spool.clone());
         }

@@ -30,6 +30,15 @@ const SOME_REQUESTS: Duration = Duration::from_secs(5);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 const SWEEP_GRACE: Duration = Duration::from_secs(10);
 
+/// What the redirectors are told that may not be so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    /// How late Twilio carries an update out.
+    pub twilio_late: Option<Duration>,
+    /// How old an event may be that is taken at its word.
+    pub verify_after: Option<Duration>,
+}
+
 /// What a seed draws besides the weather.
 #[derive(Debug, Clone, Copy)]
 pub struct Setup {
@@ -37,11 +46,15 @@ pub struct Setup {
     redirectors: usize,
     pub(crate) callers: usize,
     verify_after: Duration,
+    twilio_late: Duration,
     timeout: Duration,
+    max_in_flight: usize,
+    rescues: bool,
     pub(crate) sweeps: bool,
     deadline: Duration,
     after_redirect: TaskAfterRedirect,
     knows_workspace: bool,
+    filters_events: bool,
 }
 
 /// A world at its beginning.
@@ -56,7 +69,7 @@ pub struct Stage {
 
 impl Setup {
     /// That of a seed.
-    pub fn draw(seed: u64, kinds: &[Kind]) -> Self {
+    pub fn draw(seed: u64, kinds: &[Kind], told: &Told) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5e7);
         let asks_first = rng.u32(..8) == 0;
         let seconds = Duration::from_secs;
@@ -66,10 +79,14 @@ impl Setup {
             callers: rng.usize(2..=6),
             // Where other software takes callers off hold, Twilio is always asked first.
             verify_after: match asks_first || kinds.contains(&Kind::OtherSoftware) {
+                _ if told.verify_after.is_some() => told.verify_after.unwrap_or_default(),
                 true => Duration::ZERO,
                 false => seconds(2),
             },
+            twilio_late: told.twilio_late.unwrap_or(TWILIO_LATE),
             timeout: [seconds(2), seconds(10)][rng.usize(..2)],
+            max_in_flight: [1, 3, 50, 50][rng.usize(..4)],
+            rescues: kinds.contains(&Kind::ExpiredTasks),
             sweeps: rng.u32(..6) > 0,
             deadline: [seconds(90), seconds(900), seconds(900)][rng.usize(..3)],
             after_redirect: match rng.u32(..3) {
@@ -77,6 +94,7 @@ impl Setup {
                 _ => TaskAfterRedirect::Canceled,
             },
             knows_workspace: rng.bool(),
+            filters_events: rng.u32(..4) > 0,
         }
     }
 
@@ -105,6 +123,8 @@ impl Setup {
         let seconds = |duration: Duration| Some(format!("{}s", duration.as_secs()));
         RedirectorArgs {
             verify_after: seconds(self.verify_after),
+            twilio_late: seconds(self.twilio_late),
+            max_in_flight: Some(self.max_in_flight.to_string()),
             sweep_interval: match self.sweeps {
                 true => seconds(SWEEP_INTERVAL),
                 false => seconds(Duration::ZERO),
@@ -122,7 +142,7 @@ impl Setup {
     pub fn stage(&self, seed: u64, kinds: &[Kind]) -> Stage {
         let sky = Sky::new(seed, kinds);
         let (teller, notes, lives) = (Teller::new(), Notes::default(), Lives::default());
-        let broker = Broker::with_weather(lives.weather(&sky, false));
+        let broker = Broker::with_weather(lives.weather(&sky, &teller, false));
         let ingests = Ingests::new(sky.clone(), teller.clone(), notes.clone(), broker.clone());
         let start = Timestamp::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
         let clock = Clock::simulated(start);
@@ -134,6 +154,9 @@ impl Setup {
             callback_url: Some(format!(
                 "{PUBLIC_URL}/taskrouter/events#rc=5&rp=all&ct=2000&rt=2500"
             )),
+            events_filter: self
+                .filters_events
+                .then(|| "task-queue.entered,task.canceled,workflow.timeout".to_owned()),
             task_after_redirect: self.after_redirect,
             story_backlog: 4096,
             ..Config::default()
@@ -145,8 +168,9 @@ impl Setup {
             simulator.set_event_stream(Some(&sink), &[EventKind::TaskQueueEntered]);
         }
         let plans = format!(
-            "[[plan]]\ntask_queue_sid = \"{}\"\nforward_to = \"+14155550100\"\n",
-            simulator.placeholder()
+            "[[plan]]\ntask_queue_sid = \"{}\"\nforward_to = \"+14155550100\"\nrescue = {}\n",
+            simulator.placeholder(),
+            self.rescues
         );
         let wire = Wire {
             simulator: Arc::clone(&simulator),

@@ -7,6 +7,7 @@ use fastrand::Rng;
 use futures::future::join_all;
 use jiff::SignedDuration;
 use queue::memory::Broker;
+use queue::{DeadLetters, Filter, Options};
 use tokio::time::{Instant, timeout};
 
 use crate::kind::Kind;
@@ -15,8 +16,6 @@ use crate::processes::{Process, Role};
 use crate::story::Teller;
 use crate::weather::{Sky, seconds};
 
-/// How often each kind strikes at the most.
-const STRIKES: usize = 4;
 /// Within this a doomed process has asked something of others, or goes on living.
 const DOOMED_FOR: Duration = Duration::from_secs(20);
 
@@ -34,7 +33,11 @@ impl Struck {
         let kinds = Kind::ALL.iter().filter(|kind| sky.has(**kind));
         join_all(kinds.map(|kind| {
             let mut rng = kind.rng(seed.rotate_left(32));
-            let strikes = sky.strikes(*kind, STRIKES);
+            let count = match kind {
+                Kind::BrokerConnections => 12,
+                _ => 4,
+            };
+            let strikes = sky.strikes(*kind, count);
             async move {
                 for at in strikes {
                     tokio::time::sleep_until(began + at).await;
@@ -78,6 +81,15 @@ impl Struck {
             Kind::IngestsDie => self.kill(&one(Some(Role::Ingest)), rng).await,
             Kind::RedirectorsDieWorking => self.doom(&one(Some(Role::Redirector)), rng).await,
             Kind::IngestsDieWorking => self.doom(&one(Some(Role::Ingest)), rng).await,
+            Kind::Replays => {
+                let operator = self.broker.open("operator", Options::default());
+                let replayed = operator.replay(&Filter::default()).await;
+                let count = replayed.map_or(0, |ids| ids.len());
+                if count > 0 {
+                    self.teller
+                        .say(format!("an operator replays {count} dead letters"));
+                }
+            }
             Kind::WrongClocks => {
                 let process = one(None);
                 let by = match rng.bool() {

@@ -53,6 +53,7 @@ impl Wire {
         Arc::new(move |request| {
             let (wire, life) = (wire.clone(), life.clone());
             Box::pin(async move {
+                tokio::time::sleep(wire.sky.pause()).await;
                 if life.has_ended() || life.step(Duration::ZERO) == Step::DiesBefore {
                     std::future::pending::<()>().await;
                 }
@@ -87,7 +88,8 @@ impl Wire {
             false => format!("{process} {}: {answer}", asked.what),
         };
         match asked.call {
-            Some(call) if updates => teller.say_of(call, what),
+            Some(call) if updates || fate.fault.is_some() => teller.say_of(call, what),
+            None if fate.fault.is_some() => teller.say(what),
             about => teller.mention(about, what),
         }
         answered

@@ -172,6 +172,16 @@ impl Sky {
         })
     }
 
+    /// How long a process pauses before it sends something.
+    pub fn pause(&self) -> Duration {
+        self.with(|state| {
+            let mut pause = Duration::ZERO;
+            let meets = |kind| kind == Kind::Pauses;
+            state.each(meets, |_, rng| pause = seconds(rng, 0.1, 2.9));
+            pause
+        })
+    }
+
     /// What befalls an event callback.
     pub fn callback(&self) -> CallbackFate {
         self.with(|state| {
