@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use queue::{RedirectRequest, Source};
 use service::Plans;
-use twilio::{EventType, TaskRouterEvent};
+use twilio::{CancelReason, Conversation, EventType, TaskRouterEvent};
 
 /// Why an event is of no concern to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,10 +14,12 @@ pub(crate) enum Ignored {
     OtherTaskQueue,
     /// A task that stands for no call: a chat, say.
     NoCall,
-    /// The call is in a conference, or is being transferred: the caller is with somebody.
-    InConference,
+    /// A caller to whom somebody has talked already: a redirect might cut them off.
+    Conversation(Conversation),
     /// The task ended in a way that leaves nobody waiting, or no plan rescues its caller.
     NotStranded,
+    /// The task was cancelled, and its reason doesn't tell whether anybody is left waiting.
+    UnknownReason,
 }
 
 impl Ignored {
@@ -26,8 +28,10 @@ impl Ignored {
             Self::OtherType => "an event of another type",
             Self::OtherTaskQueue => "not a placeholder task queue",
             Self::NoCall => "the task stands for no call",
-            Self::InConference => "the call is in a conference or a transfer",
+            Self::Conversation(Conversation::Conference) => "the caller is in a conference",
+            Self::Conversation(Conversation::Transfer) => "the caller is being transferred",
             Self::NotStranded => "the end of the task leaves nobody waiting",
+            Self::UnknownReason => "the task was cancelled for a reason that we don't know",
         }
     }
 }
@@ -39,44 +43,36 @@ pub(crate) fn redirect_request(
     plans: &Plans,
     now: Timestamp,
 ) -> Result<RedirectRequest, Ignored> {
-    let stranded = match event.event_type {
-        EventType::TaskQueueEntered | EventType::WorkflowTimeout => true,
-        EventType::TaskCanceled => event.ttl_exceeded,
+    let task_queue = event.task_queue_sid.as_ref();
+    let (plan, source) = match (event.event_type, event.cancel_reason) {
+        (EventType::TaskQueueEntered, _) => {
+            let plan = task_queue.and_then(|task_queue| plans.get(task_queue));
+            (plan.ok_or(Ignored::OtherTaskQueue)?, source)
+        }
+        (EventType::WorkflowTimeout, _) | (EventType::TaskCanceled, CancelReason::LeftWaiting) => {
+            let plan = plans.rescuer(task_queue);
+            (plan.ok_or(Ignored::NotStranded)?, Source::Rescue)
+        }
+        (EventType::TaskCanceled, CancelReason::HungUp) => return Err(Ignored::NotStranded),
+        (EventType::TaskCanceled, CancelReason::Unknown) => return Err(Ignored::UnknownReason),
     };
-    if !stranded {
-        return Err(Ignored::NotStranded);
-    }
-    let (plan, source) = match event.event_type {
-        EventType::TaskQueueEntered => (
-            event
-                .task_queue_sid
-                .as_ref()
-                .and_then(|task_queue| plans.get(task_queue))
-                .ok_or(Ignored::OtherTaskQueue)?,
-            source,
-        ),
-        EventType::TaskCanceled | EventType::WorkflowTimeout => (
-            plans
-                .rescuer(event.task_queue_sid.as_ref())
-                .ok_or(Ignored::NotStranded)?,
-            Source::Rescue,
-        ),
-    };
-    if event.attributes.in_conference {
-        return Err(Ignored::InConference);
+    let call_sid = event.attributes.call_sid.ok_or(Ignored::NoCall)?;
+    if let Some(conversation) = event.attributes.conversation {
+        return Err(Ignored::Conversation(conversation));
     }
     Ok(RedirectRequest {
         event_sid: event.sid,
         account_sid: event.account_sid,
         workspace_sid: event.workspace_sid,
         task_sid: event.task_sid,
-        call_sid: event.attributes.call_sid.ok_or(Ignored::NoCall)?,
+        call_sid,
         task_queue_sid: plan.task_queue_sid,
         workflow_sid: event.workflow_sid,
+        task_created_at: event.task_created_at,
+        // By Twilio's clock, whatever ours says.
         entered_at: event.timestamp.unwrap_or(now),
         source,
-        verify: event.timestamp.is_none()
-            || (event.event_type == EventType::TaskQueueEntered && !event.is_pending),
+        verify: event.verify,
         requeued_at: None,
     })
 }
@@ -117,13 +113,14 @@ mod tests {
             task_sid: sid("WT").parse().unwrap(),
             attributes: TaskAttributes {
                 call_sid: Some(sid("CA").parse().unwrap()),
-                in_conference: false,
+                conversation: None,
             },
-            is_pending: true,
             task_queue_sid: task_queue.map(|sid| sid.parse().unwrap()),
             workflow_sid: None,
-            timestamp: None,
-            ttl_exceeded: false,
+            timestamp: Some(Timestamp::now()),
+            task_created_at: None,
+            verify: false,
+            cancel_reason: CancelReason::HungUp,
         }
     }
 
@@ -151,8 +148,10 @@ mod tests {
     #[test]
     fn a_caller_whose_task_ran_out_is_rescued_where_a_plan_says_so() {
         let mut canceled = event(EventType::TaskCanceled, None);
-        assert_eq!(ask(&canceled), Err(Ignored::NotStranded), "hung up, say");
-        canceled.ttl_exceeded = true;
+        assert_eq!(ask(&canceled), Err(Ignored::NotStranded), "hung up");
+        canceled.cancel_reason = CancelReason::Unknown;
+        assert_eq!(ask(&canceled), Err(Ignored::UnknownReason));
+        canceled.cancel_reason = CancelReason::LeftWaiting;
         let request = ask(&canceled).unwrap();
         assert_eq!(request.source, Source::Rescue);
         assert_eq!(request.task_queue_sid.as_str(), PLACEHOLDER);
@@ -160,6 +159,17 @@ mod tests {
         assert!(ask(&event(EventType::WorkflowTimeout, Some(PLACEHOLDER))).is_ok());
         let timed_out = event(EventType::WorkflowTimeout, Some(WITHOUT_RESCUE));
         assert_eq!(ask(&timed_out), Err(Ignored::NotStranded));
+    }
+
+    #[test]
+    fn a_caller_in_conversation_is_left_alone() {
+        for conversation in [Conversation::Conference, Conversation::Transfer] {
+            for event_type in [EventType::TaskQueueEntered, EventType::WorkflowTimeout] {
+                let mut event = event(event_type, Some(PLACEHOLDER));
+                event.attributes.conversation = Some(conversation);
+                assert_eq!(ask(&event), Err(Ignored::Conversation(conversation)));
+            }
+        }
     }
 
     #[test]
@@ -174,25 +184,9 @@ mod tests {
 
     #[test]
     fn an_event_that_leaves_doubt_is_to_be_verified() {
-        let now = Timestamp::now();
-        let ask = |event| redirect_request(&event, Source::Callback, &plans(), now);
-        let entered = || TaskRouterEvent {
-            timestamp: Some(now),
-            ..event(EventType::TaskQueueEntered, Some(PLACEHOLDER))
-        };
-        assert!(!ask(entered()).unwrap().verify);
-        let without_time = TaskRouterEvent {
-            timestamp: None,
-            ..entered()
-        };
-        assert!(ask(without_time).unwrap().verify);
-        let reserved = TaskRouterEvent {
-            is_pending: false,
-            ..entered()
-        };
-        assert!(ask(reserved).unwrap().verify);
-        let mut in_conference = entered();
-        in_conference.attributes.in_conference = true;
-        assert_eq!(ask(in_conference), Err(Ignored::InConference));
+        let mut entered = event(EventType::TaskQueueEntered, Some(PLACEHOLDER));
+        assert!(!ask(&entered).unwrap().verify);
+        entered.verify = true;
+        assert!(ask(&entered).unwrap().verify);
     }
 }

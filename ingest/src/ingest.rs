@@ -10,7 +10,7 @@ use service::settings::TwilioSettings;
 use service::{Host, Plans, telemetry};
 use tokio::time::Instant;
 use tracing::Instrument;
-use twilio::{AccountSid, SignatureVerifier, SignedUrl, TaskRouterEvent, TaskSid};
+use twilio::{AccountSid, CallSid, SignatureVerifier, SignedUrl, TaskRouterEvent, TaskSid};
 
 use crate::filter::{Ignored, redirect_request};
 use crate::hand_over::HandOver;
@@ -19,7 +19,7 @@ use crate::outcome::Outcome;
 use crate::settings::IngestSettings;
 use crate::spool;
 
-/// How many tasks without a waiting caller are remembered, to warn of each once.
+/// How many tasks are remembered, to warn of each once.
 const MAX_WARNED: usize = 1024;
 
 pub(crate) const EVENTS_PATH: &str = "/taskrouter/events";
@@ -114,9 +114,7 @@ impl Ingest {
         let request = match redirect_request(event, source, &self.plans, self.clock.now()) {
             Ok(request) => request,
             Err(why) => {
-                if matches!(why, Ignored::NoCall | Ignored::InConference) {
-                    self.warn_once(event, why);
-                }
+                self.warn_once(event, why);
                 return Outcome::Ignored(why);
             }
         };
@@ -169,19 +167,34 @@ impl Ingest {
         outcome
     }
 
+    /// Warns, once for each task, of what an operator should see to.
     fn warn_once(&self, event: &TaskRouterEvent, why: Ignored) {
+        if !matches!(why, Ignored::NoCall | Ignored::Conversation(_)) {
+            return;
+        }
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.len() >= MAX_WARNED {
             warned.clear();
         }
-        if warned.insert(event.task_sid) {
-            tracing::warn!(
-                event_sid = %event.sid,
-                task_sid = %event.task_sid,
-                why = why.as_str(),
-                "a task that stands for no waiting caller entered a placeholder task queue: left \
-                 alone; keep such tasks out of that queue by the workflow's filters"
-            );
+        if !warned.insert(event.task_sid) {
+            return;
+        }
+        let (event_sid, task_sid) = (event.sid, event.task_sid);
+        match why {
+            Ignored::Conversation(conversation) => tracing::warn!(
+                %event_sid,
+                %task_sid,
+                call_sid = event.attributes.call_sid.as_ref().map(CallSid::as_str),
+                conversation = conversation.as_str(),
+                "a caller who has been talked to came to a placeholder task queue and is left \
+                 alone: a redirect might cut the conversation; see whether somebody has the caller"
+            ),
+            _ => tracing::warn!(
+                %event_sid,
+                %task_sid,
+                "a task without a call entered a placeholder task queue: nothing to redirect; \
+                 keep other channels out of that queue by the workflow's filters"
+            ),
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 use queue::PublishError;
-use twilio::{EventError, SignatureError};
+use twilio::{Conversation, EventError, SignatureError};
 
 use crate::filter::Ignored;
 
@@ -59,8 +59,12 @@ impl Outcome {
             Self::Ignored(Ignored::OtherType) => OutcomeLabel::OtherType,
             Self::Ignored(Ignored::OtherTaskQueue) => OutcomeLabel::OtherTaskQueue,
             Self::Ignored(Ignored::NoCall) => OutcomeLabel::NoCall,
-            Self::Ignored(Ignored::InConference) => OutcomeLabel::InConference,
+            Self::Ignored(Ignored::Conversation(Conversation::Conference)) => {
+                OutcomeLabel::Conference
+            }
+            Self::Ignored(Ignored::Conversation(Conversation::Transfer)) => OutcomeLabel::Transfer,
             Self::Ignored(Ignored::NotStranded) => OutcomeLabel::NotStranded,
+            Self::Ignored(Ignored::UnknownReason) => OutcomeLabel::UnknownReason,
             Self::Forged(_) => OutcomeLabel::Forged,
             Self::ForeignAccount => OutcomeLabel::ForeignAccount,
             Self::Malformed(_) => OutcomeLabel::Malformed,
@@ -113,8 +117,10 @@ pub(crate) enum OutcomeLabel {
     OtherType,
     OtherTaskQueue,
     NoCall,
-    InConference,
+    Conference,
+    Transfer,
     NotStranded,
+    UnknownReason,
     Forged,
     ForeignAccount,
     Malformed,
@@ -122,14 +128,16 @@ pub(crate) enum OutcomeLabel {
 }
 
 impl OutcomeLabel {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Queued,
         Self::Spooled,
         Self::OtherType,
         Self::OtherTaskQueue,
         Self::NoCall,
-        Self::InConference,
+        Self::Conference,
+        Self::Transfer,
         Self::NotStranded,
+        Self::UnknownReason,
         Self::Forged,
         Self::ForeignAccount,
         Self::Malformed,
@@ -143,8 +151,10 @@ impl OutcomeLabel {
             Self::OtherType => "other_type",
             Self::OtherTaskQueue => "other_task_queue",
             Self::NoCall => "no_call",
-            Self::InConference => "in_conference",
+            Self::Conference => "conference",
+            Self::Transfer => "transfer",
             Self::NotStranded => "not_stranded",
+            Self::UnknownReason => "unknown_reason",
             Self::Forged => "forged",
             Self::ForeignAccount => "foreign_account",
             Self::Malformed => "malformed",

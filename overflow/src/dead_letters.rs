@@ -62,8 +62,8 @@ struct Chosen {
 
 #[derive(Debug, Clone, Default, clap::Args)]
 struct Which {
-    /// Only those with this reason: expired, no_plan, refused, unauthorized, undecodable or
-    /// delivery_limit
+    /// Only those with this reason: expired, no_plan, refused, unauthorized, undecodable, panicked
+    /// or delivery_limit
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
 

@@ -25,10 +25,14 @@ pub struct RedirectRequest {
     pub workflow_sid: Option<WorkflowSid>,
     /// When the task entered the placeholder queue, by Twilio's clock.
     pub entered_at: Timestamp,
+    /// When the task was created, by Twilio's clock, where the event says so: about when the caller
+    /// was put into the voice queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_created_at: Option<Timestamp>,
     /// How we learnt of it.
     pub source: Source,
-    /// Whether the event itself leaves doubt that its task waits: it says so, or when it happened
-    /// can't be read. Twilio is then asked for the task, however new the request is.
+    /// Whether Twilio must be asked before this is acted upon, however new it is: the event's time
+    /// is not clear, or the event says itself that its task isn't waiting.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub verify: bool,
     /// When the request was put on the queue anew, by an operator's replay or by the sweep, if it
@@ -37,7 +41,8 @@ pub struct RedirectRequest {
     pub requeued_at: Option<Timestamp>,
 }
 
-/// How a request came about.
+/// How a request came about. All but a live callback may be late or stale, so the redirector asks
+/// Twilio whether the caller still waits before it acts on one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -58,7 +63,8 @@ impl RedirectRequest {
             .map_or(self.entered_at, |replayed| replayed.max(self.entered_at))
     }
 
-    /// Whether the request is that of an event which says that its caller waits, and when.
+    /// Whether the request may be taken at its word while it is new: it is that of an event which
+    /// says that its caller waits, and when.
     pub fn is_live(&self) -> bool {
         matches!(self.source, Source::Callback | Source::EventStream)
             && self.requeued_at.is_none()
@@ -104,6 +110,7 @@ pub(crate) mod arbitrary {
             task_queue_sid in sids("WQ"),
             workflow_sid in prop::option::of(sids("WW")),
             entered_at in times(),
+            task_created_at in prop::option::of(times()),
             source in sources(),
             verify: bool,
             requeued_at in prop::option::of(times()),
@@ -117,6 +124,7 @@ pub(crate) mod arbitrary {
                 task_queue_sid,
                 workflow_sid,
                 entered_at,
+                task_created_at,
                 source,
                 verify,
                 requeued_at,
@@ -172,28 +180,46 @@ mod tests {
     }
 
     #[test]
-    fn only_an_event_that_leaves_no_doubt_is_live() {
-        let from = |source| RedirectRequest {
-            source,
-            ..on_the_wire()
-        };
-        assert!(from(Source::Callback).is_live());
-        assert!(from(Source::EventStream).is_live());
-        assert!(!from(Source::Sweep).is_live());
-        assert!(!from(Source::Rescue).is_live());
-        let in_doubt = RedirectRequest {
+    fn a_wish_to_be_verified_is_said_and_else_not_mentioned() {
+        let request = RedirectRequest {
             verify: true,
             ..on_the_wire()
         };
-        assert!(!in_doubt.is_live());
-        let requeued_at = Some(on_the_wire().entered_at);
-        assert!(
-            !RedirectRequest {
-                requeued_at,
-                ..on_the_wire()
-            }
-            .is_live()
+        let value = serde_json::to_value(&request).unwrap();
+        assert_eq!(value["verify"], true);
+        assert_eq!(
+            serde_json::from_value::<RedirectRequest>(value).unwrap(),
+            request
         );
+    }
+
+    #[test]
+    fn only_an_event_that_leaves_no_doubt_is_live() {
+        let live = on_the_wire();
+        assert!(live.is_live());
+        let by_event_streams = RedirectRequest {
+            source: Source::EventStream,
+            ..live.clone()
+        };
+        assert!(by_event_streams.is_live());
+        let requeued_at = Some(live.entered_at);
+        let late = [Source::Sweep, Source::Rescue].map(|source| RedirectRequest {
+            source,
+            ..live.clone()
+        });
+        let others = [
+            RedirectRequest {
+                requeued_at,
+                ..live.clone()
+            },
+            RedirectRequest {
+                verify: true,
+                ..live
+            },
+        ];
+        for request in late.iter().chain(&others) {
+            assert!(!request.is_live(), "{request:?}");
+        }
     }
 
     proptest! {

@@ -60,8 +60,8 @@ pub trait DeadLetters: Send + Sync {
     async fn discard(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError>;
 }
 
-/// Something that only one process at a time may do: sweep, or work on one call. Given up when it
-/// is dropped, and when its holder dies.
+/// Something that only one process at a time may do, such as to sweep. Given up soon after it is
+/// dropped, and when its holder dies.
 pub trait Lease: Send + Sync {
     /// Whether it was lost, with the connection or by being thought dead.
     fn is_lost(&self) -> bool;
@@ -182,9 +182,8 @@ impl Delivery {
     }
 
     /// Its consumer panicked over it: to the end of the queue with [`RawMessage::panics`] one more,
-    /// durable there before this delivery is gone, and not flagged redelivered. What counts
-    /// deliveries counts other things as well, such as connections lost; and RabbitMQ 4.3 no longer
-    /// counts a message that is given back.
+    /// durable there before this delivery is gone, and not flagged redelivered. The count of
+    /// deliveries would be no measure: it counts lost connections as well.
     ///
     /// # Errors
     /// It could not be published again; it is released.

@@ -8,6 +8,7 @@
 )]
 mod conformance;
 
+#[allow(dead_code, reason = "for the log of intents as well")]
 mod broken;
 
 use std::collections::BTreeSet;

@@ -36,7 +36,10 @@ struct Redirector {
 
 impl Redirector {
     async fn start(broken: &Broken, prefix: &str) -> Self {
-        let queue = broken.open(prefix, LIMIT).await;
+        Self::of(broken.open(prefix, LIMIT).await)
+    }
+
+    fn of(queue: Arc<AmqpQueue>) -> Self {
         let recorder = Arc::new(Recorder::default());
         let log = queue.intents(recorder.clone());
         Self {
@@ -119,6 +122,10 @@ async fn all_readers_see_one_order_while_the_broker_is_killed_and_restarted() {
     let (load, writers) = Load::start(&redirectors, 5);
     for _ in 0..3 {
         load.goes_on(100).await;
+        broken
+            .does(|node| drop(node.ctl(&["-q", "close_all_connections", "to see who comes back"])))
+            .await;
+        load.goes_on(100).await;
         broken.does(Node::restart).await;
     }
     load.goes_on(100).await;
@@ -191,16 +198,23 @@ async fn a_log_that_has_become_shorter_while_the_broker_was_away_is_a_gap() {
     for number in 0..200 {
         redirector.log.append(intent(number)).await.unwrap();
     }
-    // The connection goes before the log is made anew, so that nobody says that it was deleted.
-    broken.does(Node::freeze).await;
-    assert!(redirector.log.append(intent(900)).await.is_err());
-    until("down", || redirector.queue.health() != queue::Health::Up).await;
+    // We are out while the log is made anew, so that nobody tells us.
+    broken.says(&["-q", "clear_permissions", "guest"]).await;
     broken
-        .does(|node| {
-            node.resume();
-            node.ctl(&["-q", "delete_queue", "shorter.intents"]);
-        })
+        .says(&["-q", "close_all_connections", "stay out"])
         .await;
+    until("out", || {
+        matches!(redirector.queue.health(), queue::Health::Broken(_))
+    })
+    .await;
+    broken
+        .says(&["-q", "delete_queue", "shorter.intents"])
+        .await;
+    broken
+        .says(&["-q", "set_permissions", "guest", ".*", ".*", ".*"])
+        .await;
+    // Also who appends nothing gets to know.
+    redirector.recorder.hears(Logged::Gap).await;
     let since = append_at_last(&redirector.log, 1000..).await;
     let told = redirector.recorder.told();
     let stretches = stretches(&told);
@@ -217,49 +231,36 @@ async fn a_quiet_log_is_read_by_one_consumer_for_good() {
         .await;
     let redirector = Redirector::start(&broken, "quiet").await;
     redirector.log.append(intent(1)).await.unwrap();
-    let before = consumers(&broken).await;
+    let before = broken.says(CONSUMERS).await;
     assert!(before.contains('<'), "{before}");
     tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(consumers(&broken).await, before);
+    assert_eq!(broken.says(CONSUMERS).await, before);
     broken.close_channels_after(Duration::from_secs(1800)).await;
 }
 
 /// The channels that read the log, of which `list_consumers` knows nothing.
-const CONSUMERS: &str = "[Channel || Consumer <- ets:tab2list(consumer_created), \
-                          {{resource, _, _, <<\"quiet.intents\">>}, Channel, _} <- \
-                          [element(1, Consumer)]].";
-
-async fn consumers(broken: &Broken) -> String {
-    let listed = Arc::new(Mutex::new(String::new()));
-    let into = listed.clone();
-    broken
-        .does(move |node| {
-            *into.lock().unwrap() = node.ctl(&["-q", "eval", CONSUMERS]);
-        })
-        .await;
-    let listed = listed.lock().unwrap();
-    listed.clone()
-}
+const CONSUMERS: &[&str] = &[
+    "-q",
+    "eval",
+    "[Channel || Consumer <- ets:tab2list(consumer_created), \
+     {{resource, _, _, <<\"quiet.intents\">>}, Channel, _} <- [element(1, Consumer)]].",
+];
 
 /// Those of the longest stream.
-const SEGMENTS: &str = "lists:max([maps:get(segments, Counters, 0) || \
-                        Counters <- maps:values(osiris_counters:overview())]).";
+const SEGMENTS: &[&str] = &[
+    "-q",
+    "eval",
+    "lists:max([maps:get(segments, Counters, 0) || \
+     Counters <- maps:values(osiris_counters:overview())]).",
+];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_of_many_segments_has_no_gap() {
     let broken = Broken::node().await;
     let redirectors = join_all((0..2).map(|_| Redirector::start(&broken, "long"))).await;
     let (load, writers) = Load::start(&redirectors, 32);
-    let segments = Arc::new(AtomicU64::new(0));
-    while segments.load(Ordering::Relaxed) < 4 {
+    while broken.says(SEGMENTS).await.trim().parse::<u32>().unwrap() < 4 {
         load.goes_on(1000).await;
-        let count = segments.clone();
-        broken
-            .does(move |node| {
-                let counted = node.ctl(&["-q", "eval", SEGMENTS]);
-                count.store(counted.trim().parse().unwrap(), Ordering::Relaxed);
-            })
-            .await;
     }
     load.stop.store(true, Ordering::Relaxed);
     join_all(writers).await.into_iter().for_each(Result::unwrap);
@@ -269,4 +270,110 @@ async fn a_log_of_many_segments_has_no_gap() {
         .hears(Logged::Intent(intent(end)))
         .await;
     assert!(redirectors[0].recorder.numbers() == redirectors[1].recorder.numbers());
+}
+
+/// Asked for what came in a time in which nothing came, the broker looks where the log ends, and begins
+/// there a moment later: what came in between, it would never send.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_that_begin_while_a_new_log_fills_miss_nothing() {
+    let broken = Broken::node().await;
+    let url = broken.node.url();
+    let operator = lapin::Connection::connect(&url, lapin::ConnectionProperties::default());
+    let operator = operator.await.unwrap();
+    join_all((0..4).map(async |lane| {
+        let channel = operator.create_channel().await.unwrap();
+        for round in 0..25 {
+            let prefix = format!("fills{lane}-{round}");
+            // Opened one after the other: RabbitMQ 3 takes a connection down that publishes to a
+            // stream while that is being made.
+            let queues = [
+                broken.open(&prefix, LIMIT).await,
+                broken.open(&prefix, LIMIT).await,
+            ];
+            let redirectors = queues.map(Redirector::of);
+            let appends = (0..200_u128).map(|number| {
+                let redirector = &redirectors[usize::try_from(number % 2).unwrap()];
+                redirector.log.append(intent(number))
+            });
+            join_all(appends).await.into_iter().for_each(Result::unwrap);
+            for redirector in redirectors {
+                redirector.queue.close().await;
+            }
+            for queue in ["redirect", "dead", "intents"] {
+                let options = lapin::options::QueueDeleteOptions::default();
+                let queue = format!("{prefix}.{queue}");
+                channel.queue_delete(queue.into(), options).await.unwrap();
+            }
+        }
+    }))
+    .await;
+}
+
+/// RabbitMQ 3 tells nobody that a stream was deleted when it is declared again at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_the_broker_forgets_notices_and_is_told_of_a_gap() {
+    let broken = Broken::node().await;
+    let redirector = Redirector::start(&broken, "forgotten").await;
+    for number in 0..20 {
+        redirector.log.append(intent(number)).await.unwrap();
+    }
+    broken
+        .says(&["-q", "delete_queue", "forgotten.intents"])
+        .await;
+    let other = Redirector::start(&broken, "forgotten").await;
+    append_at_last(&other.log, 100..).await;
+    let since = append_at_last(&redirector.log, 1000..).await;
+    let told = redirector.recorder.told();
+    let stretches = stretches(&told);
+    assert!(stretches.len() > 1, "no gap");
+    assert!(stretches.last().unwrap().contains(&since));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_is_a_stream_that_only_age_makes_shorter() {
+    let broken = Broken::node().await;
+    Redirector::start(&broken, "shape").await;
+    let queues = broken
+        .says(&["-q", "list_queues", "name", "type", "arguments"])
+        .await;
+    let mut lines = queues.lines();
+    let log = lines.find(|line| line.starts_with("shape.intents"));
+    let log = log.expect("the log is there");
+    for part in [
+        "stream",
+        "{\"x-max-age\",\"600s\"}",
+        "{\"x-stream-max-segment-size-bytes\",1000000}",
+    ] {
+        assert!(log.contains(part), "{part} is not in: {log}");
+    }
+    assert!(!log.contains("length"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_that_is_not_ours_in_the_place_of_the_log_is_refused_by_name() {
+    let broken = Broken::node().await;
+    Redirector::start(&broken, "taken")
+        .await
+        .queue
+        .close()
+        .await;
+    broken.says(&["-q", "delete_queue", "taken.intents"]).await;
+    let url = broken.node.url();
+    let stranger = lapin::Connection::connect(&url, lapin::ConnectionProperties::default());
+    let channel = stranger.await.unwrap().create_channel().await.unwrap();
+    let durable = lapin::options::QueueDeclareOptions::durable();
+    let arguments = lapin::types::FieldTable::default();
+    channel
+        .queue_declare("taken.intents".into(), durable, arguments)
+        .await
+        .unwrap();
+
+    let options = queue::Options {
+        prefix: "taken".to_owned(),
+        ..queue::Options::default()
+    };
+    let refused = AmqpQueue::open(&url.parse().unwrap(), options).await;
+    let said = refused.err().expect("it is refused").to_string();
+    assert!(said.contains("\"taken.intents\""), "{said}");
+    assert!(said.contains("delete"), "{said}");
 }

@@ -12,7 +12,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 use queue::sqlite::SqliteQueue;
-use queue::{Consumer, Delivery, Health, Options, Publish, PublishError, Queue, QueueError};
+use queue::{
+    Consumer, Delivery, Health, Logged, Options, Publish, PublishError, Queue, QueueError,
+};
 
 #[allow(
     dead_code,
@@ -259,6 +261,39 @@ async fn a_publish_gives_up_in_time_and_is_not_done_behind_its_publishers_back()
         delivery.ack().await.unwrap();
     }
     assert!(seen == [9] || seen == [0, 9], "{seen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_intent_fails_in_time_while_the_file_is_held_and_leaves_no_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("queue.db");
+    let options = Options {
+        publish_timeout: Duration::from_millis(100),
+        ..options()
+    };
+    let hurried: Arc<dyn Queue> = Arc::new(SqliteQueue::open(&path, options).await.unwrap());
+    let patient: Arc<dyn Queue> = Arc::new(open(&path).await);
+    let (log, recorder) = intents::log(&hurried);
+    let (patient_log, patient_recorder) = intents::log(&patient);
+    log.append(intents::intent(0)).await.unwrap();
+
+    let holder = hold_the_file(&path);
+    for number in 1..5 {
+        assert!(log.append(intents::intent(number)).await.is_err());
+    }
+    assert_eq!(recorder.numbers(), [0]);
+    drop(holder);
+    let last = intents::append_at_last(&log, 10..).await;
+
+    patient_log.append(intents::intent(1000)).await.unwrap();
+    let whole = patient_recorder.numbers();
+    recorder.hears(Logged::Intent(intents::intent(1000))).await;
+    assert_eq!(recorder.numbers(), whole);
+    // At the most the first of those that failed, which the writer was already at.
+    assert!(
+        whole == [0, last, 1000] || whole == [0, 1, last, 1000],
+        "{whole:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use queue::{RedirectRequest, Source};
 use tokio::time::Instant;
 use twilio::rest::{AssignmentStatus, CallStatus, Client, RestError, Task};
@@ -128,22 +129,18 @@ impl Lookup {
                 other => other,
             });
         };
-        // Enqueued before the task came to the placeholder queue, the caller has not left since:
-        // it is the same task. A caller who came back has been enqueued later. Both times are
-        // Twilio's.
-        if enqueued_at.is_some_and(|at| at <= request.entered_at)
-            && !request.verify
-            && request.source != Source::Rescue
-        {
-            return look(Sight::Waiting);
+        match stay_for(request, *enqueued_at) {
+            Stay::Another => look(Sight::OtherTask),
+            Stay::Same if request.source != Source::Rescue => look(Sight::Waiting),
+            _ => look(self.task(request, *enqueued_at, deadline).await?),
         }
-        look(self.task(request, deadline).await?)
     }
 
     /// What the task says of a caller who is on hold.
     async fn task(
         &self,
         request: &RedirectRequest,
+        enqueued_at: Option<Timestamp>,
         deadline: &Deadline,
     ) -> Result<Sight, LookFailure> {
         let task = self
@@ -153,6 +150,7 @@ impl Lookup {
             .await?;
         Ok(match task {
             Some(task) if in_conference(&task) => Sight::Transfer,
+            Some(task) if is_another_stay(&task, enqueued_at) => Sight::OtherTask,
             Some(task) if waits_for(&task, request) => Sight::Waiting,
             Some(task) if !is_over(&task) => Sight::OtherTask,
             // The end of the task is just what the event was about. Is there a new one?
@@ -171,18 +169,19 @@ impl Lookup {
     ) -> Result<Sight, LookFailure> {
         let tasks = self
             .with_taskrouter(Class::Look, deadline, || {
-                self.client
-                    .open_tasks(&request.workspace_sid, request.workflow_sid.as_ref())
+                self.client.open_tasks(&request.workspace_sid)
             })
             .await?;
         let call = |task: &Task| task.attributes.map(|attributes| attributes.call_sid);
         let ours = Some(Some(request.call_sid));
         // A task that doesn't tell its call may be the one.
         let taken = |task: &Task| call(task).is_none_or(|call| Some(call) == ours);
-        Ok(match tasks.iter().any(taken) {
-            true => Sight::OtherTask,
-            false => Sight::Waiting,
-        })
+        Ok(
+            match tasks.unreadable > 0 || tasks.items.iter().any(taken) {
+                true => Sight::OtherTask,
+                false => Sight::Waiting,
+            },
+        )
     }
 
     /// Where there is no voice queue in which the caller would wait, or none is known, the task
@@ -193,7 +192,7 @@ impl Lookup {
         slot: &mut Slot,
         deadline: &Deadline,
     ) -> Result<Sight, LookFailure> {
-        match self.task(request, deadline).await? {
+        match self.task(request, None, deadline).await? {
             Sight::Transfer => Ok(Sight::Transfer),
             sight => Ok(match self.call(request, slot).await? {
                 Sight::Waiting if sight == Sight::OtherTask => Sight::Absent,
@@ -247,6 +246,38 @@ impl Lookup {
     }
 }
 
+/// Whose a caller's stay in the voice queue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// That of the task in question.
+    Same,
+    /// That of another one: the caller came back.
+    Another,
+    Unknown,
+}
+
+/// A caller is enqueued when the task is created, but for this much: both are told to the second,
+/// and by different clocks of Twilio's.
+const SLACK: SignedDuration = SignedDuration::from_secs(5);
+
+/// Whose the stay is of a caller who was enqueued at this time, as far as the request tells.
+pub(crate) fn stay_for(request: &RedirectRequest, enqueued_at: Option<Timestamp>) -> Stay {
+    match (enqueued_at, request.task_created_at) {
+        _ if request.verify => Stay::Unknown,
+        (Some(enqueued), Some(created)) if enqueued <= created + SLACK => Stay::Same,
+        (Some(_), Some(_)) => Stay::Another,
+        (Some(enqueued), None) if enqueued > request.entered_at + SLACK => Stay::Another,
+        _ => Stay::Unknown,
+    }
+}
+
+fn is_another_stay(task: &Task, enqueued_at: Option<Timestamp>) -> bool {
+    match (enqueued_at, task.created_at) {
+        (Some(enqueued), Some(created)) => enqueued > created + SLACK,
+        _ => false,
+    }
+}
+
 fn waits_for(task: &Task, request: &RedirectRequest) -> bool {
     task.assignment_status == AssignmentStatus::Pending
         && task.task_queue_sid == Some(request.task_queue_sid)
@@ -254,7 +285,7 @@ fn waits_for(task: &Task, request: &RedirectRequest) -> bool {
 
 fn in_conference(task: &Task) -> bool {
     task.attributes
-        .is_some_and(|attributes| attributes.in_conference)
+        .is_some_and(|attributes| attributes.conversation.is_some())
 }
 
 fn is_over(task: &Task) -> bool {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
-use twilio::rest::{Client, Member, RestError};
+use twilio::rest::{Client, QueueMember, RestError};
 use twilio::{AccountSid, CallSid, QueueSid, WorkflowSid};
 
 use crate::classify::Health;
@@ -136,7 +136,7 @@ impl VoiceQueues {
     ) -> Result<Listed, RestError> {
         // A queue that is no more was perhaps made anew, under the same name.
         if let Some(queue) = *known
-            && let Some(members) = self.client.members(account, &queue).await?
+            && let Some(members) = self.client.queue_members(account, &queue).await?
         {
             return Ok(by_call(members));
         }
@@ -144,7 +144,7 @@ impl VoiceQueues {
         let Some(queue) = *known else {
             return Ok(Listed::NoQueue);
         };
-        let members = self.client.members(account, &queue).await?;
+        let members = self.client.queue_members(account, &queue).await?;
         Ok(members.map_or(Listed::Unclear, by_call))
     }
 
@@ -153,9 +153,13 @@ impl VoiceQueues {
     }
 }
 
-fn by_call(members: Vec<Member>) -> Listed {
-    let since = |member: Member| (member.call_sid, member.enqueued_at);
-    Listed::Callers(members.into_iter().map(since).collect())
+/// Whoever can't be read may be anybody.
+fn by_call(members: twilio::rest::Listed<QueueMember>) -> Listed {
+    let since = |member: QueueMember| (member.call_sid, member.date_enqueued);
+    match members.unreadable {
+        0 => Listed::Callers(members.items.into_iter().map(since).collect()),
+        _ => Listed::Unclear,
+    }
 }
 
 impl List {

@@ -18,7 +18,7 @@ use twilio::{AccountSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 
 use crate::deadline::Deadline;
 use crate::limiter::Class;
-use crate::lookup::{LookFailure, Sight};
+use crate::lookup::{LookFailure, Sight, Stay, stay_for};
 use crate::members::{Listed, Members};
 use crate::settings::SweepSettings;
 use crate::worker::Shared;
@@ -153,7 +153,7 @@ impl Sweeper {
         let mut now = HashMap::new();
         let mut callers = HashMap::new();
         let mut found = Found::Nobody;
-        for task in tasks {
+        for task in tasks.items {
             let mut seen = before.remove(&task.sid).unwrap_or_default();
             if let Some(request) = self.request(&task, plan, workspace)
                 && self
@@ -191,7 +191,7 @@ impl Sweeper {
         false
     }
 
-    /// Whether the caller is in the voice queue, where that is known.
+    /// Whether the caller is in the voice queue for this task, where that is known.
     async fn waits(&self, request: &RedirectRequest, callers: &mut Callers) -> Option<bool> {
         let key = (request.account_sid, request.workflow_sid?);
         let known = match callers.get(&key) {
@@ -209,7 +209,10 @@ impl Sweeper {
             }
         };
         match &known?.listed {
-            Listed::Callers(since) => Some(since.contains_key(&request.call_sid)),
+            Listed::Callers(since) => {
+                let enqueued_at = since.get(&request.call_sid);
+                Some(enqueued_at.is_some_and(|at| stay_for(request, *at) != Stay::Another))
+            }
             Listed::NoQueue | Listed::Unclear => None,
         }
     }
@@ -266,7 +269,7 @@ impl Sweeper {
             .look(request, now, &mut slot, deadline)
             .await?;
         drop(slot);
-        if !matches!(look.sight, Sight::Absent | Sight::Ended) {
+        if !matches!(look.sight, Sight::Absent | Sight::Ended | Sight::OtherTask) {
             return Ok(());
         }
         let closed = shared
@@ -292,18 +295,19 @@ impl Sweeper {
         workspace_sid: WorkspaceSid,
     ) -> Option<RedirectRequest> {
         let attributes = task.attributes?;
-        if attributes.in_conference {
+        if attributes.conversation.is_some() {
             return None;
         }
         Some(RedirectRequest {
             event_sid: task.sid.stand_in_event(),
-            account_sid: task.account_sid,
+            account_sid: task.account_sid?,
             workspace_sid,
             task_sid: task.sid,
             call_sid: attributes.call_sid?,
             task_queue_sid: plan.task_queue_sid,
             workflow_sid: task.workflow_sid,
             entered_at: task.entered_at.unwrap_or_else(|| self.shared.time.now()),
+            task_created_at: task.created_at,
             source: Source::Sweep,
             // Without its time, only the task itself can tell that it is the caller's.
             verify: task.entered_at.is_none(),

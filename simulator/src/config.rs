@@ -44,6 +44,8 @@ pub struct Config {
     pub callback_concurrency: usize,
     /// How many API requests, and how many callbacks, the journal remembers.
     pub journal_limit: usize,
+    /// How many moments a watcher of the story may lag behind.
+    pub story_backlog: usize,
     /// The time of day.
     pub clock: Clock,
     /// What carries callbacks in place of the network.
@@ -72,6 +74,7 @@ impl Default for Config {
             concurrency_limit: None,
             callback_concurrency: 256,
             journal_limit: 500_000,
+            story_backlog: 16_384,
             clock: Clock::system(),
             carrier: None,
         }

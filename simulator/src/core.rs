@@ -19,9 +19,6 @@ use crate::faults::Faults;
 use crate::state::{Effect, State};
 use crate::story::Moment;
 
-/// How many moments a watcher may lag behind.
-const STORY_BACKLOG: usize = 16_384;
-
 pub(crate) struct Core {
     state: Mutex<State>,
     started: Instant,
@@ -53,7 +50,7 @@ impl Core {
         };
         Self {
             changes: watch::Sender::new(()),
-            story: broadcast::Sender::new(STORY_BACKLOG),
+            story: broadcast::Sender::new(state.config.story_backlog),
             faults,
             courier: Courier::new(&state.config),
             signing_token: AuthToken::new(&account.auth_token),

@@ -55,6 +55,10 @@ kinds! {
     ReservationCreated = "reservation.created",
     /// A worker took a task.
     ReservationAccepted = "reservation.accepted",
+    /// A worker turned a task down.
+    ReservationRejected = "reservation.rejected",
+    /// A worker let an offer of a task pass.
+    ReservationTimeout = "reservation.timeout",
     /// A worker came, left or paused.
     WorkerActivityUpdate = "worker.activity.update",
 }

@@ -34,5 +34,5 @@ pub use journal::{
 pub use provisioning::NumberTaker;
 pub use resources::TaskStatus;
 pub use simulator::{Caller, PlaceCall, Simulator, StartError};
-pub use state::{Begin, PlaceCallError, State, TaskView};
+pub use state::{Begin, OtherTask, PlaceCallError, State, TaskView, TurnDown};
 pub use story::{Moment, Story};

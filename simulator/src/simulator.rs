@@ -24,7 +24,9 @@ use crate::events::EventKind;
 use crate::faults::Faults;
 use crate::http::{self, Gate, Line};
 use crate::journal::{DialOutcome, HangUp, Journal, Transport};
-use crate::state::{Begin, Demo, EventStream, PlaceCallError, PlacedCall, State};
+use crate::state::{
+    Begin, Demo, EventStream, OtherTask, PlaceCallError, PlacedCall, State, TurnDown,
+};
 use crate::story::Moment;
 
 /// The longest that [`Simulator::shutdown`] takes.
@@ -248,14 +250,23 @@ impl Simulator {
 
     /// The caller is put into the workflow's queue once more, out of a conversation: a new task
     /// stands for the same call. `None` where the call is over or still in a queue.
-    pub fn enqueue_again(&self, call: CallSid) -> Option<TaskSid> {
-        self.core.change(|state| state.enqueue_again(call))
+    pub fn enqueue_again(&self, call: CallSid, begin: Begin) -> Option<TaskSid> {
+        self.core.change(|state| state.enqueue_again(call, begin))
     }
 
-    /// A task beside the caller's own enters the placeholder queue: with the call of a caller who
-    /// is in a conference, as transfers make it, or with no call, as a chat's.
-    pub fn place_other_task(&self, call: Option<CallSid>) -> Option<TaskSid> {
-        self.core.change(|state| state.place_other_task(call))
+    /// A task beside the callers' own enters the placeholder queue.
+    pub fn place_other_task(&self, other: OtherTask) -> Option<TaskSid> {
+        self.core.change(|state| state.place_other_task(other))
+    }
+
+    /// The task is offered to an agent. Whether it was pending.
+    pub fn offer(&self, task: TaskSid) -> bool {
+        self.core.change(|state| state.offer_task(task))
+    }
+
+    /// The agent to whom the task was offered doesn't take it. Whether it was offered.
+    pub fn turn_down(&self, task: TaskSid, how: TurnDown) -> bool {
+        self.core.change(|state| state.turn_down_task(task, how))
     }
 
     /// Other software takes the caller off hold, into a conversation with a voicemail, say.

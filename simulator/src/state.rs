@@ -21,7 +21,7 @@ use url::Url;
 
 pub use calls::PlaceCallError;
 pub(crate) use calls::{NotInProgress, PlacedCall, Redirect, seconds_between};
-pub use tasks::Begin;
+pub use tasks::{Begin, OtherTask, TurnDown};
 pub(crate) use tasks::{NewTask, TaskChange};
 
 use crate::config::{Account, Config};
@@ -178,6 +178,14 @@ impl State {
     /// The task that stands for a caller now.
     pub fn task_of(&self, call: &CallSid) -> Option<TaskSid> {
         Some(self.calls.get(call)?.task)
+    }
+
+    /// Whether a task is one of a conference or a transfer, by its attributes.
+    pub fn is_of_a_conference(&self, task: &TaskSid) -> bool {
+        self.tasks.get(task).is_some_and(|task| {
+            task.attributes.contains("\"conference\"")
+                || task.attributes.contains("\"transferMeta\"")
+        })
     }
 
     /// A task; `None` when it was never there or is there no more.

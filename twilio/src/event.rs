@@ -4,12 +4,17 @@
 //! differently in different products, so everything else is left alone.
 
 use std::borrow::Cow;
+use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
+use crate::json::{self, Object};
+use crate::rest::AssignmentStatus;
 use crate::{
-    AccountSid, CallSid, EventSid, FormParams, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+    AccountSid, EventSid, FormParams, InvalidSid, TaskAttributes, TaskQueueSid, TaskSid,
+    WorkflowSid, WorkspaceSid,
 };
 
 /// What CloudEvents put before the name of a TaskRouter event.
@@ -53,7 +58,8 @@ impl EventType {
 pub struct TaskRouterEvent {
     /// Which event.
     pub event_type: EventType,
-    /// The event's own SID, the same when it is delivered again.
+    /// The event's own SID, the same when it is delivered again; the task's stand-in where the
+    /// event has none.
     pub sid: EventSid,
     /// The account of the workspace.
     pub account_sid: AccountSid,
@@ -61,18 +67,56 @@ pub struct TaskRouterEvent {
     pub workspace_sid: WorkspaceSid,
     /// The task.
     pub task_sid: TaskSid,
-    /// What the task's attributes say.
+    /// The task's call, and whether somebody is in conversation with the caller.
     pub attributes: TaskAttributes,
-    /// Whether the task waits for a worker, as far as the event says.
-    pub is_pending: bool,
     /// The task queue that the task entered, or was in at last.
     pub task_queue_sid: Option<TaskQueueSid>,
     /// The workflow that routes the task.
     pub workflow_sid: Option<WorkflowSid>,
     /// When it happened, by Twilio's clock, to the millisecond where Twilio says so.
     pub timestamp: Option<Timestamp>,
-    /// Whether a [`EventType::TaskCanceled`] came from the task's time to live running out.
-    pub ttl_exceeded: bool,
+    /// When the task was created, by its age and the time of the event.
+    pub task_created_at: Option<Timestamp>,
+    /// Whether Twilio must be asked before the event is acted upon: its time is not clear, or it
+    /// doesn't say of its task that it is pending, and nothing else.
+    ///
+    /// Twilio's signature has no mark between a parameter's name, its value and the next name.
+    /// Whoever holds one signed callback can move characters across, and so hide a parameter; what
+    /// an event doesn't say must therefore never make it more credible.
+    pub verify: bool,
+    /// Of a [`EventType::TaskCanceled`], what its reason says of the caller.
+    pub cancel_reason: CancelReason,
+}
+
+/// What the reason of a cancelled task says of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelReason {
+    /// The task ran out of time, of attempts or of workflow steps: its call waits on.
+    LeftWaiting,
+    /// The caller hung up.
+    HungUp,
+    /// None, or one that we don't know.
+    Unknown,
+}
+
+impl CancelReason {
+    /// TaskRouter's words differ from one place to the next: `Task TTL Exceeded`, `Task TTL
+    /// Exceeded or Max assignment count exceeded`, `Task canceled on Workflow timeout`, `hangup`.
+    fn from_words(reason: &str) -> Self {
+        let reason = reason.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|words| reason.contains(words));
+        if says(&[
+            "task ttl exceeded",
+            "max assignment count exceeded",
+            "task canceled on workflow timeout",
+        ]) {
+            Self::LeftWaiting
+        } else if says(&["hangup", "hung up"]) {
+            Self::HungUp
+        } else {
+            Self::Unknown
+        }
+    }
 }
 
 /// Why an event can't be read. Names the parameter; never repeats its value.
@@ -98,18 +142,18 @@ const ACCOUNT_SID: Name = ("AccountSid", "account_sid");
 const WORKSPACE_SID: Name = ("WorkspaceSid", "workspace_sid");
 const TASK_SID: Name = ("TaskSid", "task_sid");
 const TASK_ATTRIBUTES: Name = ("TaskAttributes", "task_attributes");
-const ASSIGNMENT_STATUS: Name = ("TaskAssignmentStatus", "task_assignment_status");
 const TASK_QUEUE_SID: Name = ("TaskQueueSid", "task_queue_sid");
 const WORKFLOW_SID: Name = ("WorkflowSid", "workflow_sid");
 const TIMESTAMP: Name = ("Timestamp", "timestamp");
 const TIMESTAMP_MS: Name = ("TimestampMs", "timestamp_ms");
+const TASK_AGE: Name = ("TaskAge", "task_age");
+const TASK_ASSIGNMENT_STATUS: Name = ("TaskAssignmentStatus", "task_assignment_status");
 /// Documentation and practice disagree on what the reason is called.
 const REASONS: [Name; 3] = [
     ("Reason", "reason"),
     ("TaskCanceledReason", "task_canceled_reason"),
     ("reason", "Reason"),
 ];
-const TTL_EXCEEDED: &str = "Task TTL Exceeded";
 
 impl TaskRouterEvent {
     /// Reads the form of an event callback; `None` for an event of another type, whose other
@@ -129,26 +173,30 @@ impl TaskRouterEvent {
     pub fn from_cloud_events(
         body: &[u8],
     ) -> Result<Vec<Result<Option<Self>, EventError>>, EventError> {
-        let events: Vec<Value> = serde_json::from_slice(body)
-            .map_err(|e| EventError::NotCloudEvents(json_problem(&e, "not an array")))?;
-        Ok(events.into_iter().map(Self::from_cloud_event).collect())
+        let body = String::from_utf8_lossy(body);
+        let events: Vec<&RawValue> = serde_json::from_str(&body)
+            .map_err(|e| EventError::NotCloudEvents(json::problem(&e, "not an array")))?;
+        Ok(events
+            .into_iter()
+            .map(|event| Self::from_cloud_event(event.get()))
+            .collect())
     }
 
-    fn from_cloud_event(event: Value) -> Result<Option<Self>, EventError> {
-        let mut event = object("CloudEvent", event)?;
-        let name = match event.get("type") {
-            Some(Value::String(name)) => name.clone(),
-            _ => return Err(EventError::Missing("type")),
-        };
+    fn from_cloud_event(event: &str) -> Result<Option<Self>, EventError> {
+        let event = object("CloudEvent", Some(event))?;
+        let name = event.text("type").ok_or(EventError::Missing("type"))?;
         let Some(name) = name.strip_prefix(CLOUD_EVENT_PREFIX) else {
             return Ok(None);
         };
         if EventType::from_name(name).is_none() {
             return Ok(None);
         }
-        let mut data = object("data", event.remove("data").unwrap_or_default())?;
-        let payload = object("data.payload", data.remove("payload").unwrap_or_default())?;
-        Self::read(&Payload(&payload), Some(name))
+        // Both are documented as objects, and sent as strings that hold one, too.
+        let data = event.text("data");
+        let data = object("data", data.as_deref())?;
+        let payload = data.text("payload");
+        let payload = object("data.payload", payload.as_deref())?;
+        Self::read(&Payload(payload), Some(name))
     }
 
     fn read(fields: &impl Fields, name: Option<&str>) -> Result<Option<Self>, EventError> {
@@ -160,102 +208,42 @@ impl TaskRouterEvent {
         else {
             return Ok(None);
         };
+        let task_sid: TaskSid = fields.sid(TASK_SID)?;
+        let attributes = match fields.get(TASK_ATTRIBUTES) {
+            Some(attributes) => TaskAttributes::parse(&attributes)?,
+            None => TaskAttributes::default(),
+        };
+        let status = fields.get(TASK_ASSIGNMENT_STATUS).unwrap_or_default();
+        let pending = AssignmentStatus::from_name(&status) == AssignmentStatus::Pending;
+        let (timestamp, clear) = fields.time();
+        let age = fields.get(TASK_AGE).and_then(|age| age.parse::<u32>().ok());
+        let created = |at: Timestamp| Some(at - Duration::from_secs(age?.into()));
         let reason = REASONS.into_iter().find_map(|name| fields.get(name));
         Ok(Some(Self {
             event_type,
-            sid: fields.sid(SID)?,
+            sid: fields
+                .readable(SID)
+                .unwrap_or_else(|| task_sid.stand_in_event()),
             account_sid: fields.sid(ACCOUNT_SID)?,
             workspace_sid: fields.sid(WORKSPACE_SID)?,
-            task_sid: fields.sid(TASK_SID)?,
-            attributes: match fields.get(TASK_ATTRIBUTES) {
-                Some(attributes) => TaskAttributes::read(&attributes)?,
-                None => TaskAttributes::default(),
-            },
-            is_pending: fields
-                .get(ASSIGNMENT_STATUS)
-                .is_none_or(|status| status == "pending"),
+            task_sid,
+            attributes,
             task_queue_sid: match event_type {
                 EventType::TaskQueueEntered => Some(fields.sid(TASK_QUEUE_SID)?),
                 _ => fields.optional_sid(TASK_QUEUE_SID)?,
             },
-            workflow_sid: fields.optional_sid(WORKFLOW_SID)?,
-            timestamp: fields.timestamp(),
-            ttl_exceeded: reason.is_some_and(|reason| reason == TTL_EXCEEDED),
+            workflow_sid: fields.readable(WORKFLOW_SID),
+            timestamp,
+            task_created_at: timestamp.and_then(created),
+            verify: !clear || !pending || fields.mention_a_transfer(),
+            cancel_reason: CancelReason::from_words(&reason.unwrap_or_default()),
         }))
     }
 }
 
-/// What a task's attributes say that matters to us.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TaskAttributes {
-    /// The call that the task stands for; none for a chat, say.
-    pub call_sid: Option<CallSid>,
-    /// Whether the call is, or was, in a conference of Flex, or is being transferred: then the
-    /// caller is with somebody, whatever queue the task is in.
-    pub in_conference: bool,
-}
-
-impl TaskAttributes {
-    /// Reads them: any JSON, by Twilio's rules, though an object in Flex.
-    ///
-    /// # Errors
-    /// They are not JSON, or `call_sid` is no call SID.
-    pub fn read(attributes: &str) -> Result<Self, EventError> {
-        let invalid = |problem: String| EventError::Invalid(TASK_ATTRIBUTES.0, problem);
-        let attributes: Value =
-            serde_json::from_str(attributes).map_err(|e| invalid(json_problem(&e, "not JSON")))?;
-        let Value::Object(attributes) = attributes else {
-            return Ok(Self::default());
-        };
-        let call_sid = match attributes.get("call_sid") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(sid)) if sid.is_empty() => None,
-            Some(Value::String(sid)) => {
-                let parsed = sid.parse();
-                Some(parsed.map_err(|e| invalid(format!("call_sid is {e}")))?)
-            }
-            Some(_) => return Err(invalid("call_sid is not a string".to_owned())),
-        };
-        let says = |name: &str| {
-            let value = attributes.get(name).unwrap_or(&Value::Null);
-            !matches!(value, Value::Null | Value::Bool(false)) && value != ""
-        };
-        Ok(Self {
-            call_sid,
-            in_conference: CONFERENCE.into_iter().any(says),
-        })
-    }
-}
-
-/// The attributes that Flex and its transfer plugins give a task whose caller is with somebody.
-const CONFERENCE: [&str; 5] = [
-    "conference",
-    "transferMeta",
-    "transferTargetType",
-    "transferring",
-    "transfer",
-];
-
-/// Where the JSON is wrong: not JSON at all, or JSON of another kind than wanted. serde_json's own
-/// words may quote a value, a caller's number for one.
-fn json_problem(error: &serde_json::Error, wrong_kind: &str) -> String {
-    let what = match error.classify() {
-        serde_json::error::Category::Data => wrong_kind,
-        _ => "not JSON",
-    };
-    format!("{what}, at line {} column {}", error.line(), error.column())
-}
-
-fn object(what: &'static str, value: Value) -> Result<Map<String, Value>, EventError> {
-    match value {
-        Value::Object(map) => Ok(map),
-        Value::String(text) => match serde_json::from_str(&text) {
-            Ok(Value::Object(map)) => Ok(map),
-            _ => Err(EventError::Invalid(what, "not a JSON object".into())),
-        },
-        Value::Null => Err(EventError::Missing(what)),
-        _ => Err(EventError::Invalid(what, "not a JSON object".into())),
-    }
+fn object<'a>(what: &'static str, json: Option<&'a str>) -> Result<Object<'a>, EventError> {
+    let json = json.ok_or(EventError::Missing(what))?;
+    Object::parse(json).map_err(|_| EventError::Invalid(what, "not a JSON object".into()))
 }
 
 /// The parameters of an event, whichever way it came.
@@ -270,16 +258,13 @@ trait Fields {
         self.get(name).ok_or(EventError::Missing(Self::label(name)))
     }
 
-    fn sid<S: std::str::FromStr<Err = crate::InvalidSid>>(
-        &self,
-        name: Name,
-    ) -> Result<S, EventError> {
+    fn sid<S: FromStr<Err = InvalidSid>>(&self, name: Name) -> Result<S, EventError> {
         let text = self.require(name)?;
         text.parse()
             .map_err(|e: S::Err| EventError::Invalid(Self::label(name), e.to_string()))
     }
 
-    fn optional_sid<S: std::str::FromStr<Err = crate::InvalidSid>>(
+    fn optional_sid<S: FromStr<Err = InvalidSid>>(
         &self,
         name: Name,
     ) -> Result<Option<S>, EventError> {
@@ -289,15 +274,34 @@ trait Fields {
         }
     }
 
-    /// Milliseconds where they are given, else seconds or ISO 8601. A time that can't be read is
-    /// none: the caller matters more.
-    fn timestamp(&self) -> Option<Timestamp> {
-        let number = |name| self.get(name)?.parse::<i64>().ok();
-        number(TIMESTAMP_MS)
-            .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-            .or_else(|| Timestamp::from_second(number(TIMESTAMP)?).ok())
-            .or_else(|| self.get(TIMESTAMP)?.parse().ok())
+    /// A value that the event can do without.
+    fn readable<T: FromStr>(&self, name: Name) -> Option<T> {
+        self.get(name)?.parse().ok()
     }
+
+    /// The event's time, and whether it is clear: all that is said of it can be read and means the
+    /// same second. Milliseconds where they are given, else seconds or ISO 8601.
+    fn time(&self) -> (Option<Timestamp>, bool) {
+        let ms = self.get(TIMESTAMP_MS).map(|text| {
+            let ms = text.parse().ok()?;
+            Timestamp::from_millisecond(ms).ok()
+        });
+        let seconds = self.get(TIMESTAMP).map(|text| match text.parse() {
+            Ok(seconds) => Timestamp::from_second(seconds).ok(),
+            Err(_) => text.parse().ok(),
+        });
+        match (ms, seconds) {
+            (Some(Some(ms)), Some(Some(seconds))) => {
+                (Some(ms), ms.as_second() == seconds.as_second())
+            }
+            (Some(time), None) | (None, Some(time)) => (time, time.is_some()),
+            (ms, seconds) => (ms.flatten().or(seconds.flatten()), false),
+        }
+    }
+
+    /// Whether a parameter other than the attributes tells of a transfer, as `TaskTransferSid` and
+    /// `TransferMode` do. A queue's name that does costs no more than a question to Twilio.
+    fn mention_a_transfer(&self) -> bool;
 }
 
 struct Form<'a>(&'a FormParams<'a>);
@@ -310,22 +314,31 @@ impl Fields for Form<'_> {
     fn label(name: Name) -> &'static str {
         name.0
     }
+
+    fn mention_a_transfer(&self) -> bool {
+        // As the signature sees them: the name may have been moved into the value, or another's.
+        self.0
+            .iter()
+            .filter(|(name, _)| *name != TASK_ATTRIBUTES.0)
+            .any(|(name, value)| format!("{name}{value}").contains("Transfer"))
+    }
 }
 
-struct Payload<'a>(&'a Map<String, Value>);
+struct Payload<'a>(Object<'a>);
 
 impl Fields for Payload<'_> {
     fn get(&self, name: Name) -> Option<Cow<'_, str>> {
-        match self.0.get(name.1)? {
-            Value::String(text) if text.is_empty() => None,
-            Value::String(text) => Some(Cow::Borrowed(text)),
-            Value::Null => None,
-            // Attributes are documented as a JSON string; as an object they mean the same.
-            other => Some(Cow::Owned(other.to_string())),
-        }
+        self.0.text(name.1)
     }
 
     fn label(name: Name) -> &'static str {
         name.1
+    }
+
+    fn mention_a_transfer(&self) -> bool {
+        // Signed as a whole, with fields that are there and null.
+        self.0
+            .keys()
+            .any(|key| key.contains("transfer") && self.0.text(key).is_some())
     }
 }

@@ -5,13 +5,15 @@
 
 mod e164;
 mod event;
+mod json;
 pub mod rest;
 mod sid;
 mod signature;
+mod task_attributes;
 pub mod twiml;
 
 pub use e164::{E164, InvalidE164};
-pub use event::{CLOUD_EVENT_PREFIX, EventError, EventType, TaskAttributes, TaskRouterEvent};
+pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventError, EventType, TaskRouterEvent};
 pub use sid::{
     AccountSid, ApiKeySid, CallSid, EventSid, FlowSid, InvalidSid, PhoneNumberSid, QueueSid,
     SinkSid, SubscriptionSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
@@ -20,3 +22,4 @@ pub use signature::{
     AuthToken, FormParams, SIGNATURE_HEADER, SignatureError, SignatureVerifier, SignedUrl,
     sign_body, sign_form,
 };
+pub use task_attributes::{Conversation, TaskAttributes};

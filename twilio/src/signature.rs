@@ -65,13 +65,16 @@ impl<'a> FormParams<'a> {
             .map(|(_, v)| v.as_ref())
     }
 
-    /// Sorted by name, then value, each distinct pair once: the order in which they are signed.
-    fn canonical(&self) -> Vec<(&str, &str)> {
-        let mut pairs: Vec<_> = self
-            .0
+    /// Each parameter.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
             .iter()
             .map(|(name, value)| (name.as_ref(), value.as_ref()))
-            .collect();
+    }
+
+    /// Sorted by name, then value, each distinct pair once: the order in which they are signed.
+    fn canonical(&self) -> Vec<(&str, &str)> {
+        let mut pairs: Vec<_> = self.iter().collect();
         pairs.sort_unstable();
         pairs.dedup();
         pairs

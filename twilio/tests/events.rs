@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use twilio::{EventError, EventType, FormParams, TaskRouterEvent};
+use twilio::{CancelReason, Conversation, EventError, EventType, FormParams, TaskRouterEvent};
 
 const CALL: &str = "CA00000000000000000000000000000001";
 const TASK_QUEUE: &str = "WQ00000000000000000000000000000001";
@@ -20,6 +20,8 @@ fn form(changes: &[(&str, Option<&str>)]) -> String {
         ("WorkspaceSid", "WS00000000000000000000000000000001"),
         ("WorkspaceName", "Flex Task Assignment"),
         ("TaskSid", "WT00000000000000000000000000000001"),
+        ("TaskAge", "20"),
+        ("TaskAssignmentStatus", "pending"),
         ("TaskAttributes", &attributes),
         ("TaskQueueSid", TASK_QUEUE),
         ("TaskQueueTargetExpression", "1==2"),
@@ -49,6 +51,7 @@ fn cloud_event(payload_changes: &Value) -> Value {
         "account_sid": "AC00000000000000000000000000000001",
         "workspace_sid": "WS00000000000000000000000000000001",
         "task_sid": "WT00000000000000000000000000000001",
+        "task_assignment_status": "pending",
         "task_attributes": json!({"call_sid": CALL}).to_string(),
         "task_queue_sid": TASK_QUEUE,
         "task_age": 20,
@@ -79,6 +82,8 @@ fn a_callback_is_read_whatever_else_it_carries() {
     assert_eq!(event.attributes.call_sid.unwrap().as_str(), CALL);
     assert_eq!(event.task_queue_sid.unwrap().as_str(), TASK_QUEUE);
     assert_eq!(event.timestamp.unwrap().as_millisecond(), 1_692_816_604_478);
+    let created = event.task_created_at.unwrap();
+    assert_eq!(created.as_millisecond(), 1_692_816_584_478);
 }
 
 #[test]
@@ -114,7 +119,6 @@ fn other_events_are_none_whatever_they_look_like() {
     for event_type in [
         "com.twilio.taskrouter.task.created",
         "com.twilio.voice.insights",
-        "",
     ] {
         other["type"] = event_type.into();
         assert_eq!(stream(&json!([other]))[0], Ok(None), "{event_type}");
@@ -122,32 +126,89 @@ fn other_events_are_none_whatever_they_look_like() {
 }
 
 #[test]
-fn seconds_do_where_milliseconds_are_missing_and_a_time_that_cannot_be_read_is_none() {
-    for (changes, wanted) in [
-        (&[("TimestampMs", None)][..], Some(1_692_816_604_000)),
+fn only_a_time_that_is_clear_needs_no_question_to_twilio() {
+    let seconds = Some(1_692_816_604_000);
+    let ms = Some(1_692_816_604_478);
+    for (changes, wanted, verify) in [
+        (&[][..], ms, false),
+        (&[("TimestampMs", None)], seconds, false),
+        (&[("Timestamp", None)], ms, false),
         (
             &[
                 ("TimestampMs", None),
                 ("Timestamp", Some("2023-08-23T18:50:04Z")),
             ],
-            Some(1_692_816_604_000),
+            seconds,
+            false,
         ),
         (
             &[("TimestampMs", Some("99999999999999999999"))],
-            Some(1_692_816_604_000),
+            seconds,
+            true,
         ),
-        (&[("TimestampMs", None), ("Timestamp", None)], None),
+        (
+            &[("TimestampMs", Some("1692816605478"))],
+            Some(1_692_816_605_478),
+            true,
+        ),
+        (&[("TimestampMs", None), ("Timestamp", None)], None, true),
         (
             &[("TimestampMs", Some("-")), ("Timestamp", Some("now"))],
             None,
+            true,
         ),
     ] {
         let event = read(&form(changes)).unwrap().unwrap();
-        assert_eq!(
-            event.timestamp.map(|t| t.as_millisecond()),
-            wanted,
-            "{changes:?}"
-        );
+        let ms = event.timestamp.map(|t| t.as_millisecond());
+        assert_eq!((ms, event.verify), (wanted, verify), "{changes:?}");
+    }
+}
+
+#[test]
+fn an_event_whose_task_may_not_be_waiting_is_not_taken_at_its_word() {
+    for (parameter, value) in [
+        ("TaskAssignmentStatus", Some("assigned")),
+        ("TaskAssignmentStatus", Some("reserved")),
+        ("TaskAssignmentStatus", Some("paused")),
+        ("TaskAssignmentStatus", None),
+        (
+            "TaskTransferSid",
+            Some("TT00000000000000000000000000000001"),
+        ),
+        ("TransferMode", Some("WARM")),
+    ] {
+        let event = read(&form(&[(parameter, value)])).unwrap().unwrap();
+        assert!(event.verify, "{parameter}={value:?}");
+    }
+    let payloads = [
+        json!({"task_assignment_status": "assigned"}),
+        json!({"transfer_mode": "COLD"}),
+    ];
+    for payload in payloads {
+        let event = stream(&json!([cloud_event(&payload)])).remove(0);
+        assert!(event.unwrap().unwrap().verify, "{payload}");
+    }
+    let nulls = json!({"transfer_mode": null, "task_transfer_sid": null, "transfer_to": ""});
+    let event = stream(&json!([cloud_event(&nulls)])).remove(0);
+    assert!(!event.unwrap().unwrap().verify);
+}
+
+#[test]
+fn attributes_tell_of_a_conversation() {
+    let attributes = json!({"call_sid": CALL, "conference": {"sid": "CF1", "participants": {}}});
+    let form = form(&[("TaskAttributes", Some(&attributes.to_string()))]);
+    let event = read(&form).unwrap().unwrap();
+    assert_eq!(
+        event.attributes.conversation,
+        Some(Conversation::Conference)
+    );
+}
+
+#[test]
+fn an_event_without_a_sid_gets_its_tasks_stand_in() {
+    for sid in [None, Some(""), Some("EV1")] {
+        let event = read(&form(&[("Sid", sid)])).unwrap().unwrap();
+        assert_eq!(event.sid, event.task_sid.stand_in_event());
     }
 }
 
@@ -182,13 +243,10 @@ fn attributes_without_a_call_are_a_task_without_a_call() {
 fn what_cannot_be_read_is_named_but_not_repeated() {
     let secret = "+14155550100";
     for (parameter, value) in [
-        ("Sid", None),
-        ("Sid", Some("EV1")),
         ("AccountSid", Some("SK00000000000000000000000000000001")),
         ("WorkspaceSid", Some("")),
         ("TaskSid", Some("\u{0}")),
         ("TaskQueueSid", None),
-        ("WorkflowSid", Some(secret)),
         ("TaskAttributes", Some("{")),
         ("TaskAttributes", Some("{\"call_sid\":\"+14155550100\"}")),
         ("TaskAttributes", Some("{\"call_sid\":14155550100}")),
@@ -225,28 +283,72 @@ fn a_body_that_is_no_array_is_refused() {
 }
 
 #[test]
-fn a_time_to_live_that_ran_out_is_known_by_any_name_of_the_reason() {
+fn odd_fields_that_nobody_reads_spoil_nothing() {
+    let good = cloud_event(&json!({}));
+    let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
+    for odd in [r#""\ud83d""#, "1e999", &deep, "\"\u{fffd}\""] {
+        let text = good.to_string();
+        // Beside the event's own fields, and among those of its payload.
+        let spoilt = text
+            .replacen('{', &format!(r#"{{"odd":{odd},"#), 1)
+            .replacen(r#""eventtype""#, &format!(r#""odd":{odd},"eventtype""#), 1);
+        assert_eq!(spoilt.matches("odd").count(), 2);
+        let events = TaskRouterEvent::from_cloud_events(format!("[{spoilt},{text}]").as_bytes());
+        for event in events.unwrap() {
+            assert_eq!(
+                event
+                    .unwrap()
+                    .unwrap()
+                    .attributes
+                    .call_sid
+                    .unwrap()
+                    .as_str(),
+                CALL
+            );
+        }
+    }
+    let mut bytes = format!("[{good}]").into_bytes();
+    let at = bytes.windows(9).position(|w| w == b"/v1/Works").unwrap();
+    bytes[at] = 0xff;
+    let events = TaskRouterEvent::from_cloud_events(&bytes).unwrap();
+    assert!(events[0].is_ok(), "a byte that is no UTF-8");
+    let cut_name = cloud_event(&json!({
+        "task_attributes": format!(r#"{{"name":"\ud83d","call_sid":"{CALL}"}}"#),
+    }));
+    let event = stream(&json!([cut_name])).remove(0).unwrap().unwrap();
+    assert!(event.attributes.call_sid.is_some());
+}
+
+#[test]
+fn a_reason_tells_whether_a_caller_is_left_waiting() {
+    use CancelReason::{HungUp, LeftWaiting, Unknown};
     for name in ["Reason", "TaskCanceledReason", "reason"] {
-        for (reason, wanted) in [("Task TTL Exceeded", true), ("hangup", false)] {
+        for (reason, wanted) in [
+            ("Task TTL Exceeded", LeftWaiting),
+            (
+                "Task TTL Exceeded or Max assignment count exceeded",
+                LeftWaiting,
+            ),
+            ("Max Assignment Count Exceeded", LeftWaiting),
+            ("Task canceled on Workflow timeout", LeftWaiting),
+            ("hangup", HungUp),
+            ("The caller hung up", HungUp),
+            ("Customer asked to be called back", Unknown),
+            ("", Unknown),
+        ] {
             let form = form(&[
                 ("EventType", Some("task.canceled")),
                 (name, Some(reason)),
                 ("TaskQueueSid", None),
             ]);
             let event = read(&form).unwrap().unwrap();
-            assert_eq!(event.ttl_exceeded, wanted, "{name}={reason}");
+            assert_eq!(event.cancel_reason, wanted, "{name}={reason}");
         }
     }
     let mut event = cloud_event(&json!({"reason": "Task TTL Exceeded"}));
     event["type"] = "com.twilio.taskrouter.task.canceled".into();
-    assert!(
-        stream(&json!([event]))[0]
-            .as_ref()
-            .unwrap()
-            .as_ref()
-            .unwrap()
-            .ttl_exceeded
-    );
+    let event = stream(&json!([event])).remove(0).unwrap().unwrap();
+    assert_eq!(event.cancel_reason, LeftWaiting);
 }
 
 proptest! {

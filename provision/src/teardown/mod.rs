@@ -202,7 +202,8 @@ impl Teardown {
         let mut waiting = Vec::new();
         for queue in inventory.task_queues.values() {
             let request = || client.pending_tasks(workspace, &queue.sid);
-            let tasks = self.api.ask(doing, Repeatable::Yes, request).await?.len();
+            let tasks = self.api.ask(doing, Repeatable::Yes, request).await?;
+            let tasks = tasks.items.len() + tasks.unreadable;
             if tasks > 0 {
                 waiting.push(format!("{tasks} in task queue {}", queue.friendly_name));
             }

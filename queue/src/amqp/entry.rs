@@ -12,7 +12,8 @@ const INCARNATION: usize = size_of::<u64>();
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entry {
     Intent(Intent),
-    /// Says nothing but where a reader was.
+    /// Begins each reading: by it, the reader can tell its place later, and whether the log is still
+    /// the one that it was.
     Mark(u128),
 }
 

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::future::ready;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,18 +15,19 @@ use lapin::options::BasicAckOptions;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::channels::Borrowed;
 use super::connection::{Connection, RECONNECT};
 use super::entry::Entry;
 use super::fault::{NOT_FOUND, answer, words};
+use super::link::Link;
 use super::place::Place;
 use super::publisher::{Letter, Publisher};
 use super::subscription::consume;
 use super::topology::Topology;
 use super::wire;
-use crate::{Intent, IntentLog, IntentReader, QueueError};
+use crate::{Intent, IntentLog, IntentReader, PublishError, QueueError};
 
 /// Entries on their way to us.
 const PREFETCH: u16 = 1000;
@@ -42,7 +42,6 @@ pub(super) struct AmqpIntentLog {
 }
 
 struct Log {
-    publishing: Arc<Connection>,
     publisher: Arc<Publisher>,
     topology: Arc<Topology>,
     limit: Duration,
@@ -54,7 +53,7 @@ struct Log {
 
 impl AmqpIntentLog {
     pub(super) fn start(
-        (publishing, publisher): (Arc<Connection>, Arc<Publisher>),
+        publisher: Arc<Publisher>,
         consuming: Arc<Connection>,
         topology: Arc<Topology>,
         limit: Duration,
@@ -62,7 +61,6 @@ impl AmqpIntentLog {
         runtime: &Handle,
     ) -> Self {
         let log = Arc::new(Log {
-            publishing,
             publisher,
             topology,
             limit,
@@ -80,7 +78,7 @@ impl AmqpIntentLog {
 #[async_trait]
 impl IntentLog for AmqpIntentLog {
     async fn append(&self, intent: Intent) -> Result<(), QueueError> {
-        self.log.write(Entry::Intent(intent)).await
+        self.log.append(intent).await
     }
 }
 
@@ -91,16 +89,15 @@ impl Drop for AmqpIntentLog {
 }
 
 impl Log {
-    /// Returns once the entry was read back. What was read is stored, so that a confirm lost
+    /// Returns once the intent was read back. What was read is stored, so that a confirm lost
     /// meanwhile is not missed.
-    async fn write(&self, entry: Entry) -> Result<(), QueueError> {
+    async fn append(&self, intent: Intent) -> Result<(), QueueError> {
         let deadline = Instant::now() + self.limit;
-        let mut awaited = Awaited::new(self, entry.id());
-        let letter = Letter::intent(&self.topology, entry.encode());
+        let mut awaited = Awaited::new(self, intent.id);
         tokio::select! {
             biased;
             Ok(()) = &mut awaited.read => return Ok(()),
-            confirmed = self.publisher.publish(letter) => confirmed?,
+            confirmed = self.publish(Entry::Intent(intent)) => confirmed?,
         }
         if let Ok(Ok(())) = timeout_at(deadline, &mut awaited.read).await {
             return Ok(());
@@ -112,13 +109,9 @@ impl Log {
         )))
     }
 
-    /// Gives every reading an entry to find: its place can then be told after a loss of the
-    /// connection, and whether the log is still the one that it was.
-    async fn mark(&self) {
-        if self.publishing.connected().await.is_ok() {
-            // Where it fails, the next append shows how it stands.
-            let _ = self.write(Entry::Mark(fastrand::u128(..))).await;
-        }
+    async fn publish(&self, entry: Entry) -> Result<(), PublishError> {
+        let letter = Letter::intent(&self.topology, entry.encode());
+        self.publisher.publish(letter).await
     }
 
     /// Reads until the queue is closed.
@@ -132,20 +125,8 @@ impl Log {
         loop {
             match connection.connected().await {
                 Ok(link) => {
-                    let from = place.resume();
-                    match consume(&link, &self.topology.intents, PREFETCH, from).await {
-                        Ok((deliveries, channel)) => {
-                            if self.read(deliveries, &channel, &mut place).await {
-                                delays.reset();
-                            }
-                        }
-                        Err(error) => {
-                            if error.reply_code() == Some(NOT_FOUND) {
-                                link.misses_topology();
-                                place.lose();
-                            }
-                            tracing::warn!(%error, "could not read the log of intents");
-                        }
+                    if self.begin(&link, &mut place).await {
+                        delays.reset();
                     }
                 }
                 Err(error) if error.is_transient() => return,
@@ -156,26 +137,51 @@ impl Log {
         }
     }
 
-    /// Reads for as long as it goes well; returns whether anything came.
+    /// Begins to read, and goes on for as long as that goes well; returns whether anything came.
+    async fn begin(&self, link: &Arc<Link>, place: &mut Place) -> bool {
+        // Stored before the broker looks for the beginning of what we ask for: where it finds
+        // nothing, it takes the end of the log, and finds that a moment later.
+        let mark = Entry::Mark(fastrand::u128(..));
+        if let Err(error) = self.publish(mark).await {
+            if matches!(error, PublishError::Unroutable(_)) {
+                place.lose();
+            }
+            tracing::debug!(%error, "could not mark the log of intents");
+            return false;
+        }
+        match consume(link, &self.topology.intents, PREFETCH, place.resume()).await {
+            Ok((deliveries, channel)) => self.read(deliveries, &channel, place, mark).await,
+            Err(error) => {
+                if error.reply_code() == Some(NOT_FOUND) {
+                    link.misses_topology();
+                    place.lose();
+                }
+                tracing::warn!(%error, "could not read the log of intents");
+                false
+            }
+        }
+    }
+
     async fn read(
         &self,
         mut deliveries: lapin::Consumer,
         channel: &Borrowed,
         place: &mut Place,
+        mark: Entry,
     ) -> bool {
         let link = channel.link();
-        let mut mark = pin!(self.mark());
         let mut is_marked = false;
         let mut quiet_since = Instant::now();
         let mut count = 0;
         let mut unacknowledged = None;
         loop {
-            tokio::select! {
+            let brings_nothing = tokio::select! {
                 biased;
                 delivered = deliveries.next() => match delivered {
                     Some(Ok(delivered)) => {
                         let offset = wire::offset(&delivered.properties);
                         let entry = place.advance(offset, delivered.data);
+                        is_marked |= entry == Some(mark);
                         if let Some(read) = entry.and_then(|entry| self.awaited().remove(&entry.id())) {
                             // Whoever waited may have gone.
                             let _ = read.send(());
@@ -186,6 +192,7 @@ impl Log {
                         if count % ACK_EVERY == 0 {
                             acknowledge(unacknowledged.take()).await;
                         }
+                        false
                     }
                     Some(Err(error)) => {
                         tracing::warn!(error = %words(&error), "the log of intents is read anew");
@@ -197,15 +204,19 @@ impl Log {
                     }
                 },
                 () = link.lost() => return count > 0,
-                () = self.unread.notified() => if quiet_since.elapsed() >= self.limit {
-                    tracing::warn!("the log of intents brings nothing: it is read anew");
-                    link.raises_doubt();
-                    place.doubt();
-                    return count > 0;
-                },
-                () = &mut mark, if !is_marked => is_marked = true,
+                () = self.unread.notified() => quiet_since.elapsed() >= self.limit,
+                () = sleep_until(quiet_since + self.limit), if !is_marked => true,
                 // Nothing more at the moment. Kept for long, it would cost us the channel.
-                () = ready(()), if unacknowledged.is_some() => acknowledge(unacknowledged.take()).await,
+                () = ready(()), if unacknowledged.is_some() => {
+                    acknowledge(unacknowledged.take()).await;
+                    false
+                }
+            };
+            if brings_nothing {
+                tracing::warn!("the log of intents brings nothing: it is read anew");
+                link.raises_doubt();
+                place.doubt();
+                return count > 0;
             }
         }
     }

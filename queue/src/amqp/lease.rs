@@ -1,11 +1,10 @@
 //! Leases: exclusive queues, of which each connection can own those that it declared first.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{FieldTable, ShortString};
-use tokio::sync::watch;
 
 use super::channels::Borrowed;
 use super::connection::Connection;
@@ -16,13 +15,7 @@ use crate::{Lease, QueueError};
 /// The leases of this process. To the broker they all have one owner, the connection, so that it
 /// takes this to keep them apart.
 #[derive(Default, Clone)]
-pub(super) struct Leases(Arc<Mutex<HashMap<ShortString, Claim>>>);
-
-enum Claim {
-    Held,
-    /// Being given up; the sender goes when that is done.
-    Ending(watch::Receiver<()>),
-}
+pub(super) struct Leases(Arc<Mutex<HashSet<ShortString>>>);
 
 impl Leases {
     /// Takes the lease `name`, or returns `None` where somebody has it.
@@ -33,7 +26,7 @@ impl Leases {
         connection: &Connection,
     ) -> Result<Option<AmqpLease>, QueueError> {
         let queue = topology.lease(name)?;
-        let Some(claimed) = self.claim(queue).await else {
+        let Some(claimed) = self.claim(queue) else {
             return Ok(None);
         };
         let channel = connection.channel().await?;
@@ -49,33 +42,20 @@ impl Leases {
         }
     }
 
-    async fn claim(&self, queue: ShortString) -> Option<Claimed> {
-        loop {
-            let mut ending = {
-                let mut claims = self.claims();
-                match claims.get(&queue) {
-                    Some(Claim::Held) => return None,
-                    Some(Claim::Ending(ending)) => ending.clone(),
-                    None => {
-                        claims.insert(queue.clone(), Claim::Held);
-                        return Some(Claimed {
-                            queue,
-                            leases: self.clone(),
-                        });
-                    }
-                }
-            };
-            // Never changes: fails when the sender goes, which takes a bounded time.
-            let _ = ending.changed().await;
-        }
+    fn claim(&self, queue: ShortString) -> Option<Claimed> {
+        let is_free = self.claims().insert(queue.clone());
+        is_free.then(|| Claimed {
+            queue,
+            leases: self.clone(),
+        })
     }
 
-    fn claims(&self) -> MutexGuard<'_, HashMap<ShortString, Claim>> {
+    fn claims(&self) -> MutexGuard<'_, HashSet<ShortString>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The right, within this process, to own the queue.
+/// The right, within this process, to own the queue; kept until the queue is gone.
 struct Claimed {
     queue: ShortString,
     leases: Leases,
@@ -108,11 +88,6 @@ impl AmqpLease {
 
     fn ending(&mut self) -> Option<impl Future<Output = ()> + Send + use<>> {
         let (channel, claimed) = self.0.take()?;
-        let (done, ending) = watch::channel(());
-        claimed
-            .leases
-            .claims()
-            .insert(claimed.queue.clone(), Claim::Ending(ending));
         Some(async move {
             let options = QueueDeleteOptions::default();
             let deleted = answer(channel.queue_delete(claimed.queue.clone(), options)).await;
@@ -120,7 +95,6 @@ impl AmqpLease {
                 channel.give_back();
             }
             drop(claimed);
-            drop(done);
         })
     }
 }

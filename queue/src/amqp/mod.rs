@@ -166,7 +166,7 @@ impl Queue for AmqpQueue {
 
     fn intents(&self, reader: Arc<dyn IntentReader>) -> Arc<dyn IntentLog> {
         Arc::new(AmqpIntentLog::start(
-            (self.publishing.clone(), self.publisher.clone()),
+            self.publisher.clone(),
             self.consuming.clone(),
             self.topology.clone(),
             self.publish_timeout,

@@ -102,3 +102,150 @@ impl Place {
 fn follows(last: i64, next: i64) -> bool {
     next == last + 1 || next == last + 2
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use lapin::types::AMQPValue;
+
+    use super::*;
+    use crate::Intent;
+
+    #[derive(Default)]
+    struct Told(Mutex<String>);
+
+    impl IntentReader for Told {
+        fn read(&self, logged: Logged) {
+            let said = match logged {
+                Logged::Intent(intent) => intent.id.to_string(),
+                Logged::Gap => "gap".to_owned(),
+            };
+            let mut told = self.0.lock().unwrap();
+            *told = format!("{told} {said}").trim().to_owned();
+        }
+    }
+
+    /// A place in a log, and what its reader is told.
+    struct Reading {
+        place: Place,
+        told: Arc<Told>,
+    }
+
+    impl Reading {
+        /// Of entries that are numbered by their offsets.
+        fn of(offsets: impl IntoIterator<Item = i64>) -> Self {
+            let told = Arc::new(Told::default());
+            let mut reading = Self {
+                place: Place::new(told.clone()),
+                told,
+            };
+            reading.place.resume();
+            for offset in offsets {
+                reading.read(offset, offset);
+            }
+            reading
+        }
+
+        fn read(&mut self, offset: i64, id: i64) {
+            let intent = Intent {
+                id: id.unsigned_abs().into(),
+                incarnation: 1,
+                call_sid: "CA0123456789abcdef0123456789abcdef".parse().unwrap(),
+            };
+            let body = Entry::Intent(intent).encode();
+            assert!(self.place.advance(Some(offset), body).is_some());
+        }
+
+        fn told(&self) -> String {
+            self.told.0.lock().unwrap().clone()
+        }
+    }
+
+    /// Where the broker is asked to begin.
+    fn begin(arguments: &FieldTable) -> AMQPValue {
+        arguments.inner().values().next().cloned().unwrap()
+    }
+
+    #[test]
+    fn a_reading_is_resumed_with_the_last_entry_which_is_told_once() {
+        let mut reading = Reading::of(7..10);
+        let from = reading.place.resume();
+        assert_eq!(begin(&from), AMQPValue::LongLongInt(9));
+        reading.read(9, 9);
+        reading.read(10, 10);
+        assert_eq!(reading.told(), "7 8 9 10");
+    }
+
+    #[test]
+    fn another_entry_in_the_place_of_the_last_one_is_a_gap() {
+        let mut reading = Reading::of(7..10);
+        reading.place.resume();
+        reading.read(9, 99);
+        reading.read(10, 10);
+        assert_eq!(reading.told(), "7 8 9 gap 99 10");
+    }
+
+    #[test]
+    fn a_log_that_begins_behind_the_last_entry_has_a_gap() {
+        let mut reading = Reading::of(7..10);
+        reading.place.resume();
+        reading.read(10, 10);
+        assert_eq!(reading.told(), "7 8 9 gap 10");
+    }
+
+    #[test]
+    fn the_brokers_own_entry_leaves_no_gap_and_two_missing_ones_do() {
+        let reading = Reading::of([7, 8, 10, 11, 14]);
+        assert_eq!(reading.told(), "7 8 10 11 gap 14");
+    }
+
+    #[test]
+    fn an_offset_that_comes_again_or_none_at_all_is_a_gap() {
+        let reading = Reading::of([7, 8, 8]);
+        assert_eq!(reading.told(), "7 8 gap 8");
+        let mut reading = Reading::of([7]);
+        reading.place.advance(None, Entry::Mark(1).encode());
+        assert_eq!(reading.told(), "7 gap");
+    }
+
+    #[test]
+    fn a_mark_is_told_to_nobody_and_keeps_the_place() {
+        let mut reading = Reading::of([7]);
+        let mark = Entry::Mark(1);
+        reading.place.advance(Some(8), mark.encode());
+        reading.place.resume();
+        assert_eq!(reading.place.advance(Some(8), mark.encode()), Some(mark));
+        reading.read(9, 9);
+        assert_eq!(reading.told(), "7 9");
+    }
+
+    #[test]
+    fn a_log_that_brings_nothing_where_its_last_entry_should_be_has_a_gap() {
+        let mut reading = Reading::of([7]);
+        // It does come, only slowly.
+        reading.place.doubt();
+        reading.place.resume();
+        reading.read(7, 7);
+        reading.place.doubt();
+        assert_eq!(reading.told(), "7");
+        reading.place.resume();
+        reading.place.doubt();
+        assert_eq!(reading.told(), "7 gap");
+        let from = begin(&reading.place.resume());
+        assert_eq!(from, AMQPValue::LongString("120s".into()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_while_nothing_could_be_read_yet_is_read_or_a_gap() {
+        let mut reading = Reading::of([]);
+        tokio::time::advance(Duration::from_secs(200)).await;
+        let from = begin(&reading.place.resume());
+        assert_eq!(from, AMQPValue::LongString("320s".into()));
+        assert_eq!(reading.told(), "");
+        tokio::time::advance(Duration::from_secs(200)).await;
+        let from = begin(&reading.place.resume());
+        assert_eq!(from, AMQPValue::LongString("120s".into()));
+        assert_eq!(reading.told(), "gap");
+    }
+}

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use jiff::Timestamp;
 use lapin::Acker;
-use lapin::options::{BasicAckOptions, BasicNackOptions};
+use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
 
 use super::channels::Borrowed;
 use super::fault::answer;
@@ -29,8 +29,8 @@ pub(super) struct AmqpSettle {
     pub(super) topology: Arc<Topology>,
 }
 
-/// Gives the message back without waiting, and without a runtime: the first poll hands the nack to
-/// lapin.
+/// Gives a message back that nobody looked at, without waiting, and without a runtime: the first
+/// poll hands the nack to lapin.
 pub(super) fn give_back(acker: &Acker) {
     let _ = acker.nack(BACK).now_or_never();
 }
@@ -83,10 +83,12 @@ impl Settle for AmqpSettle {
     }
 }
 
-/// Whatever was cut short, the message goes back; lapin does nothing where it was settled.
+/// Whatever was cut short, the message goes back; lapin does nothing where it was settled. From
+/// version 4.3 the broker counts a reject as a failed delivery, and a nack not.
 impl Drop for AmqpSettle {
     fn drop(&mut self) {
-        give_back(&self.acker);
+        let back = BasicRejectOptions { requeue: true };
+        let _ = self.acker.reject(back).now_or_never();
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) struct State {
     /// The clients that are connected, by name. Each connection has a number of its own.
     connected: BTreeMap<String, Connection>,
     killed: BTreeSet<String>,
+    /// The IDs of all messages that were ever put here.
+    taken: BTreeSet<String>,
 }
 
 /// One connection of one client.
@@ -149,16 +151,9 @@ impl Broker {
             .change(|state| state.log.entries.push((Instant::now(), None)));
     }
 
-    /// Whether a message with this ID is there, or is a dead letter.
-    pub fn holds(&self, id: &str) -> bool {
-        let state = self.0.state();
-        let is = |message: &RawMessage| message.id.as_deref() == Some(id);
-        state.ready.values().any(|stored| is(&stored.message))
-            || state
-                .leased
-                .values()
-                .any(|leased| is(&leased.stored.message))
-            || state.dead.iter().any(|letter| is(&letter.message))
+    /// Whether a message with this ID was ever taken.
+    pub fn has_taken(&self, id: &str) -> bool {
+        self.0.state().taken.contains(id)
     }
 
     /// The dead letters.
@@ -166,10 +161,12 @@ impl Broker {
         self.0.state().dead.clone()
     }
 
-    /// How many messages there are, those that are leased included.
-    pub fn messages(&self) -> usize {
+    /// The messages that are here, those that are leased included.
+    pub fn messages(&self) -> Vec<RawMessage> {
         let state = self.0.state();
-        state.ready.len() + state.leased.len()
+        let leased = state.leased.values().map(|leased| &leased.stored);
+        let all = state.ready.values().chain(leased);
+        all.map(|stored| stored.message.clone()).collect()
     }
 }
 
@@ -240,6 +237,7 @@ impl State {
 
     pub(super) fn insert(&mut self, message: RawMessage) {
         let number = self.number();
+        self.taken.extend(message.id.clone());
         let stored = Stored {
             message,
             redelivered: false,

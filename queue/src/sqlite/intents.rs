@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use super::entries::{self, Entry};
 use super::shared::{Command, Failure, Handle};
-use super::tables::{self, Entry};
 use super::work::Work;
 use crate::{Intent, IntentLog, IntentReader, Logged, QueueError, READ_BACK};
 
@@ -65,13 +65,13 @@ impl Reading {
     pub(super) fn catch_up(&self, db: &Connection) -> rusqlite::Result<()> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = &*last
-            && !tables::is_in_log(db, known)?
+            && !entries::is_in_log(db, known)?
         {
             self.reader.read(Logged::Gap);
             *last = None;
         }
         let after = last.as_ref().map_or(0, |last| last.seq);
-        tables::intents_after(db, after, |entry| {
+        entries::read_after(db, after, |entry| {
             let follows = last.as_ref().is_none_or(|last| entry.seq == last.seq + 1);
             let intent = entry.intent();
             if !follows || intent.is_none() {
@@ -119,7 +119,7 @@ impl Ages {
         added: usize,
     ) -> rusqlite::Result<()> {
         match self.old(now, seq) {
-            Some(old) => tables::trim_intents(db, old, 2 * added),
+            Some(old) => entries::trim(db, old, 2 * added),
             None => Ok(()),
         }
     }
@@ -187,7 +187,7 @@ mod tests {
                 incarnation: 1,
                 call_sid: "CA0123456789abcdef0123456789ABCDEF".parse().unwrap(),
             };
-            let seq = tables::append(&db, &intent).unwrap();
+            let seq = entries::append(&db, &intent).unwrap();
             ages.trim(&db, now, seq, 1).unwrap();
             ages.note(now, seq);
             assert!(count() <= 300, "{} after {number}", count());

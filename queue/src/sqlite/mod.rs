@@ -9,6 +9,7 @@
 
 mod consumer;
 mod database;
+mod entries;
 mod intents;
 mod lease;
 mod membership;

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::database::Durability;
+use super::entries;
 use super::intents::Reading;
 use super::shared::{ConsumerId, Failure};
 use super::tables::{self, GivenBack, Return, Token};
@@ -163,7 +164,7 @@ impl Work {
                 tables::insert(db, message)?;
                 Verdict::Done
             }
-            Self::Append(intent, _) => Verdict::Appended(tables::append(db, intent)?),
+            Self::Append(intent, _) => Verdict::Appended(entries::append(db, intent)?),
             Self::Replay { row, message } => unless(!tables::replay(db, *row, message)?),
             Self::Discard { row } => unless(!tables::discard(db, *row)?),
             Self::Ack(token, _) => unless(!tables::remove(db, *token)?),

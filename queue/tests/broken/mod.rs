@@ -37,6 +37,13 @@ impl Broken {
             .unwrap();
     }
 
+    /// What `rabbitmqctl` says.
+    pub async fn says(&self, args: &'static [&'static str]) -> String {
+        let node = self.node;
+        let asked = tokio::task::spawn_blocking(move || node.ctl(args));
+        asked.await.unwrap()
+    }
+
     /// Has the broker close a channel on which a message was not acknowledged for that long; a
     /// channel keeps the limits that it was opened with.
     pub async fn close_channels_after(&self, limit: Duration) {

@@ -97,10 +97,11 @@ pub async fn an_attempt_at_a_lease_that_is_given_up_does_not_keep_it(harness: im
 pub async fn of_many_who_try_at_once_one_gets_the_lease(harness: impl Harness) {
     let here = harness.open(options()).await;
     let elsewhere = harness.open(options()).await;
-    for _ in 0..10 {
+    for round in 0..10 {
+        let name = format!("sweep{round}");
         let attempts = (0..10).map(|number| {
             let queue = if number % 2 == 0 { &here } else { &elsewhere };
-            queue.try_lease("sweep")
+            queue.try_lease(&name)
         });
         let taken: Vec<_> = futures::future::join_all(attempts)
             .await
@@ -109,6 +110,6 @@ pub async fn of_many_who_try_at_once_one_gets_the_lease(harness: impl Harness) {
             .collect();
         assert_eq!(taken.len(), 1);
         drop(taken);
-        drop(take(&here, "sweep").await);
+        take(&here, &name).await;
     }
 }

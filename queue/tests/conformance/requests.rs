@@ -16,6 +16,7 @@ fn request(number: u32) -> RedirectRequest {
         task_queue_sid: sid("WQ", 1),
         workflow_sid: Some(sid("WW", 1)),
         entered_at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+        task_created_at: None,
         source: Source::Callback,
         verify: false,
         requeued_at: None,

@@ -29,6 +29,8 @@ pub(crate) struct Task {
     /// The targets that it passes, and the one that it has come to.
     pub(crate) route: Arc<[Target]>,
     pub(crate) step: usize,
+    /// Whether its time in this step ran out while it was offered to a worker.
+    pub(crate) overdue: bool,
     pub(crate) entered: Timestamp,
     /// The same, since the simulator's start.
     pub(crate) entered_at: Duration,

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use twilio::{CallSid, E164, QueueSid, TaskSid, WorkflowSid};
 
-use super::tasks::{Begin, NewTask};
+use super::tasks::{Begin, NewTask, OtherTask};
 use super::{Effect, FetchTwiml, State, TwimlMethod};
 use crate::config::TaskAfterRedirect;
 use crate::journal::{Dial, DialOutcome, HangUp, Heard, Instructions};
@@ -268,22 +268,15 @@ impl State {
     }
 
     /// A conversation ends in the workflow's queue: the same call waits for a new task.
-    pub(crate) fn enqueue_again(&mut self, sid: CallSid) -> Option<TaskSid> {
+    pub(crate) fn enqueue_again(&mut self, sid: CallSid, begin: Begin) -> Option<TaskSid> {
         let call = self.calls.get(&sid)?;
         let (from, to, old) = (call.from.clone(), call.to.clone(), call.task);
         if call.activity != Activity::Talking {
             return None;
         }
         let workflow = self.demo.workflow;
-        let task = self.create_task(NewTask {
-            workflow,
-            attributes: attributes(sid, &from, &to),
-            call: Some(sid),
-            begin: Begin::FirstStep,
-            withhold_events: false,
-            priority: 0,
-            ttl: None,
-        })?;
+        let attributes = attributes(sid, &from, &to);
+        let task = self.create_task(NewTask::of(workflow, attributes, Some(sid), begin))?;
         self.complete_if_assigned(old);
         let (now, queue) = (self.now(), self.voice_queue(workflow));
         let waiting = Activity::Waiting { queue, since: now };
@@ -297,26 +290,36 @@ impl State {
     }
 
     /// A task that is not its caller's own comes to the placeholder queue.
-    pub(crate) fn place_other_task(&mut self, call: Option<CallSid>) -> Option<TaskSid> {
-        let attributes = match call.and_then(|call| self.calls.get(&call)) {
-            Some(call) => {
-                let mut attributes = attributes(call.sid, &call.from, &call.to);
-                let sid = format!("CF{}", &call.sid.as_str()[2..]);
-                attributes.insert("conference".to_owned(), json!({ "sid": sid }));
-                attributes
+    pub(crate) fn place_other_task(&mut self, other: OtherTask) -> Option<TaskSid> {
+        let (call, mark) = match other {
+            OtherTask::Chat => (None, Some(("channelType", json!("web")))),
+            OtherTask::Conference(call) => {
+                let sid = format!("CF{}", &call.as_str()[2..]);
+                (Some(call), Some(("conference", json!({ "sid": sid }))))
             }
-            None => Map::from_iter([("channelType".to_owned(), json!("web"))]),
+            OtherTask::Transfer(call) => {
+                let mark = json!({ "transferStatus": "transferring", "mode": "COLD" });
+                (Some(call), Some(("transferMeta", mark)))
+            }
+            OtherTask::Consultation(call) => (Some(call), None),
         };
-        let task = self.create_task(NewTask {
-            workflow: self.demo.workflow,
-            attributes,
-            call,
-            begin: Begin::LastStep,
-            withhold_events: false,
-            priority: 0,
-            ttl: None,
-        })?;
+        let known = call.and_then(|call| self.calls.get(&call));
+        let mut attributes = match known {
+            Some(call) => attributes(call.sid, &call.from, &call.to),
+            None => Map::new(),
+        };
+        attributes.extend(mark.map(|(name, value)| (name.to_owned(), value)));
+        let workflow = self.demo.workflow;
+        let task = NewTask::of(workflow, attributes, call, Begin::LastStep);
+        let task = self.create_task(task)?;
+        let taken = matches!(other, OtherTask::Consultation(_));
+        if taken {
+            self.offer_task(task);
+        }
         self.route_task(task);
+        if taken {
+            self.assign_task(task);
+        }
         Some(task)
     }
 

@@ -45,6 +45,28 @@ pub enum Begin {
     LastStep,
 }
 
+/// How a worker doesn't take a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TurnDown {
+    /// By saying so.
+    Rejected,
+    /// By letting the offer pass.
+    Ignored,
+}
+
+/// A task that is no waiting caller's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherTask {
+    /// A chat's, in the same workflow: it stands for no call.
+    Chat,
+    /// Of a caller in a conference of Flex.
+    Conference(CallSid),
+    /// Of a caller who is being transferred.
+    Transfer(CallSid),
+    /// An agent's, who consults a colleague: it says nothing of that, and is taken at once.
+    Consultation(CallSid),
+}
+
 pub(crate) struct NewTask {
     pub(crate) workflow: WorkflowSid,
     pub(crate) attributes: Map<String, Value>,
@@ -53,6 +75,26 @@ pub(crate) struct NewTask {
     pub(crate) withhold_events: bool,
     pub(crate) priority: i64,
     pub(crate) ttl: Option<Duration>,
+}
+
+impl NewTask {
+    /// One like any other.
+    pub(crate) fn of(
+        workflow: WorkflowSid,
+        attributes: Map<String, Value>,
+        call: Option<CallSid>,
+        begin: Begin,
+    ) -> Self {
+        Self {
+            workflow,
+            attributes,
+            call,
+            begin,
+            withhold_events: false,
+            priority: 0,
+            ttl: None,
+        }
+    }
 }
 
 impl State {
@@ -92,6 +134,7 @@ impl State {
             version: 0,
             route,
             step,
+            overdue: false,
             entered: now,
             entered_at: self.elapsed(),
             entered_event: None,
@@ -120,6 +163,7 @@ impl State {
             return;
         };
         task.step = step;
+        task.overdue = false;
         task.entered = now;
         task.entered_at = at;
         task.version += 1;
@@ -150,9 +194,12 @@ impl State {
 
     /// A task's time in a step is up.
     pub(crate) fn step_timed_out(&mut self, sid: TaskSid, step: usize) {
-        let Some(task) = self.tasks.get(&sid) else {
+        let Some(task) = self.tasks.get_mut(&sid) else {
             return;
         };
+        if task.status == TaskStatus::Reserved && task.step == step {
+            task.overdue = true;
+        }
         if task.status != TaskStatus::Pending || task.step != step {
             return;
         }
@@ -225,6 +272,43 @@ impl State {
         Ok(())
     }
 
+    /// The task is offered to a worker.
+    pub(crate) fn offer_task(&mut self, sid: TaskSid) -> bool {
+        let pending = self
+            .tasks
+            .get(&sid)
+            .is_some_and(|task| task.status == TaskStatus::Pending);
+        if pending {
+            self.set_status(sid, TaskStatus::Reserved);
+            self.emit(EventKind::ReservationCreated, sid);
+        }
+        pending
+    }
+
+    /// The worker doesn't take the task: it waits on, or goes to the next step if its time has run
+    /// out meanwhile.
+    pub(crate) fn turn_down_task(&mut self, sid: TaskSid, how: TurnDown) -> bool {
+        let Some(task) = self.tasks.get(&sid) else {
+            return false;
+        };
+        if task.status != TaskStatus::Reserved {
+            return false;
+        }
+        let (overdue, step) = (task.overdue, task.step);
+        self.set_status(sid, TaskStatus::Pending);
+        self.emit(
+            match how {
+                TurnDown::Rejected => EventKind::ReservationRejected,
+                TurnDown::Ignored => EventKind::ReservationTimeout,
+            },
+            sid,
+        );
+        if overdue {
+            self.step_timed_out(sid, step);
+        }
+        true
+    }
+
     /// A worker takes the task.
     pub(super) fn assign_task(&mut self, sid: TaskSid) -> bool {
         let pending = self
@@ -232,8 +316,7 @@ impl State {
             .get(&sid)
             .is_some_and(|task| task.status.is_unassigned());
         if pending {
-            self.set_status(sid, TaskStatus::Reserved);
-            self.emit(EventKind::ReservationCreated, sid);
+            self.offer_task(sid);
             self.set_status(sid, TaskStatus::Assigned);
             self.emit(EventKind::ReservationAccepted, sid);
         }

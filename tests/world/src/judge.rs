@@ -1,107 +1,265 @@
 //! Whether every promise was kept, by the simulator's journal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use queue::memory::Broker;
-use simulator::{CallerLog, Heard, Simulator};
-use twilio::CallSid;
-
-use crate::network::Sent;
+use simulator::{CallerLog, EventKind, Heard, Moment, Simulator, Story};
+use twilio::{CallSid, TaskQueueSid, TaskSid};
 
 /// A promise that was broken.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Broken {
-    /// A caller who was moved already was updated again.
-    Twice(CallSid),
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Promise {
+    /// A caller whom we had moved was updated again.
+    MovedTwice,
+    /// A conversation with somebody else was cut.
+    ConversationCut,
+    /// A caller was moved whose task had not come to the placeholder queue.
+    MovedTooEarly,
     /// A caller is on hold long after the weather has cleared.
-    OnHold(CallSid),
+    LeftOnHold,
     /// The task of a caller who was on hold was closed.
-    TaskClosed(CallSid),
+    TaskClosed,
+    /// The task of a conference, transfer or consultation was closed.
+    TransferClosed,
     /// A caller who was helped is a dead letter.
-    DeadLetter(CallSid),
+    DeadLetter,
+    /// An event was answered with a 2xx and is nowhere.
+    EventLost,
+    /// A request never came to an end.
+    NeverSettled,
+    /// Something of ours panicked.
+    Panic,
 }
 
-impl Broken {
-    /// Which kind.
-    pub fn name(&self) -> &'static str {
+impl Promise {
+    /// In words.
+    pub fn broken(self) -> &'static str {
         match self {
-            Self::Twice(_) => "moved twice",
-            Self::OnHold(_) => "left on hold",
-            Self::TaskClosed(_) => "task closed while on hold",
-            Self::DeadLetter(_) => "helped, and a dead letter",
-        }
-    }
-
-    /// Who it was broken to.
-    pub fn call(&self) -> &CallSid {
-        match self {
-            Self::Twice(call)
-            | Self::OnHold(call)
-            | Self::TaskClosed(call)
-            | Self::DeadLetter(call) => call,
+            Self::MovedTwice => "a caller was moved twice",
+            Self::ConversationCut => "a conversation was cut",
+            Self::MovedTooEarly => "a caller was moved before the placeholder queue",
+            Self::LeftOnHold => "a caller was left on hold",
+            Self::TaskClosed => "the task of a caller on hold was closed",
+            Self::TransferClosed => "the task of a transfer was closed",
+            Self::DeadLetter => "a caller was helped, and is a dead letter",
+            Self::EventLost => "an event was answered with 2xx, and is lost",
+            Self::NeverSettled => "a request never came to an end",
+            Self::Panic => "something panicked",
         }
     }
 }
 
-/// Before an update that meets a caller whom other software has just moved, a look may have been
-/// under way for this long: nobody can know better.
-const JUST_NOW: Duration = Duration::from_secs(5);
+/// A promise that was broken, and to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Broken {
+    /// Which.
+    pub promise: Promise,
+    /// To whom, where it is known.
+    pub call: Option<CallSid>,
+}
 
-/// The callers who were updated when they were not on hold.
-pub fn moved_twice(simulator: &Simulator, sent: &Sent) -> Vec<Broken> {
-    let journal = simulator.journal();
-    let sent = sent.lock().expect("nobody panics");
-    let twice = |log: &&CallerLog| {
-        let mut off_hold = None;
-        log.entries.iter().any(|entry| {
+/// What is noticed while it happens. Clones are the same.
+#[derive(Clone, Default)]
+pub struct Notes(Arc<Mutex<Noted>>);
+
+#[derive(Default)]
+struct Noted {
+    broken: Vec<Broken>,
+    /// When each update was sent, by Twilio's name of it.
+    sent: BTreeMap<String, Duration>,
+}
+
+impl Notes {
+    /// A promise is broken.
+    pub fn broken(&self, promise: Promise, call: Option<CallSid>) {
+        self.with(|noted| noted.broken.push(Broken { promise, call }));
+    }
+
+    /// An update is carried out that was sent at `at`.
+    pub fn sent(&self, request_id: &str, at: Duration) {
+        self.with(|noted| noted.sent.insert(request_id.to_owned(), at));
+    }
+
+    fn with<T>(&self, what: impl FnOnce(&mut Noted) -> T) -> T {
+        what(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What a world allows.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Before an update, nobody can know of what happened for so long.
+    pub blind: Duration,
+    /// When the weather cleared.
+    pub cleared: Duration,
+    /// How long somebody may still be on hold then.
+    pub patience: Duration,
+    /// Until when was watched.
+    pub until: Duration,
+    /// Whether callers are found whose event never arrived, or whose request is a dead letter.
+    pub sweeps: bool,
+    /// The tasks whose requests are dead letters.
+    pub given_up: BTreeSet<TaskSid>,
+}
+
+/// Every promise that was broken, once for each caller. `moments` are what the simulator told.
+pub fn judge(
+    simulator: &Simulator,
+    moments: &[Moment],
+    notes: &Notes,
+    terms: Terms,
+) -> Vec<Broken> {
+    let mut entered = entered(moments, simulator.placeholder());
+    let stranded = entered.clone();
+    if !terms.sweeps {
+        entered.retain(|task, at| !terms.given_up.contains(task) && arrived(simulator, task, *at));
+    }
+    let tasks = tasks(moments);
+    let none = Vec::new();
+    let (mut broken, sent) = notes.with(|noted| (noted.broken.clone(), noted.sent.clone()));
+    for log in simulator.journal().callers() {
+        let caller = Caller {
+            log,
+            tasks: tasks.get(&log.call).unwrap_or(&none),
+            entered: &entered,
+            stranded: &stranded,
+            sent: &sent,
+            terms: &terms,
+        };
+        let call = Some(log.call);
+        let promises = caller.promises_broken().into_iter();
+        broken.extend(promises.map(|promise| Broken { promise, call }));
+    }
+    broken.sort_unstable();
+    broken.dedup();
+    broken
+}
+
+/// When each task came to the placeholder queue.
+fn entered(moments: &[Moment], placeholder: TaskQueueSid) -> BTreeMap<TaskSid, Duration> {
+    let entered = |moment: &Moment| match &moment.story {
+        Story::QueueEntered { task, queue, .. } if *queue == placeholder => {
+            Some((*task, moment.at))
+        }
+        _ => None,
+    };
+    moments.iter().filter_map(entered).collect()
+}
+
+/// Whether the event that a task came to the placeholder queue at `at` was answered with a 2xx.
+fn arrived(simulator: &Simulator, task: &TaskSid, at: Duration) -> bool {
+    simulator.inspect(|state| {
+        let mut callbacks = state.journal().callbacks();
+        callbacks.any(|callback| {
+            callback.task == Some(*task)
+                && callback.kind == EventKind::TaskQueueEntered
+                && callback.at >= at
+                && callback.outcome.is_success()
+        })
+    })
+}
+
+/// The tasks that stood for each caller, and since when.
+fn tasks(moments: &[Moment]) -> BTreeMap<CallSid, Vec<(Duration, TaskSid)>> {
+    let mut tasks: BTreeMap<CallSid, Vec<_>> = BTreeMap::new();
+    for moment in moments {
+        if let Story::CallPlaced { call, task } = moment.story {
+            tasks.entry(call).or_default().push((moment.at, task));
+        }
+    }
+    tasks
+}
+
+struct Caller<'a> {
+    log: &'a CallerLog,
+    tasks: &'a [(Duration, TaskSid)],
+    /// When their tasks came to the placeholder queue, as far as we can know.
+    entered: &'a BTreeMap<TaskSid, Duration>,
+    /// The same of all tasks.
+    stranded: &'a BTreeMap<TaskSid, Duration>,
+    sent: &'a BTreeMap<String, Duration>,
+    terms: &'a Terms,
+}
+
+/// Where a caller is.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// On hold, and since when for want of an agent.
+    Hold {
+        stranded: Option<Duration>,
+        /// Whether we can know of it.
+        known: bool,
+    },
+    /// Moved by us.
+    Moved,
+    /// Taken by somebody else, and when.
+    Taken { at: Duration },
+}
+
+impl Caller<'_> {
+    fn promises_broken(&self) -> Vec<Promise> {
+        let mut broken = Vec::new();
+        let mut place = Place::Taken { at: Duration::ZERO };
+        // When they were last on hold for want of an agent.
+        let mut last_stranded: Option<(Duration, Duration)> = None;
+        let mut leave = |place: Place, at: Duration, broken: &mut Vec<Promise>| {
+            if let Place::Hold {
+                stranded: Some(since),
+                known,
+            } = place
+            {
+                if known && at >= since.max(self.terms.cleared) + self.terms.patience {
+                    broken.push(Promise::LeftOnHold);
+                }
+                if at >= since {
+                    last_stranded = Some((since, at));
+                }
+            }
+            last_stranded
+        };
+        for entry in &self.log.entries {
+            let at = entry.at;
             match &entry.heard {
-                Heard::HoldMusic => off_hold = None,
-                Heard::AgentAnswered | Heard::HungUp { .. } => off_hold = Some(Duration::MAX),
-                Heard::TakenOffHold => off_hold = Some(entry.at),
+                Heard::HoldMusic => {
+                    place = Place::Hold {
+                        stranded: self.since(at, self.stranded),
+                        known: self.since(at, self.entered).is_some(),
+                    };
+                }
+                Heard::AgentAnswered | Heard::TakenOffHold | Heard::HungUp { .. } => {
+                    leave(place, at, &mut broken);
+                    place = Place::Taken { at };
+                }
                 Heard::Redirected { request_id, .. } => {
-                    let was_sent = sent.iter().find(|(id, _)| id == request_id);
-                    let was_sent = was_sent.map_or(entry.at, |(_, at)| *at);
-                    let knew = |off: Duration| off == Duration::MAX || was_sent > off + JUST_NOW;
-                    if off_hold.is_some_and(knew) {
-                        return true;
+                    let last = leave(place, at, &mut broken);
+                    let sent = self.sent.get(request_id).copied().unwrap_or(at);
+                    let blind_since = sent.saturating_sub(self.terms.blind);
+                    match place {
+                        Place::Moved => broken.push(Promise::MovedTwice),
+                        Place::Taken { at } if at < blind_since => {
+                            broken.push(Promise::ConversationCut);
+                        }
+                        Place::Taken { .. } => {}
+                        Place::Hold { .. } => {
+                            let stranded = |(from, to)| from <= sent && to >= blind_since;
+                            if !last.is_some_and(stranded) {
+                                broken.push(Promise::MovedTooEarly);
+                            }
+                        }
                     }
-                    off_hold = Some(Duration::MAX);
+                    place = Place::Moved;
                 }
                 _ => {}
             }
-            false
-        })
-    };
-    let logs = journal.callers().filter(twice);
-    logs.map(|log| Broken::Twice(log.call)).collect()
-}
+        }
+        leave(place, self.terms.until, &mut broken);
+        broken
+    }
 
-/// The callers who are on hold in the placeholder queue, though they had time enough. Without a
-/// sweep only those count whose event was answered with a 2xx.
-pub fn on_hold(simulator: &Simulator, broker: &Broker, sweeps: bool) -> Vec<Broken> {
-    let placeholder = simulator.placeholder();
-    let given_up: BTreeSet<_> = broker
-        .dead_letters()
-        .iter()
-        .filter_map(|letter| Some(letter.request()?.task_sid))
-        .collect();
-    simulator.inspect(|state| {
-        let waits = |call: &CallSid| {
-            let Some(task) = state.task_of(call) else {
-                return false;
-            };
-            let in_placeholder = state
-                .task(&task)
-                .is_some_and(|task| task.queue == placeholder);
-            let answered = || {
-                let mut events = state.journal().callbacks();
-                let entered = state.entered_event(&task);
-                events.any(|event| Some(event.event) == entered && event.outcome.is_success())
-            };
-            in_placeholder && !given_up.contains(&task) && (sweeps || answered())
-        };
-        let callers = state.callers_still_waiting().into_iter().filter(waits);
-        callers.map(Broken::OnHold).collect()
-    })
+    /// Since when the caller who is on hold since `at` is so for want of an agent.
+    fn since(&self, at: Duration, entered: &BTreeMap<TaskSid, Duration>) -> Option<Duration> {
+        let (_, task) = self.tasks.iter().rfind(|(since, _)| *since <= at)?;
+        entered.get(task).map(|entered| at.max(*entered))
+    }
 }

@@ -2,34 +2,38 @@
 //! tokio's paused clock, one seed. Twilio is the simulator, called in process; the queue is in
 //! memory; between them is a weather that the seed decides. The simulator's journal judges.
 
+mod callbacks;
 mod judge;
-mod network;
+mod kind;
+mod life;
+mod panics;
 mod people;
 mod processes;
+mod setup;
 mod story;
+mod strikes;
+mod twilio_side;
 mod weather;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use clock::Clock;
 use fastrand::Rng;
-use jiff::Timestamp;
-use queue::memory::Broker;
-use redirector::RedirectorArgs;
-use simulator::{Config, EventKind, Simulator, TaskAfterRedirect};
+use simulator::{Moment, Simulator, State};
+use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
-use twilio::AuthToken;
-use twilio::rest::{Client, ClientConfig, Credentials};
+use twilio::CallSid;
 
-pub use judge::Broken;
-pub use weather::Kind;
+pub use judge::{Broken, Promise};
+pub use kind::{Kind, UnknownKind, kinds_of};
+pub use story::Line;
 
-use network::{Ingests, Wire};
-use people::Customs;
-use processes::{PUBLIC_URL, Process, Role, Site, patience, suffer};
-use story::Teller;
-use weather::{CLEARS_AFTER, Sky};
+use judge::{Promise::*, Terms, judge};
+use people::Person;
+use setup::{Setup, Stage};
+use story::story_of;
+use weather::CLEARS_AFTER;
 
 /// When the last of what the weather has delayed has come.
 const ENDS_AFTER: Duration = Duration::from_secs(320);
@@ -39,233 +43,169 @@ const ENDS_AFTER: Duration = Duration::from_secs(320);
 pub struct World {
     /// Its seed.
     pub seed: u64,
-    /// Its weather.
+    /// Its weather and its people.
     pub kinds: Vec<Kind>,
     /// How many callers lived in it.
     pub lives: usize,
     /// The promises broken.
     pub broken: Vec<Broken>,
-    /// What happened, if it was taken down.
-    pub story: Vec<String>,
+    /// What happened.
+    pub lines: Vec<Line>,
+    /// What a person would call whom the lines name by a SID.
+    names: BTreeMap<String, String>,
 }
 
 impl World {
     /// Lives the world of a seed, with the weather that the seed draws.
     pub fn of(seed: u64) -> Self {
-        Self::with(seed, &kinds_of(seed), Teller::silent)
+        Self::with(seed, &kinds_of(seed))
     }
 
-    /// The same with other weather, taken down.
-    pub fn retold(seed: u64, kinds: &[Kind]) -> Self {
-        Self::with(seed, kinds, Teller::new)
-    }
-
-    fn with(seed: u64, kinds: &[Kind], teller: impl FnOnce() -> Teller) -> Self {
+    /// The same with other weather.
+    pub fn with(seed: u64, kinds: &[Kind]) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
             .expect("a runtime without sockets can be made");
-        runtime.block_on(async { live(seed, kinds, teller()).await })
+        let counted = panics::count();
+        let mut world = runtime.block_on(live(seed, kinds));
+        if panics::count() > counted {
+            world.broken.push(Broken {
+                promise: Panic,
+                call: None,
+            });
+        }
+        world
     }
 
-    /// The world with as little weather as still breaks the same kind of promise: kinds that
-    /// aren't needed are taken away one at a time.
+    /// The world with as little weather as still breaks one of the promises: kinds that aren't
+    /// needed are taken away one at a time.
     pub fn smallest(self) -> Self {
-        let wanted = self.broken.first().map(Broken::name);
-        let breaks = |world: &Self| world.broken.iter().any(|b| Some(b.name()) == wanted);
-        let mut smallest = self.kinds.clone();
-        let mut index = 0;
-        while index < smallest.len() {
-            let mut fewer = smallest.clone();
-            fewer.remove(index);
-            if breaks(&Self::with(self.seed, &fewer, Teller::silent)) {
-                smallest = fewer;
-            } else {
-                index += 1;
+        let wanted = self.broken.first().map(|broken| broken.promise);
+        let breaks = |world: &Self| world.broken.iter().any(|b| Some(b.promise) == wanted);
+        let mut smallest = self;
+        loop {
+            let fewer = (0..smallest.kinds.len()).map(|without| {
+                let mut kinds = smallest.kinds.clone();
+                kinds.remove(without);
+                Self::with(smallest.seed, &kinds)
+            });
+            match fewer.into_iter().find(breaks) {
+                Some(smaller) => smallest = smaller,
+                None => return smallest,
             }
         }
-        Self::retold(self.seed, &smallest)
+    }
+
+    /// What was broken and how it came to it, for a person to read.
+    pub fn story(&self) -> String {
+        let kinds: Vec<_> = self.kinds.iter().map(|kind| kind.name()).collect();
+        let mut story = format!("seed {}, weather {}", self.seed, kinds.join(","));
+        let Some(broken) = self.broken.first() else {
+            return story + ": every promise was kept\n";
+        };
+        story.push_str(&format!(": {}\n", broken.promise.broken()));
+        story + &story_of(&self.lines, broken.call, &self.names)
     }
 }
 
-/// The weather that a seed draws: one kind, or a few.
-pub fn kinds_of(seed: u64) -> Vec<Kind> {
-    let mut rng = Rng::with_seed(seed ^ 0x77ea_7e12);
-    let mut kinds = Kind::ALL.to_vec();
-    rng.shuffle(&mut kinds);
-    kinds.truncate([1, 1, 2, 2, 3, 4][rng.usize(..6)]);
-    kinds.sort_unstable();
-    kinds
-}
-
-/// Certificates take long to read, and no world needs them.
-fn client() -> Client {
-    static CLIENT: OnceLock<Client> = OnceLock::new();
-    let make = || {
-        let account = format!("AC{:032x}", 1);
-        let account = account.parse().expect("an account SID");
-        let token = AuthToken::new("none");
-        let config = ClientConfig::new(Credentials::AuthToken(account, token));
-        Client::new(&config).expect("a client")
-    };
-    CLIENT.get_or_init(make).clone()
-}
-
-async fn live(seed: u64, kinds: &[Kind], teller: Teller) -> World {
+async fn live(seed: u64, kinds: &[Kind]) -> World {
     fastrand::seed(seed);
     let mut rng = Rng::with_seed(seed);
     let began = Instant::now();
-    let sky = Sky::new(seed, kinds);
-    let ingests = Ingests::default();
-    let start = Timestamp::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-    let clock = Clock::simulated(start);
-    let other_software = rng.u32(..4) == 0;
-    let sweeps = rng.u32(..3) > 0;
-    let simulator = Arc::new(Simulator::in_process(Config {
-        seed: Some(seed),
-        account: Some(account()),
-        clock: clock.clone(),
-        carrier: Some(ingests.carrier(sky.clone(), teller.clone())),
-        callback_url: Some(format!(
-            "{PUBLIC_URL}/taskrouter/events#rc=5&rp=all&ct=2000&rt=2500"
-        )),
-        // As `overflow setup` sets it.
-        events_filter: Some("task-queue.entered,task.canceled,workflow.timeout".to_owned()),
-        task_after_redirect: match rng.bool() {
-            true => TaskAfterRedirect::Canceled,
-            false => TaskAfterRedirect::Stays,
-        },
-        ..Config::default()
-    }));
-    if sky.has(Kind::BothWays) {
-        let sink = format!("{PUBLIC_URL}/taskrouter/event-stream");
-        simulator.set_event_stream(Some(&sink), &[EventKind::TaskQueueEntered]);
-    }
-    let settings = RedirectorArgs {
-        // Where other software takes callers off hold, Twilio is always asked first.
-        verify_after: other_software.then(|| "0s".to_owned()),
-        sweep_interval: (!sweeps).then(|| "0s".to_owned()),
-        redirect_deadline: (rng.u32(..4) == 0).then(|| "90s".to_owned()),
-        workspace_sid: Some(simulator.workspace_sid().to_string()),
-        ..RedirectorArgs::default()
-    };
-    let plans = format!(
-        "[[plan]]\ntask_queue_sid = \"{}\"\nforward_to = \"+14155550100\"\n",
-        simulator.placeholder()
-    );
-    let queue_sky = sky.clone();
-    let broker = Broker::with_weather(Arc::new(move |_: &str, operation| {
-        queue_sky.queue(operation)
-    }));
-    let broken = Arc::new(Mutex::new(Vec::new()));
-    let wire = Wire {
-        simulator: Arc::clone(&simulator),
-        sky: sky.clone(),
-        teller: teller.clone(),
-        sent: Arc::default(),
-        broken: Arc::clone(&broken),
-    };
-    let site = Site {
-        broker: broker.clone(),
-        sky: sky.clone(),
-        wire: wire.clone(),
+    let setup = Setup::draw(seed, kinds);
+    let Stage {
+        simulator,
+        wire,
         ingests,
-        client: client(),
-        plans: plans.parse().expect("a plan"),
-        clock,
-        settings: settings.clone(),
-        teller: teller.clone(),
-    };
-    let mut processes: Vec<_> = (0..rng.usize(1..=2))
-        .map(|number| Process::new(&site, Role::Ingest, number))
-        .chain((0..rng.usize(1..=3)).map(|number| Process::new(&site, Role::Redirector, number)))
-        .collect();
-    let lives = rng.usize(2..=8);
-    for number in 0..lives {
-        let (simulator, rng) = (Arc::clone(&simulator), rng.fork());
-        let customs = Customs { other_software };
-        tokio::spawn(people::live(
-            simulator,
+        struck,
+        sky,
+        mut moments,
+    } = setup.stage(seed, kinds);
+    let teller = wire.teller.clone();
+    let (here, all): (Arc<[Kind]>, _) = (kinds.into(), &simulator);
+    for number in 1..=setup.callers {
+        let person = Person {
+            simulator: Arc::clone(all),
             number,
-            customs,
-            rng,
-            teller.clone(),
-        ));
+            kinds: Arc::clone(&here),
+            rng: rng.fork(),
+            teller: teller.clone(),
+            began,
+        };
+        tokio::spawn(person.live());
     }
-    // While Twilio can't be asked, nobody can know better.
-    let answers = match kinds.iter().any(|kind| kind.is_of_the_api()) {
-        true => began + CLEARS_AFTER,
-        false => began,
-    };
-    let watched = tokio::spawn(watch_dead_letters(
-        broker.clone(),
-        Arc::clone(&simulator),
-        answers,
-        Arc::clone(&broken),
-    ));
+    let watched = setup::watch_dead_letters(&struck, &wire, kinds);
+    let watched = tokio::spawn(watched);
 
-    let suffered = suffer(&mut processes, &sky, seed);
     // What it is at when the weather clears, it leaves.
-    let _ = tokio::time::timeout_at(began + CLEARS_AFTER, suffered).await;
+    let _ = tokio::time::timeout_at(began + CLEARS_AFTER, struck.suffer(&sky, seed)).await;
     tokio::time::sleep_until(began + CLEARS_AFTER).await;
-    processes.iter_mut().for_each(Process::recover);
-    teller.say(|| "the weather has cleared".to_owned());
-    tokio::time::sleep(patience(&settings)).await;
-    let on_hold = judge::on_hold(&simulator, &broker, sweeps);
+    struck
+        .processes
+        .iter()
+        .for_each(|process| process.recover());
+    teller.say("the weather has cleared");
     tokio::time::sleep_until(began + ENDS_AFTER).await;
     watched.abort();
-    processes.iter_mut().for_each(Process::kill);
 
-    let mut broken = broken
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
-    broken.extend(on_hold);
-    broken.extend(judge::moved_twice(&simulator, &wire.sent));
-    broken.sort_unstable();
-    for log in simulator.journal().callers() {
-        for entry in &log.entries {
-            teller.say_at(entry.at, || format!("{}: {:?}", log.call, entry.heard));
-        }
+    for call in ingests.lost() {
+        wire.notes.broken(EventLost, Some(call));
     }
+    for message in struck.broker.messages().iter().chain(&ingests.spooled()) {
+        let call = message.decode().ok().map(|request| request.call_sid);
+        wire.notes.broken(NeverSettled, call);
+    }
+    let given_up = struck.broker.dead_letters().into_iter();
+    let given_up = given_up.filter_map(|letter| Some(letter.request()?.task_sid));
+    let terms = Terms {
+        blind: setup.blind(kinds),
+        cleared: CLEARS_AFTER,
+        patience: setup.patience(),
+        until: simulator.inspect(State::elapsed),
+        sweeps: setup.sweeps,
+        given_up: given_up.collect(),
+    };
+    let broken = judge(&simulator, &told(&mut moments), &wire.notes, terms);
+    tell_what_was_heard(&simulator, &wire.teller);
     World {
         seed,
         kinds: kinds.to_vec(),
-        lives,
+        lives: setup.callers,
         broken,
-        story: teller.lines(),
+        lines: teller.lines(),
+        names: names(&simulator),
     }
 }
 
-fn account() -> simulator::Account {
-    let sid = format!("AC{:032x}", 1).parse().expect("an account SID");
-    simulator::Account::new(sid, "none".to_owned())
+/// All that the simulator has told.
+fn told(moments: &mut Receiver<Moment>) -> Vec<Moment> {
+    std::iter::from_fn(|| moments.try_recv().ok()).collect()
 }
 
-/// Notes the callers who are helped when they become dead letters.
-async fn watch_dead_letters(
-    broker: Broker,
-    simulator: Arc<Simulator>,
-    answers: Instant,
-    broken: Arc<Mutex<Vec<Broken>>>,
-) {
-    let mut seen = 0;
-    loop {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let letters = broker.dead_letters();
-        for letter in letters.get(seen..).unwrap_or_default() {
-            let Some(request) = letter.request() else {
-                continue;
+fn tell_what_was_heard(simulator: &Simulator, teller: &story::Teller) {
+    use simulator::Heard;
+    for log in simulator.journal().callers() {
+        for entry in &log.entries {
+            let what = match &entry.heard {
+                Heard::HoldMusic => "the caller hears hold music".to_owned(),
+                Heard::Redirected { .. } => "the caller is redirected".to_owned(),
+                Heard::ConversationCut { .. } => "the caller's conversation is cut".to_owned(),
+                Heard::Dialled(_) => "the outside number answers the caller".to_owned(),
+                _ => continue,
             };
-            let helped = simulator.inspect(|state| {
-                state.is_in_progress(&request.call_sid) && !state.is_waiting(&request.call_sid)
-            });
-            if helped && Instant::now() > answers + Duration::from_secs(1) {
-                let mut broken = broken.lock().unwrap_or_else(PoisonError::into_inner);
-                broken.push(Broken::DeadLetter(request.call_sid));
-            }
+            teller.say_at(entry.at, log.call, what);
         }
-        seen = letters.len();
     }
+}
+
+fn names(simulator: &Simulator) -> BTreeMap<String, String> {
+    let callers = simulator.journal();
+    let calls = callers.callers().enumerate();
+    let name =
+        |(number, call): (usize, CallSid)| (call.to_string(), format!("call {}", number + 1));
+    calls
+        .map(|(number, log)| name((number, log.call)))
+        .collect()
 }

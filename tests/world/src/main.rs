@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::process::ExitCode;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use clap::Parser;
@@ -20,10 +20,13 @@ struct Args {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Only this weather, in each world: names separated by commas; `list` shows them.
-    #[arg(long, value_delimiter = ',')]
-    weather: Vec<String>,
-    /// How many broken worlds to tell of.
+    /// This weather in each world instead of what its seed draws: names separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    weather: Option<Vec<Kind>>,
+    /// Shows the names of all weather.
+    #[arg(long)]
+    list: bool,
+    /// How many broken worlds to tell of before giving up.
     #[arg(long, default_value_t = 1)]
     stories: usize,
     /// Show what the processes log. Of use with one world only: `--lives 1 --seed N`.
@@ -52,69 +55,46 @@ fn main() -> ExitCode {
             .with_target(false)
             .init();
     }
-    if args.weather.iter().any(|name| name == "list") {
-        Kind::ALL
-            .iter()
-            .for_each(|kind| println!("{}", kind.name()));
+    if args.list {
+        for kind in Kind::ALL {
+            println!("{:24} {}", kind.name(), kind.describe());
+        }
         return ExitCode::SUCCESS;
     }
-    let chosen: Vec<Kind> = Kind::ALL
-        .iter()
-        .copied()
-        .filter(|kind| args.weather.iter().any(|name| name == kind.name()))
-        .collect();
-    let world_of = |seed: u64| match chosen.is_empty() {
-        true => World::of(seed),
-        false => World::retold(seed, &chosen),
-    };
     let (seed, lives) = (AtomicU64::new(args.seed), AtomicUsize::new(0));
-    let (worlds, told) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (worlds, broken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let telling = Mutex::new(());
     let began = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..args.threads {
             scope.spawn(|| {
                 while lives.load(Ordering::Relaxed) < args.lives
-                    && told.load(Ordering::Relaxed) < args.stories
+                    && broken.load(Ordering::Relaxed) < args.stories
                 {
                     let seed = seed.fetch_add(1, Ordering::Relaxed);
-                    let world = world_of(seed);
+                    let kinds = args.weather.clone().unwrap_or_else(|| kinds_of(seed));
+                    let world = World::with(seed, &kinds);
                     lives.fetch_add(world.lives, Ordering::Relaxed);
                     worlds.fetch_add(1, Ordering::Relaxed);
-                    if !world.broken.is_empty() {
-                        told.fetch_add(1, Ordering::Relaxed);
-                        tell(&world.smallest());
+                    if world.broken.is_empty() {
+                        continue;
                     }
+                    broken.fetch_add(1, Ordering::Relaxed);
+                    let story = world.smallest().story();
+                    let _one_at_a_time = telling.lock();
+                    println!("{story}");
                 }
             });
         }
     });
-    let (lives, seconds) = (lives.into_inner(), began.elapsed().as_secs_f64());
+    let (lives, broken) = (lives.into_inner(), broken.into_inner());
     println!(
-        "{lives} lives in {} worlds, {} with a broken promise; {:.0} lives a second",
+        "{lives} lives in {} worlds, {broken} with a broken promise; {:.0} lives a second",
         worlds.into_inner(),
-        told.load(Ordering::Relaxed),
-        lives as f64 / seconds,
+        lives as f64 / began.elapsed().as_secs_f64(),
     );
-    match told.into_inner() {
+    match broken {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
-    }
-}
-
-fn tell(world: &World) {
-    let names = |kinds: &[Kind]| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>();
-    println!(
-        "seed {}: {:?}\n  weather needed: {:?}, of {:?}",
-        world.seed,
-        world.broken.iter().map(|b| b.name()).collect::<Vec<_>>(),
-        names(&world.kinds),
-        names(&kinds_of(world.seed)),
-    );
-    let concerned: Vec<_> = world.broken.iter().map(|b| b.call().to_string()).collect();
-    for line in &world.story {
-        let of_others = line.contains("CA") && !concerned.iter().any(|call| line.contains(call));
-        if !of_others {
-            println!("{line}");
-        }
     }
 }

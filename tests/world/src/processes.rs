@@ -1,27 +1,32 @@
 //! The processes of the pair: started, stopped, killed and started again.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clock::Clock;
-use fastrand::Rng;
 use ingest::{Ingest, IngestArgs};
 use jiff::SignedDuration;
-use queue::Options;
-use queue::memory::Broker;
+use queue::memory::{Broker, Fate, Loss, Operation, Weather};
+use queue::{Options, Queue};
 use redirector::{Redirector, RedirectorArgs};
 use service::{Host, Plans, Problems};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use twilio::rest::Client;
 use twilio::{AuthToken, SignatureVerifier};
 
-use crate::network::{Ingests, Up, Wire};
+use crate::callbacks::{Ingests, Up};
+use crate::kind::Kind;
+use crate::life::{Doom, Life, Step};
 use crate::story::Teller;
-use crate::weather::{Kind, Sky, seconds};
+use crate::twilio_side::Wire;
+use crate::weather::Sky;
 
 /// Where ingest is, as Twilio knows it.
 pub const PUBLIC_URL: &str = "https://overflow.example.com";
+
+/// Longer than an orderly stop takes.
+const STOPS_WITHIN: Duration = Duration::from_secs(60);
 
 /// What it takes to start a process.
 #[derive(Clone)]
@@ -35,6 +40,20 @@ pub struct Site {
     pub(crate) clock: Clock,
     pub(crate) settings: RedirectorArgs,
     pub(crate) teller: Teller,
+    pub(crate) lives: Lives,
+}
+
+/// The lives that are lived now, by the names of their processes.
+#[derive(Clone, Default)]
+pub struct Lives(Arc<Mutex<Vec<Life>>>);
+
+/// What a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It takes callbacks.
+    Ingest,
+    /// It redirects.
+    Redirector,
 }
 
 /// One process, through all its lives.
@@ -42,68 +61,130 @@ pub struct Process {
     site: Site,
     role: Role,
     number: usize,
-    life: u32,
-    running: Option<Life>,
+    state: Mutex<State>,
     /// What is on its disk.
     spool: Broker,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    Ingest,
-    Redirector,
+#[derive(Default)]
+struct State {
+    lives: u32,
+    running: Option<Running>,
 }
 
-struct Life {
-    name: String,
+struct Running {
+    life: Life,
     clock: Clock,
     stop: CancellationToken,
     work: JoinHandle<()>,
+    undertaker: AbortHandle,
+}
+
+impl Lives {
+    /// The weather of a broker, for processes that may die at whatever they ask of it.
+    pub(crate) fn weather(&self, sky: &Sky, of_spool: bool) -> Weather {
+        let (lives, sky) = (self.clone(), sky.clone());
+        Arc::new(move |name, operation| {
+            let mut fate = match of_spool {
+                false => sky.queue(operation),
+                true if sky.blows(Kind::BrokenSpool) => Fate {
+                    loss: Some(Loss::Request),
+                    ..Fate::default()
+                },
+                true => Fate::default(),
+            };
+            if operation != Operation::Read
+                && let Some(life) = lives.get(name)
+            {
+                match life.step(fate.delay) {
+                    Step::Lives => {}
+                    Step::DiesBefore => fate.loss = Some(Loss::Request),
+                    Step::DiesAfter => fate.loss = fate.loss.or(Some(Loss::Answer)),
+                }
+            }
+            fate
+        })
+    }
+
+    fn get(&self, name: &str) -> Option<Life> {
+        let lives = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lives.iter().find(|life| life.name() == name).cloned()
+    }
+
+    fn add(&self, life: &Life) {
+        let mut lives = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lives.retain(|life| !life.has_ended());
+        lives.push(life.clone());
+    }
 }
 
 impl Process {
-    pub fn new(site: &Site, role: Role, number: usize) -> Self {
-        let mut process = Self {
+    /// A process that has just started.
+    pub fn new(site: &Site, role: Role, number: usize) -> Arc<Self> {
+        let spool = Broker::with_weather(site.lives.weather(&site.sky, true));
+        if role == Role::Ingest {
+            site.ingests.add_spool(spool.clone());
+        }
+        let process = Arc::new(Self {
             site: site.clone(),
             role,
             number,
-            life: 0,
-            running: None,
-            spool: Broker::default(),
-        };
+            state: Mutex::default(),
+            spool,
+        });
         process.start();
         process
     }
 
+    /// What it is.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
     /// Lives again, unless it lives.
-    pub fn start(&mut self) {
-        if self.running.is_some() {
+    pub fn start(self: &Arc<Self>) {
+        let mut state = self.state();
+        if state.running.as_ref().is_some_and(|r| !r.life.has_ended()) {
             return;
         }
-        self.life += 1;
-        let name = format!("{:?} {}.{}", self.role, self.number, self.life).to_lowercase();
+        state.lives += 1;
+        let role = match self.role {
+            Role::Ingest => "ingest",
+            Role::Redirector => "redirector",
+        };
+        let name = match state.lives {
+            1 => format!("{role} {}", self.number),
+            lives => format!("{role} {} (life {lives})", self.number),
+        };
+        if state.lives > 1 {
+            self.site.teller.say(format!("{name} starts"));
+        }
+        let life = Life::new(name);
+        self.site.lives.add(&life);
         let stop = CancellationToken::new();
         let clock = Clock::simulated(self.site.clock.now());
-        let queue = self.site.broker.open(&name, Options::default());
+        let queue = self.site.broker.open(life.name(), Options::default());
         let host = Host::on(Arc::new(queue), clock.clone(), stop.clone());
         let work = match self.role {
-            Role::Ingest => self.ingest(&name, host),
-            Role::Redirector => self.redirector(&name, host),
+            Role::Ingest => self.ingest(&life, host),
+            Role::Redirector => self.redirector(&life, host),
         };
-        self.running = Some(Life {
-            name,
+        let undertaker = tokio::spawn(self.clone().bury(life.clone(), work.abort_handle()));
+        state.running = Some(Running {
+            life,
             clock,
             stop,
             work,
+            undertaker: undertaker.abort_handle(),
         });
     }
 
-    fn redirector(&self, name: &str, mut host: Host) -> JoinHandle<()> {
+    fn redirector(&self, life: &Life, mut host: Host) -> JoinHandle<()> {
         let settings = self.site.settings.clone();
         let settings = settings.resolve(&mut Problems::default());
         let settings = settings.expect("the world's own settings are good");
         let client = self.site.client.clone();
-        let client = client.carried_by(self.site.wire.transport(name));
+        let client = client.carried_by(self.site.wire.transport(life));
         let queue = Arc::clone(&host.queue);
         let redirector = Redirector::new(&mut host, settings, client, self.site.plans.clone());
         tokio::spawn(async move {
@@ -113,7 +194,7 @@ impl Process {
         })
     }
 
-    fn ingest(&self, name: &str, mut host: Host) -> JoinHandle<()> {
+    fn ingest(&self, life: &Life, mut host: Host) -> JoinHandle<()> {
         let args = IngestArgs {
             public_url: Some(PUBLIC_URL.to_owned()),
             ..IngestArgs::default()
@@ -122,144 +203,145 @@ impl Process {
         let settings = settings.expect("the world's own settings are good");
         let account = self.site.wire.simulator.account();
         let verifier = SignatureVerifier::new([AuthToken::new(&account.auth_token)]);
-        let max_length = self.site.sky.has(Kind::FullSpool).then_some(0);
-        let spool = Options {
-            max_length,
-            delivery_limit: u32::MAX,
-            ..Options::default()
-        };
-        let spool = self.spool.open(name, spool);
+        let spool: Arc<dyn Queue> = Arc::new(self.spool.open(life.name(), self.spool_options()));
+        let (queue, stop) = (Arc::clone(&host.queue), host.stop.clone());
         let ingest = Arc::new(Ingest::with_spool(
             &mut host,
             &settings,
             account.sid,
             verifier,
             self.site.plans.clone(),
-            Some(Arc::new(spool)),
+            Some(Arc::clone(&spool)),
         ));
         self.site.ingests.add(Up {
-            name: name.to_owned(),
+            name: life.name().to_owned(),
             router: ingest.router(),
             requests: Mutex::new(JoinSet::new()),
         });
-        tokio::spawn(ingest.drain_spool(host.stop))
+        let drained = tokio::spawn(ingest.drain_spool(stop.clone()));
+        let (ingests, name) = (self.site.ingests.clone(), life.name().to_owned());
+        tokio::spawn(async move {
+            stop.cancelled().await;
+            if let Some(up) = ingests.remove(&name) {
+                let _ = tokio::time::timeout(settings.stop_timeout, up.finish()).await;
+            }
+            drained.abort();
+            spool.close().await;
+            queue.close().await;
+        })
+    }
+
+    fn spool_options(&self) -> Options {
+        Options {
+            max_length: self.site.sky.has(Kind::FullSpool).then_some(0),
+            delivery_limit: u32::MAX,
+            ..Options::default()
+        }
+    }
+
+    /// Takes away what is left of a life once it has ended.
+    async fn bury(self: Arc<Self>, life: Life, work: AbortHandle) {
+        life.ended().await;
+        self.site.teller.say(format!("{} is killed", life.name()));
+        work.abort();
+        self.site.ingests.remove(life.name());
+        let limit = Options::default().delivery_limit;
+        self.site.broker.kill(life.name(), limit);
+        self.spool.kill(life.name(), limit);
     }
 
     /// Dies at whatever it is at.
-    pub fn kill(&mut self) {
-        if let Some(life) = self.running.take() {
-            self.site.teller.say(|| format!("{} is killed", life.name));
-            life.work.abort();
-            self.site.ingests.remove(&life.name);
-            for broker in [&self.site.broker, &self.spool] {
-                broker.disconnect(&life.name, Options::default().delivery_limit);
-            }
+    pub fn kill(&self) {
+        if let Some(running) = &self.state().running {
+            running.life.end();
+        }
+    }
+
+    /// Dies soon, at something that it asks of others, or not any more.
+    pub fn set_doom(&self, doom: Option<Doom>) {
+        if let Some(running) = &self.state().running {
+            running.life.set_doom(doom);
+        }
+    }
+
+    /// Waits until it is dead.
+    pub async fn dead(&self) {
+        let life = self.state().running.as_ref().map(|r| r.life.clone());
+        if let Some(life) = life {
+            life.ended().await;
         }
     }
 
     /// Ends in order.
-    pub async fn stop(&mut self) {
-        if let Some(life) = self.running.take() {
-            self.site.teller.say(|| format!("{} stops", life.name));
-            self.site.ingests.remove(&life.name);
-            life.stop.cancel();
-            // It was not killed, and the world has no panics.
-            let _ = life.work.await;
-            self.site
-                .teller
-                .say(|| format!("{} has stopped", life.name));
+    pub async fn stop(&self) {
+        let Some(running) = self.state().running.take() else {
+            return;
+        };
+        if running.life.has_ended() {
+            return;
+        }
+        let (teller, name) = (&self.site.teller, running.life.name().to_owned());
+        teller.say(format!("{name} stops"));
+        running.stop.cancel();
+        match tokio::time::timeout(STOPS_WITHIN, running.work).await {
+            Ok(_) if !running.life.has_ended() => {
+                running.undertaker.abort();
+                teller.say(format!("{name} has stopped"));
+            }
+            _ => running.life.end(),
         }
     }
 
     /// Loses its connection to the broker, and has a new one after a while.
-    pub async fn lose_broker(&self, rng: &mut Rng) {
-        if let Some(life) = &self.running {
-            self.site
-                .teller
-                .say(|| format!("{} loses the broker", life.name));
+    pub async fn lose_broker(&self, away: Duration) {
+        let Some(name) = self.name() else { return };
+        let teller = &self.site.teller;
+        teller.say(format!("{name} loses its connection to the broker"));
+        let limit = Options::default().delivery_limit;
+        self.site.broker.disconnect(&name, limit);
+        tokio::time::sleep(away).await;
+        teller.say(format!("{name} is connected again"));
+        self.site.broker.connect(&name);
+    }
+
+    /// Its deliveries are taken back, for it has held them for too long.
+    pub fn time_out(&self) {
+        if let Some(name) = self.name() {
+            let teller = &self.site.teller;
+            teller.say(format!("the broker takes its deliveries back from {name}"));
             let limit = Options::default().delivery_limit;
-            self.site.broker.disconnect(&life.name, limit);
-            tokio::time::sleep(seconds(rng, 0.05, 5.0)).await;
-            self.site.broker.connect(&life.name);
+            self.site.broker.time_out(&name, limit);
         }
     }
 
     /// Its clock is wrong from now on.
     pub fn set_wrong_by(&self, by: SignedDuration) {
-        if let Some(life) = &self.running {
-            self.site
-                .teller
-                .say(|| format!("the clock of {} is wrong by {by:#}", life.name));
-            life.clock.set_wrong_by(by);
+        if let Some(running) = &self.state().running {
+            let name = running.life.name();
+            let teller = &self.site.teller;
+            teller.say(format!(
+                "the clock of {name} is wrong by {by:#} from now on"
+            ));
+            running.clock.set_wrong_by(by);
         }
-    }
-
-    pub fn role(&self) -> Role {
-        self.role
     }
 
     /// The weather has cleared.
-    pub fn recover(&mut self) {
+    pub fn recover(self: &Arc<Self>) {
+        self.set_doom(None);
         self.start();
-        if let Some(life) = &self.running {
-            self.site.broker.connect(&life.name);
-            life.clock.set_wrong_by(SignedDuration::ZERO);
+        if let Some(running) = &self.state().running {
+            self.site.broker.connect(running.life.name());
+            running.clock.set_wrong_by(SignedDuration::ZERO);
         }
     }
-}
 
-/// What the weather does to processes, one thing after the other.
-pub async fn suffer(processes: &mut [Process], sky: &Sky, seed: u64) {
-    let mut rng = Rng::with_seed(seed ^ 0x5eed);
-    let mut strikes = Vec::new();
-    for kind in [
-        Kind::BrokerConnections,
-        Kind::LostLog,
-        Kind::RedirectorsStop,
-        Kind::RedirectorsDie,
-        Kind::IngestsDie,
-        Kind::WrongClocks,
-    ] {
-        let times = sky.strikes(kind, 4);
-        strikes.extend(times.into_iter().map(|at| (at, kind)));
+    fn name(&self) -> Option<String> {
+        let state = self.state();
+        Some(state.running.as_ref()?.life.name().to_owned())
     }
-    strikes.sort_by_key(|(at, _)| *at);
-    let began = tokio::time::Instant::now();
-    for (at, kind) in strikes {
-        tokio::time::sleep_until(began + at).await;
-        let role = match kind {
-            Kind::RedirectorsStop | Kind::RedirectorsDie => Some(Role::Redirector),
-            Kind::IngestsDie => Some(Role::Ingest),
-            _ => None,
-        };
-        let concerned: Vec<usize> = (0..processes.len())
-            .filter(|index| role.is_none_or(|role| processes[*index].role() == role))
-            .collect();
-        let process = &mut processes[concerned[rng.usize(..concerned.len())]];
-        match kind {
-            Kind::BrokerConnections => process.lose_broker(&mut rng).await,
-            Kind::LostLog => process.site.broker.lose_intents(),
-            Kind::RedirectorsStop => process.stop().await,
-            Kind::WrongClocks => {
-                let minutes = rng.i64(-20..=20);
-                process.set_wrong_by(SignedDuration::from_mins(minutes));
-            }
-            _ => process.kill(),
-        }
-        if role.is_some() {
-            tokio::time::sleep(seconds(&mut rng, 0.0, 8.0)).await;
-            process.start();
-        }
-    }
-}
 
-/// How long after the weather has cleared somebody may still be on hold.
-pub fn patience(settings: &RedirectorArgs) -> Duration {
-    let late = crate::weather::TWILIO_LATE + Duration::from_secs(5);
-    let sweep = match settings.sweep_interval.as_deref() {
-        Some("0s") => 0,
-        _ => 30 + 10,
-    };
-    // Two looks and some requests.
-    late + Duration::from_secs(sweep + 10)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

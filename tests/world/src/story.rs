@@ -1,70 +1,115 @@
 //! What happened, for a person to read.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use twilio::CallSid;
 
-/// Takes down what happens, where somebody wants to read it.
+/// Takes down what happens.
 #[derive(Clone)]
-pub struct Teller(Option<Arc<Mutex<Lines>>>);
+pub struct Teller(Arc<Told>);
 
-struct Lines {
+struct Told {
     began: Instant,
-    lines: Vec<(Duration, String)>,
+    lines: Mutex<Vec<Line>>,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Since the beginning.
+    pub at: Duration,
+    /// Whom it concerns; everybody where it is nobody.
+    pub about: Option<CallSid>,
+    /// Whether it is worth a line where little room is.
+    pub matters: bool,
+    /// What it was.
+    pub what: String,
 }
 
 impl Teller {
-    /// One that takes down nothing.
-    pub fn silent() -> Self {
-        Self(None)
-    }
-
     /// One that takes down everything from now on.
     pub fn new() -> Self {
-        Self(Some(Arc::new(Mutex::new(Lines {
+        Self(Arc::new(Told {
             began: Instant::now(),
-            lines: Vec::new(),
-        }))))
+            lines: Mutex::default(),
+        }))
     }
 
-    /// Something happens now.
-    pub fn say(&self, what: impl FnOnce() -> String) {
-        if let Some(lines) = &self.0 {
-            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-            let at = lines.began.elapsed();
-            lines.lines.push((at, what()));
-        }
+    /// Something happens to everybody.
+    pub fn say(&self, what: impl Into<String>) {
+        self.line(None, true, what);
+    }
+
+    /// Something happens to one caller.
+    pub fn say_of(&self, call: CallSid, what: impl Into<String>) {
+        self.line(Some(call), true, what);
+    }
+
+    /// Something happens that goes without saying.
+    pub fn mention(&self, about: Option<CallSid>, what: impl Into<String>) {
+        self.line(about, false, what);
     }
 
     /// Something happened at `at`.
-    pub fn say_at(&self, at: Duration, what: impl FnOnce() -> String) {
-        if let Some(lines) = &self.0 {
-            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-            lines.lines.push((at, what()));
-        }
+    pub fn say_at(&self, at: Duration, call: CallSid, what: impl Into<String>) {
+        self.push(Line {
+            at,
+            about: Some(call),
+            matters: true,
+            what: what.into(),
+        });
+    }
+
+    fn line(&self, about: Option<CallSid>, matters: bool, what: impl Into<String>) {
+        self.push(Line {
+            at: self.0.began.elapsed(),
+            about,
+            matters,
+            what: what.into(),
+        });
+    }
+
+    fn push(&self, line: Line) {
+        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push(line);
     }
 
     /// All of it, in the order of time.
-    pub fn lines(&self) -> Vec<String> {
-        let Some(lines) = &self.0 else {
-            return Vec::new();
-        };
-        let mut lines = lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .lines
-            .clone();
-        lines.sort_by_key(|(at, _)| *at);
+    pub fn lines(&self) -> Vec<Line> {
+        let lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = lines.clone();
+        lines.sort_by_key(|line| line.at);
         lines
-            .into_iter()
-            .map(|(at, line)| format!("{:8.3} s  {line}", at.as_secs_f64()))
-            .collect()
     }
 }
 
-impl Default for Teller {
-    fn default() -> Self {
-        Self::new()
+/// What befell `call`, and everybody while it was there: a dozen lines or so, SIDs as names.
+pub fn story_of(lines: &[Line], call: Option<CallSid>, names: &BTreeMap<String, String>) -> String {
+    let concerned: Vec<&Line> = lines
+        .iter()
+        .filter(|line| line.about.is_none() || line.about == call)
+        .collect();
+    let own = |line: &&&Line| call.is_none() || line.about == call;
+    let from = concerned.iter().find(own).map_or(Duration::ZERO, |l| l.at);
+    let to = concerned.iter().rfind(own).map_or(Duration::MAX, |l| l.at);
+    let told = |line: &&Line| match line.about {
+        Some(_) => true,
+        None => line.matters && line.at <= to && line.at + Duration::from_secs(60) >= from,
+    };
+    let mut told: Vec<&Line> = concerned.into_iter().filter(told).collect();
+    if told.len() > 24 {
+        told.retain(|line| line.matters);
     }
+    let mut story = String::new();
+    for line in told {
+        let mut what = line.what.clone();
+        for (sid, name) in names {
+            what = what.replace(sid, name);
+        }
+        story.push_str(&format!("{:8.3} s  {what}\n", line.at.as_secs_f64()));
+    }
+    story
 }

@@ -7,95 +7,19 @@ use fastrand::Rng;
 use queue::memory::{Fate, Loss, Operation};
 use tokio::time::Instant;
 
+use crate::kind::Kind;
+
 /// How long the weather lasts.
 pub const CLEARS_AFTER: Duration = Duration::from_secs(120);
 /// How late Twilio carries out an update at the most.
 pub const TWILIO_LATE: Duration = Duration::from_secs(30);
 
-macro_rules! kinds {
-    ($($(#[doc = $doc:literal])* $kind:ident = $name:literal;)*) => {
-        /// A kind of weather.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Kind {
-            $($(#[doc = $doc])* $kind,)*
-        }
-
-        impl Kind {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$kind,)*];
-
-            /// Its name on the command line.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $name,)*
-                }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// Twilio answers slowly, up to longer than we wait.
-    SlowAnswers = "slow-answers";
-    /// Requests reach Twilio late, after their client has given up.
-    LateRequests = "late-requests";
-    /// Requests are lost on their way.
-    LostRequests = "lost-requests";
-    /// Answers are lost, their requests carried out.
-    LostAnswers = "lost-answers";
-    /// Connections are refused.
-    Refused = "refused";
-    /// `429`, with `Retry-After` sane and insane.
-    TooMany = "too-many";
-    /// `5xx`, carried out or not.
-    ServerErrors = "server-errors";
-    /// `401` for a while.
-    Unauthorized = "unauthorized";
-    /// A wrong `404`, once or for a while.
-    NotFound = "not-found";
-    /// `429` from TaskRouter only.
-    TaskRouterRefuses = "taskrouter-refuses";
-    /// Event callbacks are lost.
-    LostCallbacks = "lost-callbacks";
-    /// Event callbacks come twice, at once or later.
-    DoubledCallbacks = "doubled-callbacks";
-    /// Event callbacks come minutes late.
-    LateCallbacks = "late-callbacks";
-    /// Events come by Event Streams, too.
-    BothWays = "both-ways";
-    /// Connections to the broker are lost.
-    BrokerConnections = "broker-connections";
-    /// Confirms of the broker are lost.
-    LostConfirms = "lost-confirms";
-    /// The broker is slow.
-    SlowBroker = "slow-broker";
-    /// The log of intents is lost and made anew.
-    LostLog = "lost-log";
-    /// Redirectors stop in order and start again.
-    RedirectorsStop = "redirectors-stop";
-    /// Redirectors are killed and start again.
-    RedirectorsDie = "redirectors-die";
-    /// Ingests are killed and start again.
-    IngestsDie = "ingests-die";
-    /// The spool is full.
-    FullSpool = "full-spool";
-    /// Clocks are wrong by minutes.
-    WrongClocks = "wrong-clocks";
-}
-
-impl Kind {
-    /// Whether Twilio can't be asked while it blows.
-    pub fn is_of_the_api(self) -> bool {
-        self <= Self::TaskRouterRefuses
-    }
-}
-
 /// What befalls a request to Twilio.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RequestFate {
-    /// On its way there.
+    /// From the sending to when Twilio does what was asked.
     pub there: Duration,
-    /// On the answer's way back.
+    /// From then until the answer is there.
     pub back: Duration,
     /// What goes wrong with it.
     pub fault: Option<Fault>,
@@ -108,18 +32,18 @@ pub enum Fault {
     NotSent,
     /// It never arrives; its client waits.
     Lost,
-    /// It is carried out, and the connection reset.
+    /// The connection is reset once the request was read. It is carried out.
     Reset,
     /// It is carried out, and its client waits for the answer.
     Silence,
-    /// It is answered so, carried out or not.
+    /// It is answered so at once.
     Status {
         /// The status.
         status: u16,
         /// `Retry-After`.
         retry_after: Option<u64>,
-        /// Whether it is carried out.
-        carried_out: bool,
+        /// Whether it is carried out all the same, and if so, how much later than the answer.
+        carried_out: Option<Duration>,
     },
 }
 
@@ -128,6 +52,11 @@ pub enum Fault {
 pub struct CallbackFate {
     /// When each copy arrives; none if it is lost.
     pub copies: Vec<Duration>,
+    /// Whether the answer to the first copy is lost.
+    pub answer_lost: bool,
+    /// When somebody sends it again with its times shifted into other names, under the same
+    /// signature.
+    pub shifted: Option<Duration>,
 }
 
 /// Which request it is, as far as the weather cares.
@@ -135,9 +64,11 @@ pub struct CallbackFate {
 pub enum Target {
     /// An update of a call.
     Update,
-    /// Another request to the 2010 API.
-    Api,
-    /// A request to TaskRouter.
+    /// Who is in a voice queue, or which there are.
+    VoiceQueue,
+    /// The reading of a call.
+    Call,
+    /// Anything of TaskRouter's.
     TaskRouter,
 }
 
@@ -146,7 +77,7 @@ pub enum Target {
 pub struct Sky(Arc<Mutex<State>>);
 
 struct State {
-    kinds: Vec<Gust>,
+    gusts: Vec<Gust>,
     began: Instant,
     calm: Rng,
 }
@@ -159,6 +90,8 @@ struct Gust {
     to: Duration,
     /// How likely it hits.
     strength: f64,
+    /// How often it hits at the most.
+    left: u32,
     rng: Rng,
 }
 
@@ -167,7 +100,7 @@ impl Sky {
     pub fn new(seed: u64, kinds: &[Kind]) -> Self {
         let gust = |kind: Kind| {
             // Each of its own, so that the others stay as they are where one is taken away.
-            let mut rng = Rng::with_seed(seed ^ (kind as u64 + 1).wrapping_mul(0x9e37_79b9));
+            let mut rng = kind.rng(seed);
             let from = seconds(&mut rng, 0.0, 60.0);
             let to = from + seconds(&mut rng, 5.0, 90.0);
             Gust {
@@ -175,11 +108,12 @@ impl Sky {
                 from,
                 to: to.min(CLEARS_AFTER),
                 strength: [0.1, 0.3, 0.6, 1.0][rng.usize(..4)],
+                left: [1, 3, u32::MAX, u32::MAX][rng.usize(..4)],
                 rng,
             }
         };
         Self(Arc::new(Mutex::new(State {
-            kinds: kinds.iter().copied().map(gust).collect(),
+            gusts: kinds.iter().copied().map(gust).collect(),
             began: Instant::now(),
             calm: Rng::with_seed(seed),
         })))
@@ -187,13 +121,22 @@ impl Sky {
 
     /// Whether there is weather of this kind in this world.
     pub fn has(&self, kind: Kind) -> bool {
-        self.with(|state| state.kinds.iter().any(|gust| gust.kind == kind))
+        self.with(|state| state.gusts.iter().any(|gust| gust.kind == kind))
+    }
+
+    /// Whether weather of this kind blows now.
+    pub fn blows(&self, kind: Kind) -> bool {
+        self.with(|state| {
+            let now = state.began.elapsed();
+            let mut gusts = state.gusts.iter();
+            gusts.any(|gust| gust.kind == kind && (gust.from..gust.to).contains(&now))
+        })
     }
 
     /// When weather of this kind strikes, as told by `count` draws within its time.
     pub fn strikes(&self, kind: Kind, count: usize) -> Vec<Duration> {
         self.with(|state| {
-            let Some(gust) = state.kinds.iter_mut().find(|gust| gust.kind == kind) else {
+            let Some(gust) = state.gusts.iter_mut().find(|gust| gust.kind == kind) else {
                 return Vec::new();
             };
             let (from, to) = (gust.from.as_secs_f64(), gust.to.as_secs_f64());
@@ -213,42 +156,18 @@ impl Sky {
                 back: milliseconds(&mut state.calm, 5, 80),
                 fault: None,
             };
-            state.each(|kind, rng| {
-                let status = |status, retry_after, carried_out| Fault::Status {
-                    status,
-                    retry_after,
-                    carried_out,
-                };
-                let late = TWILIO_LATE.as_secs_f64();
-                let fault = match kind {
-                    Kind::SlowAnswers => {
-                        fate.back += seconds(rng, 0.5, 15.0);
-                        None
-                    }
-                    Kind::LateRequests => {
-                        fate.there += seconds(rng, 1.0, late);
-                        None
-                    }
-                    Kind::LostRequests => Some(Fault::Lost),
-                    Kind::LostAnswers => Some([Fault::Reset, Fault::Silence][rng.usize(..2)]),
-                    Kind::Refused => Some(Fault::NotSent),
-                    Kind::TooMany => {
-                        let retry_after = [None, Some(1), Some(20), Some(3600), Some(u64::MAX)];
-                        Some(status(429, retry_after[rng.usize(..5)], false))
-                    }
-                    Kind::ServerErrors => {
-                        let code = [500, 502, 503, 504][rng.usize(..4)];
-                        Some(status(code, None, rng.bool()))
-                    }
-                    Kind::Unauthorized => Some(status(401, None, false)),
-                    Kind::NotFound => Some(status(404, None, false)),
-                    Kind::TaskRouterRefuses if target == Target::TaskRouter => {
-                        Some(status(429, Some(3600), false))
-                    }
-                    _ => None,
-                };
+            let meets = |kind: Kind| match kind {
+                Kind::LateUpdates | Kind::UpdateNotFound => target == Target::Update,
+                Kind::QueueNotFound => target == Target::VoiceQueue,
+                Kind::CallNotFound => target == Target::Call,
+                Kind::TaskNotFound | Kind::TaskRouterRefuses => target == Target::TaskRouter,
+                kind => kind.is_of_the_api(),
+            };
+            state.each(meets, |kind, rng| {
+                let fault = befall(kind, rng, &mut fate);
                 fate.fault = fate.fault.or(fault);
             });
+            fate.there = fate.there.min(TWILIO_LATE);
             fate
         })
     }
@@ -257,23 +176,28 @@ impl Sky {
     pub fn callback(&self) -> CallbackFate {
         self.with(|state| {
             let first = milliseconds(&mut state.calm, 5, 60);
-            let mut copies = vec![first];
-            state.each(|kind, rng| match kind {
-                Kind::LostCallbacks => copies.clear(),
-                Kind::DoubledCallbacks if !copies.is_empty() => {
+            let mut fate = CallbackFate {
+                copies: vec![first],
+                ..CallbackFate::default()
+            };
+            state.each(Kind::is_of_callbacks, |kind, rng| match kind {
+                Kind::LostCallbacks => fate.copies.clear(),
+                Kind::DoubledCallbacks if !fate.copies.is_empty() => {
                     let second = match rng.bool() {
                         true => milliseconds(rng, 0, 10),
                         false => seconds(rng, 0.5, 60.0),
                     };
-                    copies.push(first + second);
+                    fate.copies.push(first + second);
                 }
                 Kind::LateCallbacks => {
                     let late = seconds(rng, 1.0, 180.0);
-                    copies.iter_mut().for_each(|copy| *copy += late);
+                    fate.copies.iter_mut().for_each(|copy| *copy += late);
                 }
+                Kind::LostCallbackAnswers => fate.answer_lost = true,
+                Kind::ShiftedTimes => fate.shifted = Some(seconds(rng, 1.0, 90.0)),
                 _ => {}
             });
-            CallbackFate { copies }
+            fate
         })
     }
 
@@ -287,12 +211,12 @@ impl Sky {
                 },
                 loss: None,
             };
-            state.each(|kind, rng| match kind {
+            // A lease that was taken is known, or its holder's connection is gone.
+            let loses = operation != Operation::Lease;
+            let meets = |kind| kind == Kind::SlowBroker || (kind == Kind::LostConfirms && loses);
+            state.each(meets, |kind, rng| match kind {
                 Kind::SlowBroker => fate.delay += seconds(rng, 0.1, 4.0),
-                Kind::LostConfirms => {
-                    fate.loss = Some([Loss::Request, Loss::Answer][rng.usize(..2)]);
-                }
-                _ => {}
+                _ => fate.loss = Some([Loss::Request, Loss::Answer][rng.usize(..2)]),
             });
             fate
         })
@@ -303,13 +227,63 @@ impl Sky {
     }
 }
 
+fn befall(kind: Kind, rng: &mut Rng, fate: &mut RequestFate) -> Option<Fault> {
+    let status = |status, retry_after, carried_out| {
+        Some(Fault::Status {
+            status,
+            retry_after,
+            carried_out,
+        })
+    };
+    let late = TWILIO_LATE.as_secs_f64();
+    match kind {
+        Kind::SlowAnswers => {
+            fate.back += seconds(rng, 0.5, 15.0);
+            None
+        }
+        Kind::LateUpdates => {
+            fate.there += seconds(rng, 1.0, late);
+            None
+        }
+        Kind::LostRequests => Some(Fault::Lost),
+        Kind::LostAnswers => Some(Fault::Silence),
+        Kind::ResetAfterRead => {
+            if rng.bool() {
+                fate.there += seconds(rng, 0.1, late);
+            }
+            Some(Fault::Reset)
+        }
+        Kind::Refused => Some(Fault::NotSent),
+        Kind::TooMany => {
+            let retry_after = [None, Some(1), Some(20), Some(3600), Some(u64::MAX)];
+            status(429, retry_after[rng.usize(..5)], None)
+        }
+        Kind::ServerErrors => {
+            // That request is over, whatever it did.
+            let carried_out = rng.bool().then_some(Duration::ZERO);
+            status([500, 503][rng.usize(..2)], None, carried_out)
+        }
+        Kind::BadGateways => {
+            let carried_out = rng.bool().then(|| seconds(rng, 0.0, late - 1.0));
+            status([502, 504][rng.usize(..2)], None, carried_out)
+        }
+        Kind::Unauthorized => status(401, None, None),
+        Kind::UpdateNotFound | Kind::QueueNotFound | Kind::CallNotFound | Kind::TaskNotFound => {
+            status(404, None, None)
+        }
+        Kind::TaskRouterRefuses => status(429, Some(3600), None),
+        _ => None,
+    }
+}
+
 impl State {
-    /// Calls `hit` for each kind of weather that hits now.
-    fn each(&mut self, mut hit: impl FnMut(Kind, &mut Rng)) {
+    /// Calls `hit` for each kind of weather that meets and hits now.
+    fn each(&mut self, meets: impl Fn(Kind) -> bool, mut hit: impl FnMut(Kind, &mut Rng)) {
         let now = self.began.elapsed();
-        for gust in &mut self.kinds {
-            let blows = (gust.from..gust.to).contains(&now);
-            if blows && gust.rng.f64() < gust.strength {
+        for gust in &mut self.gusts {
+            let blows = gust.left > 0 && (gust.from..gust.to).contains(&now);
+            if blows && meets(gust.kind) && gust.rng.f64() < gust.strength {
+                gust.left -= 1;
                 hit(gust.kind, &mut gust.rng);
             }
         }
@@ -318,7 +292,7 @@ impl State {
 
 /// A time between.
 pub fn seconds(rng: &mut Rng, from: f64, to: f64) -> Duration {
-    Duration::from_secs_f64(from + rng.f64() * (to - from))
+    Duration::from_millis(((from + rng.f64() * (to - from)) * 1e3) as u64)
 }
 
 fn milliseconds(rng: &mut Rng, from: u64, to: u64) -> Duration {

@@ -9,7 +9,9 @@ pub enum Endpoint {
     UpdateCall,
     /// Listing voice queues.
     ListQueues,
-    /// Listing the callers in a voice queue.
+    /// Reading a member of a voice queue.
+    FetchMember,
+    /// Listing the members of a voice queue.
     ListMembers,
     /// Reading a task.
     FetchTask,
@@ -82,7 +84,8 @@ impl Endpoint {
             Self::FetchCall => "FetchCall",
             Self::UpdateCall => "UpdateCall",
             Self::ListQueues => "ListQueue",
-            Self::ListMembers => "ListMembers",
+            Self::FetchMember => "FetchMember",
+            Self::ListMembers => "ListMember",
             Self::FetchTask => "FetchTask",
             Self::UpdateTask => "UpdateTask",
             Self::ListTasks => "ListTask",

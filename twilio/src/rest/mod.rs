@@ -9,6 +9,7 @@ mod error;
 mod event_streams;
 mod flows;
 mod incoming_numbers;
+mod list;
 mod task_channels;
 mod task_queues;
 mod tasks;
@@ -24,12 +25,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use reqwest::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, DATE, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use tracing::{Instrument, field};
 
 pub use accounts::{Account, AccountStatus, AccountType};
@@ -42,17 +42,18 @@ pub use error::{Refusal, RestError};
 pub use event_streams::{EventSchema, Sink, Subscription};
 pub use flows::{Flow, FlowDraft, FlowSummary};
 pub use incoming_numbers::{IncomingNumber, VoiceWebhook};
+pub use list::Listed;
 pub use task_channels::TaskChannel;
 pub use task_queues::{TaskQueue, TaskQueueDraft};
 pub use tasks::{AssignmentStatus, Task};
-pub use voice_queues::{Member, VoiceQueue};
+pub use voice_queues::{QueueMember, VoiceQueue};
 pub use workflows::Workflow;
 pub use workspaces::{Workspace, WorkspaceChange};
 
 use crate::{AccountSid, ApiKeySid, AuthToken};
 
-/// Lists end by themselves; one that is longer than this doesn't.
-const MAX_PAGES: usize = 1000;
+/// What is left of a `Retry-After` that asks for more, so that sums with it stay in range.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The header in which Twilio names a request; its support asks for it.
 const REQUEST_ID: &str = "twilio-request-id";
@@ -98,10 +99,10 @@ pub struct Exchange {
     pub status: Option<u16>,
     /// From sending to the head of the answer.
     pub elapsed: Duration,
+    /// The time of the answer by Twilio's clock, to the second.
+    pub date: Option<Timestamp>,
     /// How many requests of the account were under way, as Twilio saw it.
     pub concurrent_requests: Option<u32>,
-    /// When Twilio answered, by its own clock, cut to the second.
-    pub date: Option<Timestamp>,
 }
 
 /// Told of every exchange.
@@ -249,9 +250,9 @@ impl Client {
                 endpoint,
                 status,
                 elapsed: started.elapsed(),
+                date: head.and_then(date),
                 concurrent_requests: head
                     .and_then(|answer| header(answer, "twilio-concurrent-requests")?.parse().ok()),
-                date: head.and_then(|answer| rfc2822(header(answer, "date")?)),
             });
         }
         let answer = answer?;
@@ -259,7 +260,7 @@ impl Client {
             return Ok(answer);
         }
         let status = answer.status().as_u16();
-        let retry_after = answer.headers().get(RETRY_AFTER).and_then(retry_after);
+        let retry_after = retry_after(&answer);
         let request_id = header(&answer, REQUEST_ID).map(str::to_owned);
         // The status is known; a body that doesn't arrive takes nothing from it.
         let body = answer.bytes().await.unwrap_or_default();
@@ -315,46 +316,6 @@ impl Client {
         let request = self.request(Method::DELETE, product, path);
         Ok(found(self.send_only(endpoint, request).await)?.is_some())
     }
-
-    /// All items of a list, page by page. `key` is what the list calls them. An item that can't be
-    /// read is left out, for the others are of use without it.
-    async fn list<T: DeserializeOwned>(
-        &self,
-        endpoint: Endpoint,
-        product: Product,
-        first: String,
-        key: &str,
-    ) -> Result<Vec<T>, RestError> {
-        let mut items = Vec::new();
-        let mut pages = vec![first];
-        while let Some(path) = pages.last() {
-            let request = self.request(Method::GET, product, format_args!("{path}"));
-            let mut page: Value = self.send_for(endpoint, request).await?;
-            let listed = page.get_mut(key).map(Value::take).unwrap_or_default();
-            let listed: Vec<Value> =
-                serde_json::from_value(listed).map_err(|e| unreadable(endpoint, &e))?;
-            for item in listed {
-                match serde_json::from_value(item) {
-                    Ok(item) => items.push(item),
-                    Err(error) => {
-                        let error = unreadable(endpoint, &error);
-                        tracing::warn!(%error, "an item of a list was left out");
-                    }
-                }
-            }
-            let Some(next) = next_page(&page) else {
-                return Ok(items);
-            };
-            if pages.contains(&next) || pages.len() >= MAX_PAGES {
-                let list = endpoint.as_str();
-                return Err(RestError::Unreadable(format!(
-                    "{list}: the list doesn't end"
-                )));
-            }
-            pages.push(next);
-        }
-        Ok(items)
-    }
 }
 
 fn unreadable(endpoint: Endpoint, error: &serde_json::Error) -> RestError {
@@ -364,17 +325,6 @@ fn unreadable(endpoint: Endpoint, error: &serde_json::Error) -> RestError {
         _ => "not JSON",
     };
     RestError::Unreadable(format!("{}: {problem}", endpoint.as_str()))
-}
-
-/// The path of the next page: the 2010 API gives it so, the later ones give a whole URL, of which
-/// the host is left out lest our credentials go elsewhere.
-fn next_page(page: &Value) -> Option<String> {
-    if let Some(path) = page.get("next_page_uri").and_then(Value::as_str) {
-        return path.starts_with('/').then(|| path.to_owned());
-    }
-    let url = page.get("meta")?.get("next_page_url")?.as_str()?;
-    let url = url::Url::parse(url).ok()?;
-    Some(url[url::Position::BeforePath..url::Position::AfterQuery].to_owned())
 }
 
 impl fmt::Debug for Client {
@@ -387,20 +337,25 @@ fn header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
     answer.headers().get(name)?.to_str().ok()
 }
 
-/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3).
-fn retry_after(value: &HeaderValue) -> Option<Duration> {
-    let text = value.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = rfc2822(text)?;
-    let wait = date.duration_since(Timestamp::now());
-    Some(Duration::try_from(wait).unwrap_or_default())
+fn date(answer: &Response) -> Option<Timestamp> {
+    http_date(header(answer, DATE.as_str())?)
 }
 
-/// A date as HTTP and the 2010 API write it.
-fn rfc2822(text: &str) -> Option<Timestamp> {
+fn http_date(text: &str) -> Option<Timestamp> {
     Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), which only the answer's own
+/// date makes a wait: our clock may be wrong.
+fn retry_after(answer: &Response) -> Option<Duration> {
+    let text = header(answer, RETRY_AFTER.as_str())?.trim();
+    let wait = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        let wait = http_date(text)?.duration_since(date(answer)?);
+        Duration::try_from(wait).unwrap_or_default()
+    };
+    Some(wait.min(LONGEST_WAIT))
 }
 
 /// `None` where Twilio knows no such resource.

@@ -1,17 +1,15 @@
 //! TaskRouter's tasks (<https://www.twilio.com/docs/taskrouter/api/task>).
 
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use reqwest::Method;
 use serde::{Deserialize, Deserializer};
 
-use super::{Client, Endpoint, Product, RestError, found};
+use super::{Client, Endpoint, Listed, Product, RestError, found};
+use crate::json::lenient;
 use crate::{AccountSid, TaskAttributes, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 
 /// `assignment_status` of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AssignmentStatus {
     /// In a queue, offered to nobody.
     Pending,
@@ -25,67 +23,89 @@ pub enum AssignmentStatus {
     Canceled,
     /// Ended by a worker.
     Completed,
-    /// A status of later days.
-    #[serde(other)]
+    /// None, or a status of later days.
+    #[default]
     Unknown,
 }
 
-/// A task.
+impl AssignmentStatus {
+    /// The status of that name.
+    pub fn from_name(name: &str) -> Self {
+        match name {
+            "pending" => Self::Pending,
+            "reserved" => Self::Reserved,
+            "assigned" => Self::Assigned,
+            "wrapping" => Self::Wrapping,
+            "canceled" => Self::Canceled,
+            "completed" => Self::Completed,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether the task has not ended.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Pending | Self::Reserved | Self::Assigned)
+    }
+}
+
+/// A task. What Twilio leaves out, or what can't be read, is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// The task.
     pub sid: TaskSid,
     /// Its account.
-    pub account_sid: AccountSid,
+    pub account_sid: Option<AccountSid>,
     /// How far it is.
     pub assignment_status: AssignmentStatus,
-    /// The workflow that routed it.
-    pub workflow_sid: Option<WorkflowSid>,
     /// The task queue that it is in.
     pub task_queue_sid: Option<TaskQueueSid>,
-    /// When it entered the task queue, or was created where Twilio doesn't say.
+    /// The workflow that routes it.
+    pub workflow_sid: Option<WorkflowSid>,
+    /// When it entered the task queue, or else when it was created.
     pub entered_at: Option<Timestamp>,
-    /// What its attributes say; `None` where they were not told, as in some lists.
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// Its call and conversation. Twilio documents lists as leaving attributes out: then the single
+    /// task has them.
     pub attributes: Option<TaskAttributes>,
 }
 
-#[derive(Deserialize)]
-struct Shown {
-    sid: TaskSid,
-    account_sid: AccountSid,
-    assignment_status: AssignmentStatus,
-    #[serde(default, deserialize_with = "lenient")]
-    workflow_sid: Option<WorkflowSid>,
-    #[serde(default, deserialize_with = "lenient")]
-    task_queue_sid: Option<TaskQueueSid>,
-    #[serde(default, deserialize_with = "lenient")]
-    task_queue_entered_date: Option<Timestamp>,
-    #[serde(default, deserialize_with = "lenient")]
-    date_created: Option<Timestamp>,
-    #[serde(default)]
-    attributes: Option<String>,
-}
-
-impl From<Shown> for Task {
-    fn from(shown: Shown) -> Self {
-        Self {
+impl<'de> Deserialize<'de> for Task {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Shown {
+            sid: TaskSid,
+            #[serde(default, deserialize_with = "lenient")]
+            account_sid: Option<AccountSid>,
+            #[serde(default, deserialize_with = "lenient")]
+            assignment_status: Option<String>,
+            #[serde(default, deserialize_with = "lenient")]
+            task_queue_sid: Option<TaskQueueSid>,
+            #[serde(default, deserialize_with = "lenient")]
+            workflow_sid: Option<WorkflowSid>,
+            #[serde(default, deserialize_with = "lenient")]
+            task_queue_entered_date: Option<Timestamp>,
+            #[serde(default, deserialize_with = "lenient")]
+            date_created: Option<Timestamp>,
+            #[serde(default, deserialize_with = "lenient")]
+            attributes: Option<String>,
+        }
+        let shown = Shown::deserialize(from)?;
+        Ok(Self {
             sid: shown.sid,
             account_sid: shown.account_sid,
-            assignment_status: shown.assignment_status,
-            workflow_sid: shown.workflow_sid,
+            assignment_status: shown
+                .assignment_status
+                .map_or_else(Default::default, |name| AssignmentStatus::from_name(&name)),
             task_queue_sid: shown.task_queue_sid,
+            workflow_sid: shown.workflow_sid,
             entered_at: shown.task_queue_entered_date.or(shown.date_created),
+            created_at: shown.date_created,
             attributes: shown
                 .attributes
-                .map(|attributes| TaskAttributes::read(&attributes).unwrap_or_default()),
-        }
+                .and_then(|attributes| TaskAttributes::parse(&attributes).ok()),
+        })
     }
-}
-
-/// What can't be read, an empty string for one, is not there.
-fn lenient<'de, T: FromStr, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
-    let text = Option::<String>::deserialize(from)?;
-    Ok(text.and_then(|text| text.parse().ok()))
 }
 
 impl Client {
@@ -103,8 +123,7 @@ impl Client {
             Product::Taskrouter,
             format_args!("/v1/Workspaces/{workspace}/Tasks/{task}"),
         );
-        let task = found(self.send_for::<Shown>(Endpoint::FetchTask, request).await)?;
-        Ok(task.map(Task::from))
+        found(self.send_for(Endpoint::FetchTask, request).await)
     }
 
     /// Cancels a task whose caller is taken care of. Whether it was still there to be cancelled:
@@ -141,33 +160,29 @@ impl Client {
         &self,
         workspace: &WorkspaceSid,
         task_queue: &TaskQueueSid,
-    ) -> Result<Vec<Task>, RestError> {
-        let which = format!("TaskQueueSid={task_queue}&AssignmentStatus=pending");
-        self.tasks(workspace, &which).await
+    ) -> Result<Listed<Task>, RestError> {
+        let wanted = format!("TaskQueueSid={task_queue}&AssignmentStatus=pending");
+        self.tasks(workspace, &wanted).await
     }
 
-    /// The tasks, of one workflow or of all, that have not ended.
+    /// The tasks of a workspace that have not ended, oldest first.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
-    pub async fn open_tasks(
-        &self,
-        workspace: &WorkspaceSid,
-        workflow: Option<&WorkflowSid>,
-    ) -> Result<Vec<Task>, RestError> {
-        let workflow = workflow.map_or_else(String::new, |sid| format!("WorkflowSid={sid}&"));
-        let open = "AssignmentStatus=pending&AssignmentStatus=reserved\
-                    &AssignmentStatus=assigned&AssignmentStatus=wrapping";
-        self.tasks(workspace, &format!("{workflow}{open}")).await
+    pub async fn open_tasks(&self, workspace: &WorkspaceSid) -> Result<Listed<Task>, RestError> {
+        self.tasks(workspace, "AssignmentStatus=pending,reserved,assigned")
+            .await
     }
 
-    async fn tasks(&self, workspace: &WorkspaceSid, which: &str) -> Result<Vec<Task>, RestError> {
+    async fn tasks(
+        &self,
+        workspace: &WorkspaceSid,
+        wanted: &str,
+    ) -> Result<Listed<Task>, RestError> {
         let first = format!(
-            "/v1/Workspaces/{workspace}/Tasks?{which}&Ordering=DateCreated%3Aasc&PageSize=1000"
+            "/v1/Workspaces/{workspace}/Tasks?{wanted}&Ordering=DateCreated%3Aasc&PageSize=1000"
         );
-        let tasks: Vec<Shown> = self
-            .list(Endpoint::ListTasks, Product::Taskrouter, first, "tasks")
-            .await?;
-        Ok(tasks.into_iter().map(Task::from).collect())
+        self.list_readable(Endpoint::ListTasks, Product::Taskrouter, first, "tasks")
+            .await
     }
 }

@@ -2,9 +2,11 @@
 //! (<https://www.twilio.com/docs/taskrouter/twiml-queue-calls>).
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use reqwest::Method;
+use serde::{Deserialize, Deserializer};
 
-use super::{Client, Endpoint, Product, RestError, found, rfc2822};
+use super::{Client, Endpoint, Listed, Product, RestError, found, http_date};
+use crate::json::lenient;
 use crate::{AccountSid, CallSid, QueueSid, WorkflowSid};
 
 /// A voice queue.
@@ -21,6 +23,16 @@ pub struct VoiceQueue {
     pub max_size: u32,
 }
 
+/// A caller in a voice queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct QueueMember {
+    /// The caller's call.
+    pub call_sid: CallSid,
+    /// Since when it has been there, to the second.
+    #[serde(default, deserialize_with = "rfc2822")]
+    pub date_enqueued: Option<Timestamp>,
+}
+
 impl VoiceQueue {
     /// Whether the callers of a workflow wait in it: then its name is the workflow's SID.
     pub fn holds_callers_of(&self, workflow: &WorkflowSid) -> bool {
@@ -28,24 +40,17 @@ impl VoiceQueue {
     }
 }
 
-/// A caller who waits in a voice queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// The caller's call.
-    pub call_sid: CallSid,
-    /// When the caller was put there, cut to the second.
-    pub enqueued_at: Option<Timestamp>,
-}
-
 impl Client {
-    /// All voice queues of the account.
+    /// The voice queues of the account that can be read.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
     pub async fn voice_queues(&self, account: &AccountSid) -> Result<Vec<VoiceQueue>, RestError> {
         let first = format!("/2010-04-01/Accounts/{account}/Queues.json?PageSize=1000");
-        self.list(Endpoint::ListQueues, Product::Api, first, "queues")
-            .await
+        let queues = self
+            .list_readable(Endpoint::ListQueues, Product::Api, first, "queues")
+            .await?;
+        Ok(queues.items)
     }
 
     /// The voice queue in which the callers of a workflow wait. `None` before the first call was
@@ -65,31 +70,43 @@ impl Client {
             .map(|queue| queue.sid))
     }
 
-    /// The callers who wait in a voice queue; `None` where there is no such queue.
+    /// Whether the call waits in the voice queue.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
-    pub async fn members(
+    pub async fn is_queue_member(
         &self,
         account: &AccountSid,
         queue: &QueueSid,
-    ) -> Result<Option<Vec<Member>>, RestError> {
-        #[derive(Deserialize)]
-        struct Listed {
-            call_sid: CallSid,
-            #[serde(default)]
-            date_enqueued: Option<String>,
-        }
+        call: &CallSid,
+    ) -> Result<bool, RestError> {
+        let request = self.request(
+            Method::GET,
+            Product::Api,
+            format_args!("/2010-04-01/Accounts/{account}/Queues/{queue}/Members/{call}.json"),
+        );
+        let member = found(self.send_only(Endpoint::FetchMember, request).await)?;
+        Ok(member.is_some())
+    }
+
+    /// Who waits in the voice queue; `None` where Twilio knows no such queue.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn queue_members(
+        &self,
+        account: &AccountSid,
+        queue: &QueueSid,
+    ) -> Result<Option<Listed<QueueMember>>, RestError> {
         let first =
             format!("/2010-04-01/Accounts/{account}/Queues/{queue}/Members.json?PageSize=1000");
-        let listed = self
-            .list(Endpoint::ListMembers, Product::Api, first, "queue_members")
-            .await;
-        let listed: Option<Vec<Listed>> = found(listed)?;
-        let member = |member: Listed| Member {
-            call_sid: member.call_sid,
-            enqueued_at: member.date_enqueued.as_deref().and_then(rfc2822),
-        };
-        Ok(listed.map(|members| members.into_iter().map(member).collect()))
+        let list = self.list_readable(Endpoint::ListMembers, Product::Api, first, "queue_members");
+        found(list.await)
     }
+}
+
+/// A date of the 2010 API; none where it can't be read.
+fn rfc2822<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let text: Option<String> = lenient(from)?;
+    Ok(text.and_then(|text| http_date(&text)))
 }

@@ -1,0 +1,257 @@
+//! The way of event callbacks from Twilio to the ingests.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use axum::Router;
+use queue::RawMessage;
+use queue::memory::Broker;
+use simulator::{CallbackOutcome, Carrier};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+use twilio::{CallSid, TaskQueueSid};
+
+use crate::judge::{Notes, Promise};
+use crate::story::Teller;
+use crate::twilio_side::{inward, outward};
+use crate::weather::Sky;
+
+/// The ingests that are up, behind one address. Clones are the same.
+#[derive(Clone)]
+pub struct Ingests(Arc<Shared>);
+
+struct Shared {
+    up: Mutex<Vec<Arc<Up>>>,
+    turn: Mutex<usize>,
+    /// The events that were answered with a 2xx and ask for a redirect.
+    taken: Mutex<Vec<(String, CallSid)>>,
+    sky: Sky,
+    teller: Teller,
+    notes: Notes,
+    queue: Broker,
+    spools: Mutex<Vec<Broker>>,
+    placeholder: Mutex<Option<TaskQueueSid>>,
+}
+
+/// One ingest that is up. What it is at ends with it.
+pub struct Up {
+    pub(crate) name: String,
+    pub(crate) router: Router,
+    pub(crate) requests: Mutex<JoinSet<()>>,
+}
+
+/// An event that asks for a redirect.
+struct Stranded {
+    event: String,
+    call: CallSid,
+}
+
+impl Ingests {
+    pub(crate) fn new(sky: Sky, teller: Teller, notes: Notes, queue: Broker) -> Self {
+        Self(Arc::new(Shared {
+            up: Mutex::default(),
+            turn: Mutex::default(),
+            taken: Mutex::default(),
+            sky,
+            teller,
+            notes,
+            queue,
+            spools: Mutex::default(),
+            placeholder: Mutex::default(),
+        }))
+    }
+
+    /// Which queue a task must enter for its caller to be redirected.
+    pub(crate) fn set_placeholder(&self, placeholder: TaskQueueSid) {
+        *lock(&self.0.placeholder) = Some(placeholder);
+    }
+
+    /// What an ingest spools is here.
+    pub(crate) fn add_spool(&self, spool: Broker) {
+        lock(&self.0.spools).push(spool);
+    }
+
+    /// What is left in the spools.
+    pub(crate) fn spooled(&self) -> Vec<RawMessage> {
+        let spools = lock(&self.0.spools);
+        spools.iter().flat_map(Broker::messages).collect()
+    }
+
+    pub(crate) fn add(&self, up: Up) {
+        lock(&self.0.up).push(Arc::new(up));
+    }
+
+    /// It takes no more callbacks; those that it is at end when this is dropped.
+    pub(crate) fn remove(&self, name: &str) -> Option<Arc<Up>> {
+        let mut up = lock(&self.0.up);
+        let index = up.iter().position(|up| up.name == name)?;
+        Some(up.remove(index))
+    }
+
+    /// The events that were answered with a 2xx and came to no queue.
+    pub(crate) fn lost(&self) -> Vec<CallSid> {
+        let taken = lock(&self.0.taken);
+        let lost = taken.iter().filter(|(id, _)| !self.0.queue.has_taken(id));
+        lost.map(|(_, call)| *call).collect()
+    }
+
+    /// The carrier of Twilio's callbacks.
+    pub(crate) fn carrier(&self) -> Carrier {
+        let ingests = self.clone();
+        Arc::new(move |request| {
+            let ingests = ingests.clone();
+            Box::pin(async move { ingests.callback(request).await })
+        })
+    }
+
+    /// Delivers a callback, and gives back the answer to the first copy.
+    async fn callback(
+        &self,
+        request: reqwest::Request,
+    ) -> Result<reqwest::Response, CallbackOutcome> {
+        let fate = self.0.sky.callback();
+        let mut answers = Vec::new();
+        for (copy, after) in fate.copies.iter().copied().enumerate() {
+            if let Some(request) = request.try_clone() {
+                let how = match copy {
+                    0 => "",
+                    _ => ", once more",
+                };
+                answers.push(self.send(request, after, how));
+            }
+        }
+        if let Some(after) = fate.shifted
+            && let Some(shifted) = shifted(&request)
+        {
+            self.send(shifted, after, ", captured, without a readable time");
+        }
+        let Some(first) = answers.into_iter().next() else {
+            return std::future::pending().await;
+        };
+        let answer = first.await.unwrap_or(Err(CallbackOutcome::Broken));
+        match fate.answer_lost {
+            true => Err(CallbackOutcome::Broken),
+            false => answer,
+        }
+    }
+
+    fn send(
+        &self,
+        request: reqwest::Request,
+        after: Duration,
+        how: &'static str,
+    ) -> oneshot::Receiver<Result<reqwest::Response, CallbackOutcome>> {
+        let (answer, when_answered) = oneshot::channel();
+        let ingests = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            let stranded = ingests.stranded(&request);
+            let answered = ingests.deliver(request).await;
+            if let Some(stranded) = stranded {
+                ingests.note(&stranded, how, &answered);
+            }
+            // Twilio may have given up.
+            let _ = answer.send(answered);
+        });
+        when_answered
+    }
+
+    fn note(
+        &self,
+        stranded: &Stranded,
+        how: &str,
+        answered: &Result<reqwest::Response, CallbackOutcome>,
+    ) {
+        let status = answered.as_ref().ok().map(reqwest::Response::status);
+        let answer = status.map_or_else(
+            || "nobody answers".to_owned(),
+            |status| format!("ingest answers {}", status.as_u16()),
+        );
+        let shared = &self.0;
+        let what = format!("its event arrives{how}: {answer}");
+        shared.teller.say_of(stranded.call, what);
+        if !status.is_some_and(|status| status.is_success()) {
+            return;
+        }
+        let id = &stranded.event;
+        let spooled = || lock(&shared.spools).iter().any(|spool| spool.has_taken(id));
+        if !shared.queue.has_taken(id) && !spooled() {
+            let call = Some(stranded.call);
+            shared.notes.broken(Promise::EventLost, call);
+        }
+        lock(&shared.taken).push((id.clone(), stranded.call));
+    }
+
+    /// What the callback asks for: a redirect, or nothing.
+    fn stranded(&self, request: &reqwest::Request) -> Option<Stranded> {
+        let body = request.body()?.as_bytes()?;
+        let text = std::str::from_utf8(body).ok()?;
+        let placeholder = (*lock(&self.0.placeholder))?;
+        let of_ours = text.contains("task-queue.entered")
+            && text.contains(placeholder.as_str())
+            && !text.contains("conference")
+            && !text.contains("transferMeta");
+        let sid = |prefix: &str| {
+            let hex =
+                |sid: &&str| sid.len() == 34 && sid[2..].bytes().all(|b| b.is_ascii_hexdigit());
+            text.match_indices(prefix)
+                .filter_map(|(at, _)| text.get(at..at + 34))
+                .find(hex)
+        };
+        Some(Stranded {
+            event: sid("EV").filter(|_| of_ours)?.to_owned(),
+            call: sid("CA")?.parse().ok()?,
+        })
+    }
+
+    async fn deliver(
+        &self,
+        request: reqwest::Request,
+    ) -> Result<reqwest::Response, CallbackOutcome> {
+        let up: Weak<Up> = {
+            let up = lock(&self.0.up);
+            if up.is_empty() {
+                return Err(CallbackOutcome::NotConnected);
+            }
+            let mut turn = lock(&self.0.turn);
+            *turn += 1;
+            Arc::downgrade(&up[*turn % up.len()])
+        };
+        let (answer, when_answered) = oneshot::channel();
+        if let Some(up) = up.upgrade() {
+            let router = up.router.clone();
+            let mut requests = lock(&up.requests);
+            while requests.try_join_next().is_some() {}
+            requests.spawn(async move {
+                let Ok(answered) = router.oneshot(inward(request)).await;
+                let _ = answer.send(outward(answered).await);
+            });
+        }
+        when_answered.await.map_err(|_| CallbackOutcome::Broken)
+    }
+}
+
+impl Up {
+    /// Waits until what it is at is done.
+    pub(crate) async fn finish(&self) {
+        let mut requests = std::mem::take(&mut *lock(&self.requests));
+        while requests.join_next().await.is_some() {}
+    }
+}
+
+/// The same request, with a digit of each time moved into its name: Twilio's signature has no
+/// delimiter between names and values.
+fn shifted(request: &reqwest::Request) -> Option<reqwest::Request> {
+    let body = std::str::from_utf8(request.body()?.as_bytes()?).ok()?;
+    let moved = body
+        .replace("Timestamp=1", "Timestamp1=")
+        .replace("TimestampMs=1", "TimestampMs1=");
+    let mut request = request.try_clone()?;
+    *request.body_mut() = Some(moved.into());
+    Some(request)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,241 @@
+//! What a seed draws besides the weather, and the world that is made of it.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use clock::Clock;
+use fastrand::Rng;
+use jiff::Timestamp;
+use queue::memory::Broker;
+use redirector::RedirectorArgs;
+use simulator::{Config, EventKind, Moment, Simulator, TaskAfterRedirect};
+use tokio::sync::broadcast::Receiver;
+use tokio::time::Instant;
+use twilio::rest::{Client, ClientConfig, Credentials};
+use twilio::{AccountSid, AuthToken};
+
+use crate::callbacks::Ingests;
+use crate::judge::{Notes, Promise};
+use crate::kind::Kind;
+use crate::processes::{Lives, PUBLIC_URL, Process, Role, Site};
+use crate::story::Teller;
+use crate::strikes::Struck;
+use crate::twilio_side::Wire;
+use crate::weather::{CLEARS_AFTER, Sky, TWILIO_LATE};
+
+/// How good an intent is, and the pause that is assumed.
+const INTENT_AND_PAUSE: Duration = Duration::from_secs(5);
+/// How long some requests take.
+const SOME_REQUESTS: Duration = Duration::from_secs(5);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+const SWEEP_GRACE: Duration = Duration::from_secs(10);
+
+/// What a seed draws besides the weather.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    ingests: usize,
+    redirectors: usize,
+    pub(crate) callers: usize,
+    verify_after: Duration,
+    timeout: Duration,
+    pub(crate) sweeps: bool,
+    deadline: Duration,
+    after_redirect: TaskAfterRedirect,
+    knows_workspace: bool,
+}
+
+/// A world at its beginning.
+pub struct Stage {
+    pub(crate) simulator: Arc<Simulator>,
+    pub(crate) wire: Wire,
+    pub(crate) ingests: Ingests,
+    pub(crate) struck: Struck,
+    pub(crate) sky: Sky,
+    pub(crate) moments: Receiver<Moment>,
+}
+
+impl Setup {
+    /// That of a seed.
+    pub fn draw(seed: u64, kinds: &[Kind]) -> Self {
+        let mut rng = Rng::with_seed(seed ^ 0x5e7);
+        let asks_first = rng.u32(..8) == 0;
+        let seconds = Duration::from_secs;
+        Self {
+            ingests: rng.usize(1..=2),
+            redirectors: rng.usize(1..=3),
+            callers: rng.usize(2..=6),
+            // Where other software takes callers off hold, Twilio is always asked first.
+            verify_after: match asks_first || kinds.contains(&Kind::OtherSoftware) {
+                true => Duration::ZERO,
+                false => seconds(2),
+            },
+            timeout: [seconds(2), seconds(10)][rng.usize(..2)],
+            sweeps: rng.u32(..6) > 0,
+            deadline: [seconds(90), seconds(900), seconds(900)][rng.usize(..3)],
+            after_redirect: match rng.u32(..3) {
+                0 => TaskAfterRedirect::Stays,
+                _ => TaskAfterRedirect::Canceled,
+            },
+            knows_workspace: rng.bool(),
+        }
+    }
+
+    /// Before an update, nobody can know of what happened for so long.
+    pub fn blind(&self, kinds: &[Kind]) -> Duration {
+        let slow = kinds.iter().any(|kind| kind.is_of_the_api());
+        let look = if slow {
+            self.timeout
+        } else {
+            Duration::from_secs(1)
+        };
+        look + self.verify_after + INTENT_AND_PAUSE
+    }
+
+    /// How long after the weather has cleared somebody may still be on hold.
+    pub fn patience(&self) -> Duration {
+        let sweep = match self.sweeps {
+            true => SWEEP_INTERVAL.mul_f64(1.1) + SWEEP_GRACE,
+            // The longest pause between two tries.
+            false => Duration::from_secs(15),
+        };
+        sweep + TWILIO_LATE + INTENT_AND_PAUSE + SOME_REQUESTS
+    }
+
+    fn settings(&self, simulator: &Simulator) -> RedirectorArgs {
+        let seconds = |duration: Duration| Some(format!("{}s", duration.as_secs()));
+        RedirectorArgs {
+            verify_after: seconds(self.verify_after),
+            sweep_interval: match self.sweeps {
+                true => seconds(SWEEP_INTERVAL),
+                false => seconds(Duration::ZERO),
+            },
+            sweep_grace: seconds(SWEEP_GRACE),
+            redirect_deadline: seconds(self.deadline),
+            workspace_sid: self
+                .knows_workspace
+                .then(|| simulator.workspace_sid().to_string()),
+            ..RedirectorArgs::default()
+        }
+    }
+
+    /// The world at its beginning.
+    pub fn stage(&self, seed: u64, kinds: &[Kind]) -> Stage {
+        let sky = Sky::new(seed, kinds);
+        let (teller, notes, lives) = (Teller::new(), Notes::default(), Lives::default());
+        let broker = Broker::with_weather(lives.weather(&sky, false));
+        let ingests = Ingests::new(sky.clone(), teller.clone(), notes.clone(), broker.clone());
+        let start = Timestamp::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let clock = Clock::simulated(start);
+        let simulator = Arc::new(Simulator::in_process(Config {
+            seed: Some(seed),
+            account: Some(simulator::Account::new(account(), "none".to_owned())),
+            clock: clock.clone(),
+            carrier: Some(ingests.carrier()),
+            callback_url: Some(format!(
+                "{PUBLIC_URL}/taskrouter/events#rc=5&rp=all&ct=2000&rt=2500"
+            )),
+            task_after_redirect: self.after_redirect,
+            story_backlog: 4096,
+            ..Config::default()
+        }));
+        ingests.set_placeholder(simulator.placeholder());
+        let moments = simulator.story();
+        if sky.has(Kind::BothWays) {
+            let sink = format!("{PUBLIC_URL}/taskrouter/event-stream");
+            simulator.set_event_stream(Some(&sink), &[EventKind::TaskQueueEntered]);
+        }
+        let plans = format!(
+            "[[plan]]\ntask_queue_sid = \"{}\"\nforward_to = \"+14155550100\"\n",
+            simulator.placeholder()
+        );
+        let wire = Wire {
+            simulator: Arc::clone(&simulator),
+            sky: sky.clone(),
+            teller: teller.clone(),
+            notes,
+            timeout: self.timeout,
+        };
+        let site = Site {
+            broker: broker.clone(),
+            sky: sky.clone(),
+            wire: wire.clone(),
+            ingests: ingests.clone(),
+            client: client(),
+            plans: plans.parse().expect("a plan"),
+            clock,
+            settings: self.settings(&simulator),
+            teller: teller.clone(),
+            lives,
+        };
+        let process = |role| {
+            let site = &site;
+            move |number| Process::new(site, role, number)
+        };
+        let processes = (1..=self.ingests)
+            .map(process(Role::Ingest))
+            .chain((1..=self.redirectors).map(process(Role::Redirector)))
+            .collect();
+        Stage {
+            simulator,
+            wire,
+            ingests,
+            struck: Struck {
+                processes,
+                broker,
+                teller,
+            },
+            sky,
+            moments,
+        }
+    }
+}
+
+fn account() -> AccountSid {
+    let sid = format!("AC{:032x}", 1);
+    sid.parse().expect("an account SID")
+}
+
+/// One for all worlds: certificates take long to read, and no world needs them.
+fn client() -> Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    let make = || {
+        let credentials = Credentials::AuthToken(account(), AuthToken::new("none"));
+        Client::new(&ClientConfig::new(credentials)).expect("a client")
+    };
+    CLIENT.get_or_init(make).clone()
+}
+
+/// Notes the callers who are helped when they become dead letters, as far as Twilio could be asked.
+pub fn watch_dead_letters(
+    struck: &Struck,
+    wire: &Wire,
+    kinds: &[Kind],
+) -> impl Future<Output = ()> + use<> {
+    let (broker, simulator) = (struck.broker.clone(), Arc::clone(&wire.simulator));
+    let (notes, teller, began) = (wire.notes.clone(), wire.teller.clone(), Instant::now());
+    let could_ask = match kinds.iter().any(|kind| kind.is_of_the_api()) {
+        true => CLEARS_AFTER,
+        false => Duration::ZERO,
+    };
+    async move {
+        let mut seen = 0;
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let letters = broker.dead_letters();
+            let new = letters.get(seen..).unwrap_or_default();
+            for letter in new {
+                let Some(call) = letter.request().map(|request| request.call_sid) else {
+                    continue;
+                };
+                let what = format!("its request is a dead letter: {}", letter.cause.reason);
+                teller.say_of(call, what);
+                let helped = simulator
+                    .inspect(|state| state.is_in_progress(&call) && !state.is_waiting(&call));
+                if helped && began.elapsed() > could_ask {
+                    notes.broken(Promise::DeadLetter, Some(call));
+                }
+            }
+            seen = letters.len();
+        }
+    }
+}
