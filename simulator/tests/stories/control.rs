@@ -148,7 +148,7 @@ async fn the_state_and_the_journal_can_be_read() {
         state["placeholder_task_queue_sid"],
         simulator.placeholder().as_str()
     );
-    assert_eq!(state["open_tasks"], 2);
+    assert_eq!(state["open_tasks"], 1);
     assert_eq!(state["api_requests"], 1);
 
     let journal = control.get("journal").await;

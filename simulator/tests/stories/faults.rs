@@ -130,10 +130,10 @@ async fn a_delayed_change_is_made_even_if_the_client_left() {
 async fn a_fault_concerns_its_endpoint_only() {
     let simulator = start(fast()).await;
     let api = Api::of(&simulator);
-    let caller = waiting(&simulator);
+    let (caller, other) = (waiting(&simulator), waiting(&simulator));
     let rule = Rule::on([Endpoint::UpdateTask], Fault::INTERNAL_SERVER_ERROR);
     let rule = simulator.faults().add(rule);
-    assert_eq!(api.redirect(&caller).await.status, 200);
+    assert_eq!(api.redirect(&other).await.status, 200);
     let cancel = [("AssignmentStatus", "canceled")];
     let answer = api.post(&api.task(&caller), &cancel).await;
     assert_eq!(answer.error(), (500, 20500));

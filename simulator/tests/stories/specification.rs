@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use serde_json::Value;
-use simulator::{PlaceCall, RequestRecord};
+use simulator::{Config, PlaceCall, RequestRecord, TaskAfterRedirect};
 
 use crate::support::{Api, DIAL, Receiver, Reply, fast, start, waiting};
 
@@ -137,7 +137,12 @@ async fn every_operation_answers_in_the_shape_of_the_specification() {
     };
     let web = Receiver::start().await;
     web.will([Reply::Twiml(DIAL.into())]);
-    let simulator = start(fast()).await;
+    // The task of a redirected caller is there to be cancelled.
+    let simulator = start(Config {
+        task_after_redirect: TaskAfterRedirect::Stays,
+        ..fast()
+    })
+    .await;
     let api = Api::of(&simulator);
     let caller = waiting(&simulator);
     let other = waiting(&simulator);
