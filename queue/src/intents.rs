@@ -1,8 +1,9 @@
 //! The log of intents: what redirectors are about to do, written where all of them read it in the
 //! same order.
 
-use async_trait::async_trait;
 use std::time::Duration;
+
+use async_trait::async_trait;
 use twilio::CallSid;
 
 use crate::QueueError;

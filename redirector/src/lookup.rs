@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 use queue::{RedirectRequest, Source};
 use tokio::time::Instant;
 use twilio::rest::{AssignmentStatus, CallStatus, Client, RestError, Task};
-use twilio::{AccountSid, CallSid};
 
 use crate::classify::Health;
 use crate::deadline::{Deadline, Interrupted};
@@ -204,8 +203,12 @@ impl Lookup {
 
     /// What the call itself says.
     async fn call(&self, request: &RedirectRequest, slot: &mut Slot) -> Result<Sight, LookFailure> {
-        let status = self.call_status(&request.account_sid, &request.call_sid, slot);
-        Ok(match status.await? {
+        let status = self
+            .client
+            .call_status(&request.account_sid, &request.call_sid)
+            .await;
+        slot.note(Health::of(status.as_ref(), false));
+        Ok(match status? {
             Some(CallStatus::InProgress) => Sight::Waiting,
             Some(
                 CallStatus::Completed
@@ -219,17 +222,6 @@ impl Lookup {
                 Sight::Unclear
             }
         })
-    }
-
-    pub(crate) async fn call_status(
-        &self,
-        account: &AccountSid,
-        call: &CallSid,
-        slot: &mut Slot,
-    ) -> Result<Option<CallStatus>, RestError> {
-        let status = self.client.call_status(account, call).await;
-        slot.note(Health::of(status.as_ref(), false));
-        status
     }
 
     /// Makes a request to TaskRouter, once its limiter lets it through.

@@ -41,11 +41,6 @@ impl AssignmentStatus {
             _ => Self::Unknown,
         }
     }
-
-    /// Whether the task has not ended.
-    pub fn is_open(self) -> bool {
-        matches!(self, Self::Pending | Self::Reserved | Self::Assigned)
-    }
 }
 
 /// A task. What Twilio leaves out, or what can't be read, is none.
