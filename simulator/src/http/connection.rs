@@ -80,10 +80,23 @@ impl Gate {
 
     /// Accepts connections again, at the same address.
     pub(crate) async fn open(&self) -> io::Result<()> {
-        let listener = TcpListener::bind(self.address).await?;
+        let listener = self.listen_again().await?;
         // Fails only once the server is gone.
         let _ = self.commands.send(Command::Open(listener));
         Ok(())
+    }
+
+    /// Tries for a second: a process that is started just now holds the old socket for a moment.
+    async fn listen_again(&self) -> io::Result<TcpListener> {
+        for _ in 0..20 {
+            match TcpListener::bind(self.address).await {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+                bound => return bound,
+            }
+        }
+        TcpListener::bind(self.address).await
     }
 }
 
