@@ -145,6 +145,10 @@ impl<'a> Job<'a> {
     async fn proof(&mut self, slot: &mut Slot) -> Result<Step<Proof>, Interrupted> {
         let doubt = self.shared.ledger.doubt(&self.request.call_sid);
         if doubt.is_none() && self.event_is_new() {
+            if self.age() > self.shared.settings.verify_after / 2 {
+                // So late, those behind it will have to be looked for.
+                self.shared.lookup.expect(self.request);
+            }
             return Ok(Step::Go(Proof::Event));
         }
         let second = self.unseen_since.map(|first| first + LOOK_TWICE);

@@ -135,6 +135,13 @@ impl Lookup {
         }
     }
 
+    /// There will be looks for callers of the same workflow soon.
+    pub(crate) fn expect(&self, request: &RedirectRequest) {
+        if let Some(workflow) = request.workflow_sid {
+            self.voice_queues.expect((request.account_sid, workflow));
+        }
+    }
+
     /// What the task says of a caller who is on hold.
     async fn task(
         &self,

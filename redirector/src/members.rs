@@ -84,7 +84,7 @@ impl VoiceQueues {
             Err(_) => latest.answered > now,
         };
         if let Some(answer) = list.answer(will_do) {
-            self.ask_ahead(key, &list);
+            self.expect(key);
             return answer;
         }
         let asking = Arc::clone(&list.asking).lock_owned().await;
@@ -94,13 +94,14 @@ impl VoiceQueues {
         }
     }
 
-    /// Asks anew before the list is too old, so that nobody has to wait for the next one.
-    fn ask_ahead(self: &Arc<Self>, key: Key, list: &Arc<List>) {
-        let due = |latest: &Latest| latest.asked.elapsed() > self.good_for / 2;
-        if list.answer(due).is_some()
+    /// Asks before the list is too old, so that nobody has to wait for the next one.
+    pub(crate) fn expect(self: &Arc<Self>, key: Key) {
+        let list = Arc::clone(self.lists().entry(key).or_default());
+        let young = |latest: &Latest| latest.asked.elapsed() <= self.good_for / 2;
+        if list.answer(young).is_none()
             && let Ok(asking) = Arc::clone(&list.asking).try_lock_owned()
         {
-            let (queues, list) = (Arc::clone(self), Arc::clone(list));
+            let queues = Arc::clone(self);
             tokio::spawn(async move {
                 // A failure is theirs who need the next list.
                 let _ = queues.ask(key, &list, asking).await;

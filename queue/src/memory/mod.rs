@@ -33,6 +33,8 @@ pub struct Fate {
     pub delay: Duration,
     /// What is lost of it.
     pub loss: Option<Loss>,
+    /// How long its client stands still before it takes the answer.
+    pub freeze: Duration,
 }
 
 /// What is lost of an operation. Its client waits for the answer in vain.

@@ -24,8 +24,12 @@ pub enum Promise {
     TransferClosed,
     /// A caller who was helped is a dead letter.
     DeadLetter,
+    /// A caller who waits is a dead letter, though Twilio could be reached.
+    GivenUp,
     /// An event was answered with a 2xx and is nowhere.
     EventLost,
+    /// A request that waits in the queue was put there once more.
+    Flooded,
     /// A request never came to an end.
     NeverSettled,
     /// Something of ours panicked.
@@ -43,7 +47,9 @@ impl Promise {
             Self::TaskClosed => "the task of a caller on hold was closed",
             Self::TransferClosed => "the task of a transfer was closed",
             Self::DeadLetter => "a caller was helped, and is a dead letter",
+            Self::GivenUp => "a caller was given up, though Twilio said that they wait",
             Self::EventLost => "an event was answered with 2xx, and is lost",
+            Self::Flooded => "a request that waits in the queue was put there once more",
             Self::NeverSettled => "a request never came to an end",
             Self::Panic => "something panicked",
         }
@@ -68,12 +74,32 @@ struct Noted {
     broken: Vec<Broken>,
     /// When each update was sent, by Twilio's name of it.
     sent: BTreeMap<String, Duration>,
+    requests: usize,
+    updates: usize,
 }
 
 impl Notes {
     /// A promise is broken.
     pub fn broken(&self, promise: Promise, call: Option<CallSid>) {
         self.with(|noted| noted.broken.push(Broken { promise, call }));
+    }
+
+    /// A request is made to Twilio.
+    pub fn request(&self, updates: bool) {
+        self.with(|noted| {
+            noted.requests += 1;
+            noted.updates += usize::from(updates);
+        });
+    }
+
+    /// How many requests were made to Twilio.
+    pub fn requests(&self) -> usize {
+        self.with(|noted| noted.requests)
+    }
+
+    /// How many of them were updates of calls.
+    pub fn updates(&self) -> usize {
+        self.with(|noted| noted.updates)
     }
 
     /// An update is carried out that was sent at `at`.

@@ -54,6 +54,8 @@ kinds! {
     BadGateways = "bad-gateways";
     /// 401 for a while.
     Unauthorized = "unauthorized";
+    /// A wrong 404 to anything.
+    NotFound = "not-found";
     /// A wrong 404 to updates of calls.
     UpdateNotFound = "update-not-found";
     /// A wrong 404 to questions about voice queues and their members.
@@ -104,6 +106,8 @@ kinds! {
     BrokenSpool = "broken-spool";
     /// Clocks are wrong by minutes.
     WrongClocks = "wrong-clocks";
+    /// Redirectors stand still for up to 20 s while they write an intent.
+    Freezes = "freezes";
     /// Redirectors pause for up to 3 s right before they send something.
     Pauses = "pauses";
     /// An operator replays all dead letters.
@@ -138,6 +142,12 @@ impl Kind {
     /// Whether it is what people do.
     pub fn is_of_people(self) -> bool {
         self >= Self::HangUps
+    }
+
+    /// Whether no update can be under way unseen because of it.
+    pub fn leaves_no_doubt(self) -> bool {
+        matches!(self, Self::Refused | Self::TooMany | Self::Unauthorized)
+            || matches!(self, Self::HangUps | Self::Agents | Self::Chats)
     }
 
     /// What it draws in the world of a seed.

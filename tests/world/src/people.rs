@@ -16,6 +16,9 @@ use crate::weather::seconds;
 const LAST_CALL: f64 = 80.0;
 /// Nobody comes back into the workflow later than this.
 const LAST_COMEBACK: Duration = Duration::from_secs(140);
+/// Nobody comes back sooner after they were enqueued: by Twilio's clocks, told to the second, they
+/// could not be told apart from somebody who never left.
+const APART: Duration = Duration::from_secs(6);
 /// How long a task takes through the queues in which agents work.
 const WITH_AGENTS: f64 = 20.0;
 
@@ -77,6 +80,7 @@ impl Person {
     /// From the call on.
     async fn waits(mut self, call: CallSid, mut begin: Begin) {
         for _ in 0..3 {
+            let enqueued = Instant::now();
             if begin == Begin::FirstStep && self.does(Kind::Agents, 0.8) {
                 self.is_offered(call).await;
             } else if self.does(Kind::OtherSoftware, 0.7) {
@@ -95,6 +99,7 @@ impl Person {
             // Out of a conversation with whomever.
             for _ in 0..4 {
                 pause(&mut self.rng, 0.5, 20.0).await;
+                tokio::time::sleep_until(enqueued + APART).await;
                 if self.began.elapsed() > LAST_COMEBACK {
                     return;
                 }

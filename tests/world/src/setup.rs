@@ -7,12 +7,13 @@ use clock::Clock;
 use fastrand::Rng;
 use jiff::Timestamp;
 use queue::memory::Broker;
+use queue::{RawMessage, Source};
 use redirector::RedirectorArgs;
 use simulator::{Config, EventKind, Moment, Simulator, TaskAfterRedirect};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
 use twilio::rest::{Client, ClientConfig, Credentials};
-use twilio::{AccountSid, AuthToken};
+use twilio::{AccountSid, AuthToken, CallSid};
 
 use crate::callbacks::Ingests;
 use crate::judge::{Notes, Promise};
@@ -20,13 +21,15 @@ use crate::kind::Kind;
 use crate::processes::{Lives, PUBLIC_URL, Process, Role, Site};
 use crate::story::Teller;
 use crate::strikes::Struck;
-use crate::twilio_side::Wire;
+use crate::twilio_side::{Sick, Wire};
 use crate::weather::{CLEARS_AFTER, Sky, TWILIO_LATE};
 
 /// How good an intent is, and the pause that is assumed.
 const INTENT_AND_PAUSE: Duration = Duration::from_secs(5);
 /// How long some requests take.
 const SOME_REQUESTS: Duration = Duration::from_secs(5);
+/// Whoever is given up later than this after the weather has cleared was given up in calm.
+const CALM: Duration = Duration::from_secs(20);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 const SWEEP_GRACE: Duration = Duration::from_secs(10);
 
@@ -49,6 +52,7 @@ pub struct Setup {
     twilio_late: Duration,
     timeout: Duration,
     max_in_flight: usize,
+    prefetch: usize,
     rescues: bool,
     pub(crate) sweeps: bool,
     deadline: Duration,
@@ -71,6 +75,8 @@ impl Setup {
     /// That of a seed.
     pub fn draw(seed: u64, kinds: &[Kind], told: &Told) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5e7);
+        // Only where nobody has to wait for a moment that must pass, or they would one by one.
+        let few = rng.bool() && kinds.iter().all(|kind| kind.leaves_no_doubt());
         let asks_first = rng.u32(..8) == 0;
         let seconds = Duration::from_secs;
         Self {
@@ -85,7 +91,8 @@ impl Setup {
             },
             twilio_late: told.twilio_late.unwrap_or(TWILIO_LATE),
             timeout: [seconds(2), seconds(10)][rng.usize(..2)],
-            max_in_flight: [1, 3, 50, 50][rng.usize(..4)],
+            max_in_flight: [1, 3, 50, 50][rng.usize(..4)].min(if few { 2 } else { 50 }),
+            prefetch: if few { 2 } else { 2000 },
             rescues: kinds.contains(&Kind::ExpiredTasks),
             sweeps: rng.u32(..6) > 0,
             deadline: [seconds(90), seconds(900), seconds(900)][rng.usize(..3)],
@@ -95,6 +102,27 @@ impl Setup {
             },
             knows_workspace: rng.bool(),
             filters_events: rng.u32(..4) > 0,
+        }
+    }
+
+    /// One ingest, so many redirectors, and the defaults of what users set.
+    pub fn plain(redirectors: usize, max_in_flight: usize) -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            ingests: 1,
+            redirectors,
+            callers: 0,
+            verify_after: seconds(2),
+            twilio_late: TWILIO_LATE,
+            timeout: seconds(10),
+            max_in_flight,
+            prefetch: 2000,
+            rescues: true,
+            sweeps: true,
+            deadline: seconds(900),
+            after_redirect: TaskAfterRedirect::Canceled,
+            knows_workspace: true,
+            filters_events: true,
         }
     }
 
@@ -125,6 +153,7 @@ impl Setup {
             verify_after: seconds(self.verify_after),
             twilio_late: seconds(self.twilio_late),
             max_in_flight: Some(self.max_in_flight.to_string()),
+            prefetch: Some(self.prefetch.to_string()),
             sweep_interval: match self.sweeps {
                 true => seconds(SWEEP_INTERVAL),
                 false => seconds(Duration::ZERO),
@@ -140,7 +169,11 @@ impl Setup {
 
     /// The world at its beginning.
     pub fn stage(&self, seed: u64, kinds: &[Kind]) -> Stage {
-        let sky = Sky::new(seed, kinds);
+        self.stage_under(Sky::new(seed, kinds), seed)
+    }
+
+    /// The world at its beginning, under this sky.
+    pub fn stage_under(&self, sky: Sky, seed: u64) -> Stage {
         let (teller, notes, lives) = (Teller::new(), Notes::default(), Lives::default());
         let broker = Broker::with_weather(lives.weather(&sky, &teller, false));
         let ingests = Ingests::new(sky.clone(), teller.clone(), notes.clone(), broker.clone());
@@ -178,6 +211,7 @@ impl Setup {
             teller: teller.clone(),
             notes,
             timeout: self.timeout,
+            sick: Sick::default(),
         };
         let site = Site {
             broker: broker.clone(),
@@ -229,8 +263,9 @@ fn client() -> Client {
     CLIENT.get_or_init(make).clone()
 }
 
-/// Notes the callers who are helped when they become dead letters, as far as Twilio could be asked.
-pub fn watch_dead_letters(
+/// Notes what is wrong with the queue: callers who are helped when they become dead letters, as far
+/// as Twilio could be asked, and requests that are put there though they wait there.
+pub fn watch_queue(
     struck: &Struck,
     wire: &Wire,
     kinds: &[Kind],
@@ -246,20 +281,44 @@ pub fn watch_dead_letters(
         loop {
             tokio::time::sleep(Duration::from_millis(200)).await;
             let letters = broker.dead_letters();
-            let new = letters.get(seen..).unwrap_or_default();
-            for letter in new {
+            for letter in letters.get(seen..).unwrap_or_default() {
                 let Some(call) = letter.request().map(|request| request.call_sid) else {
                     continue;
                 };
                 let what = format!("its request is a dead letter: {}", letter.cause.reason);
                 teller.say_of(call, what);
-                let helped = simulator
-                    .inspect(|state| state.is_in_progress(&call) && !state.is_waiting(&call));
-                if helped && began.elapsed() > could_ask {
-                    notes.broken(Promise::DeadLetter, Some(call));
+                let now = began.elapsed();
+                let waits = simulator.inspect(|state| match state.is_in_progress(&call) {
+                    true => Some(state.is_waiting(&call)),
+                    false => None,
+                });
+                match waits {
+                    Some(false) if now > could_ask => {
+                        notes.broken(Promise::DeadLetter, Some(call));
+                    }
+                    Some(true) if now > CLEARS_AFTER + CALM => {
+                        notes.broken(Promise::GivenUp, Some(call));
+                    }
+                    _ => {}
                 }
             }
             seen = letters.len();
+            for call in flooded(&broker.ready()) {
+                notes.broken(Promise::Flooded, Some(call));
+            }
         }
     }
+}
+
+/// Those for whom the sweep put a request behind one that waits.
+fn flooded(ready: &[RawMessage]) -> Vec<CallSid> {
+    let requests: Vec<_> = ready
+        .iter()
+        .filter_map(|ready| ready.decode().ok())
+        .collect();
+    let behind = requests.iter().enumerate().filter(|(index, request)| {
+        let mut before = requests[..*index].iter();
+        request.source == Source::Sweep && before.any(|other| other.task_sid == request.task_sid)
+    });
+    behind.map(|(_, request)| request.call_sid).collect()
 }

@@ -1,6 +1,7 @@
 //! The way from a redirector to Twilio.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -27,7 +28,12 @@ pub struct Wire {
     pub(crate) notes: Notes,
     /// How long a client of ours waits for Twilio.
     pub(crate) timeout: Duration,
+    /// The calls of which no update comes to its end, and what befalls it instead.
+    pub(crate) sick: Sick,
 }
+
+/// Calls, and what befalls each update of them. Clones are the same.
+pub type Sick = Arc<Mutex<BTreeMap<CallSid, Fault>>>;
 
 /// One request, as the story tells it.
 #[derive(Clone)]
@@ -72,9 +78,14 @@ impl Wire {
         request: reqwest::Request,
     ) -> Result<reqwest::Response, RestError> {
         let asked = Asked::read(&self.simulator, request.method(), request.url().path());
-        let fate = self.sky.request(asked.target);
+        let mut fate = self.sky.request(asked.target);
+        if let (Target::Update, Some(call)) = (asked.target, asked.call) {
+            let sick = self.sick.lock().unwrap_or_else(PoisonError::into_inner);
+            fate.fault = sick.get(&call).copied().or(fate.fault);
+        }
         let teller = self.teller.clone();
         let updates = asked.target == Target::Update;
+        self.notes.request(updates);
         if updates {
             self.say(&asked, format!("{process} {}", asked.what));
         }

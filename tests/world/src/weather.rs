@@ -77,6 +77,8 @@ pub enum Target {
 pub struct Sky(Arc<Mutex<State>>);
 
 struct State {
+    /// How long Twilio's API takes, where that is always the same.
+    api: Option<Duration>,
     gusts: Vec<Gust>,
     began: Instant,
     calm: Rng,
@@ -113,10 +115,18 @@ impl Sky {
             }
         };
         Self(Arc::new(Mutex::new(State {
+            api: None,
             gusts: kinds.iter().copied().map(gust).collect(),
             began: Instant::now(),
             calm: Rng::with_seed(seed),
         })))
+    }
+
+    /// No weather: Twilio's API takes just as long each time.
+    pub fn clear(api: Duration) -> Self {
+        let sky = Self::new(0, &[]);
+        sky.with(|state| state.api = Some(api));
+        sky
     }
 
     /// Whether there is weather of this kind in this world.
@@ -156,6 +166,9 @@ impl Sky {
                 back: milliseconds(&mut state.calm, 5, 80),
                 fault: None,
             };
+            if let Some(api) = state.api {
+                (fate.there, fate.back) = (api / 2, api / 2);
+            }
             let meets = |kind: Kind| match kind {
                 Kind::LateUpdates | Kind::UpdateNotFound => target == Target::Update,
                 Kind::QueueNotFound => target == Target::VoiceQueue,
@@ -219,12 +232,17 @@ impl Sky {
                     Operation::Read => milliseconds(&mut state.calm, 1, 300),
                     _ => milliseconds(&mut state.calm, 0, 6),
                 },
-                loss: None,
+                ..Fate::default()
             };
             // A lease that was taken is known, or its holder's connection is gone.
             let loses = operation != Operation::Lease;
-            let meets = |kind| kind == Kind::SlowBroker || (kind == Kind::LostConfirms && loses);
+            let meets = |kind| match kind {
+                Kind::SlowBroker => true,
+                Kind::Freezes => operation == Operation::Append,
+                kind => kind == Kind::LostConfirms && loses,
+            };
             state.each(meets, |kind, rng| match kind {
+                Kind::Freezes => fate.freeze = seconds(rng, 0.5, 20.0),
                 Kind::SlowBroker => fate.delay += seconds(rng, 0.1, 4.0),
                 _ => fate.loss = Some([Loss::Request, Loss::Answer][rng.usize(..2)]),
             });
@@ -269,8 +287,8 @@ fn befall(kind: Kind, rng: &mut Rng, fate: &mut RequestFate) -> Option<Fault> {
             status(429, retry_after[rng.usize(..5)], None)
         }
         Kind::ServerErrors => {
-            // That request is over, whatever it did.
-            let carried_out = rng.bool().then_some(Duration::ZERO);
+            // That request is over, though what it did may take a moment to show.
+            let carried_out = rng.bool().then(|| seconds(rng, 0.0, 1.9));
             status([500, 503][rng.usize(..2)], None, carried_out)
         }
         Kind::BadGateways => {
@@ -278,9 +296,11 @@ fn befall(kind: Kind, rng: &mut Rng, fate: &mut RequestFate) -> Option<Fault> {
             status([502, 504][rng.usize(..2)], None, carried_out)
         }
         Kind::Unauthorized => status(401, None, None),
-        Kind::UpdateNotFound | Kind::QueueNotFound | Kind::CallNotFound | Kind::TaskNotFound => {
-            status(404, None, None)
-        }
+        Kind::NotFound
+        | Kind::UpdateNotFound
+        | Kind::QueueNotFound
+        | Kind::CallNotFound
+        | Kind::TaskNotFound => status(404, None, None),
         Kind::TaskRouterRefuses => status(429, Some(3600), None),
         _ => None,
     }

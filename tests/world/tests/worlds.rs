@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use world::World;
+use world::{Kind, Promise, Told, World};
 
 /// How many callers' lives every run of the tests lives.
 const LIVES: usize = 20_000;
@@ -28,6 +29,34 @@ fn no_promise_is_broken_in_twenty_thousand_lives() {
             scope.spawn(live);
         }
     });
+}
+
+/// A world that can't break shows nothing.
+#[test]
+fn a_world_in_which_twilio_is_later_than_we_are_told_breaks_and_says_how() {
+    let told = Told {
+        twilio_late: Some(Duration::ZERO),
+        ..Told::default()
+    };
+    let kinds = [Kind::LateUpdates, Kind::DoubledCallbacks, Kind::Chats];
+    let mut worlds = (0..200).map(|seed| World::told(seed, &kinds, told));
+    let moved_twice = |world: &World| {
+        world
+            .broken
+            .iter()
+            .any(|b| b.promise == Promise::MovedTwice)
+    };
+    let broken = worlds.find(moved_twice).expect("an update comes late");
+    let smallest = broken.smallest();
+    assert!(smallest.kinds.contains(&Kind::LateUpdates));
+    assert!(!smallest.kinds.contains(&Kind::Chats), "they break nothing");
+    let story = smallest.story();
+    assert!(
+        story.contains("Twilio carries that update out: 200"),
+        "{story}"
+    );
+    let again = World::told(smallest.seed, &smallest.kinds, told);
+    assert_eq!(again.story(), story);
 }
 
 #[test]
