@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use service::Problems;
 use service::settings::TwilioSettings;
 use twilio::WorkspaceSid;
+use twilio::rest::Patience;
 
-use crate::api::{Api, Patience};
+use crate::api::Api;
 use crate::definitions::DEFINITIONS;
 use crate::record::recorded_prefix;
 
@@ -79,9 +80,8 @@ pub(crate) fn api(
 ) -> Option<Api> {
     match twilio.client() {
         Ok(client) => Some(Api {
-            client,
+            client: client.with_patience(patience),
             account: twilio.account_sid,
-            patience,
         }),
         Err(error) => {
             problems.add_line(format!("cannot make a client of Twilio's API: {error}"));

@@ -45,14 +45,14 @@ pub(crate) struct TaskQueueDefinition {
 
 /// One of the task queues, in the order in which callers pass them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Step {
+pub(crate) enum Role {
     Sales,
     Support,
     Everyone,
     Placeholder,
 }
 
-impl Step {
+impl Role {
     pub(crate) const ALL: [Self; 4] = [
         Self::Sales,
         Self::Support,
@@ -102,8 +102,8 @@ impl Names {
         format!("{} {name}", self.prefix)
     }
 
-    pub(crate) fn task_queue(&self, step: Step) -> String {
-        self.full(&step.definition().name)
+    pub(crate) fn task_queue(&self, role: Role) -> String {
+        self.full(&role.definition().name)
     }
 
     pub(crate) fn workflow(&self) -> String {
@@ -121,8 +121,8 @@ impl Names {
 }
 
 /// The configuration of our workflow, with the task queues' SIDs.
-pub(crate) fn workflow(sid_of: impl Fn(Step) -> String) -> Value {
-    let values = Step::ALL.map(|step| (step.variable(), sid_of(step)));
+pub(crate) fn workflow(sid_of: impl Fn(Role) -> String) -> Value {
+    let values = Role::ALL.map(|role| (role.variable(), sid_of(role)));
     fill(WORKFLOW, &values)
 }
 
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_templates_are_json_with_nothing_left_to_fill_in() {
-        let workflow = workflow(|step| step.variable().to_uppercase());
+        let workflow = workflow(|role| role.variable().to_uppercase());
         let flow = studio_flow("WW", "TC");
         for filled in [&workflow, &flow] {
             assert!(!filled.to_string().contains("${"), "{filled}");
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn every_name_carries_the_prefix() {
         let names = Names::new(&DEFINITIONS.prefix);
-        let mut all: Vec<_> = Step::ALL.map(|step| names.task_queue(step)).to_vec();
+        let mut all: Vec<_> = Role::ALL.map(|role| names.task_queue(role)).to_vec();
         all.extend([names.workflow(), names.studio_flow(), names.event_stream()]);
         for name in all {
             assert!(name.starts_with("[TR Call Redirection] "), "{name}");

@@ -18,3 +18,13 @@ pub(crate) fn lines(old: &str, new: &str) -> Vec<String> {
 pub(crate) fn field(name: &str, old: &str, new: &str) -> String {
     format!("{name}: {old} → {new}")
 }
+
+/// The lines in which two JSON values differ, with some around them; none where they are equal.
+pub(crate) fn json(old: &serde_json::Value, new: &serde_json::Value) -> Vec<String> {
+    if old == new {
+        return Vec::new();
+    }
+    // A value can always be written.
+    let pretty = |value| serde_json::to_string_pretty(value).unwrap_or_default();
+    lines(&pretty(old), &pretty(new))
+}

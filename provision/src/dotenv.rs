@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::diff;
 use crate::error::Error;
 use crate::files::write_atomically;
 
@@ -21,7 +22,24 @@ pub(crate) struct LineChange {
     pub(crate) new: String,
 }
 
+impl std::fmt::Display for LineChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A number has no place on a screen that is shared.
+        if self.name == "FORWARD_TO_NUMBER" {
+            return write!(f, "{}=…", self.name);
+        }
+        match &self.old {
+            None => write!(f, "{}={}", self.name, self.new),
+            Some(old) => f.write_str(&diff::field(self.name, old, &self.new)),
+        }
+    }
+}
+
 impl Dotenv {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Reads the file; one that doesn't exist is empty.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let text = match std::fs::read_to_string(path) {

@@ -116,6 +116,21 @@ impl Error {
     }
 }
 
+/// Says what a failed request was for.
+pub(crate) trait Doing<T> {
+    /// `what` completes "cannot".
+    fn doing(self, what: impl Into<String>) -> Result<T, Error>;
+}
+
+impl<T> Doing<T> for Result<T, RestError> {
+    fn doing(self, what: impl Into<String>) -> Result<T, Error> {
+        self.map_err(|error| Error::Twilio {
+            doing: what.into(),
+            error,
+        })
+    }
+}
+
 /// What to do about a failed request.
 pub(crate) fn advice(error: &RestError) -> &'static str {
     match error {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use twilio::WorkspaceSid;
 use twilio::rest::{Flow, Sink, Subscription, TaskQueue, Workflow, Workspace};
 
-use crate::api::{Api, Repeatable};
-use crate::definitions::{Names, Step};
-use crate::error::Error;
+use crate::api::Api;
+use crate::definitions::{Names, Role};
+use crate::error::{Doing, Error};
 use crate::record::Record;
 use crate::workspace::only;
 
@@ -15,7 +15,7 @@ use crate::workspace::only;
 #[derive(Debug)]
 pub(crate) struct Inventory {
     pub(crate) workspace: Workspace,
-    pub(crate) task_queues: BTreeMap<Step, TaskQueue>,
+    pub(crate) task_queues: BTreeMap<Role, TaskQueue>,
     /// All of the workspace's.
     pub(crate) workflows: Vec<Workflow>,
     /// Ours among them.
@@ -25,7 +25,7 @@ pub(crate) struct Inventory {
 }
 
 /// A sink of ours, and what it is subscribed to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stream {
     pub(crate) sink: Sink,
     pub(crate) subscriptions: Vec<Subscription>,
@@ -42,10 +42,10 @@ impl Inventory {
         let sid = workspace.sid;
         let task_queues = task_queues(api, &sid, names, record).await?;
         let workflows = api
-            .ask("list the workflows", Repeatable::Yes, || {
-                api.client.workflows(&sid)
-            })
-            .await?;
+            .client
+            .workflows(&sid)
+            .await
+            .doing("list the workflows")?;
         let recorded = record.and_then(|record| record.workflow);
         let name = names.workflow();
         let named: Vec<_> = workflows
@@ -70,7 +70,7 @@ impl Inventory {
     }
 
     pub(crate) fn placeholder(&self) -> Option<&TaskQueue> {
-        self.task_queues.get(&Step::Placeholder)
+        self.task_queues.get(&Role::Placeholder)
     }
 }
 
@@ -87,15 +87,15 @@ async fn task_queues(
     workspace: &WorkspaceSid,
     names: &Names,
     record: Option<&Record>,
-) -> Result<BTreeMap<Step, TaskQueue>, Error> {
+) -> Result<BTreeMap<Role, TaskQueue>, Error> {
     let all = api
-        .ask("list the task queues", Repeatable::Yes, || {
-            api.client.task_queues(workspace)
-        })
-        .await?;
+        .client
+        .task_queues(workspace)
+        .await
+        .doing("list the task queues")?;
     let mut found = BTreeMap::new();
-    for step in Step::ALL {
-        let name = names.task_queue(step);
+    for role in Role::ALL {
+        let name = names.task_queue(role);
         let recorded = record.and_then(|record| record.task_queues.get(&name));
         let matching: Vec<_> = all
             .iter()
@@ -104,7 +104,7 @@ async fn task_queues(
             .collect();
         let matching = prefer(matching, |queue| recorded == Some(&queue.sid));
         if let Some(queue) = only("task queue", &name, matching, |queue| queue.sid)? {
-            found.insert(step, queue);
+            found.insert(role, queue);
         }
     }
     Ok(found)
@@ -114,21 +114,20 @@ async fn flow(api: &Api, names: &Names, record: Option<&Record>) -> Result<Optio
     let name = names.studio_flow();
     let recorded = record.and_then(|record| record.studio_flow);
     let matching: Vec<_> = api
-        .ask("list the Studio flows", Repeatable::Yes, || {
-            api.client.flows()
-        })
-        .await?
+        .client
+        .flows()
+        .await
+        .doing("list the Studio flows")?
         .into_iter()
         .filter(|flow| flow.friendly_name == name || recorded == Some(flow.sid))
         .collect();
     let matching = prefer(matching, |flow| recorded == Some(flow.sid));
     match only("Studio flow", &name, matching, |flow| flow.sid)? {
-        Some(summary) => {
-            api.ask("read the Studio flow", Repeatable::Yes, || {
-                api.client.flow(&summary.sid)
-            })
+        Some(summary) => api
+            .client
+            .flow(&summary.sid)
             .await
-        }
+            .doing("read the Studio flow"),
         None => Ok(None),
     }
 }
@@ -137,45 +136,24 @@ async fn streams(api: &Api, names: &Names, record: Option<&Record>) -> Result<Ve
     let name = names.event_stream();
     let recorded = record.and_then(|record| record.sink);
     let sinks = api
-        .ask("list the Event Streams sinks", Repeatable::Yes, || {
-            api.client.sinks()
-        })
-        .await?;
+        .client
+        .sinks()
+        .await
+        .doing("list the Event Streams sinks")?;
     let mut streams = Vec::new();
     for sink in sinks {
         if sink.description != name && recorded != Some(sink.sid) {
             continue;
         }
         let subscriptions = api
-            .ask(
-                "list the Event Streams subscriptions",
-                Repeatable::Yes,
-                || api.client.subscriptions(&sink.sid),
-            )
-            .await?;
+            .client
+            .subscriptions(&sink.sid)
+            .await
+            .doing("list the Event Streams subscriptions")?;
         streams.push(Stream {
             sink,
             subscriptions,
         });
     }
     Ok(streams)
-}
-
-impl Stream {
-    /// Deletes it, subscriptions first: a sink in use can't be deleted.
-    pub(crate) async fn delete(&self, api: &Api) -> Result<(), Error> {
-        for subscription in &self.subscriptions {
-            api.ask(
-                "delete the Event Streams subscription",
-                Repeatable::Yes,
-                || api.client.delete_subscription(&subscription.sid),
-            )
-            .await?;
-        }
-        api.ask("delete the Event Streams sink", Repeatable::Yes, || {
-            api.client.delete_sink(&self.sink.sid)
-        })
-        .await?;
-        Ok(())
-    }
 }

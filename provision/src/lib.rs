@@ -11,15 +11,17 @@ mod dotenv;
 mod error;
 mod files;
 mod inventory;
+mod plan;
 mod record;
 mod routing;
 mod setup;
+mod step;
 mod teardown;
 mod workspace;
 
-pub use api::Patience;
 pub use args::PlaceArgs;
 pub use console::{Ask, AskTerminal, Console, Status};
 pub use doctor::DoctorArgs;
 pub use setup::SetupArgs;
 pub use teardown::TeardownArgs;
+pub use twilio::rest::Patience;

@@ -107,12 +107,12 @@ impl RecordFile {
     }
 
     /// A record with nothing in it yet.
-    pub(crate) fn empty(&self, prefix: &str) -> Record {
+    pub(crate) fn empty(&self) -> Record {
         Record {
             version: VERSION,
             account_sid: self.account,
             workspace_sid: self.workspace,
-            prefix: prefix.to_owned(),
+            prefix: String::new(),
             task_queues: BTreeMap::new(),
             workflow: None,
             studio_flow: None,

@@ -3,25 +3,21 @@
 use twilio::WorkspaceSid;
 use twilio::rest::Workspace;
 
-use crate::api::{Api, Repeatable};
+use crate::api::Api;
 use crate::definitions::DEFINITIONS;
-use crate::error::Error;
+use crate::error::{Doing, Error};
 
 /// Finds the workspace: by its SID if one is given, else by the name that Flex gives it.
 pub(crate) async fn find(api: &Api, named: Option<WorkspaceSid>) -> Result<Workspace, Error> {
     if let Some(sid) = named {
         return api
-            .ask("read the workspace", Repeatable::Yes, || {
-                api.client.workspace(&sid)
-            })
-            .await?
+            .client
+            .workspace(&sid)
+            .await
+            .doing("read the workspace")?
             .ok_or(Error::UnknownWorkspace(sid));
     }
-    let all = api
-        .ask("list the workspaces", Repeatable::Yes, || {
-            api.client.workspaces()
-        })
-        .await?;
+    let all = api.client.workspaces().await.doing("list the workspaces")?;
     let name = &DEFINITIONS.workspace;
     let (mut matching, others): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|w| w.friendly_name == *name);

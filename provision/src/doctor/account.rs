@@ -6,7 +6,7 @@ use twilio::rest::{
 };
 
 use super::report::Report;
-use crate::api::{Api, Repeatable};
+use crate::api::Api;
 use crate::error::advice;
 
 pub(super) async fn check(twilio: &TwilioSettings, api: &Api, report: &mut Report) {
@@ -39,8 +39,7 @@ pub(super) async fn check(twilio: &TwilioSettings, api: &Api, report: &mut Repor
 }
 
 async fn read(api: &Api, client: &Client) -> Result<Account, RestError> {
-    api.try_ask(Repeatable::Yes, || client.account(&api.account))
-        .await
+    client.account(&api.account).await
 }
 
 fn is_refused(error: &RestError) -> bool {

@@ -5,7 +5,8 @@ use service::{Plan, Plans};
 
 use super::report::Report;
 use super::report_error;
-use crate::api::{Api, Repeatable};
+use crate::api::Api;
+use crate::error::Doing;
 
 const GEO_PERMISSIONS: &str = "Console > Voice > Settings > Geo permissions";
 
@@ -39,10 +40,10 @@ async fn check_plan(api: &Api, plan: &Plan, report: &mut Report) {
     }
     let code = country.as_ref();
     let permissions = api
-        .ask("read the geo permissions", Repeatable::Yes, || {
-            api.client.dialing_permissions(code)
-        })
-        .await;
+        .client
+        .dialing_permissions(code)
+        .await
+        .doing("read the geo permissions");
     match permissions {
         Err(error) => report_error("geo permissions", &error, report),
         Ok(None) => report.warn(

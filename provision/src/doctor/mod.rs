@@ -13,8 +13,9 @@ use ::ingest::PublicUrl;
 use service::plan::PlanArgs;
 use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings};
 use service::{Plans, Problems};
+use twilio::rest::Patience;
 
-use crate::api::{Api, Patience};
+use crate::api::Api;
 use crate::args::{self, Place, PlaceArgs};
 use crate::console::{Console, Status};
 use crate::definitions::Names;

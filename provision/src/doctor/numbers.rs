@@ -4,7 +4,8 @@ use twilio::rest::IncomingNumber;
 
 use super::report::Report;
 use super::report_error;
-use crate::api::{Api, Repeatable};
+use crate::api::Api;
+use crate::error::Doing;
 use crate::inventory::Inventory;
 
 pub(super) async fn check(api: &Api, inventory: &Inventory, report: &mut Report) {
@@ -18,10 +19,10 @@ pub(super) async fn check(api: &Api, inventory: &Inventory, report: &mut Report)
         );
     }
     let numbers = api
-        .ask("list the phone numbers", Repeatable::Yes, || {
-            api.client.incoming_numbers(&api.account, None)
-        })
-        .await;
+        .client
+        .incoming_numbers(&api.account, None)
+        .await
+        .doing("list the phone numbers");
     let numbers = match numbers {
         Ok(numbers) => numbers,
         Err(error) => return report_error("number", &error, report),

@@ -5,7 +5,8 @@ use twilio::rest::{TaskQueue, VoiceQueue, Workflow};
 
 use super::report::{Level, Report};
 use super::report_error;
-use crate::api::{Api, Repeatable};
+use crate::api::Api;
+use crate::error::Doing;
 use crate::inventory::Inventory;
 use crate::routing::{Problem, Routing};
 
@@ -15,19 +16,19 @@ const NEARLY_FULL: u32 = 80;
 pub(super) async fn check(api: &Api, plans: &Plans, inventory: &Inventory, report: &mut Report) {
     let workspace = inventory.workspace.sid;
     let queues = api
-        .ask("list the task queues", Repeatable::Yes, || {
-            api.client.task_queues(&workspace)
-        })
-        .await;
+        .client
+        .task_queues(&workspace)
+        .await
+        .doing("list the task queues");
     let queues = match queues {
         Ok(queues) => queues,
         Err(error) => return report_error("placeholder", &error, report),
     };
     let voice_queues = api
-        .ask("list the voice queues", Repeatable::Yes, || {
-            api.client.voice_queues(&api.account)
-        })
-        .await;
+        .client
+        .voice_queues(&api.account)
+        .await
+        .doing("list the voice queues");
     let voice_queues = match voice_queues {
         Ok(queues) => queues,
         Err(error) => {

@@ -1,19 +1,17 @@
 //! `overflow setup`: makes Twilio's side as it should be.
 
-mod apply;
 mod events;
 mod plan;
-mod resources;
 
 use std::path::PathBuf;
 
 use ingest::PublicUrl;
 use service::Problems;
 use service::settings::{InvalidSettings, TwilioArgs};
-use twilio::rest::ApiUrl;
+use twilio::rest::{ApiUrl, Patience};
 use twilio::{E164, WorkflowSid};
 
-use crate::api::{Api, Patience};
+use crate::api::Api;
 use crate::args::{self, Place, PlaceArgs};
 use crate::console::{Console, Status};
 use crate::definitions::Names;
@@ -21,10 +19,10 @@ use crate::dotenv::Dotenv;
 use crate::error::Error;
 use crate::inventory::Inventory;
 use crate::record::RecordFile;
+use crate::step::Work;
 use crate::workspace;
 
-pub(crate) use self::events::changes as callback_changes;
-use self::plan::Plan;
+use self::plan::Planner;
 
 /// Creates and updates what Twilio needs: task queues, workflow, Studio flow, event callback.
 ///
@@ -200,8 +198,12 @@ impl Setup {
         let record = records.read()?;
         let inventory = Inventory::read(&self.api, workspace, &self.names, record.as_ref()).await?;
         let dotenv = Dotenv::read(&self.env_file)?;
-        let plan = Plan::make(self, &inventory, record.as_ref(), &dotenv).await?;
-
+        let planner = Planner {
+            setup: self,
+            inventory: &inventory,
+            record: record.as_ref(),
+        };
+        let plan = planner.plan(&dotenv).await?;
         let workspace = &inventory.workspace;
         console.line(format_args!(
             "Workspace {:?} ({}) of account {}:\n",
@@ -222,18 +224,18 @@ impl Setup {
             return Ok(Status::Failed);
         }
         console.line("");
-        let record = record.unwrap_or_else(|| records.empty(self.names.prefix()));
-        let dotenv = apply::Application {
-            setup: self,
-            inventory: &inventory,
-            records,
-            record,
-            console: &mut *console,
-        }
-        .carry_out(&plan, dotenv)
-        .await?;
+        let mut record = record.unwrap_or_else(|| records.empty());
+        record.prefix = self.names.prefix().to_owned();
+        let work = Work::new(
+            &self.api,
+            workspace.sid,
+            &records,
+            Some(record),
+            &mut *console,
+        );
+        plan.carry_out(work).await?;
         console.line("\nSet up.");
-        self.say_what_is_missing(&dotenv, console);
+        self.say_what_is_missing(&Dotenv::read(&self.env_file)?, console);
         console.line("Check it with `overflow doctor`, start with `overflow run`.");
         Ok(Status::Done)
     }

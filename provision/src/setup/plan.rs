@@ -1,249 +1,243 @@
-//! What setup is going to do, before it does any of it.
+//! Which steps setup is to take, by what there is and what there should be.
 
-use twilio::{FlowSid, TaskQueueSid, WorkflowSid};
+use twilio::rest::{IncomingNumber, VoiceWebhook, Workflow};
+use twilio::{E164, WorkflowSid};
 
 use super::Setup;
-use super::events::EventsPlan;
-use super::resources::{self, NumberPlan, WorkflowPlan};
-use crate::api::Repeatable;
-use crate::console::Console;
-use crate::definitions::Step;
-use crate::diff;
-use crate::dotenv::{Dotenv, LineChange};
-use crate::error::Error;
+use crate::definitions::{self, Role};
+use crate::dotenv::Dotenv;
+use crate::error::{Doing, Error};
 use crate::inventory::Inventory;
-use crate::record::Record;
+use crate::plan::Plan;
+use crate::record::{Record, ReplacedRouting, ReplacedVoice};
+use crate::routing::{InvalidRouting, Routing};
+use crate::step::{Step, yet_to_be_made};
 
-/// What becomes of a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action<Sid> {
-    Create,
-    /// With the differences, a line each.
-    Update(Sid, Vec<String>),
-    Keep(Sid),
+/// What there is, and what setup wrote down of it.
+pub(super) struct Planner<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) inventory: &'a Inventory,
+    pub(super) record: Option<&'a Record>,
 }
 
-impl<Sid: Copy> Action<Sid> {
-    pub(super) fn sid(&self) -> Option<Sid> {
-        match self {
-            Self::Create => None,
-            Self::Update(sid, _) | Self::Keep(sid) => Some(*sid),
-        }
-    }
-}
-
-/// Everything that setup is going to do.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) task_queues: Vec<(Step, Action<TaskQueueSid>)>,
-    pub(super) workflow: WorkflowPlan,
-    pub(super) flow: Option<Action<FlowSid>>,
-    pub(super) voice_channel: Option<twilio::TaskChannelSid>,
-    pub(super) events: EventsPlan,
-    pub(super) number: Option<NumberPlan>,
-    env_file: String,
-    env: Vec<LineChange>,
-    lines: Vec<Line>,
-}
-
-/// A line of the plan, as it is shown.
-#[derive(Debug)]
-struct Line {
-    sign: char,
-    text: String,
-    details: Vec<String>,
-}
-
-impl Plan {
-    /// Compares what there is with what there should be.
-    pub(super) async fn make(
-        setup: &Setup,
-        inventory: &Inventory,
-        record: Option<&Record>,
-        dotenv: &Dotenv,
-    ) -> Result<Self, Error> {
-        let task_queues = resources::task_queues(setup, inventory);
-        let workflow = resources::workflow(setup, inventory, record)?;
-        let (voice_channel, flow) = match setup.workflow {
-            // The user's own flow leads to it.
-            Some(_) => (None, None),
+impl Planner<'_> {
+    pub(super) async fn plan(&self, dotenv: &Dotenv) -> Result<Plan, Error> {
+        let mut plan = Plan::default();
+        match self.setup.workflow {
+            // A workflow of the user's has task queues, and a flow, of its own.
+            Some(workflow) => {
+                plan.add(self.task_queue(Role::Placeholder));
+                plan.add(self.extension(workflow)?);
+            }
             None => {
-                let channel = resources::voice_channel(setup, inventory.workspace.sid).await?;
-                let flow = resources::flow(setup, inventory, &workflow, channel);
-                (Some(channel), Some(flow))
+                plan.extend(Role::ALL.map(|role| self.task_queue(role)));
+                plan.add(self.workflow());
+                plan.add(self.flow().await?);
             }
-        };
-        let events = EventsPlan::make(setup, inventory, record)?;
-        let number = match &setup.number {
-            Some(number) => {
-                let numbers = setup
-                    .api
-                    .ask("list the phone numbers", Repeatable::Yes, || {
-                        setup
-                            .api
-                            .client
-                            .incoming_numbers(&setup.api.account, Some(number))
-                    })
-                    .await?;
-                Some(NumberPlan::make(setup, number, numbers, inventory)?)
-            }
-            None => None,
-        };
-        let placeholder = match inventory.placeholder() {
-            Some(queue) => queue.sid.to_string(),
-            None => "the new task queue's SID".to_owned(),
-        };
-        let env = dotenv.changes(&setup.env_values(&placeholder, inventory));
-        let mut plan = Self {
-            task_queues,
-            workflow,
-            flow,
-            voice_channel,
-            events,
-            number,
-            env_file: setup.env_file.display().to_string(),
-            env,
-            lines: Vec::new(),
-        };
-        plan.write_lines(setup);
+        }
+        plan.extend(self.events()?);
+        if let Some(number) = &self.setup.number {
+            plan.add(self.number(number).await?);
+        }
+        plan.add(Step::Settings {
+            file: dotenv.clone(),
+            values: self.settings(),
+        });
         Ok(plan)
     }
 
-    fn write_lines(&mut self, setup: &Setup) {
-        let mut lines = Vec::new();
-        for (step, action) in &self.task_queues {
-            lines.push(Line::of(
-                action,
-                "task queue",
-                &setup.names.task_queue(*step),
-            ));
+    fn task_queue(&self, role: Role) -> Step {
+        let found = self.inventory.task_queues.get(&role).cloned();
+        let target_workers = match &found {
+            // Whom the other queues ask is for the user to say, once they are there.
+            Some(found) if role != Role::Placeholder => &found.target_workers,
+            _ => &role.definition().target_workers,
+        };
+        Step::TaskQueue {
+            name: self.setup.names.task_queue(role),
+            target_workers: target_workers.clone(),
+            found,
         }
-        match &self.workflow {
-            WorkflowPlan::Own(action) => {
-                lines.push(Line::of(action, "workflow", &setup.names.workflow()));
-            }
-            WorkflowPlan::Extend(extension) => {
-                let name = &extension.workflow.friendly_name;
-                let mut line = Line::of(&extension.action, "workflow", name);
-                line.details.extend(extension.notes.iter().cloned());
-                lines.push(line);
-            }
+    }
+
+    fn sid_of(&self, role: Role) -> String {
+        match self.inventory.task_queues.get(&role) {
+            Some(queue) => queue.sid.to_string(),
+            None => yet_to_be_made(&self.setup.names.task_queue(role)),
         }
-        if let Some(action) = &self.flow {
-            let name = setup.names.studio_flow();
-            lines.push(Line::of(action, "Studio flow", &name));
+    }
+
+    fn workflow(&self) -> Step {
+        let configuration = definitions::workflow(|role| self.sid_of(role));
+        Step::Workflow {
+            found: self.inventory.workflow.clone(),
+            name: self.setup.names.workflow(),
+            configuration: Routing::from_value(configuration),
         }
-        for (sign, text, details) in self.events.lines(setup) {
-            lines.push(Line {
-                sign,
-                text,
-                details,
-            });
-        }
-        if let Some(number) = &self.number {
-            lines.push(match &number.change {
-                None => Line::new('=', format!("phone number {}", number.sid)),
-                Some(change) => Line {
-                    sign: '~',
-                    text: format!("phone number {}", number.sid),
-                    details: vec![change.clone()],
-                },
-            });
-        }
-        let env: Vec<_> = self
-            .env
-            .iter()
-            .map(|change| {
-                // A number has no place on a screen that is shared.
-                let hidden = change.name == "FORWARD_TO_NUMBER";
-                match &change.old {
-                    _ if hidden => format!("{}=…", change.name),
-                    None => format!("{}={}", change.name, change.new),
-                    Some(old) => diff::field(change.name, old, &change.new),
-                }
+    }
+
+    fn extension(&self, sid: WorkflowSid) -> Result<Step, Error> {
+        let workspace = self.inventory.workspace.sid;
+        let found = self.inventory.workflows.iter().find(|w| w.sid == sid);
+        let found = found.ok_or(Error::NoSuchWorkflow {
+            workspace,
+            workflow: sid,
+        })?;
+        let placeholder = self.sid_of(Role::Placeholder);
+        let extended = || -> Result<Routing, InvalidRouting> {
+            let mut routing = Routing::parse(&found.configuration)?;
+            routing.extend(&placeholder, self.setup.target_timeout)?;
+            Ok(routing)
+        };
+        let wanted = extended().map_err(|problem| Error::Workflow {
+            workflow: sid,
+            problem: problem.to_string(),
+        })?;
+        let mut notes: Vec<_> = wanted
+            .findings(&placeholder)
+            .into_iter()
+            .map(|finding| {
+                let (found, remedy) = (finding.problem.found(), finding.problem.remedy());
+                format!("! filter {} {found}: {remedy}", finding.filter)
             })
             .collect();
-        lines.push(Line {
-            sign: if env.is_empty() { '=' } else { '~' },
-            text: format!("settings in {}", self.env_file),
-            details: env,
-        });
-        self.lines = lines;
-    }
-
-    /// Whether there is nothing to do.
-    pub(super) fn is_empty(&self) -> bool {
-        self.lines.iter().all(|line| line.sign == '=')
-    }
-
-    /// Shows it: `+` is created, `~` changed, `-` deleted, `=` left as it is.
-    pub(super) fn show(&self, console: &mut Console<'_>) {
-        for line in &self.lines {
-            console.line(format_args!("  {} {}", line.sign, line.text));
-            for detail in &line.details {
-                console.line(format_args!("      {detail}"));
-            }
+        if let Some(queue) = wanted.default_queue().filter(|queue| *queue != placeholder) {
+            notes.push(format!(
+                "! tasks that no filter takes go to {queue} (default filter), as before, and are \
+                 not redirected"
+            ));
         }
-        let count = |sign| self.lines.iter().filter(|line| line.sign == sign).count();
-        console.line(format_args!(
-            "\n{} to create, {} to change, {} to delete, {} as they should be.",
-            count('+'),
-            count('~'),
-            count('-'),
-            count('=')
-        ));
-    }
-}
-
-impl Line {
-    fn new(sign: char, text: String) -> Self {
-        Self {
-            sign,
-            text,
-            details: Vec::new(),
+        let known = self.record.and_then(|r| r.extended_workflows.get(&sid));
+        if known.is_some() {
+            notes.push("teardown restores it as it was before the first extension".to_owned());
         }
+        Ok(Step::Route {
+            replaced: Some(ReplacedRouting {
+                previous: before_extension(found, known, &placeholder),
+                installed: String::new(),
+            }),
+            found: found.clone(),
+            configuration: wanted.to_text(),
+            notes,
+        })
     }
 
-    fn of<Sid: std::fmt::Display>(action: &Action<Sid>, kind: &str, name: &str) -> Self {
-        match action {
-            Action::Create => Self::new('+', format!("{kind} {name}")),
-            Action::Keep(sid) => Self::new('=', format!("{kind} {name} ({sid})")),
-            Action::Update(sid, details) => Self {
-                sign: '~',
-                text: format!("{kind} {name} ({sid})"),
-                details: details.clone(),
+    async fn flow(&self) -> Result<Step, Error> {
+        let workspace = self.inventory.workspace.sid;
+        let channels = self.setup.api.client.task_channels(&workspace).await;
+        let voice = channels
+            .doing("list the task channels")?
+            .into_iter()
+            .find(|channel| channel.unique_name.eq_ignore_ascii_case("voice"))
+            .ok_or(Error::NoVoiceChannel(workspace))?;
+        let workflow = match &self.inventory.workflow {
+            Some(workflow) => workflow.sid.to_string(),
+            None => yet_to_be_made(&self.setup.names.workflow()),
+        };
+        Ok(Step::Flow {
+            found: self.inventory.flow.clone(),
+            name: self.setup.names.studio_flow(),
+            definition: definitions::studio_flow(&workflow, voice.sid.as_str()),
+        })
+    }
+
+    async fn number(&self, number: &E164) -> Result<Step, Error> {
+        let api = &self.setup.api;
+        let numbers = api
+            .client
+            .incoming_numbers(&api.account, Some(number))
+            .await;
+        let found = numbers
+            .doing("list the phone numbers")?
+            .into_iter()
+            .find(|incoming| incoming.is(number))
+            .ok_or_else(|| Error::NoSuchNumber(number.as_str().to_owned()))?;
+        refuse_taken(&found)?;
+        let url = match &self.inventory.flow {
+            Some(flow) => api.webhook_of(flow),
+            None => yet_to_be_made(&self.setup.names.studio_flow()),
+        };
+        // Once ours, what was before that is what teardown restores.
+        let known = self.record.and_then(|r| r.numbers.get(&found.sid));
+        let previous = match known.filter(|known| known.installed_url == found.voice.url) {
+            Some(known) => known.previous.clone(),
+            None => found.voice.clone(),
+        };
+        Ok(Step::Number {
+            voice: VoiceWebhook {
+                method: match found.voice.url == url {
+                    true => found.voice.method.clone(),
+                    false => "POST".to_owned(),
+                },
+                url: url.clone(),
             },
-        }
+            replaced: Some(ReplacedVoice {
+                installed_url: url,
+                previous,
+            }),
+            found,
+        })
     }
-}
 
-impl Setup {
-    /// The lines of `.env` that are ours.
-    pub(super) fn env_values(
-        &self,
-        placeholder: &str,
-        inventory: &Inventory,
-    ) -> Vec<(&'static str, String)> {
+    /// The lines of the file of settings that are ours.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let setup = self.setup;
+        let workspace = self.inventory.workspace.sid;
         let mut values = vec![
-            ("TWILIO_ACCOUNT_SID", self.api.account.to_string()),
-            ("TWILIO_WORKSPACE_SID", inventory.workspace.sid.to_string()),
-            ("FORWARD_CALL_TASK_QUEUE_SID", placeholder.to_owned()),
-            ("PUBLIC_URL", self.public_url.join("")),
+            ("TWILIO_ACCOUNT_SID", setup.api.account.to_string()),
+            ("TWILIO_WORKSPACE_SID", workspace.to_string()),
+            (
+                "FORWARD_CALL_TASK_QUEUE_SID",
+                self.sid_of(Role::Placeholder),
+            ),
+            ("PUBLIC_URL", setup.public_url.join("")),
         ];
-        if self.api_url != twilio::rest::ApiUrl::default() {
-            values.push(("TWILIO_API_URL", self.api_url.to_string()));
+        if setup.api_url != twilio::rest::ApiUrl::default() {
+            values.push(("TWILIO_API_URL", setup.api_url.to_string()));
         }
-        if let Some(number) = &self.forward_to {
+        if let Some(number) = &setup.forward_to {
             values.push(("FORWARD_TO_NUMBER", number.as_str().to_owned()));
         }
         values
     }
 }
 
-/// The SID of a workflow that leads to the placeholder, if it exists already.
-pub(super) fn workflow_sid(plan: &WorkflowPlan) -> Option<WorkflowSid> {
-    match plan {
-        WorkflowPlan::Own(action) => action.sid(),
-        WorkflowPlan::Extend(extension) => Some(extension.workflow.sid),
+/// The configuration that teardown is to restore: what was before our first extension, and what the
+/// user changed since.
+fn before_extension(
+    found: &Workflow,
+    known: Option<&ReplacedRouting>,
+    placeholder: &str,
+) -> String {
+    let current = &found.configuration;
+    let Ok(mut routing) = Routing::parse(current) else {
+        return current.clone();
+    };
+    if let Some(known) = known
+        && Routing::parse(&known.installed).as_ref() == Ok(&routing)
+    {
+        return known.previous.clone();
+    }
+    if routing.leads_to(placeholder) && routing.retract(placeholder).is_ok() {
+        return routing.to_text();
+    }
+    current.clone()
+}
+
+fn refuse_taken(number: &IncomingNumber) -> Result<(), Error> {
+    let winner = [
+        ("the TwiML application", number.voice_application()),
+        ("the SIP trunk", number.trunk()),
+    ];
+    match winner
+        .into_iter()
+        .find_map(|(kind, sid)| Some((kind, sid?)))
+    {
+        None => Ok(()),
+        Some((kind, sid)) => Err(Error::NumberTaken {
+            number: number.sid,
+            kind,
+            sid: sid.to_owned(),
+        }),
     }
 }

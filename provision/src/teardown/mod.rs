@@ -1,23 +1,24 @@
 //! `overflow teardown`: takes away what setup made, and puts back what it replaced.
 
-mod carry_out;
 mod plan;
 
 use ingest::PublicUrl;
 use service::Problems;
 use service::settings::{InvalidSettings, TwilioArgs};
+use twilio::rest::Patience;
 
-use crate::api::{Api, Patience, Repeatable};
+use crate::api::Api;
 use crate::args::{self, Place, PlaceArgs};
 use crate::callback::receiver;
 use crate::console::{Console, Status};
 use crate::definitions::Names;
-use crate::error::Error;
+use crate::error::{Doing, Error};
 use crate::inventory::Inventory;
 use crate::record::{Record, RecordFile};
+use crate::step::Work;
 use crate::workspace;
 
-use self::plan::Plan;
+use self::plan::Planner;
 
 /// Removes what setup made at Twilio, and restores what it replaced.
 ///
@@ -138,20 +139,21 @@ impl Teardown {
             ));
         }
         let inventory = Inventory::read(&self.api, workspace, &self.names, record.as_ref()).await?;
-        let numbers = self
-            .api
-            .ask("list the phone numbers", Repeatable::Yes, || {
-                self.api.client.incoming_numbers(&self.api.account, None)
-            })
-            .await?;
+        let numbers = self.api.client.incoming_numbers(&self.api.account, None);
+        let numbers = numbers.await.doing("list the phone numbers")?;
         let receiver = self.public_url.as_ref().map(receiver);
-        let plan = Plan::make(
-            &inventory,
-            record.as_ref(),
-            &numbers,
-            receiver.as_deref(),
-            self.keep_resources,
-        );
+        let (plan, complete) = Planner {
+            inventory: &inventory,
+            record: record.as_ref(),
+            numbers: &numbers,
+            receiver: receiver.as_deref(),
+            keep_resources: self.keep_resources,
+        }
+        .plan();
+        let status = match complete {
+            true => Status::Done,
+            false => Status::Failed,
+        };
         console.line(format_args!(
             "Workspace {:?} ({}) of account {}:\n",
             inventory.workspace.friendly_name, inventory.workspace.sid, self.api.account
@@ -160,7 +162,7 @@ impl Teardown {
         if plan.is_empty() {
             console.line("\nNothing of ours is left.");
             records.remove()?;
-            return Ok(plan.status());
+            return Ok(status);
         }
         if self.dry_run {
             console.line("\nA dry run: nothing was changed.");
@@ -173,16 +175,12 @@ impl Teardown {
             return Ok(Status::Failed);
         }
         console.line("");
-        carry_out::Work {
-            teardown: self,
-            inventory: &inventory,
-            records: &records,
-            record,
-            console: &mut *console,
+        let sid = inventory.workspace.sid;
+        let work = Work::new(&self.api, sid, &records, record, &mut *console);
+        plan.carry_out(work).await?;
+        if complete {
+            records.remove()?;
         }
-        .carry_out(&plan)
-        .await?;
-        let status = plan.status();
         console.line(match status {
             Status::Done => "\nTaken down. The settings in .env were left as they are.",
             _ => "\nTaken down, except for what is marked ! above.",
@@ -201,8 +199,8 @@ impl Teardown {
         let doing = "count the waiting tasks";
         let mut waiting = Vec::new();
         for queue in inventory.task_queues.values() {
-            let request = || client.pending_tasks(workspace, &queue.sid);
-            let tasks = self.api.ask(doing, Repeatable::Yes, request).await?;
+            let tasks = client.pending_tasks(workspace, &queue.sid).await;
+            let tasks = tasks.doing(doing)?;
             let tasks = tasks.items.len() + tasks.unreadable;
             if tasks > 0 {
                 waiting.push(format!("{tasks} in task queue {}", queue.friendly_name));
@@ -210,8 +208,8 @@ impl Teardown {
         }
         // Their tasks keep the way to the placeholder that they were created with.
         for workflow in record.into_iter().flat_map(|r| r.extended_workflows.keys()) {
-            let request = || client.waiting_tasks(workspace, workflow);
-            let tasks = self.api.ask(doing, Repeatable::Yes, request).await?;
+            let tasks = client.waiting_tasks(workspace, workflow).await;
+            let tasks = tasks.doing(doing)?;
             if tasks > 0 {
                 waiting.push(format!("{tasks} of workflow {workflow}"));
             }
