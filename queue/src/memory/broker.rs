@@ -161,13 +161,6 @@ impl Broker {
         self.0.state().dead.clone()
     }
 
-    /// The messages that wait for a consumer, in their order.
-    pub fn ready(&self) -> Vec<RawMessage> {
-        let state = self.0.state();
-        let ready = state.ready.values();
-        ready.map(|stored| stored.message.clone()).collect()
-    }
-
     /// The messages that are here, those that are leased included.
     pub fn messages(&self) -> Vec<RawMessage> {
         let state = self.0.state();

@@ -28,8 +28,6 @@ pub enum Promise {
     GivenUp,
     /// An event was answered with a 2xx and is nowhere.
     EventLost,
-    /// A request that waits in the queue was put there once more.
-    Flooded,
     /// A request never came to an end.
     NeverSettled,
     /// Something of ours panicked.
@@ -49,7 +47,6 @@ impl Promise {
             Self::DeadLetter => "a caller was helped, and is a dead letter",
             Self::GivenUp => "a caller was given up, though Twilio said that they wait",
             Self::EventLost => "an event was answered with 2xx, and is lost",
-            Self::Flooded => "a request that waits in the queue was put there once more",
             Self::NeverSettled => "a request never came to an end",
             Self::Panic => "something panicked",
         }

@@ -144,12 +144,6 @@ impl Kind {
         self >= Self::HangUps
     }
 
-    /// Whether no update can be under way unseen because of it.
-    pub fn leaves_no_doubt(self) -> bool {
-        matches!(self, Self::Refused | Self::TooMany | Self::Unauthorized)
-            || matches!(self, Self::HangUps | Self::Agents | Self::Chats)
-    }
-
     /// What it draws in the world of a seed.
     pub(crate) fn rng(self, seed: u64) -> Rng {
         Rng::with_seed(seed ^ (self as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))

@@ -144,7 +144,7 @@ async fn live(seed: u64, kinds: &[Kind], told: Told) -> World {
         };
         tokio::spawn(person.live());
     }
-    let watched = setup::watch_queue(&struck, &wire, kinds);
+    let watched = setup::watch_dead_letters(&struck, &wire, kinds);
     let watched = tokio::spawn(watched);
 
     // What it is at when the weather clears, it leaves.

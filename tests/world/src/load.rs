@@ -19,6 +19,8 @@ pub struct Load {
     pub redirectors: usize,
     /// How many requests each of them makes at a time.
     pub in_flight: usize,
+    /// How many requests it takes off the queue at a time.
+    pub prefetch: usize,
     /// How long Twilio's API takes.
     pub api: Duration,
 }
@@ -40,7 +42,7 @@ impl Load {
             .expect("a runtime without sockets can be made");
         runtime.block_on(async {
             fastrand::seed(0);
-            let setup = Setup::plain(self.redirectors, self.in_flight);
+            let setup = Setup::plain(self.redirectors, self.in_flight, self.prefetch);
             let mut pair = Pair {
                 stage: setup.stage_under(Sky::clear(self.api), 0),
                 callers: Vec::new(),
@@ -99,6 +101,11 @@ impl Pair {
         while !enough(self) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// How many requests are on the queue, those that a redirector has included.
+    pub fn queued(&self) -> usize {
+        self.stage.struck.broker.messages().len()
     }
 
     /// How many updates were sent.

@@ -7,13 +7,12 @@ use clock::Clock;
 use fastrand::Rng;
 use jiff::Timestamp;
 use queue::memory::Broker;
-use queue::{RawMessage, Source};
 use redirector::RedirectorArgs;
 use simulator::{Config, EventKind, Moment, Simulator, TaskAfterRedirect};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
 use twilio::rest::{Client, ClientConfig, Credentials};
-use twilio::{AccountSid, AuthToken, CallSid};
+use twilio::{AccountSid, AuthToken};
 
 use crate::callbacks::Ingests;
 use crate::judge::{Notes, Promise};
@@ -75,8 +74,6 @@ impl Setup {
     /// That of a seed.
     pub fn draw(seed: u64, kinds: &[Kind], told: &Told) -> Self {
         let mut rng = Rng::with_seed(seed ^ 0x5e7);
-        // Only where nobody has to wait for a moment that must pass, or they would one by one.
-        let few = rng.bool() && kinds.iter().all(|kind| kind.leaves_no_doubt());
         let asks_first = rng.u32(..8) == 0;
         let seconds = Duration::from_secs;
         Self {
@@ -91,8 +88,8 @@ impl Setup {
             },
             twilio_late: told.twilio_late.unwrap_or(TWILIO_LATE),
             timeout: [seconds(2), seconds(10)][rng.usize(..2)],
-            max_in_flight: [1, 3, 50, 50][rng.usize(..4)].min(if few { 2 } else { 50 }),
-            prefetch: if few { 2 } else { 2000 },
+            max_in_flight: [1, 3, 50, 50][rng.usize(..4)],
+            prefetch: 2000,
             rescues: kinds.contains(&Kind::ExpiredTasks),
             sweeps: rng.u32(..6) > 0,
             deadline: [seconds(90), seconds(900), seconds(900)][rng.usize(..3)],
@@ -106,7 +103,7 @@ impl Setup {
     }
 
     /// One ingest, so many redirectors, and the defaults of what users set.
-    pub fn plain(redirectors: usize, max_in_flight: usize) -> Self {
+    pub fn plain(redirectors: usize, max_in_flight: usize, prefetch: usize) -> Self {
         let seconds = Duration::from_secs;
         Self {
             ingests: 1,
@@ -116,7 +113,7 @@ impl Setup {
             twilio_late: TWILIO_LATE,
             timeout: seconds(10),
             max_in_flight,
-            prefetch: 2000,
+            prefetch,
             rescues: true,
             sweeps: true,
             deadline: seconds(900),
@@ -263,9 +260,9 @@ fn client() -> Client {
     CLIENT.get_or_init(make).clone()
 }
 
-/// Notes what is wrong with the queue: callers who are helped when they become dead letters, as far
-/// as Twilio could be asked, and requests that are put there though they wait there.
-pub fn watch_queue(
+/// Notes the callers who are helped when they become dead letters, as far as Twilio could be asked,
+/// and those who wait though it could be asked long since.
+pub fn watch_dead_letters(
     struck: &Struck,
     wire: &Wire,
     kinds: &[Kind],
@@ -303,22 +300,6 @@ pub fn watch_queue(
                 }
             }
             seen = letters.len();
-            for call in flooded(&broker.ready()) {
-                notes.broken(Promise::Flooded, Some(call));
-            }
         }
     }
-}
-
-/// Those for whom the sweep put a request behind one that waits.
-fn flooded(ready: &[RawMessage]) -> Vec<CallSid> {
-    let requests: Vec<_> = ready
-        .iter()
-        .filter_map(|ready| ready.decode().ok())
-        .collect();
-    let behind = requests.iter().enumerate().filter(|(index, request)| {
-        let mut before = requests[..*index].iter();
-        request.source == Source::Sweep && before.any(|other| other.task_sid == request.task_sid)
-    });
-    behind.map(|(_, request)| request.call_sid).collect()
 }

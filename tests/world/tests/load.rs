@@ -21,6 +21,7 @@ fn in_calm_a_redirect_costs_one_request() {
     let load = Load {
         redirectors: 3,
         in_flight: 50,
+        prefetch: 2_000,
         api: 150 * MS,
     };
     load.run(async |pair| {
@@ -37,6 +38,7 @@ fn the_last_of_a_burst_is_redirected_as_soon_as_the_api_allows() {
     let load = Load {
         redirectors: 2,
         in_flight: 50,
+        prefetch: 2_000,
         api: 150 * MS,
     };
     load.run(async |pair| {
@@ -57,6 +59,7 @@ fn a_few_calls_that_fail_for_long_hold_nobody_up() {
     let load = Load {
         redirectors: 1,
         in_flight: 50,
+        prefetch: 2_000,
         api: 150 * MS,
     };
     load.run(async |pair| {
@@ -81,6 +84,7 @@ fn after_a_kill_only_those_wait_whose_update_may_be_on_its_way() {
     let load = Load {
         redirectors: 1,
         in_flight: 20,
+        prefetch: 2_000,
         api: 150 * MS,
     };
     load.run(async |pair| {
@@ -100,5 +104,25 @@ fn after_a_kill_only_those_wait_whose_update_may_be_on_its_way() {
         );
         assert_eq!(at_once, 180, "{waited:?}");
         assert!(*waited.last().unwrap() < W_AND_LOOK, "{waited:?}");
+    });
+}
+
+#[test]
+fn what_waits_in_the_queue_during_an_outage_is_not_put_there_again() {
+    let load = Load {
+        redirectors: 1,
+        in_flight: 50,
+        prefetch: 20,
+        api: 150 * MS,
+    };
+    load.run(async |pair| {
+        for _ in 0..200 {
+            pair.call_sick();
+        }
+        tokio::time::sleep(SECOND).await;
+        for _ in 0..300 {
+            tokio::time::sleep(SECOND).await;
+            assert_eq!(pair.queued(), 200);
+        }
     });
 }
