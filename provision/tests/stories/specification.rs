@@ -279,8 +279,8 @@ async fn redirect(desk: &Desk, placeholder: &str) {
         .await
         .unwrap()
         .unwrap();
-    let waits = client.is_queue_member(&account, &queue, &first.call_sid);
-    assert!(waits.await.unwrap());
+    let members = client.queue_members(&account, &queue).await.unwrap();
+    assert_eq!(members.unwrap().items.len(), 2);
     client
         .task(&workspace, &first.task_sid)
         .await
@@ -354,11 +354,11 @@ const ALL: [&str; 35] = [
     "FetchCall",
     "FetchDialingPermissionsCountry",
     "FetchFlow",
-    "FetchMember",
     "FetchTask",
     "FetchWorkspace",
     "ListFlow",
     "ListIncomingPhoneNumber",
+    "ListMember",
     "ListQueue",
     "ListSink",
     "ListSubscription",

@@ -9,8 +9,6 @@ pub enum Endpoint {
     UpdateCall,
     /// Listing voice queues.
     ListQueues,
-    /// Reading a member of a voice queue.
-    FetchMember,
     /// Listing the members of a voice queue.
     ListMembers,
     /// Reading a task.
@@ -84,7 +82,6 @@ impl Endpoint {
             Self::FetchCall => "FetchCall",
             Self::UpdateCall => "UpdateCall",
             Self::ListQueues => "ListQueue",
-            Self::FetchMember => "FetchMember",
             Self::ListMembers => "ListMember",
             Self::FetchTask => "FetchTask",
             Self::UpdateTask => "UpdateTask",

@@ -70,25 +70,6 @@ impl Client {
             .map(|queue| queue.sid))
     }
 
-    /// Whether the call waits in the voice queue.
-    ///
-    /// # Errors
-    /// Twilio refused, or no answer came.
-    pub async fn is_queue_member(
-        &self,
-        account: &AccountSid,
-        queue: &QueueSid,
-        call: &CallSid,
-    ) -> Result<bool, RestError> {
-        let request = self.request(
-            Method::GET,
-            Product::Api,
-            format_args!("/2010-04-01/Accounts/{account}/Queues/{queue}/Members/{call}.json"),
-        );
-        let member = found(self.send_only(Endpoint::FetchMember, request).await)?;
-        Ok(member.is_some())
-    }
-
     /// Who waits in the voice queue; `None` where Twilio knows no such queue.
     ///
     /// # Errors
