@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{Health, Message, PublishError, Queue};
+use queue::{Health, Message, Queue, QueueError};
 use tokio::time::{Instant, timeout};
 
 use crate::metrics::Metrics;
@@ -45,12 +45,12 @@ impl HandOver {
         }
     }
 
-    async fn publish(&self, message: &Message, allowed: Duration) -> Result<(), PublishError> {
+    async fn publish(&self, message: &Message, allowed: Duration) -> Result<(), QueueError> {
         if let (Some(_), Health::Down(why) | Health::Broken(why)) =
             (&self.spool, self.queue.health())
         {
             // The spool is there at once; a wait for the queue would only cost the caller time.
-            return Err(PublishError::Unavailable(why));
+            return Err(QueueError::Unavailable(why));
         }
         let started = Instant::now();
         within(allowed, self.queue.publish(message)).await?;
@@ -61,9 +61,9 @@ impl HandOver {
 
 async fn within(
     allowed: Duration,
-    publish: impl Future<Output = Result<(), PublishError>>,
-) -> Result<(), PublishError> {
+    publish: impl Future<Output = Result<(), QueueError>>,
+) -> Result<(), QueueError> {
     timeout(allowed, publish)
         .await
-        .unwrap_or(Err(PublishError::TimedOut(allowed)))
+        .unwrap_or(Err(QueueError::TimedOut(allowed)))
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clock::Clock;
-use queue::{Message, PublishError, Queue, Source, TraceParent};
+use queue::{Message, Queue, QueueError, Source, TraceParent};
 use service::settings::TwilioSettings;
 use service::{Host, Plans, telemetry};
 use tokio::time::Instant;
@@ -138,7 +138,7 @@ impl Ingest {
         let hand_over = async move { ingest.hand_over(message).await };
         let taken = tokio::spawn(hand_over.instrument(span));
         taken.await.unwrap_or_else(|panic| {
-            Outcome::Unavailable(PublishError::Unavailable(panic.to_string()))
+            Outcome::Unavailable(QueueError::Unavailable(panic.to_string()))
         })
     }
 

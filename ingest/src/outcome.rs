@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
-use queue::PublishError;
+use queue::QueueError;
 use twilio::{Conversation, EventError, SignatureError};
 
 use crate::filter::Ignored;
@@ -27,7 +27,7 @@ pub(crate) enum Outcome {
     /// It can't be read.
     Malformed(EventError),
     /// The queue did not take it in time: Twilio is to send it again.
-    Unavailable(PublishError),
+    Unavailable(QueueError),
 }
 
 impl Outcome {

@@ -2,45 +2,22 @@
 
 use std::time::Duration;
 
-/// Why a request is not known to be durable. The publisher must assume that it is not; it may be.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum PublishError {
-    /// There is no connection to the queue at the moment.
-    #[error("the queue is not connected: {0}")]
-    Unavailable(String),
-    /// No confirm within the time allowed.
-    #[error("the queue did not confirm within {0:?}")]
-    TimedOut(Duration),
-    /// The queue said no: full, or an alarm is raised.
-    #[error("the queue refused the message: {0}")]
-    Refused(String),
-    /// No queue is bound that would take it.
-    #[error("the message could not be routed to a queue: {0}")]
-    Unroutable(String),
-    /// The disk or the database failed.
-    #[error("the queue could not write the message: {0}")]
-    Storage(String),
-}
-
-impl PublishError {
-    /// A bounded name for metrics.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Unavailable(_) => "unavailable",
-            Self::TimedOut(_) => "timed_out",
-            Self::Refused(_) => "refused",
-            Self::Unroutable(_) => "unroutable",
-            Self::Storage(_) => "storage",
-        }
-    }
-}
-
-/// Why an operation on the queue failed.
+/// Why an operation on the queue failed. A message whose publish failed is not known to be durable;
+/// it may be.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum QueueError {
     /// The connection is gone or can't be made; the queue reconnects by itself.
     #[error("the queue is not connected: {0}")]
     Unavailable(String),
+    /// No confirm within the time allowed.
+    #[error("the queue did not confirm within {0:?}")]
+    TimedOut(Duration),
+    /// The queue takes no message now: it is full, or an alarm is raised.
+    #[error("the queue refused the message: {0}")]
+    Refused(String),
+    /// No queue is bound that would take the message.
+    #[error("the message could not be routed to a queue: {0}")]
+    Unroutable(String),
     /// What exists under our names differs from what we need. No retry helps.
     #[error("{0}")]
     Mismatch(String),
@@ -54,9 +31,6 @@ pub enum QueueError {
     /// The disk or the database failed.
     #[error("the queue's store failed: {0}")]
     Storage(String),
-    /// A message could not be made durable where it was moved to.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
     /// Somebody else holds what only one may hold.
     #[error("{0} is in use by another process")]
     Busy(String),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use dead_letter::{Cause, DeadLetter, DeadLetterId, Filter, Reason};
-pub use error::{PublishError, QueueError};
+pub use error::QueueError;
 pub use intents::{Intent, IntentLog, IntentReader, Logged, READ_BACK};
 pub use message::{
     CONTENT_TYPE, DecodeError, InvalidTraceParent, Message, REDIRECT_V1, RawMessage, TraceParent,

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    Cause, DeadLetter, DeadLetterId, Filter, IntentLog, IntentReader, Message, PublishError,
-    QueueError, RawMessage,
+    Cause, DeadLetter, DeadLetterId, Filter, IntentLog, IntentReader, Message, QueueError,
+    RawMessage,
 };
 
 /// Takes requests, durably.
@@ -18,7 +18,7 @@ pub trait Publish: Send + Sync {
     ///
     /// # Errors
     /// The message is not known to be durable.
-    async fn publish(&self, message: &Message) -> Result<(), PublishError>;
+    async fn publish(&self, message: &Message) -> Result<(), QueueError>;
 }
 
 /// Hands deliveries to one consumer.
@@ -136,7 +136,7 @@ pub struct Delivery {
     pub redelivered: bool,
     /// How many times it was delivered before, of those that count.
     pub delivery_count: u32,
-    settle: Option<Box<dyn Settle>>,
+    settle: Box<dyn Settle>,
 }
 
 impl Delivery {
@@ -151,7 +151,7 @@ impl Delivery {
             message,
             redelivered,
             delivery_count,
-            settle: Some(settle),
+            settle,
         }
     }
 
@@ -159,26 +159,17 @@ impl Delivery {
     ///
     /// # Errors
     /// The lease was lost before, so that it will be delivered again.
-    pub async fn ack(mut self) -> Result<(), QueueError> {
-        match self.settle.take() {
-            Some(settle) => settle.ack().await,
-            None => Ok(()),
-        }
+    pub async fn ack(self) -> Result<(), QueueError> {
+        self.settle.ack().await
     }
 
     /// It can't be done: kept among the dead letters, durable there before it leaves the queue.
     ///
     /// # Errors
     /// It could not be kept there; it is released.
-    pub async fn dead_letter(mut self, cause: &Cause) -> Result<(), QueueError> {
-        match self.settle.take() {
-            Some(settle) => {
-                settle
-                    .dead_letter(&self.message, cause, Timestamp::now())
-                    .await
-            }
-            None => Ok(()),
-        }
+    pub async fn dead_letter(self, cause: &Cause) -> Result<(), QueueError> {
+        let died_at = Timestamp::now();
+        self.settle.dead_letter(&self.message, cause, died_at).await
     }
 
     /// Its consumer panicked over it: to the end of the queue with [`RawMessage::panics`] one more,
@@ -187,11 +178,8 @@ impl Delivery {
     ///
     /// # Errors
     /// It could not be published again; it is released.
-    pub async fn panicked(mut self) -> Result<(), QueueError> {
-        match self.settle.take() {
-            Some(settle) => settle.panicked(&self.message).await,
-            None => Ok(()),
-        }
+    pub async fn panicked(self) -> Result<(), QueueError> {
+        self.settle.panicked(&self.message).await
     }
 
     /// Back to the queue at once, for any consumer, flagged redelivered: an orderly return, which
@@ -200,28 +188,18 @@ impl Delivery {
     ///
     /// # Errors
     /// The lease was lost before: it goes back anyway.
-    pub async fn release(mut self) -> Result<(), QueueError> {
-        match self.settle.take() {
-            Some(settle) => settle.release().await,
-            None => Ok(()),
-        }
+    pub async fn release(self) -> Result<(), QueueError> {
+        self.settle.release().await
     }
 
     /// Whether the lease was lost meanwhile: somebody else may be at it.
     pub fn is_lost(&self) -> bool {
-        self.settle.as_ref().is_some_and(|settle| settle.is_lost())
+        self.settle.is_lost()
     }
 }
 
-impl Drop for Delivery {
-    fn drop(&mut self) {
-        if let Some(settle) = self.settle.take() {
-            settle.abandon();
-        }
-    }
-}
-
-/// How a backend ends a delivery.
+/// How a backend ends a delivery. Dropped before that, it gives the message back without waiting,
+/// perhaps outside a runtime.
 #[async_trait]
 pub(crate) trait Settle: Send + Sync {
     async fn ack(self: Box<Self>) -> Result<(), QueueError>;
@@ -238,9 +216,6 @@ pub(crate) trait Settle: Send + Sync {
     async fn panicked(self: Box<Self>, message: &RawMessage) -> Result<(), QueueError>;
 
     async fn release(self: Box<Self>) -> Result<(), QueueError>;
-
-    /// Gives back without waiting; called from `Drop`, perhaps outside a runtime.
-    fn abandon(self: Box<Self>);
 
     fn is_lost(&self) -> bool;
 }

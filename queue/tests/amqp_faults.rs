@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use broken::{Broken, SOON, until};
 use conformance::{message, next, number};
 use queue::amqp::AmqpQueue;
-use queue::{Health, Publish, PublishError, Queue};
+use queue::{Health, Publish, Queue, QueueError};
 use rabbitmq::Node;
 use tokio::task::JoinHandle;
 
@@ -98,10 +98,7 @@ async fn nothing_confirmed_is_lost_when_the_broker_is_killed_and_both_sides_come
             until("down", || matches!(queue.health(), Health::Down(_))).await;
         }
         let refused = tokio::time::timeout(SOON, ingest.publish(&message(1_000_000))).await;
-        assert!(matches!(
-            refused.unwrap(),
-            Err(PublishError::Unavailable(_))
-        ));
+        assert!(matches!(refused.unwrap(), Err(QueueError::Unavailable(_))));
         broken.does(Node::restart).await;
         load.goes_on().await;
     }
@@ -138,7 +135,7 @@ async fn a_frozen_broker_holds_nobody_up_for_longer_than_its_limit() {
     });
     for outcome in futures::future::join_all(publishes).await {
         let error = outcome.unwrap().unwrap_err();
-        assert!(matches!(error, PublishError::TimedOut(_)), "{error}");
+        assert!(matches!(error, QueueError::TimedOut(_)), "{error}");
     }
     assert!(frozen.elapsed() < SOON);
     for _ in 0..2 {
@@ -199,13 +196,13 @@ async fn a_broker_short_of_memory_refuses_messages_and_still_delivers() {
     let refused = loop {
         match queue.publish(&message(n)).await {
             Ok(()) => drop(confirmed.insert(n)),
-            Err(PublishError::TimedOut(_)) => {}
+            Err(QueueError::TimedOut(_)) => {}
             Err(error) => break error,
         }
         n += 1;
         assert!(n < 60, "the alarm has no effect");
     };
-    assert!(matches!(refused, PublishError::Refused(_)), "{refused}");
+    assert!(matches!(refused, QueueError::Refused(_)), "{refused}");
     assert!(refused.to_string().contains("memory"), "{refused}");
     assert!(matches!(queue.health(), Health::Down(why) if why.contains("memory")));
     // At once, not after the limit: whoever asks has a spool to write to.

@@ -17,9 +17,7 @@ use conformance::{PATIENCE, answered, message, next, number};
 use lapin::options::{QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use queue::amqp::AmqpQueue;
-use queue::{
-    Cause, DeadLetters, Filter, Health, Options, Publish, PublishError, Queue, QueueError, Reason,
-};
+use queue::{Cause, DeadLetters, Filter, Health, Options, Publish, Queue, QueueError, Reason};
 use rabbitmq::Node;
 
 async fn node() -> &'static Node {
@@ -103,7 +101,7 @@ impl Load {
             let era = self.era.load(Ordering::SeqCst);
             match queue.publish(&message(number)).await {
                 Ok(()) => drop(self.confirmed.lock().unwrap().insert(number, era)),
-                Err(PublishError::Unroutable(_)) => {
+                Err(QueueError::Unroutable(_)) => {
                     self.unroutable.fetch_add(1, Ordering::Relaxed);
                 }
                 // A channel that publishes to a queue while that is deleted may take the whole
@@ -253,10 +251,7 @@ async fn a_delivery_that_can_not_be_kept_as_a_dead_letter_comes_again() {
         last_error: None,
     };
     let error = delivery.dead_letter(&cause).await.unwrap_err();
-    assert!(matches!(
-        error,
-        QueueError::Publish(PublishError::Unroutable(_))
-    ));
+    assert!(matches!(error, QueueError::Unroutable(_)));
     // The queue of dead letters is declared again meanwhile.
     let buried = async { while next(&mut consumer).await.dead_letter(&cause).await.is_err() {} };
     tokio::time::timeout(PATIENCE, buried).await.unwrap();

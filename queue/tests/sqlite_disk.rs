@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use queue::sqlite::SqliteQueue;
 use queue::{
-    Cause, Consumer, DeadLetters, Delivery, Filter, Health, Options, Publish, PublishError, Queue,
-    QueueError, Reason,
+    Cause, Consumer, DeadLetters, Delivery, Filter, Health, Options, Publish, Queue, QueueError,
+    Reason,
 };
 
 #[path = "conformance/requests.rs"]
@@ -119,7 +119,7 @@ async fn a_full_disk_refuses_publishes_and_recovers_with_the_room() {
         };
         number += 1;
     };
-    assert!(matches!(refused, PublishError::Storage(_)), "{refused}");
+    assert!(matches!(refused, QueueError::Storage(_)), "{refused}");
     assert!(refused.to_string().contains("full"), "{refused}");
     health_becomes(&queue, false).await;
 

@@ -12,9 +12,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 use queue::sqlite::SqliteQueue;
-use queue::{
-    Consumer, Delivery, Health, Logged, Options, Publish, PublishError, Queue, QueueError,
-};
+use queue::{Consumer, Delivery, Health, Logged, Options, Publish, Queue, QueueError};
 
 #[allow(
     dead_code,
@@ -162,7 +160,7 @@ async fn a_file_damaged_while_it_was_closed_is_refused_or_reported_as_broken() {
     fs::write(&path, &damaged).unwrap();
     let queue = open(&path).await;
     let refused = queue.publish(&message(1)).await.unwrap_err();
-    assert!(matches!(refused, PublishError::Storage(_)), "{refused}");
+    assert!(matches!(refused, QueueError::Storage(_)), "{refused}");
     assert!(
         matches!(queue.health(), Health::Broken(_)),
         "{:?}",
@@ -247,7 +245,7 @@ async fn a_publish_gives_up_in_time_and_is_not_done_behind_its_publishers_back()
     // The writer waits for the file with the first of them, and never gets to see the others.
     for number in 0..5 {
         let refused = queue.publish(&message(number)).await.unwrap_err();
-        assert!(matches!(refused, PublishError::TimedOut(_)), "{refused}");
+        assert!(matches!(refused, QueueError::TimedOut(_)), "{refused}");
     }
     drop(holder);
 

@@ -109,7 +109,7 @@ impl Morgue {
 
     async fn replay(&self, letter: &DeadLetter, now: Timestamp) -> Result<(), QueueError> {
         let letter = Letter::request(&self.topology, letter.replayed(now));
-        Ok(self.publisher.publish(letter).await?)
+        self.publisher.publish(letter).await
     }
 
     async fn visit(&self) -> Result<Visit, QueueError> {

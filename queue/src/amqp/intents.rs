@@ -27,7 +27,7 @@ use super::publisher::{Letter, Publisher};
 use super::subscription::consume;
 use super::topology::Topology;
 use super::wire;
-use crate::{Intent, IntentLog, IntentReader, PublishError, QueueError};
+use crate::{Intent, IntentLog, IntentReader, QueueError};
 
 /// Entries on their way to us.
 const PREFETCH: u16 = 1000;
@@ -109,7 +109,7 @@ impl Log {
         )))
     }
 
-    async fn publish(&self, entry: Entry) -> Result<(), PublishError> {
+    async fn publish(&self, entry: Entry) -> Result<(), QueueError> {
         let letter = Letter::intent(&self.topology, entry.encode());
         self.publisher.publish(letter).await
     }
@@ -143,7 +143,7 @@ impl Log {
         // nothing, it takes the end of the log, and finds that a moment later.
         let mark = Entry::Mark(fastrand::u128(..));
         if let Err(error) = self.publish(mark).await {
-            if matches!(error, PublishError::Unroutable(_)) {
+            if matches!(error, QueueError::Unroutable(_)) {
                 place.lose();
             }
             tracing::debug!(%error, "could not mark the log of intents");

@@ -42,7 +42,7 @@ use self::publisher::{Letter, Publisher};
 use self::topology::Topology;
 use crate::{
     Consumer, DeadLetter, DeadLetterId, DeadLetters, Filter, Health, IntentLog, IntentReader,
-    Lease, Message, Options, Publish, PublishError, Queue, QueueError, Stats,
+    Lease, Message, Options, Publish, Queue, QueueError, Stats,
 };
 
 /// Seconds; RabbitMQ proposes 60. A peer that is silent for twice this long is dead.
@@ -124,7 +124,7 @@ impl AmqpQueue {
 
 #[async_trait]
 impl Publish for AmqpQueue {
-    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+    async fn publish(&self, message: &Message) -> Result<(), QueueError> {
         let letter = Letter::request(&self.topology, message.encode());
         self.publisher.publish(letter).await
     }

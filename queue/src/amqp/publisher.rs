@@ -13,7 +13,7 @@ use super::connection::Connection;
 use super::fault::words;
 use super::topology::Topology;
 use super::wire;
-use crate::{Cause, PublishError, QueueError, RawMessage};
+use crate::{Cause, QueueError, RawMessage};
 
 /// A confirm that took longer than this on a link that still lives will not come any more: its
 /// channel is given up.
@@ -76,22 +76,17 @@ impl Publisher {
     }
 
     /// Returns once the broker has the letter for good, or after the publish timeout.
-    pub(super) async fn publish(&self, letter: Letter) -> Result<(), PublishError> {
-        let link = self.connection.link().map_err(|error| match error {
-            QueueError::Unavailable(reason) => PublishError::Unavailable(reason),
-            broken => PublishError::Unavailable(broken.to_string()),
-        })?;
+    pub(super) async fn publish(&self, letter: Letter) -> Result<(), QueueError> {
+        let link = self.connection.link()?;
         if let Some(reason) = link.blocked() {
-            return Err(PublishError::Refused(reason));
+            return Err(QueueError::Refused(reason));
         }
         let attempt = async {
-            let channel = Channels::borrow(&link)
-                .await
-                .map_err(|error| PublishError::Unavailable(error.to_string()))?;
+            let channel = Channels::borrow(&link).await?;
             // The channel must not be used again before the broker's answer is here, nor closed
             // before the letter is written, whether or not somebody still waits: hence a task.
             let sent = link.runtime.spawn(send(channel, letter)).await;
-            sent.unwrap_or_else(|ended| Err(PublishError::Unavailable(ended.to_string())))
+            sent.unwrap_or_else(|ended| Err(QueueError::Unavailable(ended.to_string())))
         };
         match tokio::time::timeout(self.limit, attempt).await {
             Ok(outcome) => outcome,
@@ -99,18 +94,18 @@ impl Publisher {
                 link.raises_doubt();
                 Err(link
                     .blocked()
-                    .map_or(PublishError::TimedOut(self.limit), PublishError::Refused))
+                    .map_or(QueueError::TimedOut(self.limit), QueueError::Refused))
             }
         }
     }
 }
 
-async fn send(channel: Borrowed, letter: Letter) -> Result<(), PublishError> {
+async fn send(channel: Borrowed, letter: Letter) -> Result<(), QueueError> {
     let link = channel.link().clone();
     let confirmation = tokio::select! {
         confirmation = confirmed(&channel, letter) => confirmation?,
         () = link.lost() => {
-            return Err(PublishError::Unavailable("the connection was lost".to_owned()));
+            return Err(QueueError::Unavailable("the connection was lost".to_owned()));
         }
     };
     channel.give_back();
@@ -118,13 +113,13 @@ async fn send(channel: Borrowed, letter: Letter) -> Result<(), PublishError> {
         Confirmation::Ack(None) => Ok(()),
         Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
             link.misses_topology();
-            Err(PublishError::Unroutable(returned.reply_text.to_string()))
+            Err(QueueError::Unroutable(returned.reply_text.to_string()))
         }
-        Confirmation::Nack(None) => Err(PublishError::Refused(
+        Confirmation::Nack(None) => Err(QueueError::Refused(
             "the broker did not accept it: the queue is full, or has no majority of its nodes"
                 .to_owned(),
         )),
-        Confirmation::NotRequested => Err(PublishError::Unavailable(
+        Confirmation::NotRequested => Err(QueueError::Unavailable(
             "the channel gives no confirms".to_owned(),
         )),
     }
@@ -132,7 +127,7 @@ async fn send(channel: Borrowed, letter: Letter) -> Result<(), PublishError> {
 
 /// The broker's answer. One letter at a time and channel: lapin can't tell to which of several a
 /// return belongs.
-async fn confirmed(channel: &Borrowed, letter: Letter) -> Result<Confirmation, PublishError> {
+async fn confirmed(channel: &Borrowed, letter: Letter) -> Result<Confirmation, QueueError> {
     let options = BasicPublishOptions {
         mandatory: true,
         ..BasicPublishOptions::default()
@@ -143,13 +138,13 @@ async fn confirmed(channel: &Borrowed, letter: Letter) -> Result<Confirmation, P
         properties,
         body,
     } = letter;
-    let failed = |error: lapin::Error| PublishError::Unavailable(words(&error));
+    let failed = |error: lapin::Error| QueueError::Unavailable(words(&error));
     let confirm = channel
         .basic_publish(exchange, key, options, &body, properties)
         .await
         .map_err(failed)?;
     match tokio::time::timeout(CONFIRM_AT_LAST, confirm).await {
         Ok(confirmation) => confirmation.map_err(failed),
-        Err(_) => Err(PublishError::TimedOut(CONFIRM_AT_LAST)),
+        Err(_) => Err(QueueError::TimedOut(CONFIRM_AT_LAST)),
     }
 }

@@ -76,8 +76,6 @@ impl Settle for AmqpSettle {
         written(self.acker.nack(BACK)).await
     }
 
-    fn abandon(self: Box<Self>) {}
-
     fn is_lost(&self) -> bool {
         self.acker.poisoned() || !self.channel.is_open()
     }

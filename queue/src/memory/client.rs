@@ -13,8 +13,7 @@ use super::{Loss, Operation};
 use crate::traits::Settle;
 use crate::{
     Cause, Consumer, DeadLetter, DeadLetterId, DeadLetters, Delivery, Filter, Health, IntentLog,
-    IntentReader, Lease, Message, Options, Publish, PublishError, Queue, QueueError, RawMessage,
-    Stats,
+    IntentReader, Lease, Message, Options, Publish, Queue, QueueError, RawMessage, Stats,
 };
 
 /// A queue in memory.
@@ -83,7 +82,7 @@ impl Client {
             tokio::time::sleep(fate.freeze).await;
         }
         self.alive().await;
-        answer.unwrap_or_else(|_| Err(PublishError::TimedOut(limit).into()))
+        answer.unwrap_or_else(|_| Err(QueueError::TimedOut(limit)))
     }
 
     /// Never returns once the process was killed: what is left of it does nothing any more.
@@ -93,21 +92,17 @@ impl Client {
         }
     }
 
-    async fn publish(&self, message: RawMessage) -> Result<(), PublishError> {
+    async fn publish(&self, message: RawMessage) -> Result<(), QueueError> {
         let max_length = self.options.max_length;
         let published = self.ask(Operation::Publish, |state, _| {
             let length = (state.ready.len() + state.leased.len()) as u64;
             if max_length.is_some_and(|max| length >= max) {
-                return Err(PublishError::Refused("it is full".to_owned()));
+                return Err(QueueError::Refused("it is full".to_owned()));
             }
             state.insert(message);
             Ok(())
         });
-        match published.await {
-            Ok(published) => published,
-            Err(QueueError::Publish(error)) => Err(error),
-            Err(error) => Err(PublishError::Unavailable(error.to_string())),
-        }
+        published.await?
     }
 
     /// Takes the dead letters that match, and does with each what `work` says.
@@ -134,7 +129,7 @@ impl Client {
 
 #[async_trait]
 impl Publish for MemoryQueue {
-    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+    async fn publish(&self, message: &Message) -> Result<(), QueueError> {
         self.0.publish(message.encode()).await
     }
 }
@@ -415,8 +410,6 @@ impl Settle for MemorySettle {
         held.then_some(())
             .ok_or_else(|| QueueError::LeaseLost("its connection is gone".to_owned()))
     }
-
-    fn abandon(self: Box<Self>) {}
 
     fn is_lost(&self) -> bool {
         let state = self.client.broker.state();

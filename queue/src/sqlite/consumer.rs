@@ -153,8 +153,6 @@ impl Settle for SqliteSettle {
         .await
     }
 
-    fn abandon(self: Box<Self>) {}
-
     fn is_lost(&self) -> bool {
         self.token
             .is_some_and(|token| self.handle.state().may_be_lost(token.owner))

@@ -40,7 +40,7 @@ use self::work::{Limits, Verdict, Work};
 use self::writer::Writer;
 use crate::{
     Consumer, DeadLetter, DeadLetterId, DeadLetters, Filter, Health, IntentLog, IntentReader,
-    Lease, Message, Options, Publish, PublishError, Queue, QueueError, Stats,
+    Lease, Message, Options, Publish, Queue, QueueError, Stats,
 };
 
 /// Publishes that may wait for the disk at a time; more wait for their turn.
@@ -142,7 +142,7 @@ impl SqliteQueue {
             let verdicts = futures::future::join_all(verdicts).await;
             for ((_, letter), verdict) in letters.iter().zip(verdicts) {
                 match verdict? {
-                    Verdict::Full => return Err(full().into()),
+                    Verdict::Full => return Err(full()),
                     // Somebody else was at it.
                     Verdict::Gone => {}
                     _ => done.push(letter.id.clone()),
@@ -153,8 +153,8 @@ impl SqliteQueue {
     }
 }
 
-fn full() -> PublishError {
-    PublishError::Refused("it is full".to_owned())
+fn full() -> QueueError {
+    QueueError::Refused("it is full".to_owned())
 }
 
 async fn blocking<T: Send + 'static>(
@@ -167,10 +167,10 @@ async fn blocking<T: Send + 'static>(
 
 #[async_trait]
 impl Publish for SqliteQueue {
-    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+    async fn publish(&self, message: &Message) -> Result<(), QueueError> {
         let timeout = self.publish_timeout;
         match tokio::time::timeout(timeout, self.publish_within(message)).await {
-            Err(_) => Err(PublishError::TimedOut(timeout)),
+            Err(_) => Err(QueueError::TimedOut(timeout)),
             Ok(Ok(Verdict::Full)) => Err(full()),
             Ok(Ok(_)) => Ok(()),
             Ok(Err(failure)) => Err(failure.into()),

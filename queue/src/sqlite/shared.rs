@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use super::intents::Reading;
 use super::tables::Leased;
 use super::work::{Job, Verdict, Work};
-use crate::{Health, PublishError, QueueError};
+use crate::{Health, QueueError};
 
 /// Names one consumer of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,15 +43,6 @@ pub(super) enum Failure {
 }
 
 const CLOSED: &str = "it is closed";
-
-impl From<Failure> for PublishError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Closed => Self::Unavailable(CLOSED.to_owned()),
-            Failure::Storage(error) => Self::Storage(error),
-        }
-    }
-}
 
 impl From<Failure> for QueueError {
     fn from(failure: Failure) -> Self {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use queue::{Health, Options, PublishError};
+use queue::{Health, Options, QueueError};
 use tokio::sync::mpsc;
 
 use super::{Harness, ack, become_empty, message, next, number, options, publish, take};
@@ -105,7 +105,7 @@ pub async fn a_full_queue_refuses_and_takes_again_once_there_is_room(harness: im
         }
         assert!(accepted < 20, "the limit is not kept");
     };
-    assert!(matches!(refused, PublishError::Refused(_)), "{refused}");
+    assert!(matches!(refused, QueueError::Refused(_)), "{refused}");
     assert_eq!(queue.health(), Health::Up);
 
     let mut consumer = queue.consume(1).await.unwrap();
@@ -124,7 +124,7 @@ pub async fn a_closed_queue_says_so_and_does_not_hang(harness: impl Harness) {
     queue.close().await;
 
     let refused = queue.publish(&message(1)).await.unwrap_err();
-    assert!(matches!(refused, PublishError::Unavailable(_)), "{refused}");
+    assert!(matches!(refused, QueueError::Unavailable(_)), "{refused}");
     let ended = tokio::time::timeout(super::PATIENCE, consumer.next()).await;
     assert!(ended.unwrap().is_err());
     assert!(queue.stats().await.is_err());

@@ -2,7 +2,6 @@
 //! (<https://www.twilio.com/docs/taskrouter/twiml-queue-calls>).
 
 use jiff::Timestamp;
-use reqwest::Method;
 use serde::{Deserialize, Deserializer};
 
 use super::{Client, Endpoint, Listed, Product, RestError, found, http_date};
