@@ -1,10 +1,11 @@
 //! What the service needs, and what it does with an event.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
+use parking_lot::Mutex;
 use queue::{Message, Queue, QueueError, Source, TraceParent};
 use service::settings::TwilioSettings;
 use service::{Host, Plans, telemetry};
@@ -172,7 +173,7 @@ impl Ingest {
         if !matches!(why, Ignored::NoCall | Ignored::Conversation(_)) {
             return;
         }
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warned = self.warned.lock();
         if warned.len() >= MAX_WARNED {
             warned.clear();
         }

@@ -1,9 +1,10 @@
 //! What this process knows of calls: which it is at, and which tasks it has just done.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 use twilio::{CallSid, TaskSid};
@@ -46,7 +47,7 @@ impl Calls {
 
     /// Waits until no other delivery is at this call.
     pub(crate) async fn hold(self: &Arc<Self>, call: CallSid) -> CallGuard {
-        let lock = Arc::clone(self.state().at_work.entry(call).or_default());
+        let lock = Arc::clone(self.state.lock().at_work.entry(call).or_default());
         // Made first, so that the entry goes even if the wait is given up.
         let mut guard = CallGuard {
             calls: Arc::clone(self),
@@ -59,12 +60,12 @@ impl Calls {
 
     /// Whether a delivery of this process is at the call, or waits to be.
     pub(crate) fn is_at_work(&self, call: &CallSid) -> bool {
-        self.state().at_work.contains_key(call)
+        self.state.lock().at_work.contains_key(call)
     }
 
     /// Whether this process has redirected the task's caller.
     pub(crate) fn is_done(&self, task: &TaskSid) -> bool {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.forget(self.remember);
         state.done.contains_key(task)
     }
@@ -72,15 +73,11 @@ impl Calls {
     /// Remembers that the task's caller was redirected.
     pub(crate) fn done(&self, task: TaskSid) {
         let now = Instant::now();
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.forget(self.remember);
         if state.done.insert(task, now).is_none() {
             state.order.push_back((now, task));
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,7 +96,7 @@ impl State {
 impl Drop for CallGuard {
     fn drop(&mut self) {
         self.held.take();
-        let mut state = self.calls.state();
+        let mut state = self.calls.state.lock();
         // Ours is the map's; any other is a delivery that waits for the call.
         if state
             .at_work
@@ -139,7 +136,7 @@ mod tests {
         drop(first);
         drop(second.await.unwrap());
         assert_eq!(
-            calls.state().at_work.len(),
+            calls.state.lock().at_work.len(),
             1,
             "only the other call is kept"
         );
@@ -157,7 +154,7 @@ mod tests {
         waiting.abort();
         assert!(waiting.await.is_err());
         drop(first);
-        assert!(calls.state().at_work.is_empty());
+        assert!(calls.state.lock().at_work.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -178,7 +175,7 @@ mod tests {
         for n in 0..(MAX_DONE as u32 + 10) {
             calls.done(task(n));
         }
-        assert!(calls.state().done.len() <= MAX_DONE + 1);
+        assert!(calls.state.lock().done.len() <= MAX_DONE + 1);
         assert!(calls.is_done(&task(MAX_DONE as u32)));
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -39,7 +40,7 @@ impl Held {
 
     /// Holds a delivery until what this gives is dropped.
     pub(crate) fn begin(&self, since: Option<Timestamp>) -> HeldDelivery {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.count += 1;
         state.next += 1;
         let waiting = since.map(|since| (since, state.next));
@@ -52,16 +53,12 @@ impl Held {
 
     /// How many there are, and how long the caller who has waited longest has waited.
     fn read(&self) -> (u64, Duration) {
-        let state = self.state();
+        let state = self.state.lock();
         let longest = state
             .waiting
             .first()
             .map(|(since, _)| self.time.age(*since));
         (state.count, longest.unwrap_or_default())
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,7 +91,7 @@ pub(crate) struct HeldDelivery {
 
 impl Drop for HeldDelivery {
     fn drop(&mut self) {
-        let mut state = self.held.state();
+        let mut state = self.held.state.lock();
         state.count -= 1;
         if let Some(waiting) = &self.waiting {
             state.waiting.remove(waiting);

@@ -6,9 +6,10 @@
 //! could take effect.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use queue::{Intent, IntentReader, Logged, READ_BACK};
 use tokio::time::Instant;
 use twilio::CallSid;
@@ -76,13 +77,13 @@ impl Ledger {
     /// The moment after which a look must be asked for to be a proof; `None` where nothing is in
     /// doubt.
     pub(crate) fn doubt(&self, call: &CallSid) -> Option<Instant> {
-        self.state().doubt(self.late, call, u64::MAX)
+        self.state.lock().doubt(self.late, call, u64::MAX)
     }
 
     /// As [`Self::doubt`], as far as it was written before the intent: who writes behind it finds
     /// it, and waits for us.
     pub(crate) fn doubt_before(&self, intent: &Intent) -> Option<Instant> {
-        let state = self.state();
+        let state = self.state.lock();
         let entries = state.calls.get(&intent.call_sid);
         let own = entries.and_then(|entries| entries.iter().find(|entry| entry.id == intent.id));
         // Not read back, it could stand anywhere.
@@ -102,7 +103,7 @@ impl Ledger {
     }
 
     fn note(&self, intent: &Intent, doubt: Doubt) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         let entries = state.calls.entry(intent.call_sid).or_default();
         match entries.iter_mut().find(|entry| entry.id == intent.id) {
             Some(entry) => entry.doubt = doubt,
@@ -117,16 +118,12 @@ impl Ledger {
             }
         }
     }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl IntentReader for Ledger {
     fn read(&self, logged: Logged) {
         let now = Instant::now();
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.position += 1;
         let position = state.position;
         match logged {
@@ -292,7 +289,7 @@ mod tests {
         }
         tokio::time::advance(READ_BACK + Duration::from_millis(1)).await;
         ledger.read(Logged::Intent(ledger.draw(call(10))));
-        let state = ledger.state();
+        let state = ledger.state.lock();
         assert_eq!((state.calls.len(), state.by_age.len()), (1, 1));
     }
 }

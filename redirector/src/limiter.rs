@@ -6,9 +6,10 @@
 //! that one succeeds do the others follow.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use retry::{Delays, Policy};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -99,7 +100,7 @@ impl Limiter {
     /// Waits for leave to make a request.
     pub(crate) async fn enter(self: &Arc<Self>, class: Class) -> Slot {
         let (leave, when_it_comes) = oneshot::channel();
-        self.state().waiting[class as usize].push_back(leave);
+        self.state.lock().waiting[class as usize].push_back(leave);
         self.admit();
         match when_it_comes.await {
             Ok(slot) => slot,
@@ -111,7 +112,7 @@ impl Limiter {
     /// Lets in who may go now.
     fn admit(self: &Arc<Self>) {
         loop {
-            let mut state = self.state();
+            let mut state = self.state.lock();
             if !state.has_room() {
                 return;
             }
@@ -131,7 +132,7 @@ impl Limiter {
             };
             if let Err(mut unwanted) = next.send(slot) {
                 // Not by its drop, which would come back here for each that waits no more.
-                unwanted.leave(&mut self.state());
+                unwanted.leave(&mut self.state.lock());
             }
         }
     }
@@ -143,7 +144,7 @@ impl Limiter {
 
     /// Takes in how the API took a request.
     fn note(self: &Arc<Self>, health: Health, probe: bool) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         match health {
             Health::Sound => {
                 state.failures = 0;
@@ -211,16 +212,12 @@ impl Limiter {
     }
 
     pub(crate) fn reading(&self) -> Reading {
-        let state = self.state();
+        let state = self.state.lock();
         Reading {
             in_flight: state.in_flight,
             allowance: state.allowance,
             open: state.mode == Mode::Open,
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -258,7 +255,7 @@ impl Drop for Slot {
     fn drop(&mut self) {
         if !self.left {
             let limiter = Arc::clone(&self.limiter);
-            self.leave(&mut limiter.state());
+            self.leave(&mut limiter.state.lock());
             limiter.admit();
         }
     }
@@ -317,7 +314,7 @@ mod tests {
             let (limiter, order) = (Arc::clone(&limiter), Arc::clone(&order));
             waiting.push(tokio::spawn(async move {
                 let _slot = limiter.enter(class).await;
-                order.lock().unwrap().push(class);
+                order.lock().push(class);
             }));
             tokio::task::yield_now().await;
         }
@@ -325,7 +322,7 @@ mod tests {
         for task in waiting {
             task.await.unwrap();
         }
-        let order = order.lock().unwrap();
+        let order = order.lock();
         let expected = [Class::Redirect, Class::Look, Class::Look, Class::Close];
         assert_eq!(*order, expected);
     }
@@ -431,7 +428,7 @@ mod tests {
     #[tokio::test]
     async fn the_allowance_grows_back_with_successes() {
         let limiter = limiter(4);
-        limiter.state().allowance = 1;
+        limiter.state.lock().allowance = 1;
         for _ in 0..10 {
             request(&limiter, Health::Sound).await;
         }

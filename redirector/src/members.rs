@@ -1,10 +1,11 @@
 //! Who waits in the voice queues: one list for everybody who asks at the same time.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 use twilio::rest::{Client, QueueMember, RestError};
@@ -73,7 +74,7 @@ impl VoiceQueues {
     /// those who wait for it have theirs.
     pub(crate) async fn members(self: &Arc<Self>, key: Key, after: Option<Instant>) -> Answer {
         let now = Instant::now();
-        let list = Arc::clone(self.lists().entry(key).or_default());
+        let list = Arc::clone(self.lists.lock().entry(key).or_default());
         let shared = now.checked_sub(self.good_for);
         let will_do = |latest: &Latest| match &latest.answer {
             Ok(_) => {
@@ -96,7 +97,7 @@ impl VoiceQueues {
 
     /// Asks before the list is too old, so that nobody has to wait for the next one.
     pub(crate) fn expect(self: &Arc<Self>, key: Key) {
-        let list = Arc::clone(self.lists().entry(key).or_default());
+        let list = Arc::clone(self.lists.lock().entry(key).or_default());
         let young = |latest: &Latest| latest.asked.elapsed() <= self.good_for / 2;
         if list.answer(young).is_none()
             && let Ok(asking) = Arc::clone(&list.asking).try_lock_owned()
@@ -148,10 +149,6 @@ impl VoiceQueues {
         let members = self.client.queue_members(account, &queue).await?;
         Ok(members.map_or(Listed::Unclear, by_call))
     }
-
-    fn lists(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<List>>> {
-        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Whoever can't be read may be anybody.
@@ -165,7 +162,7 @@ fn by_call(members: twilio::rest::Listed<QueueMember>) -> Listed {
 
 impl List {
     fn answer(&self, will_do: impl Fn(&Latest) -> bool) -> Option<Answer> {
-        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = self.latest.lock();
         latest
             .as_ref()
             .filter(|latest| will_do(latest))
@@ -173,6 +170,6 @@ impl List {
     }
 
     fn set(&self, latest: Latest) {
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(latest);
+        *self.latest.lock() = Some(latest);
     }
 }

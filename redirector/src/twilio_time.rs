@@ -3,11 +3,11 @@
 //! A clock of ours that is wrong would make late events look new, or every caller look expired. So
 //! Twilio's own `Date` counts, carried on by the monotonic clock, which no correction makes jump.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clock::Clock;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// `Date` is cut to the second and some time under way: below this our own clock knows better.
@@ -49,7 +49,7 @@ impl TwilioTime {
             at,
             ahead,
         };
-        let mut state = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.known.lock();
         let before = state.map_or(SignedDuration::ZERO, |known| known.ahead);
         if ahead.abs() >= NOTABLE && before.abs() < NOTABLE {
             tracing::warn!(
@@ -82,7 +82,7 @@ impl TwilioTime {
     }
 
     fn known(&self) -> Option<Known> {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.known.lock()
     }
 }
 

@@ -1,11 +1,12 @@
 //! What all parts of a running simulator share.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
@@ -70,13 +71,13 @@ impl Core {
     }
 
     pub(crate) fn look<R>(&self, look: impl FnOnce(&State) -> R) -> R {
-        look(&self.lock())
+        look(&self.state.lock())
     }
 
     /// Changes the state, sets going what follows from it, and wakes those who wait for a change.
     pub(crate) fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> R) -> R {
         let (result, effects) = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             let result = change(&mut state);
             (result, state.take_effects())
         };
@@ -90,10 +91,6 @@ impl Core {
     /// Since the simulator's start.
     pub(crate) fn now(&self) -> Duration {
         self.started.elapsed()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set_going(self: &Arc<Self>, effect: Effect) {

@@ -1,8 +1,9 @@
 //! Faults on demand: what goes wrong, where, and how often.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -238,7 +239,7 @@ impl Faults {
     /// Adds a rule. Rules are asked in the order in which they were added: delays add up, of the
     /// other faults the first that applies decides.
     pub fn add(&self, rule: Rule) -> RuleId {
-        let mut rules = self.rules();
+        let mut rules = self.0.lock();
         let id = rules.fresh_id();
         rules.requests.push((id, rule));
         id
@@ -246,7 +247,7 @@ impl Faults {
 
     /// Adds a rule for callbacks; the first that applies decides.
     pub fn add_for_callbacks(&self, rule: CallbackRule) -> RuleId {
-        let mut rules = self.rules();
+        let mut rules = self.0.lock();
         let id = rules.fresh_id();
         rules.callbacks.push((id, rule));
         id
@@ -254,7 +255,7 @@ impl Faults {
 
     /// Removes a rule; whether it was still there.
     pub fn remove(&self, id: RuleId) -> bool {
-        let mut rules = self.rules();
+        let mut rules = self.0.lock();
         let before = rules.requests.len() + rules.callbacks.len();
         rules.requests.retain(|(known, _)| *known != id);
         rules.callbacks.retain(|(known, _)| *known != id);
@@ -263,13 +264,13 @@ impl Faults {
 
     /// Removes all rules.
     pub fn clear(&self) {
-        let mut rules = self.rules();
+        let mut rules = self.0.lock();
         rules.requests.clear();
         rules.callbacks.clear();
     }
 
     pub(crate) fn for_request(&self, endpoint: Endpoint) -> Fate {
-        let mut rules = self.rules();
+        let mut rules = self.0.lock();
         let Rules {
             requests, random, ..
         } = &mut *rules;
@@ -289,7 +290,7 @@ impl Faults {
     }
 
     pub(crate) fn for_callback(&self, kind: EventKind) -> Option<CallbackFault> {
-        let mut rules = self.rules();
+        let mut rules = self.0.lock();
         let Rules {
             callbacks, random, ..
         } = &mut *rules;
@@ -297,10 +298,6 @@ impl Faults {
             let concerned = rule.events.is_empty() || rule.events.contains(&kind);
             (concerned && rule.when.applies(random)).then_some(rule.fault)
         })
-    }
-
-    fn rules(&self) -> MutexGuard<'_, Rules> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -333,7 +333,7 @@ impl Simulator {
     /// retries but without the callback faults. Tells what came of each, in the same order.
     pub async fn deliver(&self, callbacks: Vec<Callback>, concurrency: usize) -> Vec<Delivery> {
         let count = callbacks.len();
-        let queue = Arc::new(std::sync::Mutex::new(callbacks.into_iter().enumerate()));
+        let queue = Arc::new(parking_lot::Mutex::new(callbacks.into_iter().enumerate()));
         let mut senders = JoinSet::new();
         for _ in 0..concurrency.clamp(1, count.max(1)) {
             let (core, queue) = (self.core.clone(), queue.clone());
@@ -460,9 +460,6 @@ fn localhost() -> Url {
     Url::parse("http://localhost/").unwrap_or_else(|_| unreachable!())
 }
 
-fn next<T>(queue: &std::sync::Mutex<impl Iterator<Item = T>>) -> Option<T> {
-    queue
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .next()
+fn next<T>(queue: &parking_lot::Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    queue.lock().next()
 }

@@ -1,11 +1,12 @@
 //! Channels to borrow.
 
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use lapin::Channel;
 use lapin::options::ConfirmSelectOptions;
 use lapin::protocol::constants::REPLY_SUCCESS;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::fault::{Unanswered, answer};
@@ -62,13 +63,9 @@ impl Channels {
     }
 
     fn take_idle(&self) -> Option<Channel> {
-        let mut idle = self.idle();
+        let mut idle = self.idle.lock();
         // Those that the broker closed meanwhile are dropped here.
         std::iter::from_fn(|| idle.pop()).find(|channel| channel.status().connected())
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Channel>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,7 +91,7 @@ impl Borrowed {
     /// For the next one: nothing is under way on it.
     pub(super) fn give_back(mut self) {
         self.is_clean = true;
-        self.link.channels.idle().push(self.channel.clone());
+        self.link.channels.idle.lock().push(self.channel.clone());
     }
 
     pub(super) fn link(&self) -> &Arc<Link> {

@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 use std::future::ready;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
 use lapin::Acker;
 use lapin::options::BasicAckOptions;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
@@ -182,7 +183,7 @@ impl Log {
                         let offset = wire::offset(&delivered.properties);
                         let entry = place.advance(offset, delivered.data);
                         is_marked |= entry == Some(mark);
-                        if let Some(read) = entry.and_then(|entry| self.awaited().remove(&entry.id())) {
+                        if let Some(read) = entry.and_then(|entry| self.awaited.lock().remove(&entry.id())) {
                             // Whoever waited may have gone.
                             let _ = read.send(());
                         }
@@ -220,10 +221,6 @@ impl Log {
             }
         }
     }
-
-    fn awaited(&self) -> MutexGuard<'_, HashMap<u128, oneshot::Sender<()>>> {
-        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// This one and all before it. An error ends the deliveries as well.
@@ -244,13 +241,13 @@ struct Awaited<'a> {
 impl<'a> Awaited<'a> {
     fn new(log: &'a Log, id: u128) -> Self {
         let (sender, read) = oneshot::channel();
-        log.awaited().insert(id, sender);
+        log.awaited.lock().insert(id, sender);
         Self { log, id, read }
     }
 }
 
 impl Drop for Awaited<'_> {
     fn drop(&mut self) {
-        self.log.awaited().remove(&self.id);
+        self.log.awaited.lock().remove(&self.id);
     }
 }

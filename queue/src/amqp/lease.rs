@@ -1,10 +1,11 @@
 //! Leases: exclusive queues, of which each connection can own those that it declared first.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{FieldTable, ShortString};
+use parking_lot::Mutex;
 
 use super::channels::Borrowed;
 use super::connection::Connection;
@@ -43,15 +44,11 @@ impl Leases {
     }
 
     fn claim(&self, queue: ShortString) -> Option<Claimed> {
-        let is_free = self.claims().insert(queue.clone());
+        let is_free = self.0.lock().insert(queue.clone());
         is_free.then(|| Claimed {
             queue,
             leases: self.clone(),
         })
-    }
-
-    fn claims(&self) -> MutexGuard<'_, HashSet<ShortString>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,7 +60,7 @@ struct Claimed {
 
 impl Drop for Claimed {
     fn drop(&mut self) {
-        self.leases.claims().remove(&self.queue);
+        self.leases.0.lock().remove(&self.queue);
     }
 }
 

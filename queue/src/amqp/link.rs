@@ -1,13 +1,14 @@
 //! One connection to the broker, from the handshake to its loss.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
 use lapin::protocol::constants::REPLY_SUCCESS;
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties, ErrorKind, Event};
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
@@ -80,7 +81,7 @@ impl Link {
                 event = events.next() => match event {
                     Some(Event::ConnectionBlocked(why)) => {
                         tracing::warn!(reason = %why, "the broker takes no messages");
-                        *self.blocked_because.lock().unwrap_or_else(PoisonError::into_inner) = why;
+                        *self.blocked_because.lock() = why;
                     }
                     Some(Event::ConnectionUnblocked) => {
                         tracing::info!("the broker takes messages again");
@@ -132,10 +133,7 @@ impl Link {
     /// Why the broker takes no messages at the moment, if it doesn't.
     pub(super) fn blocked(&self) -> Option<String> {
         self.connection.status().blocked().then(|| {
-            let why = self
-                .blocked_because
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let why = self.blocked_because.lock();
             format!("the broker takes no messages at the moment: {why}")
         })
     }

@@ -1,8 +1,9 @@
 //! The log of intents in memory.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -74,14 +75,14 @@ impl Reading {
     }
 
     fn has_more(&self, state: &State) -> Option<()> {
-        let place = self.place();
+        let place = self.place.lock();
         let log = &state.log;
         (place.generation != log.generation || place.read < log.entries.len()).then_some(())
     }
 
     /// Tells the reader everything that it was not told yet.
     fn tell(&self, log: &Log) {
-        let mut place = self.place();
+        let mut place = self.place.lock();
         if place.generation != log.generation {
             self.reader.read(Logged::Gap);
             place.generation = log.generation;
@@ -94,11 +95,7 @@ impl Reading {
     }
 }
 
-impl Reading {
-    fn place(&self) -> MutexGuard<'_, Place> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl Reading {}
 
 #[async_trait]
 impl IntentLog for MemoryLog {

@@ -1,10 +1,11 @@
 //! The log of intents: a table.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::entries::{self, Entry};
@@ -63,7 +64,7 @@ pub(super) struct Reading {
 impl Reading {
     /// Tells the reader what it does not know yet.
     pub(super) fn catch_up(&self, db: &Connection) -> rusqlite::Result<()> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         if let Some(known) = &*last
             && !entries::is_in_log(db, known)?
         {
@@ -88,7 +89,7 @@ impl Reading {
     pub(super) fn reach(&self, db: &Connection, seq: i64) -> Result<(), Failure> {
         let read = self.catch_up(db);
         read.map_err(|error| Failure::Storage(format!("the log can't be read: {error}")))?;
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.lock();
         if last.as_ref().is_some_and(|last| last.seq >= seq) {
             Ok(())
         } else {

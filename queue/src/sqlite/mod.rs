@@ -21,12 +21,13 @@ mod writer;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -109,7 +110,7 @@ impl SqliteQueue {
     ) -> Result<T, QueueError> {
         let reader = self.reader.clone();
         blocking(move || {
-            let reader = reader.lock().unwrap_or_else(PoisonError::into_inner);
+            let reader = reader.lock();
             let db = reader.as_ref().ok_or(Failure::Closed)?;
             query(db.connection()).map_err(|error| QueueError::Storage(format!("{db}: {error}")))
         })
@@ -229,17 +230,13 @@ impl Queue for SqliteQueue {
     async fn close(&self) {
         // An error says that it is closed already.
         let _ = self.handle.send(Command::Close);
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let writer = self.writer.lock().take();
         let reader = self.reader.clone();
         let ended = blocking(move || {
             // A panic of its was reported when it happened.
             writer.map(JoinHandle::join);
             // One after the other: the last to go tidies up.
-            reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+            reader.lock().take();
         });
         if tokio::time::timeout(CLOSING, ended).await.is_err() {
             tracing::warn!("the queue's disk hangs: closing without it");

@@ -1,9 +1,10 @@
 //! Delivery of events.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Request};
 use tokio::sync::Semaphore;
@@ -91,7 +92,7 @@ impl Courier {
     }
 
     fn client(&self, connect_timeout: Duration) -> Client {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.clients.lock();
         clients
             .entry(connect_timeout)
             .or_insert_with(|| {

@@ -3,13 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -74,7 +75,7 @@ impl Gate {
             // An error means that the server is gone, and with it the listener.
             let _ = when_closed.await;
         }
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock();
         std::mem::replace(&mut *lines, self.ended.child_token()).cancel();
     }
 
@@ -119,7 +120,7 @@ impl Listener for Listening {
                 },
                 accepted = accept(self.listener.as_ref()) => match accepted {
                     Ok((stream, peer)) => {
-                        let all = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+                        let all = self.lines.lock();
                         return (Connection::new(stream, all.child_token()), peer);
                     }
                     Err(error) => {

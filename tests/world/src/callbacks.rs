@@ -1,9 +1,10 @@
 //! The way of event callbacks from Twilio to the ingests.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Router;
+use parking_lot::{Mutex, MutexGuard};
 use queue::RawMessage;
 use queue::memory::Broker;
 use simulator::{CallbackOutcome, Carrier};
@@ -253,5 +254,5 @@ fn shifted(request: &reqwest::Request) -> Option<reqwest::Request> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

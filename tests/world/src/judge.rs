@@ -1,9 +1,10 @@
 //! Whether every promise was kept, by the simulator's journal.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use simulator::{CallerLog, EventKind, Heard, Moment, Simulator, Story};
 use twilio::{CallSid, TaskQueueSid, TaskSid};
 
@@ -105,7 +106,7 @@ impl Notes {
     }
 
     fn with<T>(&self, what: impl FnOnce(&mut Noted) -> T) -> T {
-        what(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        what(&mut self.0.lock())
     }
 }
 
@@ -251,8 +252,8 @@ impl Caller<'_> {
     fn promises_broken(&self) -> Vec<Promise> {
         let mut broken = Vec::new();
         let mut place = Place::Taken { at: Duration::ZERO };
-        // When they were last on hold for want of an agent.
-        let mut last_stranded: Option<(Duration, Duration)> = None;
+        // From when to when they were on hold for want of an agent.
+        let mut stays: Vec<(Duration, Duration)> = Vec::new();
         let mut leave = |place: Place, at: Duration, broken: &mut Vec<Promise>| {
             if let Place::Hold {
                 stranded: Some(since),
@@ -263,10 +264,10 @@ impl Caller<'_> {
                     broken.push(Promise::LeftOnHold);
                 }
                 if at >= since {
-                    last_stranded = Some((since, at));
+                    stays.push((since, at));
                 }
             }
-            last_stranded
+            stays.clone()
         };
         for entry in &self.log.entries {
             let at = entry.at;
@@ -282,7 +283,7 @@ impl Caller<'_> {
                     place = Place::Taken { at };
                 }
                 Heard::Redirected { request_id, .. } => {
-                    let last = leave(place, at, &mut broken);
+                    let mut stays = leave(place, at, &mut broken).into_iter();
                     let sent = self.sent.get(request_id).copied().unwrap_or(at);
                     let blind_since = sent.saturating_sub(self.terms.blind);
                     match place {
@@ -292,8 +293,8 @@ impl Caller<'_> {
                         }
                         Place::Taken { .. } => {}
                         Place::Hold { .. } => {
-                            let stranded = |(from, to)| from <= sent && to >= blind_since;
-                            if !last.is_some_and(stranded) {
+                            let covers = |(from, to)| from <= sent && to >= blind_since;
+                            if !stays.any(covers) {
                                 broken.push(Promise::MovedTooEarly);
                             }
                         }

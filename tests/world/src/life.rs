@@ -1,8 +1,9 @@
 //! One life of a process, which can end right before or after whatever it asks of others.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// One life of a process. Clones are the same.
@@ -55,12 +56,12 @@ impl Life {
 
     /// From now on it ends by itself, or not any more.
     pub fn set_doom(&self, doom: Option<Doom>) {
-        *self.0.doom.lock().unwrap_or_else(PoisonError::into_inner) = doom;
+        *self.0.doom.lock() = doom;
     }
 
     /// It asks something of others. It dies `within` that time after it, at the latest, if it does.
     pub fn step(&self, within: Duration) -> Step {
-        let mut doom = self.0.doom.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut doom = self.0.doom.lock();
         let Some(next) = doom.as_mut() else {
             return Step::Lives;
         };

@@ -1,8 +1,6 @@
 //! How long callers wait where Twilio sets the pace, on the world's own clock: a busy machine changes
 //! nothing of it.
 
-use std::collections::BTreeMap;
-use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use simulator::{Heard, PlaceCall, State};
@@ -71,18 +69,18 @@ impl Pair {
             carried_out: None,
         };
         let call = self.place();
-        self.sick().insert(call, failure);
+        self.stage.wire.sick.lock().insert(call, failure);
     }
 
     /// From now on, updates are lost on their way, until [`Pair::heal`].
     pub fn lose_updates(&self) {
         let lost = self.callers.iter().map(|(call, _)| (*call, Fault::Lost));
-        self.sick().extend(lost);
+        self.stage.wire.sick.lock().extend(lost);
     }
 
     /// Nothing befalls any update any more.
     pub fn heal(&self) {
-        self.sick().clear();
+        self.stage.wire.sick.lock().clear();
     }
 
     /// Every redirector is killed, and started again at once.
@@ -140,10 +138,5 @@ impl Pair {
         placed
             .expect("the demonstration's workflow takes calls")
             .call_sid
-    }
-
-    fn sick(&self) -> MutexGuard<'_, BTreeMap<CallSid, Fault>> {
-        let sick = self.stage.wire.sick.lock();
-        sick.unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,11 +1,12 @@
 //! The processes of the pair: started, stopped, killed and started again.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
 use ingest::{Ingest, IngestArgs};
 use jiff::SignedDuration;
+use parking_lot::Mutex;
 use queue::memory::{Broker, Fate, Loss, Operation, Weather};
 use queue::{Options, Queue};
 use redirector::{Redirector, RedirectorArgs};
@@ -110,12 +111,12 @@ impl Lives {
     }
 
     fn get(&self, name: &str) -> Option<Life> {
-        let lives = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lives = self.0.lock();
         lives.iter().find(|life| life.name() == name).cloned()
     }
 
     fn add(&self, life: &Life) {
-        let mut lives = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lives = self.0.lock();
         lives.retain(|life| !life.has_ended());
         lives.push(life.clone());
     }
@@ -146,7 +147,7 @@ impl Process {
 
     /// Lives again, unless it lives.
     pub fn start(self: &Arc<Self>) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.running.as_ref().is_some_and(|r| !r.life.has_ended()) {
             return;
         }
@@ -255,21 +256,21 @@ impl Process {
 
     /// Dies at whatever it is at.
     pub fn kill(&self) {
-        if let Some(running) = &self.state().running {
+        if let Some(running) = &self.state.lock().running {
             running.life.end();
         }
     }
 
     /// Dies soon, at something that it asks of others, or not any more.
     pub fn set_doom(&self, doom: Option<Doom>) {
-        if let Some(running) = &self.state().running {
+        if let Some(running) = &self.state.lock().running {
             running.life.set_doom(doom);
         }
     }
 
     /// Waits until it is dead.
     pub async fn dead(&self) {
-        let life = self.state().running.as_ref().map(|r| r.life.clone());
+        let life = self.state.lock().running.as_ref().map(|r| r.life.clone());
         if let Some(life) = life {
             life.ended().await;
         }
@@ -277,7 +278,7 @@ impl Process {
 
     /// Ends in order.
     pub async fn stop(&self) {
-        let Some(running) = self.state().running.take() else {
+        let Some(running) = self.state.lock().running.take() else {
             return;
         };
         if running.life.has_ended() {
@@ -319,7 +320,7 @@ impl Process {
 
     /// Its clock is wrong from now on.
     pub fn set_wrong_by(&self, by: SignedDuration) {
-        if let Some(running) = &self.state().running {
+        if let Some(running) = &self.state.lock().running {
             let name = running.life.name();
             let teller = &self.site.teller;
             teller.say(format!(
@@ -333,18 +334,14 @@ impl Process {
     pub fn recover(self: &Arc<Self>) {
         self.set_doom(None);
         self.start();
-        if let Some(running) = &self.state().running {
+        if let Some(running) = &self.state.lock().running {
             self.site.broker.connect(running.life.name());
             running.clock.set_wrong_by(SignedDuration::ZERO);
         }
     }
 
     fn name(&self) -> Option<String> {
-        let state = self.state();
+        let state = self.state.lock();
         Some(state.running.as_ref()?.life.name().to_owned())
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

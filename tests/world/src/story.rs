@@ -1,9 +1,10 @@
 //! What happened, for a person to read.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use twilio::CallSid;
 
@@ -73,13 +74,13 @@ impl Teller {
     }
 
     fn push(&self, line: Line) {
-        let mut lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.0.lines.lock();
         lines.push(line);
     }
 
     /// All of it, in the order of time.
     pub fn lines(&self) -> Vec<Line> {
-        let lines = self.0.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.0.lines.lock();
         let mut lines = lines.clone();
         lines.sort_by_key(|line| line.at);
         lines

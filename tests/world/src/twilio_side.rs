@@ -1,11 +1,12 @@
 //! The way from a redirector to Twilio.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, Response};
+use parking_lot::Mutex;
 use simulator::{Simulator, State};
 use tokio::sync::oneshot;
 use twilio::rest::{RestError, Transport};
@@ -80,7 +81,7 @@ impl Wire {
         let asked = Asked::read(&self.simulator, request.method(), request.url().path());
         let mut fate = self.sky.request(asked.target);
         if let (Target::Update, Some(call)) = (asked.target, asked.call) {
-            let sick = self.sick.lock().unwrap_or_else(PoisonError::into_inner);
+            let sick = self.sick.lock();
             fate.fault = sick.get(&call).copied().or(fate.fault);
         }
         let teller = self.teller.clone();

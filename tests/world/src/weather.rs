@@ -1,9 +1,10 @@
 //! What can go wrong between any two, and when.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use parking_lot::Mutex;
 use queue::memory::{Fate, Loss, Operation};
 use tokio::time::Instant;
 
@@ -251,7 +252,7 @@ impl Sky {
     }
 
     fn with<T>(&self, what: impl FnOnce(&mut State) -> T) -> T {
-        what(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        what(&mut self.0.lock())
     }
 }
 
