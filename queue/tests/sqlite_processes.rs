@@ -222,7 +222,7 @@ async fn what_a_killed_process_held_goes_to_others_at_once() {
     assert_eq!(queue.stats().await.unwrap().leased, Some(3));
     assert!(queue.try_lease("sweep").await.unwrap().is_none());
     other.kill();
-    drop(queue);
+    queue.close().await;
 
     // As a service manager would start it again.
     let queue = open(&file, NEVER).await;
