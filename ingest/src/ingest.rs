@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clock::Clock;
 use queue::{Message, PublishError, Queue, Source, TraceParent};
+use service::http::ListenerMetrics;
 use service::settings::TwilioSettings;
 use service::{Host, Plans, telemetry};
 use tokio::time::Instant;
@@ -39,6 +40,8 @@ pub struct Ingest {
     pub(crate) hand_over: HandOver,
     pub(crate) spool: Option<Arc<dyn Queue>>,
     pub(crate) stop_timeout: Duration,
+    pub(crate) max_connections: usize,
+    pub(crate) connections: ListenerMetrics,
     warned: Mutex<HashSet<TaskSid>>,
 }
 
@@ -101,6 +104,8 @@ impl Ingest {
             metrics,
             spool,
             stop_timeout: settings.stop_timeout,
+            max_connections: settings.max_connections,
+            connections: host.connections.of("public"),
             warned: Mutex::default(),
         }
     }

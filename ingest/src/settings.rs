@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use service::Problems;
+use service::http::max_connections;
 use service::settings::listen_address;
 use url::Url;
 
@@ -17,6 +18,11 @@ pub struct IngestArgs {
     /// Where to listen for Twilio, an IP address with a port  [default: 0.0.0.0:8080]
     #[arg(long, env = "LISTEN", value_name = "ADDRESS")]
     pub listen: Option<String>,
+
+    /// How many connections there are at most, within the limit of open files; those that send
+    /// nothing whole make room for others  [default: 2000]
+    #[arg(long, env = "MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<String>,
 
     /// The URL by which Twilio reaches that address: signatures are made over it  [required]
     #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
@@ -46,6 +52,8 @@ pub struct IngestArgs {
 pub struct IngestSettings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// How many connections there are at most.
+    pub max_connections: usize,
     /// The URL that Twilio knows.
     pub public_url: PublicUrl,
     /// How long it may take until a request is durable.
@@ -76,6 +84,8 @@ impl IngestArgs {
             self.listen,
             SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
         );
+        let max_connections =
+            max_connections(problems, "MAX_CONNECTIONS", self.max_connections, 2000);
         let public_url = problems.required("PUBLIC_URL", self.public_url, PUBLIC_URL_EXAMPLE);
         let publish_timeout = problems.duration(
             "PUBLISH_TIMEOUT",
@@ -113,6 +123,7 @@ impl IngestArgs {
         );
         Some(IngestSettings {
             listen,
+            max_connections,
             public_url: public_url?,
             publish_timeout,
             spool: (spool.file.as_os_str() != "off").then_some(spool),

@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod host;
+pub mod http;
 pub mod plan;
 pub mod process;
 mod queue_metrics;
