@@ -13,6 +13,7 @@ use crate::http::ConnectionMetrics;
 use crate::process::bind;
 use crate::queue_metrics::QueueMetrics;
 use crate::settings::QueueSettings;
+use crate::telemetry;
 
 /// The queue, the metrics and the admin listener of a process, for the services in it.
 pub struct Host {
@@ -51,6 +52,11 @@ impl Host {
     pub fn on(queue: Arc<dyn Queue>, clock: Clock, stop: CancellationToken) -> Self {
         let mut registry = Registry::default();
         let queue_metrics = QueueMetrics::register(&mut registry);
+        registry.register(
+            "overflow_log_lines_dropped",
+            "Lines of the log that were dropped, for nobody read them in time",
+            telemetry::dropped_lines(),
+        );
         let connections = ConnectionMetrics::register(&mut registry);
         Self {
             queue,

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::AdminArgs;
 use crate::settings::{Problems, load_dotenv};
 use crate::shutdown;
-use crate::telemetry::LogArgs;
+use crate::telemetry::{self, LogArgs};
 
 /// A process of ours: what its command line holds, and what it does.
 pub trait Process: Parser {
@@ -90,7 +90,7 @@ pub fn finish<F: Future<Output = anyhow::Result<()>>>(work: impl FnOnce() -> F) 
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    telemetry::say(&format!("error: {error:#}"));
     ExitCode::FAILURE
 }
 

@@ -5,6 +5,8 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::telemetry;
+
 /// The exit code after a second signal: what a shell shows for a process that SIGINT ended.
 const EXIT_IMPATIENT: i32 = 130;
 
@@ -29,6 +31,7 @@ pub fn on_signal() -> io::Result<CancellationToken> {
             _ = interrupt.recv() => {}
         }
         tracing::warn!("ended at once by a second signal");
+        telemetry::flush_lines();
         std::process::exit(EXIT_IMPATIENT);
     });
     Ok(token)

@@ -1,10 +1,13 @@
 //! Logs, for people on a terminal and JSON elsewhere; and traces.
 
+mod lines;
+mod panics;
 mod traces;
 
 use std::io::IsTerminal;
 use std::str::FromStr;
 
+use anyhow::Context;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -12,6 +15,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 use self::traces::{Endpoint, Exporter};
 use crate::Problems;
 
+pub use self::lines::{dropped as dropped_lines, flush as flush_lines, say};
 pub use self::traces::{TARGET, resume, traceparent};
 
 /// Logs and traces.
@@ -93,7 +97,15 @@ impl LogArgs {
 #[derive(Debug)]
 #[must_use]
 pub struct Telemetry {
-    _exporter: Option<Exporter>,
+    exporter: Option<Exporter>,
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        // It may have something to say.
+        drop(self.exporter.take());
+        lines::flush();
+    }
 }
 
 impl LogSettings {
@@ -101,7 +113,8 @@ impl LogSettings {
     /// is set, unless something in the process logs already.
     ///
     /// # Errors
-    /// One of OpenTelemetry's variables is wrong, or the system's certificates can't be read.
+    /// One of OpenTelemetry's variables is wrong, the system's certificates can't be read, or there
+    /// can be no more threads.
     pub fn init(self, service: &str) -> anyhow::Result<Telemetry> {
         // It calls an error what we provoke, such as a lease that somebody else has; what goes
         // wrong with the queue is told by the queue.
@@ -111,8 +124,9 @@ impl LogSettings {
             }
             _ => self.filter,
         };
+        lines::start().context("cannot start a thread for the log")?;
         let lines = tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
+            .with_writer(|| lines::Writer)
             .with_ansi(std::io::stderr().is_terminal());
         let lines = match self.format {
             LogFormat::Text => lines.boxed(),
@@ -127,12 +141,13 @@ impl LogSettings {
             Some(endpoint) => Some(Exporter::new(endpoint, service)?),
             None => None,
         };
-        let _ = tracing_subscriber::registry()
+        let ours = tracing_subscriber::registry()
             .with(lines.with_filter(filter))
             .with(exporter.as_ref().map(Exporter::layer))
             .try_init();
-        Ok(Telemetry {
-            _exporter: exporter,
-        })
+        if ours.is_ok() {
+            panics::log();
+        }
+        Ok(Telemetry { exporter })
     }
 }
