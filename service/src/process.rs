@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminArgs;
-use crate::settings::{Problems, load_dotenv};
+use crate::settings::{self, Problems};
 use crate::shutdown;
 use crate::telemetry::{self, LogArgs};
 
@@ -39,10 +39,10 @@ pub trait Process: Parser {
 
 /// Runs the process named on the command line to its end.
 pub fn main<P: Process>() -> ExitCode {
-    if let Err(invalid) = load_dotenv() {
-        return invalid.refuse();
-    }
-    let process = P::parse();
+    let process = match settings::parse::<P>() {
+        Ok(process) => process,
+        Err(ended) => return ended,
+    };
     if let Some(health) = process.admin().health(P::ADMIN_LISTEN) {
         return health;
     }
@@ -61,6 +61,7 @@ pub fn start<S, F: Future<Output = anyhow::Result<()>>>(
     let mut problems = Problems::default();
     let logs = logs.resolve(&mut problems);
     let settings = resolve(&mut problems);
+    let warnings = problems.take_warnings();
     let settings = match problems.finish(settings) {
         Ok(settings) => settings,
         Err(invalid) => return invalid.refuse(),
@@ -70,6 +71,9 @@ pub fn start<S, F: Future<Output = anyhow::Result<()>>>(
         Ok(telemetry) => telemetry,
         Err(error) => return fail(&error),
     };
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     finish(|| async {
         let stop = shutdown::on_signal().context("cannot listen for signals")?;
         work(settings, stop).await

@@ -107,17 +107,17 @@ impl TwilioArgs {
             .as_ref()
             .is_some_and(|t| !t.trim().is_empty())
             || self.auth_token_file.is_some();
-        let auth_tokens: Vec<AuthToken> = problems
-            .secret(
-                "TWILIO_AUTH_TOKEN",
-                self.auth_token,
-                self.auth_token_file,
-                TOKEN_EXAMPLE,
-            )
+        let auth_tokens = problems.secret(
+            "TWILIO_AUTH_TOKEN",
+            self.auth_token,
+            self.auth_token_file,
+            TOKEN_EXAMPLE,
+        );
+        let auth_tokens: Vec<AuthToken> = auth_tokens
             .iter()
             .flat_map(|tokens| tokens.expose_secret().split([',', '\n']))
             .map(str::trim)
-            .filter(|token| !token.is_empty())
+            .filter(|token| !token.is_empty() && is_auth_token(token, problems))
             .map(AuthToken::new)
             .collect();
         let key_sid = problems.optional::<ApiKeySid>(
@@ -125,14 +125,20 @@ impl TwilioArgs {
             self.api_key_sid,
             "SK0123456789abcdef0123456789abcdef",
         );
+        let example = "the secret that was shown when the key was made";
         let key_secret = problems.secret(
             "TWILIO_API_KEY_SECRET",
             self.api_key_secret,
             self.api_key_secret_file,
-            "the secret that was shown when the key was made",
+            example,
         );
         let credentials = match (key_sid, key_secret, auth_tokens.first()) {
-            (Some(sid), Some(secret), _) => Some(Credentials::ApiKey(sid, secret)),
+            (Some(sid), Some(secret), _) => {
+                if let Some(problem) = no_secret(secret.expose_secret()) {
+                    problems.add("TWILIO_API_KEY_SECRET", problem, example);
+                }
+                Some(Credentials::ApiKey(sid, secret))
+            }
             (Some(_), None, _) => {
                 problems.add_line(
                     "TWILIO_API_KEY_SECRET: is not set, though TWILIO_API_KEY_SID is: set both or none",
@@ -187,6 +193,36 @@ impl TwilioArgs {
             },
         })
     }
+}
+
+/// Whether it can be an auth token; that it is an unusual one is said.
+fn is_auth_token(token: &str, problems: &mut Problems) -> bool {
+    if let Some(problem) = no_secret(token) {
+        problems.add("TWILIO_AUTH_TOKEN", problem, TOKEN_EXAMPLE);
+        return false;
+    }
+    // Twilio's newer ones need not be.
+    if token.len() != 32 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        problems.warn(
+            "TWILIO_AUTH_TOKEN",
+            "is not 32 hexadecimal digits, as Twilio's tokens mostly are: compare it with the console",
+        );
+    }
+    true
+}
+
+/// Why a text is none of Twilio's secrets.
+fn no_secret(text: &str) -> Option<&'static str> {
+    let lower = text.to_ascii_lowercase();
+    if ["your_", "auth_token", "secret", "<", "…", "..."]
+        .iter()
+        .any(|placeholder| lower.contains(placeholder))
+    {
+        return Some("is a placeholder, not the secret itself");
+    }
+    let is_odd = |c: char| !c.is_ascii_graphic() || matches!(c, '"' | '\'' | '\\');
+    text.contains(is_odd)
+        .then_some("holds quotes, blanks or characters that no secret of Twilio's has")
 }
 
 impl TwilioSettings {

@@ -8,6 +8,7 @@ use std::io::IsTerminal;
 use std::str::FromStr;
 
 use anyhow::Context;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -58,6 +59,37 @@ impl FromStr for LogFormat {
     }
 }
 
+/// What is logged.
+struct Filter(EnvFilter);
+
+impl FromStr for Filter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut has_level = false;
+        for part in text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
+            if part.parse::<LevelFilter>().is_ok() {
+                has_level = true;
+            } else if !part.contains(['=', '[']) {
+                // It would be taken for a module, and all others be silent.
+                return Err(format!(
+                    "{part:?} is no level: error, warn, info, debug, trace or off, or MODULE=LEVEL"
+                ));
+            }
+        }
+        let filter = EnvFilter::try_new(text).map_err(|error| error.to_string())?;
+        Ok(Self(match has_level {
+            true => filter,
+            // What goes wrong elsewhere is told, too.
+            false => filter.add_directive(LevelFilter::INFO.into()),
+        }))
+    }
+}
+
 /// Logs and traces, resolved.
 #[derive(Debug)]
 pub struct LogSettings {
@@ -73,7 +105,7 @@ impl LogArgs {
         LogSettings {
             filter: problems
                 .optional("LOG_LEVEL", self.log_level, "info")
-                .unwrap_or_else(|| EnvFilter::new("info")),
+                .map_or_else(|| EnvFilter::new("info"), |Filter(filter)| filter),
             format: problems.with_default(
                 "LOG_FORMAT",
                 self.log_format,
@@ -149,5 +181,26 @@ impl LogSettings {
             panics::log();
         }
         Ok(Telemetry { exporter })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_that_is_none_is_refused_and_others_leave_errors_on() {
+        for (text, wanted) in [
+            ("warn", "warn"),
+            ("INFO", "info"),
+            ("redirector=debug", "redirector=debug,info"),
+            ("info,redirector=debug", "redirector=debug,info"),
+        ] {
+            let Filter(filter) = text.parse().unwrap();
+            assert_eq!(filter.to_string(), wanted, "{text}");
+        }
+        for bad in ["WARNING", "verbose", "redirector", "info,lapin", "a=loud"] {
+            assert!(bad.parse::<Filter>().is_err(), "{bad}");
+        }
     }
 }

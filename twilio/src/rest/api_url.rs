@@ -96,6 +96,11 @@ impl FromStr for ApiUrl {
         if per_product && url.scheme() != "https" {
             return Err(InvalidApiUrl("Twilio's API takes https only"));
         }
+        if per_product && is_region_alone(host) {
+            return Err(InvalidApiUrl(
+                "the host names a region without its edge; such hosts ended in April 2026",
+            ));
+        }
         let host = match host.split_once('.') {
             Some((_, region)) if per_product && host != TWILIO => region,
             _ => host,
@@ -110,6 +115,16 @@ impl FromStr for ApiUrl {
             per_product,
         })
     }
+}
+
+/// Whether a host of Twilio's is `PRODUCT.REGION.twilio.com`; a region is called `ie1`, an edge
+/// `dublin`.
+fn is_region_alone(host: &str) -> bool {
+    let labels: Vec<&str> = host.split('.').collect();
+    let [_, region, "twilio", "com"] = labels[..] else {
+        return false;
+    };
+    matches!(region.as_bytes(), [a, b, c] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && c.is_ascii_digit())
 }
 
 impl fmt::Display for ApiUrl {
@@ -169,6 +184,8 @@ mod tests {
             "https://AC1:secret@api.twilio.com",
             "https://api.twilio.com/2010-04-01",
             "https://api.twilio.com?x=1",
+            "https://api.ie1.twilio.com",
+            "https://taskrouter.us2.twilio.com",
         ] {
             let error = bad.parse::<ApiUrl>().unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
