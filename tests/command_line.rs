@@ -111,6 +111,11 @@ fn a_wrong_setting_of_each_kind_stops_the_start_with_one_line_that_names_it() {
         (both, "HTTP_IDLE_TIMEOUT", "75"),
         (both, "ADMIN_MAX_CONNECTIONS", "none"),
         (both, "OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        (
+            both,
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://user:hush@collector:4318",
+        ),
         (both, "ADMIN_LISTEN", "localhost"),
         (ingest, "PUBLIC_URL", ""),
         (ingest, "PUBLIC_URL", "overflow.example.com"),
@@ -264,6 +269,36 @@ fn bytes_that_are_no_text_are_named_with_their_variable() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(78), "{said}");
     assert!(said.starts_with("FORWARD_NOTICE: "), "{said}");
+}
+
+#[test]
+fn help_shows_no_value_of_the_environment() {
+    let address = "https://user:hush@127.0.0.1:1";
+    let urls = [
+        "PUBLIC_URL",
+        "TWILIO_API_URL",
+        "QUEUE_URL",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "TWIML_DELIVERY",
+        "SIMULATOR_URL",
+        "HTTPS_PROXY",
+    ];
+    let set = urls.map(|variable| (variable, address));
+    for (name, arguments) in [
+        ("ingest", &["--help"][..]),
+        ("redirector", &["--help"]),
+        ("overflow", &["run", "--help"]),
+        ("overflow", &["doctor", "--help"]),
+        ("overflow", &["setup", "--help"]),
+        ("overflow", &["call", "--help"]),
+        // What can't be reached is named, without the password.
+        ("overflow", &["call"]),
+    ] {
+        let output = run(name, arguments, &set);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(!said.is_empty() && !said.contains("hush"), "{name}: {said}");
+    }
 }
 
 #[test]

@@ -53,6 +53,7 @@ pub(crate) async fn run(call: Call) -> anyhow::Result<()> {
     }
     // Another part of the process may have installed a provider before: then that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let shown = call.simulator.origin().ascii_serialization();
     let url = call.simulator.join("/simulator/calls")?;
     let body = serde_json::json!({
         "count": call.count,
@@ -65,11 +66,11 @@ pub(crate) async fn run(call: Call) -> anyhow::Result<()> {
         .json(&body)
         .send()
         .await
+        .map_err(reqwest::Error::without_url)
         .with_context(|| {
             format!(
-                "no simulator answers at {}: start `overflow demo` or `overflow simulator` first, \
-                 or name another with --simulator",
-                call.simulator
+                "no simulator answers at {shown}: start `overflow demo` or `overflow simulator` \
+                 first, or name another with --simulator"
             )
         })?
         .error_for_status()?;

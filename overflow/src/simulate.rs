@@ -48,12 +48,7 @@ pub(crate) struct SimulatorArgs {
     account_sid: Option<String>,
 
     /// Its auth token
-    #[arg(
-        long,
-        env = "SIMULATOR_AUTH_TOKEN",
-        hide_env_values = true,
-        value_name = "TOKEN"
-    )]
+    #[arg(long, env = "SIMULATOR_AUTH_TOKEN", value_name = "TOKEN")]
     auth_token: Option<String>,
 
     /// A file that holds the auth token

@@ -6,7 +6,8 @@ use clap::{Command, Parser};
 
 use super::{InvalidSettings, dotenv};
 
-/// Reads `.env`, the environment and the command line.
+/// Reads `.env`, the environment and the command line. What is printed on the way, help for one,
+/// shows no value of the environment: it may hold a secret, whatever its variable is called.
 ///
 /// # Errors
 /// The exit code, where the process has nothing more to do: all is said.
@@ -23,14 +24,21 @@ pub fn parse<P: Parser>() -> Result<P, ExitCode> {
         return Err(InvalidSettings(problems).refuse());
     }
     // Only now, for a command holds the environment as it is when it is made.
-    let mut command = P::command();
+    let mut command = without_values(P::command());
     let matches = command.try_get_matches_from_mut(std::env::args_os());
     let parsed = matches.and_then(|mut matches| P::from_arg_matches_mut(&mut matches));
     parsed.map_err(|said| {
         let said = said.format(&mut command);
+        let code = u8::try_from(said.exit_code()).unwrap_or(1);
         let _ = said.print();
-        u8::try_from(said.exit_code()).unwrap_or(1).into()
+        ExitCode::from(code)
     })
+}
+
+fn without_values(command: Command) -> Command {
+    command
+        .mut_args(|argument| argument.hide_env_values(true))
+        .mut_subcommands(without_values)
 }
 
 /// Names the variables that the command and its subcommands read.

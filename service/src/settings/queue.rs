@@ -16,12 +16,7 @@ use super::Problems;
 pub struct QueueArgs {
     /// The queue: sqlite:FILE on one machine, amqp://… or amqps://… for RabbitMQ
     /// [default: sqlite:overflow.db]
-    #[arg(
-        long = "queue",
-        env = "QUEUE_URL",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
+    #[arg(long = "queue", env = "QUEUE_URL", value_name = "URL")]
     pub url: Option<String>,
 
     /// A file that holds the queue's URL, for it may hold a password

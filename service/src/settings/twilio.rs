@@ -14,23 +14,13 @@ use super::Problems;
 #[command(next_help_heading = "Twilio account")]
 pub struct TwilioArgs {
     /// The account's SID, AC…  [required]
-    #[arg(
-        long,
-        env = "TWILIO_ACCOUNT_SID",
-        hide_env_values = true,
-        value_name = "AC…"
-    )]
+    #[arg(long, env = "TWILIO_ACCOUNT_SID", value_name = "AC…")]
     pub account_sid: Option<String>,
 
     /// The account's auth token; several, separated by commas, while one is being rotated (the
     /// first is used for requests, all are accepted in signatures). Prefer the variable or the
     /// file: flags show in process lists  [required by ingest]
-    #[arg(
-        long,
-        env = "TWILIO_AUTH_TOKEN",
-        hide_env_values = true,
-        value_name = "TOKEN"
-    )]
+    #[arg(long, env = "TWILIO_AUTH_TOKEN", value_name = "TOKEN")]
     pub auth_token: Option<String>,
 
     /// A file that holds the auth token
@@ -38,21 +28,11 @@ pub struct TwilioArgs {
     pub auth_token_file: Option<PathBuf>,
 
     /// An API key for requests, instead of the auth token
-    #[arg(
-        long,
-        env = "TWILIO_API_KEY_SID",
-        hide_env_values = true,
-        value_name = "SK…"
-    )]
+    #[arg(long, env = "TWILIO_API_KEY_SID", value_name = "SK…")]
     pub api_key_sid: Option<String>,
 
     /// The API key's secret
-    #[arg(
-        long,
-        env = "TWILIO_API_KEY_SECRET",
-        hide_env_values = true,
-        value_name = "SECRET"
-    )]
+    #[arg(long, env = "TWILIO_API_KEY_SECRET", value_name = "SECRET")]
     pub api_key_secret: Option<String>,
 
     /// A file that holds the API key's secret
