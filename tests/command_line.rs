@@ -88,6 +88,7 @@ fn a_wrong_setting_of_each_kind_stops_the_start_with_one_line_that_names_it() {
         ),
         (both, "TWILIO_API_URL", "api.twilio.com"),
         (both, "TWILIO_API_URL", "https://api.ie1.twilio.com"),
+        (both, "HTTPS_PROXY", "ftp://proxy.example.com"),
         (both, "TWILIO_API_KEY_SID", "SK1"),
         (both, "TWILIO_TIMEOUT", "10"),
         (both, "FORWARD_CALL_TASK_QUEUE_SID", "WQ1"),

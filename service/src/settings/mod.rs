@@ -5,6 +5,7 @@
 
 mod command_line;
 mod dotenv;
+mod proxy;
 mod public_url;
 mod queue;
 mod twilio;

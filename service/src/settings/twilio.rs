@@ -7,7 +7,7 @@ use ::twilio::rest::{ApiUrl, Client, ClientConfig, Credentials};
 use ::twilio::{AccountSid, ApiKeySid, AuthToken, SignatureVerifier};
 use secrecy::ExposeSecret;
 
-use super::Problems;
+use super::{Problems, proxy};
 
 /// The Twilio account.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -39,7 +39,7 @@ pub struct TwilioArgs {
     #[arg(long, env = "TWILIO_API_KEY_SECRET_FILE", value_name = "FILE")]
     pub api_key_secret_file: Option<PathBuf>,
 
-    /// Where Twilio's REST API is: a region and edge such as https://api.dublin.ie1.twilio.com, or
+    /// Where Twilio's REST API is, directly or through HTTPS_PROXY: a region and edge such as https://api.dublin.ie1.twilio.com, or
     /// a simulator  [default: https://api.twilio.com]
     #[arg(long, env = "TWILIO_API_URL", value_name = "URL")]
     pub api_url: Option<String>,
@@ -145,6 +145,7 @@ impl TwilioArgs {
             ApiUrl::default(),
             "https://api.dublin.ie1.twilio.com",
         );
+        proxy::check(problems);
         let connect_timeout = problems.duration(
             "TWILIO_CONNECT_TIMEOUT",
             self.connect_timeout,
@@ -226,6 +227,9 @@ impl TwilioSettings {
     /// # Errors
     /// The system's certificates can't be read.
     pub fn client(&self) -> Result<Client, ::twilio::rest::RestError> {
+        if let Some(proxy) = proxy::between(&self.client.api_url) {
+            tracing::info!(%proxy, "Twilio is reached through a proxy");
+        }
         Client::new(&self.client)
     }
 }

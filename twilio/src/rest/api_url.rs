@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use url::Url;
+use url::{Host, Url};
 
 /// One of Twilio's APIs, each on a host of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,11 @@ impl ApiUrl {
         } else {
             format!("{scheme}://{authority}")
         }
+    }
+
+    /// Whether it is on this machine, where no proxy leads.
+    pub fn is_local(&self) -> bool {
+        Url::parse(&self.base(Product::Api)).is_ok_and(|url| is_local(&url))
     }
 
     /// Whether this is Twilio itself.
@@ -114,6 +119,16 @@ impl FromStr for ApiUrl {
             authority,
             per_product,
         })
+    }
+}
+
+/// Whether a URL names this machine, where no proxy leads.
+pub fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 
