@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tests::{Process, Stack, StackOptions, Surroundings, binary, http};
 use twilio::{AuthToken, FormParams, SIGNATURE_HEADER, sign_form};
@@ -218,7 +218,7 @@ async fn a_dollar_in_a_dotenv_file_is_what_callers_hear() {
 }
 
 #[tokio::test]
-async fn a_start_tells_what_is_unlikely() {
+async fn a_start_tells_where_twilio_is_to_call_and_what_is_unlikely_and_a_hangup_is_a_stop() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings: Vec<_> = GOOD
         .map(|(variable, value)| (variable, value.to_owned()))
@@ -228,10 +228,17 @@ async fn a_start_tells_what_is_unlikely() {
     let public_url = "https://user:hush@overflow.example.com:8443/hooks";
     settings.push(("PUBLIC_URL", public_url.to_owned()));
     let surroundings = Surroundings::default();
-    let ingest = Process::start("ingest", folder.path(), &settings, surroundings).await;
+    let mut ingest = Process::start("ingest", folder.path(), &settings, surroundings).await;
+    ingest.signal("HUP");
+    assert!(ingest.ended().await.success());
     let log = ingest.log();
-    let said = "TWILIO_AUTH_TOKEN: is not 32 hexadecimal digits";
-    assert!(log.contains(said), "{log}");
+    for said in [
+        "https://overflow.example.com:8443/hooks/taskrouter/events",
+        "TWILIO_AUTH_TOKEN: is not 32 hexadecimal digits",
+        "SIGHUP",
+    ] {
+        assert!(log.contains(said), "{said} in {log}");
+    }
     assert!(!log.contains("hush"), "{log}");
 }
 
@@ -299,6 +306,46 @@ fn help_shows_no_value_of_the_environment() {
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said);
         assert!(!said.is_empty() && !said.contains("hush"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_ends_a_command_quietly_and_a_full_disk_with_an_error() {
+    for arguments in [
+        &["--help"][..],
+        &["dead-letters", "list"],
+        &["demo", "--once", "--fast"],
+        &["doctor"],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |stdout: Stdio| {
+            let mut command = Command::new(binary("overflow"));
+            command.args(arguments).current_dir(folder.path());
+            command.env_clear().envs(GOOD).stdout(stdout);
+            // So that nobody is asked.
+            command.env("TWILIO_ACCOUNT_SID", "");
+            let output = command.output().unwrap();
+            (
+                output.status.code(),
+                String::from_utf8_lossy(&output.stderr).into_owned(),
+            )
+        };
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let (code, said) = run(writer.into());
+        // Doctor has its own findings.
+        assert!(
+            matches!(code, Some(0 | 1)),
+            "{arguments:?}: {code:?} {said}"
+        );
+        assert!(!said.contains("anic"), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 0, "{arguments:?}: {said}");
+
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let (code, said) = run(full.unwrap().into());
+        assert_eq!(code, Some(1), "{arguments:?}: {said}");
+        assert!(said.starts_with("error: "), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
     }
 }
 

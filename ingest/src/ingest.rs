@@ -7,7 +7,7 @@ use std::time::Duration;
 use clock::Clock;
 use queue::{Message, PublishError, Queue, Source, TraceParent};
 use service::http::ListenerMetrics;
-use service::settings::TwilioSettings;
+use service::settings::{PublicUrl, TwilioSettings};
 use service::{Host, Plans, telemetry};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -30,6 +30,7 @@ pub(crate) const TWIML_PATH: &str = "/twiml/redirect";
 /// The service that takes event callbacks.
 pub struct Ingest {
     pub(crate) verifier: SignatureVerifier,
+    pub(crate) public_url: PublicUrl,
     pub(crate) events_url: SignedUrl,
     pub(crate) event_stream_url: SignedUrl,
     pub(crate) twiml_url: SignedUrl,
@@ -89,6 +90,7 @@ impl Ingest {
         let url = |path| SignedUrl::new(&settings.public_url.join(path));
         Self {
             verifier,
+            public_url: settings.public_url.clone(),
             events_url: url(EVENTS_PATH),
             event_stream_url: url(EVENT_STREAM_PATH),
             twiml_url: url(TWIML_PATH),

@@ -60,7 +60,11 @@ impl Ingest {
         stop: CancellationToken,
     ) -> io::Result<()> {
         let ingest = Arc::new(self);
-        tracing::info!(listen = %listener.local_addr()?, url = ?ingest.events_url, "ingest is up");
+        tracing::info!(
+            listen = %listener.local_addr()?,
+            url = format_args!("{}{EVENTS_PATH}", ingest.public_url),
+            "ingest is up"
+        );
         let draining = tokio::spawn(Arc::clone(&ingest).drain_spool(stop.clone()));
         let limits = Limits {
             timeouts,

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use serde::Deserialize;
-use service::Problems;
+use service::{Problems, out};
 use twilio::{CallSid, E164, TaskSid};
 use url::Url;
 
@@ -76,7 +76,10 @@ pub(crate) async fn run(call: Call) -> anyhow::Result<()> {
         .error_for_status()?;
     let callers: Vec<Caller> = answer.json().await?;
     for caller in callers {
-        println!("call {} waits, task {}", caller.call_sid, caller.task_sid);
+        out::line(format_args!(
+            "call {} waits, task {}",
+            caller.call_sid, caller.task_sid
+        ));
     }
     Ok(())
 }

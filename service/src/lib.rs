@@ -4,6 +4,7 @@
 pub mod admin;
 mod host;
 pub mod http;
+pub mod out;
 pub mod plan;
 pub mod process;
 mod queue_metrics;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -12,6 +13,9 @@ use crate::admin::AdminArgs;
 use crate::settings::{self, Problems};
 use crate::shutdown;
 use crate::telemetry::{self, LogArgs};
+
+/// How long what has been begun on other threads may take after a stop.
+const LAST_WORK: Duration = Duration::from_secs(1);
 
 /// A process of ours: what its command line holds, and what it does.
 pub trait Process: Parser {
@@ -86,7 +90,12 @@ pub fn finish<F: Future<Output = anyhow::Result<()>>>(work: impl FnOnce() -> F) 
         .enable_all()
         .build()
         .context("cannot start the async runtime")
-        .and_then(|runtime| runtime.block_on(work()));
+        .and_then(|runtime| {
+            let ended = runtime.block_on(work());
+            // What still blocks a thread, such as a print that nobody reads, doesn't keep us.
+            runtime.shutdown_timeout(LAST_WORK);
+            ended
+        });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),

@@ -2,6 +2,7 @@
 //! never sees.
 
 pub mod health;
+mod text_format;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -9,8 +10,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
@@ -157,20 +158,28 @@ async fn readyz(State(admin): State<Admin>) -> Response {
     }
 }
 
-async fn metrics(State(admin): State<Admin>) -> Response {
+/// In OpenMetrics for those that ask for it, as Prometheus does; else in its older text format, which
+/// everything reads.
+async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
-        Ok(()) => (
-            [(
-                CONTENT_TYPE,
-                "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            )],
-            text,
-        )
-            .into_response(),
-        Err(error) => {
-            tracing::error!(%error, "metrics cannot be written");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+    if let Err(error) = prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
+        tracing::error!(%error, "metrics cannot be written");
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
+    let mut accepted = headers.get_all(ACCEPT).iter();
+    let (content_type, text) = match accepted.any(|accept| is_open_metrics(accept.as_bytes())) {
+        true => (OPEN_METRICS, text),
+        false => (
+            text_format::CONTENT_TYPE,
+            text_format::from_open_metrics(&text),
+        ),
+    };
+    ([(CONTENT_TYPE, content_type)], text).into_response()
+}
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+fn is_open_metrics(accept: &[u8]) -> bool {
+    let accept = String::from_utf8_lossy(accept).to_ascii_lowercase();
+    accept.contains("application/openmetrics-text")
 }

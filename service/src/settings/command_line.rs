@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Command, Parser};
 
 use super::{InvalidSettings, dotenv};
+use crate::out;
 
 /// Reads `.env`, the environment and the command line. What is printed on the way, help for one,
 /// shows no value of the environment: it may hold a secret, whatever its variable is called.
@@ -30,8 +31,10 @@ pub fn parse<P: Parser>() -> Result<P, ExitCode> {
     parsed.map_err(|said| {
         let said = said.format(&mut command);
         let code = u8::try_from(said.exit_code()).unwrap_or(1);
-        let _ = said.print();
-        ExitCode::from(code)
+        match said.print() {
+            Ok(()) => ExitCode::from(code),
+            Err(error) => out::failed(&error).into(),
+        }
     })
 }
 

@@ -4,6 +4,7 @@ mod lines;
 mod panics;
 mod traces;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::str::FromStr;
 
@@ -159,7 +160,11 @@ impl LogSettings {
         lines::start().context("cannot start a thread for the log")?;
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(|| lines::Writer)
-            .with_ansi(std::io::stderr().is_terminal());
+            .with_ansi(has_colours(
+                std::io::stderr().is_terminal(),
+                std::env::var_os("NO_COLOR"),
+                std::env::var_os("TERM"),
+            ));
         let lines = match self.format {
             LogFormat::Text => lines.boxed(),
             LogFormat::Json => lines
@@ -184,9 +189,26 @@ impl LogSettings {
     }
 }
 
+/// Whether lines are coloured: on a terminal that can, unless <https://no-color.org> is asked for.
+fn has_colours(terminal: bool, no_color: Option<OsString>, term: Option<OsString>) -> bool {
+    terminal && no_color.is_none_or(|no| no.is_empty()) && term.is_none_or(|term| term != "dumb")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_terminal_that_can_and_may_has_colours() {
+        let colours = |terminal, no_color: Option<&str>, term: Option<&str>| {
+            has_colours(terminal, no_color.map(Into::into), term.map(Into::into))
+        };
+        assert!(colours(true, None, Some("xterm")));
+        assert!(colours(true, Some(""), None));
+        assert!(!colours(true, Some("1"), Some("xterm")));
+        assert!(!colours(true, None, Some("dumb")));
+        assert!(!colours(false, None, Some("xterm")));
+    }
 
     #[test]
     fn a_level_that_is_none_is_refused_and_others_leave_errors_on() {
