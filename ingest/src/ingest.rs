@@ -1,11 +1,12 @@
 //! What the service needs, and what it does with an event.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clock::Clock;
-use queue::{Message, PublishError, Queue, Source, TraceParent};
+use queue::{Message, PublishError, Queue, RedirectRequest, Source, TraceParent};
 use service::http::ListenerMetrics;
 use service::settings::{PublicUrl, TwilioSettings};
 use service::{Host, Plans, telemetry};
@@ -44,6 +45,7 @@ pub struct Ingest {
     pub(crate) max_connections: usize,
     pub(crate) connections: ListenerMetrics,
     warned: Mutex<HashSet<TaskSid>>,
+    warned_of_caller_id: AtomicBool,
 }
 
 impl Ingest {
@@ -109,6 +111,7 @@ impl Ingest {
             max_connections: settings.max_connections,
             connections: host.connections.of("public"),
             warned: Mutex::default(),
+            warned_of_caller_id: AtomicBool::new(false),
         }
     }
 
@@ -125,6 +128,9 @@ impl Ingest {
                 return Outcome::Ignored(why);
             }
         };
+        if event.attributes.lacks_number {
+            self.warn_of_caller_id(&request);
+        }
         let span = tracing::trace_span!(
             target: telemetry::TARGET,
             "publish redirect request",
@@ -172,6 +178,25 @@ impl Ingest {
             ),
         }
         outcome
+    }
+
+    /// Warns once of a plan that has no number to show for callers who have none themselves.
+    fn warn_of_caller_id(&self, request: &RedirectRequest) {
+        let plan = self.plans.get(&request.task_queue_sid);
+        let Some(plan) = plan.filter(|plan| plan.dial.caller_id.is_none()) else {
+            return;
+        };
+        if !self.warned_of_caller_id.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                event_sid = %request.event_sid,
+                call_sid = %request.call_sid,
+                task_sid = %request.task_sid,
+                plan = plan.name,
+                "a caller has no number to show (by SIP, from a client, or withheld): Twilio takes \
+                 the redirect, and may then refuse to dial (error 13214); set FORWARD_CALLER_ID, or \
+                 caller_id of the plan"
+            );
+        }
     }
 
     /// Warns, once for each task, of what an operator should see to.
