@@ -225,3 +225,25 @@ async fn a_caller_in_conversation_is_left_alone_counted_and_warned_of_once() {
     assert_eq!(ingest.metric(counted).await, 2.0);
     assert_eq!(ingest.log().matches("has been talked to").count(), 1);
 }
+
+#[tokio::test]
+async fn callers_without_a_number_are_redirected_and_warned_of_once() {
+    let options = StackOptions {
+        redirectors: 0,
+        ..StackOptions::default()
+    };
+    let stack = Stack::start(Backend::Sqlite, options).await;
+    let token = AuthToken::new(stack.simulator.auth_token());
+    let url = &stack.callback_urls[0];
+    for from in ["+14155550123", "client:alice", "sip:bob@example.com"] {
+        let attributes = format!(r#"{{"call_sid":"CA{SID}","from":"{from}"}}"#);
+        let body = form(&stack, "TaskAttributes", Some(&attributes));
+        let signature = sign_form(&token, url, &FormParams::parse(body.as_bytes()));
+        let (status, _) = post(url, body.into_bytes(), Some(signature.as_bytes())).await;
+        assert_eq!(status, 204);
+    }
+    assert_eq!(stack.queue().await.stats().await.unwrap().ready, 3);
+    let log = stack.ingests[0].log();
+    assert_eq!(log.matches("set FORWARD_CALLER_ID").count(), 1, "{log}");
+    assert!(!log.contains("alice"), "{log}");
+}

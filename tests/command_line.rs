@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::process::{Command, Output};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, Output, Stdio};
 
-use tests::binary;
+use tests::{Process, Stack, StackOptions, Surroundings, binary, http};
+use twilio::{AuthToken, FormParams, SIGNATURE_HEADER, sign_form};
 
 /// Settings with which each of our processes would start.
 const GOOD: [(&str, &str); 6] = [
@@ -72,7 +75,20 @@ fn a_wrong_setting_of_each_kind_stops_the_start_with_one_line_that_names_it() {
         ),
         (both, "TWILIO_AUTH_TOKEN", ""),
         (both, "TWILIO_AUTH_TOKEN_FILE", "/nowhere/token"),
+        (both, "TWILIO_AUTH_TOKEN", "your_auth_token_here"),
+        (
+            both,
+            "TWILIO_AUTH_TOKEN",
+            "\"0123456789abcdef0123456789abcdef\"",
+        ),
+        (
+            both,
+            "TWILIO_AUTH_TOKEN",
+            "\u{feff}0123456789abcdef0123456789abcdef",
+        ),
         (both, "TWILIO_API_URL", "api.twilio.com"),
+        (both, "TWILIO_API_URL", "https://api.ie1.twilio.com"),
+        (both, "HTTPS_PROXY", "ftp://proxy.example.com"),
         (both, "TWILIO_API_KEY_SID", "SK1"),
         (both, "TWILIO_TIMEOUT", "10"),
         (both, "FORWARD_CALL_TASK_QUEUE_SID", "WQ1"),
@@ -89,11 +105,28 @@ fn a_wrong_setting_of_each_kind_stops_the_start_with_one_line_that_names_it() {
         (both, "QUEUE_URL", "amqp://"),
         (both, "QUEUE_DELIVERY_LIMIT", "0"),
         (both, "QUEUE_LEASE", "1ms"),
+        (both, "QUEUE_PREFIX", "a b"),
         (both, "LOG_FORMAT", "xml"),
+        (both, "LOG_LEVEL", "WARNING"),
+        (both, "HTTP_HEADER_TIMEOUT", "0"),
+        (both, "HTTP_IDLE_TIMEOUT", "75"),
+        (both, "ADMIN_MAX_CONNECTIONS", "none"),
         (both, "OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        (
+            both,
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://user:hush@collector:4318",
+        ),
         (both, "ADMIN_LISTEN", "localhost"),
         (ingest, "PUBLIC_URL", ""),
         (ingest, "PUBLIC_URL", "overflow.example.com"),
+        (ingest, "PUBLIC_URL", "https:/example.com"),
+        (ingest, "PUBLIC_URL", "https:example.com"),
+        (ingest, "PUBLIC_URL", "https://example.com\\hooks"),
+        (ingest, "PUBLIC_URL", "https://example.com/a b"),
+        (ingest, "PUBLIC_URL", "https://exam\nple.com"),
+        (ingest, "PUBLIC_URL", "https://example.com/a/../b"),
+        (ingest, "MAX_CONNECTIONS", "0"),
         (ingest, "LISTEN", "8080"),
         (ingest, "PUBLISH_TIMEOUT", "20s"),
         (redirector, "REDIRECT_DEADLINE", "soon"),
@@ -101,6 +134,7 @@ fn a_wrong_setting_of_each_kind_stops_the_start_with_one_line_that_names_it() {
         (redirector, "MAX_IN_FLIGHT", "many"),
         (redirector, "RETRY_FIRST", "1h"),
         (redirector, "TWIML_DELIVERY", "post"),
+        (redirector, "TWIML_DELIVERY", "https:/example.com"),
     ] {
         for name in binaries {
             let output = run(name, &[], &[(variable, value)]);
@@ -162,6 +196,157 @@ fn a_dotenv_file_is_read_and_a_line_that_is_no_setting_is_named() {
     let said = start();
     assert!(said.starts_with(".env: line 2 "), "{said}");
     assert!(!said.contains("hush"), "{said}");
+}
+
+#[tokio::test]
+async fn a_dollar_in_a_dotenv_file_is_what_callers_hear() {
+    let folder = tempfile::tempdir().unwrap();
+    let notice = "FORWARD_NOTICE=\"Press 1. It costs $5.\"\n";
+    std::fs::write(folder.path().join(".env"), notice).unwrap();
+    let queue = format!("sqlite:{}", folder.path().join("queue.db").display());
+    let options = StackOptions {
+        redirectors: 0,
+        ..StackOptions::default()
+    };
+    let stack = Stack::start_at(queue, folder, options).await;
+    let url = stack.callback_urls[0].replace("/taskrouter/events", "/twiml/redirect");
+    let token = AuthToken::new(stack.simulator.auth_token());
+    let signature = sign_form(&token, &url, &FormParams::default());
+    let request = http().get(url).header(SIGNATURE_HEADER, signature);
+    let twiml = request.send().await.unwrap().text().await.unwrap();
+    assert!(twiml.contains("Press 1. It costs $5."), "{twiml}");
+}
+
+#[tokio::test]
+async fn a_start_tells_where_twilio_is_to_call_and_what_is_unlikely_and_a_hangup_is_a_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings: Vec<_> = GOOD
+        .map(|(variable, value)| (variable, value.to_owned()))
+        .into();
+    settings.push(("LISTEN", "127.0.0.1:0".to_owned()));
+    settings.push(("TWILIO_AUTH_TOKEN", "hush0123".to_owned()));
+    let public_url = "https://user:hush@overflow.example.com:8443/hooks";
+    settings.push(("PUBLIC_URL", public_url.to_owned()));
+    let surroundings = Surroundings::default();
+    let mut ingest = Process::start("ingest", folder.path(), &settings, surroundings).await;
+    ingest.signal("HUP");
+    assert!(ingest.ended().await.success());
+    let log = ingest.log();
+    for said in [
+        "https://overflow.example.com:8443/hooks/taskrouter/events",
+        "TWILIO_AUTH_TOKEN: is not 32 hexadecimal digits",
+        "SIGHUP",
+    ] {
+        assert!(log.contains(said), "{said} in {log}");
+    }
+    assert!(!log.contains("hush"), "{log}");
+}
+
+#[test]
+fn a_bad_line_above_the_working_directory_is_named_with_its_path() {
+    let above = tempfile::tempdir().unwrap();
+    let env = above.path().join(".env");
+    let below = above.path().join("below");
+    std::fs::create_dir(&below).unwrap();
+    let start = || {
+        let mut ingest = Command::new(binary("ingest"));
+        let output = ingest.current_dir(&below).env_clear().output().unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    std::fs::write(&env, "LISTEN=127.0.0.1:0\nTWILIO_AUTH_TOKEN=hush hush\n").unwrap();
+    let said = start();
+    let place = format!("{}: line 2 ", env.canonicalize().unwrap().display());
+    assert!(said.starts_with(&place) && !said.contains("hush"), "{said}");
+
+    std::fs::write(&env, b"LISTEN=127.0.0.1:0\nFORWARD_NOTICE=Gr\xfc\xdfe\n").unwrap();
+    let said = start();
+    assert!(
+        said.contains("line 2: FORWARD_NOTICE holds bytes"),
+        "{said}"
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_are_named_with_their_variable() {
+    let output = Command::new(binary("ingest"))
+        .env_clear()
+        .envs(GOOD)
+        .env("FORWARD_NOTICE", OsStr::from_bytes(b"Gr\xfc\xdfe"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    assert!(said.starts_with("FORWARD_NOTICE: "), "{said}");
+}
+
+#[test]
+fn help_shows_no_value_of_the_environment() {
+    let address = "https://user:hush@127.0.0.1:1";
+    let urls = [
+        "PUBLIC_URL",
+        "TWILIO_API_URL",
+        "QUEUE_URL",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "TWIML_DELIVERY",
+        "SIMULATOR_URL",
+        "HTTPS_PROXY",
+    ];
+    let set = urls.map(|variable| (variable, address));
+    for (name, arguments) in [
+        ("ingest", &["--help"][..]),
+        ("redirector", &["--help"]),
+        ("overflow", &["run", "--help"]),
+        ("overflow", &["doctor", "--help"]),
+        ("overflow", &["setup", "--help"]),
+        ("overflow", &["call", "--help"]),
+        // What can't be reached is named, without the password.
+        ("overflow", &["call"]),
+    ] {
+        let output = run(name, arguments, &set);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(!said.is_empty() && !said.contains("hush"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_ends_a_command_quietly_and_a_full_disk_with_an_error() {
+    for arguments in [
+        &["--help"][..],
+        &["dead-letters", "list"],
+        &["demo", "--once", "--fast"],
+        &["doctor"],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let run = |stdout: Stdio| {
+            let mut command = Command::new(binary("overflow"));
+            command.args(arguments).current_dir(folder.path());
+            command.env_clear().envs(GOOD).stdout(stdout);
+            // So that nobody is asked.
+            command.env("TWILIO_ACCOUNT_SID", "");
+            let output = command.output().unwrap();
+            (
+                output.status.code(),
+                String::from_utf8_lossy(&output.stderr).into_owned(),
+            )
+        };
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let (code, said) = run(writer.into());
+        // Doctor has its own findings.
+        assert!(
+            matches!(code, Some(0 | 1)),
+            "{arguments:?}: {code:?} {said}"
+        );
+        assert!(!said.contains("anic"), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 0, "{arguments:?}: {said}");
+
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let (code, said) = run(full.unwrap().into());
+        assert_eq!(code, Some(1), "{arguments:?}: {said}");
+        assert!(said.starts_with("error: "), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+    }
 }
 
 #[test]

@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
 use serde_json::{Value, json};
 use simulator::{Endpoint, Fault, PlaceCall, Rule};
-use tests::{Backend, PATIENCE, Prometheus, Stack, StackOptions};
+use tests::{Backend, PATIENCE, Prometheus, Stack, StackOptions, http};
 
 /// The expressions that have no data here: no RabbitMQ is scraped.
 const OF_RABBITMQ: &str = "rabbitmq_";
@@ -209,6 +211,46 @@ async fn exposed(prometheus: &Prometheus) -> BTreeSet<String> {
             .collect::<Vec<_>>()
             .join(" "),
     )
+}
+
+#[tokio::test]
+async fn metrics_come_in_the_format_that_is_asked_for_and_in_the_older_one_else() {
+    let stack = Stack::start(Backend::Sqlite, StackOptions::default()).await;
+    for process in stack.ingests.iter().chain(&stack.redirectors) {
+        let url = format!("http://{}/metrics", process.admin());
+        let get = async |accept: &str| {
+            let request = http().get(&url).header("accept", accept);
+            let answer = request.send().await.unwrap();
+            let content_type = answer.headers()["content-type"]
+                .to_str()
+                .unwrap()
+                .to_owned();
+            (content_type, answer.text().await.unwrap())
+        };
+        let asked = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
+        let (content_type, text) = get(asked).await;
+        assert!(content_type.starts_with("application/openmetrics-text; version=1.0.0"));
+        assert!(text.ends_with("# EOF\n"), "{text}");
+
+        let (content_type, text) = get("*/*").await;
+        assert!(content_type.starts_with("text/plain; version=0.0.4"));
+        let checked = promtool_check_metrics(&text);
+        assert!(checked.status.success(), "{checked:?}");
+    }
+}
+
+fn promtool_check_metrics(text: &str) -> Output {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = promtool.stdin.take().unwrap();
+    stdin.write_all(text.as_bytes()).unwrap();
+    drop(stdin);
+    promtool.wait_with_output().unwrap()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
-use service::admin::AdminArgs;
+use service::admin::{AdminArgs, AdminSettings};
 use service::plan::PlanArgs;
 use service::process::{Process, bind};
 use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings};
@@ -42,7 +42,7 @@ pub struct Settings {
     plans: Plans,
     queue: QueueSettings,
     ingest: IngestSettings,
-    admin_listen: SocketAddr,
+    admin: AdminSettings,
 }
 
 impl Process for App {
@@ -64,14 +64,14 @@ impl Process for App {
         let plans = self.plan.resolve(problems);
         let queue = self.queue.resolve(problems);
         let ingest = self.ingest.resolve(problems);
-        let admin_listen = self.admin.resolve(problems, Self::ADMIN_LISTEN);
+        let admin = self.admin.resolve(problems, Self::ADMIN_LISTEN);
         Some(Settings {
             twilio: twilio?,
             verifier: verifier?,
             plans: plans?,
             queue: queue?,
             ingest: ingest?,
-            admin_listen,
+            admin,
         })
     }
 
@@ -86,8 +86,11 @@ impl Process for App {
             settings.plans,
         )
         .await?;
-        let stop = host.stop.clone();
-        let serve = async { ingest.serve(listener, stop).await.context("LISTEN failed") };
-        host.run(settings.admin_listen, serve).await
+        let (timeouts, stop) = (settings.admin.limits.timeouts, host.stop.clone());
+        let serve = async {
+            let served = ingest.serve(listener, timeouts, stop).await;
+            served.context("LISTEN failed")
+        };
+        host.run(settings.admin, serve).await
     }
 }

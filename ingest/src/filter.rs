@@ -113,7 +113,7 @@ mod tests {
             task_sid: sid("WT").parse().unwrap(),
             attributes: TaskAttributes {
                 call_sid: Some(sid("CA").parse().unwrap()),
-                conversation: None,
+                ..TaskAttributes::default()
             },
             task_queue_sid: task_queue.map(|sid| sid.parse().unwrap()),
             workflow_sid: None,

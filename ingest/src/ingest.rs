@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clock::Clock;
 use parking_lot::Mutex;
-use queue::{Message, Queue, QueueError, Source, TraceParent};
-use service::settings::TwilioSettings;
+use queue::{Message, Queue, QueueError, RedirectRequest, Source, TraceParent};
+use service::http::ListenerMetrics;
+use service::settings::{PublicUrl, TwilioSettings};
 use service::{Host, Plans, telemetry};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -30,6 +32,7 @@ pub(crate) const TWIML_PATH: &str = "/twiml/redirect";
 /// The service that takes event callbacks.
 pub struct Ingest {
     pub(crate) verifier: SignatureVerifier,
+    pub(crate) public_url: PublicUrl,
     pub(crate) events_url: SignedUrl,
     pub(crate) event_stream_url: SignedUrl,
     pub(crate) twiml_url: SignedUrl,
@@ -40,7 +43,10 @@ pub struct Ingest {
     pub(crate) hand_over: HandOver,
     pub(crate) spool: Option<Arc<dyn Queue>>,
     pub(crate) stop_timeout: Duration,
+    pub(crate) max_connections: usize,
+    pub(crate) connections: ListenerMetrics,
     warned: Mutex<HashSet<TaskSid>>,
+    warned_of_caller_id: AtomicBool,
 }
 
 impl Ingest {
@@ -87,6 +93,7 @@ impl Ingest {
         let url = |path| SignedUrl::new(&settings.public_url.join(path));
         Self {
             verifier,
+            public_url: settings.public_url.clone(),
             events_url: url(EVENTS_PATH),
             event_stream_url: url(EVENT_STREAM_PATH),
             twiml_url: url(TWIML_PATH),
@@ -102,7 +109,10 @@ impl Ingest {
             metrics,
             spool,
             stop_timeout: settings.stop_timeout,
+            max_connections: settings.max_connections,
+            connections: host.connections.of("public"),
             warned: Mutex::default(),
+            warned_of_caller_id: AtomicBool::new(false),
         }
     }
 
@@ -119,6 +129,9 @@ impl Ingest {
                 return Outcome::Ignored(why);
             }
         };
+        if event.attributes.lacks_number {
+            self.warn_of_caller_id(&request);
+        }
         let span = tracing::trace_span!(
             target: telemetry::TARGET,
             "publish redirect request",
@@ -166,6 +179,25 @@ impl Ingest {
             ),
         }
         outcome
+    }
+
+    /// Warns once of a plan that has no number to show for callers who have none themselves.
+    fn warn_of_caller_id(&self, request: &RedirectRequest) {
+        let plan = self.plans.get(&request.task_queue_sid);
+        let Some(plan) = plan.filter(|plan| plan.dial.caller_id.is_none()) else {
+            return;
+        };
+        if !self.warned_of_caller_id.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                event_sid = %request.event_sid,
+                call_sid = %request.call_sid,
+                task_sid = %request.task_sid,
+                plan = plan.name,
+                "a caller has no number to show (by SIP, from a client, or withheld): Twilio takes \
+                 the redirect, and may then refuse to dial (error 13214); set FORWARD_CALLER_ID, or \
+                 caller_id of the plan"
+            );
+        }
     }
 
     /// Warns, once for each task, of what an operator should see to.

@@ -16,4 +16,5 @@ mod spool;
 
 pub use app::App;
 pub use ingest::Ingest;
-pub use settings::{IngestArgs, IngestSettings, PublicUrl, SpoolSettings};
+pub use service::settings::PublicUrl;
+pub use settings::{IngestArgs, IngestSettings, SpoolSettings};

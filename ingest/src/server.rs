@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use service::http::{self, Limits, Timeouts};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -52,28 +53,37 @@ impl Ingest {
     ///
     /// # Errors
     /// The listener fails.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        timeouts: Timeouts,
+        stop: CancellationToken,
+    ) -> io::Result<()> {
         let ingest = Arc::new(self);
-        tracing::info!(listen = %listener.local_addr()?, url = ?ingest.events_url, "ingest is up");
+        tracing::info!(
+            listen = %listener.local_addr()?,
+            url = format_args!("{}{EVENTS_PATH}", ingest.public_url),
+            "ingest is up"
+        );
         let draining = tokio::spawn(Arc::clone(&ingest).drain_spool(stop.clone()));
-        let stopping = stop.clone();
-        let served = axum::serve(listener, ingest.router())
-            .with_graceful_shutdown(async move { stopping.cancelled().await })
-            .into_future();
-        let ended = tokio::select! {
-            ended = served => ended,
+        let limits = Limits {
+            timeouts,
+            connections: ingest.max_connections,
+        };
+        let metrics = ingest.connections.clone();
+        tokio::select! {
+            () = http::serve(listener, ingest.router(), limits, metrics, stop.clone()) => {}
             () = async {
                 stop.cancelled().await;
                 tokio::time::sleep(ingest.stop_timeout).await;
             } => {
                 tracing::warn!("callbacks still under way were cut off by the stop timeout");
-                Ok(())
             }
-        };
+        }
         draining.abort();
         if let Some(spool) = &ingest.spool {
             spool.close().await;
         }
-        ended
+        Ok(())
     }
 }

@@ -1,14 +1,12 @@
 //! Ingest's own settings.
 
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use service::Problems;
-use service::settings::listen_address;
-use url::Url;
+use service::http::max_connections;
+use service::settings::{PublicUrl, listen_address};
 
 /// Ingest.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -17,6 +15,11 @@ pub struct IngestArgs {
     /// Where to listen for Twilio, an IP address with a port  [default: 0.0.0.0:8080]
     #[arg(long, env = "LISTEN", value_name = "ADDRESS")]
     pub listen: Option<String>,
+
+    /// How many connections there are at most, within the limit of open files; those that send
+    /// nothing whole make room for others  [default: 2000]
+    #[arg(long, env = "MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<String>,
 
     /// The URL by which Twilio reaches that address: signatures are made over it  [required]
     #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
@@ -46,6 +49,8 @@ pub struct IngestArgs {
 pub struct IngestSettings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// How many connections there are at most.
+    pub max_connections: usize,
     /// The URL that Twilio knows.
     pub public_url: PublicUrl,
     /// How long it may take until a request is durable.
@@ -76,6 +81,8 @@ impl IngestArgs {
             self.listen,
             SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
         );
+        let max_connections =
+            max_connections(problems, "MAX_CONNECTIONS", self.max_connections, 2000);
         let public_url = problems.required("PUBLIC_URL", self.public_url, PUBLIC_URL_EXAMPLE);
         let publish_timeout = problems.duration(
             "PUBLISH_TIMEOUT",
@@ -113,114 +120,11 @@ impl IngestArgs {
         );
         Some(IngestSettings {
             listen,
+            max_connections,
             public_url: public_url?,
             publish_timeout,
             spool: (spool.file.as_os_str() != "off").then_some(spool),
             stop_timeout,
         })
-    }
-}
-
-/// The URL by which Twilio reaches ingest, up to where our own paths begin, as the operator wrote
-/// it: Twilio signs what is configured with it, to the letter.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PublicUrl(String);
-
-impl PublicUrl {
-    /// The URL of one of our paths, which starts with a slash.
-    pub fn join(&self, path: &str) -> String {
-        format!("{}{path}", self.0)
-    }
-}
-
-/// Why a string can't be the public URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidPublicUrl(&'static str);
-
-impl fmt::Display for InvalidPublicUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl FromStr for PublicUrl {
-    type Err = InvalidPublicUrl;
-
-    fn from_str(text: &str) -> Result<Self, InvalidPublicUrl> {
-        let url = Url::parse(text).map_err(|_| InvalidPublicUrl("is no URL"))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(InvalidPublicUrl("must start with https:// and a host"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(InvalidPublicUrl(
-                "must end before any ? or #: the paths of the callbacks are added to it",
-            ));
-        }
-        if url
-            .path()
-            .trim_end_matches('/')
-            .ends_with("/taskrouter/events")
-        {
-            return Err(InvalidPublicUrl(
-                "must end before /taskrouter/events, which is added to it",
-            ));
-        }
-        Ok(Self(text.trim_end_matches('/').to_owned()))
-    }
-}
-
-impl fmt::Display for PublicUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // User information, if there is some, stays out of logs.
-        match (self.0.split_once("://"), self.0.rsplit_once('@')) {
-            (Some((scheme, _)), Some((_, rest))) => write!(f, "{scheme}://{rest}"),
-            _ => f.write_str(&self.0),
-        }
-    }
-}
-
-impl fmt::Debug for PublicUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_public_url_is_kept_as_written_but_for_a_slash_at_its_end() {
-        for (given, kept) in [
-            ("https://Example.com", "https://Example.com"),
-            ("https://example.com:8443/", "https://example.com:8443"),
-            ("https://example.com/hooks/", "https://example.com/hooks"),
-        ] {
-            let url: PublicUrl = given.parse().unwrap();
-            assert_eq!(url.join("/x"), format!("{kept}/x"));
-        }
-    }
-
-    #[test]
-    fn what_twilio_could_not_reach_is_refused() {
-        for bad in [
-            "",
-            "example.com",
-            "ftp://example.com",
-            "https://example.com?x=1",
-            "https://example.com/#rc=5",
-            "https://example.com/taskrouter/events",
-        ] {
-            assert!(bad.parse::<PublicUrl>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn user_information_stays_out_of_logs() {
-        let url: PublicUrl = "https://user:secret@example.com/x".parse().unwrap();
-        assert_eq!(
-            format!("{url} {url:?}"),
-            "https://example.com/x https://example.com/x"
-        );
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use serde::Deserialize;
-use service::Problems;
+use service::{Problems, out};
 use twilio::{CallSid, E164, TaskSid};
 use url::Url;
 
@@ -53,6 +53,7 @@ pub(crate) async fn run(call: Call) -> anyhow::Result<()> {
     }
     // Another part of the process may have installed a provider before: then that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let shown = call.simulator.origin().ascii_serialization();
     let url = call.simulator.join("/simulator/calls")?;
     let body = serde_json::json!({
         "count": call.count,
@@ -65,17 +66,20 @@ pub(crate) async fn run(call: Call) -> anyhow::Result<()> {
         .json(&body)
         .send()
         .await
+        .map_err(reqwest::Error::without_url)
         .with_context(|| {
             format!(
-                "no simulator answers at {}: start `overflow demo` or `overflow simulator` first, \
-                 or name another with --simulator",
-                call.simulator
+                "no simulator answers at {shown}: start `overflow demo` or `overflow simulator` \
+                 first, or name another with --simulator"
             )
         })?
         .error_for_status()?;
     let callers: Vec<Caller> = answer.json().await?;
     for caller in callers {
-        println!("call {} waits, task {}", caller.call_sid, caller.task_sid);
+        out::line(format_args!(
+            "call {} waits, task {}",
+            caller.call_sid, caller.task_sid
+        ));
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use queue::{DeadLetter, DeadLetterId, Filter, Reason};
 use serde::Serialize;
-use service::Problems;
 use service::settings::{QueueArgs, QueueSettings};
+use service::{Problems, out};
 
 /// The requests that could not be done.
 #[derive(Debug, Clone, clap::Args)]
@@ -212,21 +212,21 @@ fn print(
 ) -> anyhow::Result<Vec<DeadLetterId>> {
     if json {
         let shown: Vec<_> = letters.iter().map(Shown::from).collect();
-        println!("{}", serde_json::to_string_pretty(&shown)?);
+        out::line(serde_json::to_string_pretty(&shown)?);
     } else {
-        print!("{}", text(letters));
+        out::line(text(letters).trim_end());
     }
     Ok(letters.iter().map(|letter| letter.id.clone()).collect())
 }
 
 fn print_ids(done: &str, ids: &[DeadLetterId], json: bool) -> anyhow::Result<Vec<DeadLetterId>> {
     if json {
-        println!("{}", serde_json::to_string_pretty(ids)?);
+        out::line(serde_json::to_string_pretty(ids)?);
     } else {
         for id in ids {
-            println!("{done} {id}");
+            out::line(format_args!("{done} {id}"));
         }
-        println!("{} {done}", ids.len());
+        out::line(format_args!("{} {done}", ids.len()));
     }
     Ok(ids.to_vec())
 }

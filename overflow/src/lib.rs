@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use service::process::start;
-use service::settings::load_dotenv;
+use service::settings;
 use service::telemetry::LogArgs;
 
 const NAME: &str = "overflow";
@@ -49,10 +49,11 @@ enum Command {
 
 /// Runs the command line to its end.
 pub fn main() -> ExitCode {
-    if let Err(invalid) = load_dotenv() {
-        return invalid.refuse();
-    }
-    match Cli::parse().command {
+    let command = match settings::parse::<Cli>() {
+        Ok(Cli { command }) => command,
+        Err(ended) => return ended,
+    };
+    match command {
         Command::Run(args) => {
             if let Some(health) = args.admin.health(pair::ADMIN_LISTEN) {
                 return health;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use anyhow::Context;
 use ingest::{Ingest, IngestArgs, IngestSettings};
 use redirector::{Redirector, RedirectorArgs, RedirectorSettings};
-use service::admin::AdminArgs;
+use service::admin::{AdminArgs, AdminSettings};
 use service::plan::PlanArgs;
 use service::process::bind;
 use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings};
@@ -45,7 +45,7 @@ pub(crate) struct PairSettings {
     queue: QueueSettings,
     ingest: IngestSettings,
     redirector: RedirectorSettings,
-    admin_listen: SocketAddr,
+    admin: AdminSettings,
 }
 
 impl RunArgs {
@@ -56,7 +56,7 @@ impl RunArgs {
         let queue = self.queue.resolve(problems);
         let ingest = self.ingest.resolve(problems);
         let redirector = self.redirector.resolve(problems);
-        let admin_listen = self.admin.resolve(problems, ADMIN_LISTEN);
+        let admin = self.admin.resolve(problems, ADMIN_LISTEN);
         Some(PairSettings {
             twilio: twilio?,
             verifier: verifier?,
@@ -64,7 +64,7 @@ impl RunArgs {
             queue: queue?,
             ingest: ingest?,
             redirector: redirector?,
-            admin_listen,
+            admin,
         })
     }
 }
@@ -96,15 +96,15 @@ pub(crate) async fn run_on(
         settings.twilio.client()?,
         settings.plans,
     );
-    let stop = host.stop.clone();
+    let (timeouts, stop) = (settings.admin.limits.timeouts, host.stop.clone());
     let work = async {
         // Whichever fails takes the other down in order, for a caller needs both.
         let (served, redirected) = tokio::join!(
-            ending(&stop, ingest.serve(listener, stop.clone())),
+            ending(&stop, ingest.serve(listener, timeouts, stop.clone())),
             ending(&stop, redirector.run()),
         );
         served.context("LISTEN failed")?;
         redirected.context("the queue can be used no more")
     };
-    host.run(settings.admin_listen, work).await
+    host.run(settings.admin, work).await
 }

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use provision::{AskTerminal, Console, Status};
-use service::Problems;
 use service::telemetry::LogArgs;
+use service::{Problems, out};
 
 /// Runs a command of `provision` to its end.
 pub(crate) fn run(command: impl AsyncFnOnce(&mut Console<'_>) -> Status) -> ExitCode {
@@ -13,10 +13,12 @@ pub(crate) fn run(command: impl AsyncFnOnce(&mut Console<'_>) -> Status) -> Exit
     let mut status = Status::Failed;
     let ended = service::process::finish(|| async {
         let (mut out, mut ask) = (std::io::stdout(), AskTerminal);
-        status = command(&mut Console::new(&mut out, &mut ask)).await;
-        Ok(())
+        let mut console = Console::new(&mut out, &mut ask);
+        status = command(&mut console).await;
+        out::seen(console.written())
     });
     match status {
+        // What it found may be known to nobody.
         Status::Done => ended,
         status => status.into(),
     }

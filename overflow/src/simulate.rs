@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use secrecy::ExposeSecret;
-use service::Problems;
 use service::admin::health;
 use service::process::bind;
 use service::settings::listen_address;
 use service::telemetry::LogArgs;
+use service::{Problems, out};
 use simulator::{Account, Config, Simulator, Speed};
 use tokio_util::sync::CancellationToken;
 use twilio::AccountSid;
@@ -48,12 +48,7 @@ pub(crate) struct SimulatorArgs {
     account_sid: Option<String>,
 
     /// Its auth token
-    #[arg(
-        long,
-        env = "SIMULATOR_AUTH_TOKEN",
-        hide_env_values = true,
-        value_name = "TOKEN"
-    )]
+    #[arg(long, env = "SIMULATOR_AUTH_TOKEN", value_name = "TOKEN")]
     auth_token: Option<String>,
 
     /// A file that holds the auth token
@@ -129,7 +124,7 @@ pub(crate) async fn run(
     let listener = bind("SIMULATOR_LISTEN", settings.listen).await?;
     let is_given = settings.config.account.is_some();
     let simulator = Simulator::start(listener, settings.config)?;
-    println!(
+    out::line(format_args!(
         "The simulator is up. Settings for `overflow run`{made_up}:\n\n\
          TWILIO_API_URL={url}\n\
          TWILIO_ACCOUNT_SID={account}\n\
@@ -149,14 +144,14 @@ pub(crate) async fn run(
             false => " (the token is made up)",
         },
         placeholder = simulator.placeholder(),
-    );
+    ));
     let story = simulator.story();
-    tokio::select! {
-        () = story::tell(story) => {}
-        () = stop.cancelled() => {}
-    }
+    let told = tokio::select! {
+        told = story::tell(story) => told,
+        () = stop.cancelled() => Ok(()),
+    };
     simulator.shutdown().await;
-    Ok(())
+    out::seen(told)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use url::Url;
 use crate::record::ReplacedCallback;
 
 const PATH: &str = "/taskrouter/events";
-/// Five attempts within the 15 s that Twilio gives a callback, whatever goes wrong with one.
+/// Five repetitions within the 15 s that Twilio gives a callback, whatever goes wrong with one.
 const OVERRIDES: &str = "rc=5&rp=all&ct=2000&rt=2500";
 /// Where Event Streams deliver.
 const STREAM_PATH: &str = "/taskrouter/event-stream";

@@ -39,17 +39,33 @@ impl Ask for AskTerminal {
 pub struct Console<'a> {
     out: &'a mut (dyn Write + Send),
     ask: &'a mut dyn Ask,
+    written: io::Result<()>,
 }
 
 impl<'a> Console<'a> {
     /// Writes to `out`, asks `ask`.
     pub fn new(out: &'a mut (dyn Write + Send), ask: &'a mut dyn Ask) -> Self {
-        Self { out, ask }
+        Self {
+            out,
+            ask,
+            written: Ok(()),
+        }
     }
 
     pub(crate) fn line(&mut self, text: impl fmt::Display) {
         // A reader that has gone away must not leave a change half made.
-        let _ = writeln!(self.out, "{text}");
+        let written = writeln!(self.out, "{text}");
+        if self.written.is_ok() {
+            self.written = written;
+        }
+    }
+
+    /// Whether everything could be written.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub fn written(self) -> io::Result<()> {
+        self.written.and_then(|()| self.out.flush())
     }
 
     pub(crate) fn confirm(&mut self, question: &str) -> io::Result<bool> {

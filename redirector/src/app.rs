@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
-use service::admin::AdminArgs;
+use service::admin::{AdminArgs, AdminSettings};
 use service::plan::PlanArgs;
 use service::process::Process;
 use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings};
@@ -40,7 +40,7 @@ pub struct Settings {
     plans: Plans,
     queue: QueueSettings,
     redirector: RedirectorSettings,
-    admin_listen: SocketAddr,
+    admin: AdminSettings,
 }
 
 impl Process for App {
@@ -61,13 +61,13 @@ impl Process for App {
         let plans = self.plan.resolve(problems);
         let queue = self.queue.resolve(problems);
         let redirector = self.redirector.resolve(problems);
-        let admin_listen = self.admin.resolve(problems, Self::ADMIN_LISTEN);
+        let admin = self.admin.resolve(problems, Self::ADMIN_LISTEN);
         Some(Settings {
             twilio: twilio?,
             plans: plans?,
             queue: queue?,
             redirector: redirector?,
-            admin_listen,
+            admin,
         })
     }
 
@@ -85,6 +85,6 @@ impl Process for App {
                 .await
                 .context("the queue can be used no more")
         };
-        host.run(settings.admin_listen, work).await
+        host.run(settings.admin, work).await
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use retry::Policy;
 use service::Problems;
+use service::settings::{InvalidPublicUrl, PublicUrl};
 use twilio::{TaskQueueSid, WorkspaceSid};
-use url::Url;
 
 /// What a redirector that starts reads back in the log of intents covers updates this late.
 const LATEST: Duration = Duration::from_secs(50);
@@ -123,32 +123,29 @@ pub enum TwimlDelivery {
 
 /// Where ingest serves the TwiML of redirect plans.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TwimlUrl(String);
+pub struct TwimlUrl(PublicUrl);
 
 impl TwimlUrl {
     /// The URL of the plan for a placeholder task queue. One query parameter, no more: Twilio may
     /// sort them after it has signed them.
     pub(crate) fn for_task_queue(&self, task_queue: &TaskQueueSid) -> String {
-        format!("{}/twiml/redirect?TaskQueueSid={task_queue}", self.0)
+        let path = format!("/twiml/redirect?TaskQueueSid={task_queue}");
+        self.0.join(&path)
     }
 }
 
 impl FromStr for TwimlDelivery {
-    type Err = &'static str;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str = "must be inline or the public URL of ingest";
+    fn from_str(text: &str) -> Result<Self, String> {
         if text == "inline" {
             return Ok(Self::Inline);
         }
-        let url: Url = text.parse().map_err(|_| EXPECTED)?;
-        match url.scheme() {
-            "http" | "https" if url.has_host() && url.query().is_none() => {
-                let base = text.trim_end_matches('/').to_owned();
-                Ok(Self::FromIngest(TwimlUrl(base)))
-            }
-            _ => Err(EXPECTED),
-        }
+        let url = text.parse();
+        url.map(|url| Self::FromIngest(TwimlUrl(url)))
+            .map_err(|problem: InvalidPublicUrl| {
+                format!("must be inline or the public URL of ingest, which {problem}")
+            })
     }
 }
 

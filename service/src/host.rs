@@ -1,6 +1,5 @@
 //! What a process of ours is built on: the queue, the metrics, the admin listener.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -9,10 +8,12 @@ use prometheus_client::registry::Registry;
 use queue::{Health, Queue, QueueUrl};
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{Admin, Readiness, ReadinessCheck};
+use crate::admin::{Admin, AdminSettings, Readiness, ReadinessCheck};
+use crate::http::ConnectionMetrics;
 use crate::process::bind;
 use crate::queue_metrics::QueueMetrics;
 use crate::settings::QueueSettings;
+use crate::telemetry;
 
 /// The queue, the metrics and the admin listener of a process, for the services in it.
 pub struct Host {
@@ -24,6 +25,8 @@ pub struct Host {
     pub clock: Clock,
     /// Where services register their metrics.
     pub registry: Registry,
+    /// The connections of this process's listeners.
+    pub connections: ConnectionMetrics,
     /// Cancelled when the process is to stop; a service that ends cancels it too.
     pub stop: CancellationToken,
     checks: Vec<ReadinessCheck>,
@@ -49,11 +52,18 @@ impl Host {
     pub fn on(queue: Arc<dyn Queue>, clock: Clock, stop: CancellationToken) -> Self {
         let mut registry = Registry::default();
         let queue_metrics = QueueMetrics::register(&mut registry);
+        registry.register(
+            "overflow_log_lines_dropped",
+            "Lines of the log that were dropped, for nobody read them in time",
+            telemetry::dropped_lines(),
+        );
+        let connections = ConnectionMetrics::register(&mut registry);
         Self {
             queue,
             queue_is_embedded: false,
             clock,
             registry,
+            connections,
             stop,
             checks: Vec::new(),
             queue_metrics,
@@ -80,13 +90,14 @@ impl Host {
     /// The admin address can't be listened on, or the work fails.
     pub async fn run(
         self,
-        admin_listen: SocketAddr,
+        admin: AdminSettings,
         work: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<()> {
-        let listener = bind("ADMIN_LISTEN", admin_listen).await?;
-        let admin = Admin::new(self.registry, self.checks);
+        let listener = bind("ADMIN_LISTEN", admin.listen).await?;
+        let metrics = self.connections.of("admin");
+        let serve = Admin::new(self.registry, self.checks).serve(listener, admin.limits, metrics);
         // Until the very end, so that a stop can be watched.
-        let admin = tokio::spawn(admin.serve(listener));
+        let admin = tokio::spawn(serve);
         let watch = tokio::spawn(self.queue_metrics.watch(Arc::clone(&self.queue)));
         let done = work.await;
         self.queue.close().await;

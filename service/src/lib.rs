@@ -3,6 +3,8 @@
 
 pub mod admin;
 mod host;
+pub mod http;
+pub mod out;
 pub mod plan;
 pub mod process;
 mod queue_metrics;

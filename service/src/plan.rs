@@ -19,21 +19,11 @@ pub struct PlanArgs {
     pub forward_call_task_queue_sid: Option<String>,
 
     /// The number that redirected calls ring, in E.164 form  [required with the task queue]
-    #[arg(
-        long,
-        env = "FORWARD_TO_NUMBER",
-        hide_env_values = true,
-        value_name = "+…"
-    )]
+    #[arg(long, env = "FORWARD_TO_NUMBER", value_name = "+…")]
     pub forward_to_number: Option<String>,
 
     /// The number shown to it: one of the account's, or a verified one  [default: the caller's]
-    #[arg(
-        long,
-        env = "FORWARD_CALLER_ID",
-        hide_env_values = true,
-        value_name = "+…"
-    )]
+    #[arg(long, env = "FORWARD_CALLER_ID", value_name = "+…")]
     pub forward_caller_id: Option<String>,
 
     /// How long it rings, in seconds from 5 to 600  [default: Twilio's, 30]

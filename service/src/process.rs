@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
@@ -9,9 +10,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminArgs;
-use crate::settings::{Problems, load_dotenv};
+use crate::settings::{self, Problems};
 use crate::shutdown;
-use crate::telemetry::LogArgs;
+use crate::telemetry::{self, LogArgs};
+
+/// How long what has been begun on other threads may take after a stop.
+const LAST_WORK: Duration = Duration::from_secs(1);
 
 /// A process of ours: what its command line holds, and what it does.
 pub trait Process: Parser {
@@ -39,10 +43,10 @@ pub trait Process: Parser {
 
 /// Runs the process named on the command line to its end.
 pub fn main<P: Process>() -> ExitCode {
-    if let Err(invalid) = load_dotenv() {
-        return invalid.refuse();
-    }
-    let process = P::parse();
+    let process = match settings::parse::<P>() {
+        Ok(process) => process,
+        Err(ended) => return ended,
+    };
     if let Some(health) = process.admin().health(P::ADMIN_LISTEN) {
         return health;
     }
@@ -61,6 +65,7 @@ pub fn start<S, F: Future<Output = anyhow::Result<()>>>(
     let mut problems = Problems::default();
     let logs = logs.resolve(&mut problems);
     let settings = resolve(&mut problems);
+    let warnings = problems.take_warnings();
     let settings = match problems.finish(settings) {
         Ok(settings) => settings,
         Err(invalid) => return invalid.refuse(),
@@ -70,6 +75,9 @@ pub fn start<S, F: Future<Output = anyhow::Result<()>>>(
         Ok(telemetry) => telemetry,
         Err(error) => return fail(&error),
     };
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     finish(|| async {
         let stop = shutdown::on_signal().context("cannot listen for signals")?;
         work(settings, stop).await
@@ -82,7 +90,12 @@ pub fn finish<F: Future<Output = anyhow::Result<()>>>(work: impl FnOnce() -> F) 
         .enable_all()
         .build()
         .context("cannot start the async runtime")
-        .and_then(|runtime| runtime.block_on(work()));
+        .and_then(|runtime| {
+            let ended = runtime.block_on(work());
+            // What still blocks a thread, such as a print that nobody reads, doesn't keep us.
+            runtime.shutdown_timeout(LAST_WORK);
+            ended
+        });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
@@ -90,7 +103,7 @@ pub fn finish<F: Future<Output = anyhow::Result<()>>>(work: impl FnOnce() -> F) 
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    telemetry::say(&format!("error: {error:#}"));
     ExitCode::FAILURE
 }
 

@@ -12,7 +12,7 @@ mod proxy;
 mod stack;
 
 pub use foreign::Foreign;
-pub use process::{Process, binary};
+pub use process::{Process, Surroundings, binary};
 pub use prometheus::Prometheus;
 pub use proxy::Proxy;
 pub use rabbitmq::free_address;

@@ -34,6 +34,15 @@ pub(crate) fn build_folder() -> PathBuf {
     }
 }
 
+/// What a process is started into.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Surroundings {
+    /// How many files it may have open; as many as the tests where it is `None`.
+    pub open_files: Option<u32>,
+    /// Its log goes into a pipe that nobody reads.
+    pub log_unread: bool,
+}
+
 /// A running process, killed when it is dropped. Its log is shown if the test fails.
 pub struct Process {
     name: String,
@@ -45,11 +54,29 @@ pub struct Process {
 impl Process {
     /// Starts a service of ours with just these settings, and waits until its admin listener is
     /// up.
-    pub async fn start(name: &str, folder: &Path, settings: &[(&str, String)]) -> Self {
+    pub async fn start(
+        name: &str,
+        folder: &Path,
+        settings: &[(&str, String)],
+        surroundings: Surroundings,
+    ) -> Self {
         let admin = free_address();
         let number = std::fs::read_dir(folder).unwrap().count();
         let log = folder.join(format!("{number}-{name}.log"));
-        let child = Command::new(binary(name))
+        let mut command = match surroundings.open_files {
+            None => Command::new(binary(name)),
+            Some(limit) => {
+                let mut shell = Command::new("/bin/sh");
+                let limited = format!("ulimit -n {limit} && exec \"$0\"");
+                shell.args(["-c", &limited]).arg(binary(name));
+                shell
+            }
+        };
+        let stderr = match surroundings.log_unread {
+            true => Stdio::piped(),
+            false => std::fs::File::create(&log).unwrap().into(),
+        };
+        let child = command
             .current_dir(folder)
             .env_clear()
             .envs(settings.iter().map(|(name, value)| (name, value)))
@@ -57,7 +84,7 @@ impl Process {
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&log).unwrap())
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let mut process = Self {

@@ -12,7 +12,7 @@ use simulator::{Config, Simulator, Speed};
 use tokio::net::TcpListener;
 
 use crate::PATIENCE;
-use crate::process::{Process, binary};
+use crate::process::{Process, Surroundings, binary};
 
 /// The outside number of the tests.
 pub const NUMBER: &str = "+14155550100";
@@ -49,6 +49,8 @@ pub struct StackOptions {
     pub redirector_queue: Option<String>,
     /// The folder of the ingests' spools; that of everything else where it is `None`.
     pub spools: Option<PathBuf>,
+    /// What the processes are started into.
+    pub surroundings: Surroundings,
     /// The address that all ingests stand behind; each has its own where there is none.
     pub public_url: Option<String>,
 }
@@ -66,6 +68,7 @@ impl Default for StackOptions {
             ingest_queue: None,
             redirector_queue: None,
             spools: None,
+            surroundings: Surroundings::default(),
             public_url: None,
         }
     }
@@ -86,6 +89,7 @@ pub struct Stack {
     ingest_queue: String,
     redirector_queue: String,
     spools: PathBuf,
+    surroundings: Surroundings,
     public_url: Option<String>,
     prefix: String,
     settings: Vec<(&'static str, String)>,
@@ -126,6 +130,7 @@ impl Stack {
                 .unwrap_or_else(|| queue_url.clone()),
             queue_url,
             spools: options.spools.unwrap_or_else(|| folder.path().to_owned()),
+            surroundings: options.surroundings,
             public_url: options.public_url,
             prefix: format!("test-{}-{nth}", std::process::id()),
             settings: options.settings,
@@ -164,7 +169,7 @@ impl Stack {
         let spool = self.spools.join(format!("spool-{index}.db"));
         settings.push(("SPOOL", spool.display().to_string()));
         settings.extend(self.settings.iter().cloned());
-        Process::start("ingest", self.folder(), &settings).await
+        Process::start("ingest", self.folder(), &settings, self.surroundings).await
     }
 
     /// Starts another redirector.
@@ -178,7 +183,7 @@ impl Stack {
         settings.push(("QUEUE_URL", self.redirector_queue.clone()));
         settings.extend(self.settings.iter().cloned());
         settings.extend(changes.iter().cloned());
-        Process::start("redirector", self.folder(), &settings).await
+        Process::start("redirector", self.folder(), &settings, self.surroundings).await
     }
 
     /// Where each ingest listens.

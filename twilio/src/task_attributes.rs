@@ -1,7 +1,7 @@
 //! A task's attributes: JSON of the customer's making, in which Flex keeps what it needs.
 
 use crate::json::{self, Object};
-use crate::{CallSid, EventError};
+use crate::{CallSid, E164, EventError};
 
 /// What concerns us of a task's attributes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,7 +11,20 @@ pub struct TaskAttributes {
     /// What shows that somebody has talked with the caller, and may be talking still. An update of
     /// the call would cut them off, so such a task is left alone.
     pub conversation: Option<Conversation>,
+    /// Whether the caller is known to have no number that could be shown to whom we dial: they call
+    /// by SIP or from a client, or withhold it.
+    pub lacks_number: bool,
 }
+
+/// What comes as the number of those who withhold theirs: ANONYMOUS, BLOCKED, RESTRICTED, UNAVAILABLE
+/// and UNKNOWN, spelled on a phone's keys.
+const WITHHELD: [&str; 5] = [
+    "+266696687",
+    "+2562533",
+    "+7378742833",
+    "+86282452253",
+    "+8656696",
+];
 
 /// A conversation that a task's attributes show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,8 +76,13 @@ impl TaskAttributes {
         Ok(Self {
             call_sid,
             conversation: conversation(&attributes),
+            lacks_number: attributes.text("from").as_deref().is_some_and(is_no_number),
         })
     }
+}
+
+fn is_no_number(from: &str) -> bool {
+    WITHHELD.contains(&from) || from.parse::<E164>().is_err()
 }
 
 fn conversation(attributes: &Object<'_>) -> Option<Conversation> {
@@ -136,6 +154,23 @@ mod tests {
             r#"{"conference":"RustConf","transfer_to":"sales","transferable":true}"#,
         ] {
             assert_eq!(conversation(attributes), None, "{attributes}");
+        }
+    }
+
+    #[test]
+    fn callers_by_sip_from_a_client_or_without_caller_id_lack_a_number() {
+        let lacks_number =
+            |attributes: &str| TaskAttributes::parse(attributes).unwrap().lacks_number;
+        for from in [
+            "client:alice",
+            "sip:alice@example.com",
+            "anonymous",
+            "+266696687",
+        ] {
+            assert!(lacks_number(&format!(r#"{{"from":"{from}"}}"#)), "{from}");
+        }
+        for attributes in [r#"{"from":"+14155550123"}"#, "{}", r#"{"from":null}"#] {
+            assert!(!lacks_number(attributes), "{attributes}");
         }
     }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use ingest::IngestArgs;
 use queue::QueueUrl;
-use service::Problems;
 use service::admin::AdminArgs;
 use service::plan::PlanArgs;
 use service::process::bind;
 use service::settings::{QueueArgs, TwilioArgs, listen_address};
 use service::telemetry::LogArgs;
+use service::{Problems, out};
 use simulator::{Config, PlaceCall, Simulator, Speed};
 use tokio_util::sync::CancellationToken;
 use twilio::E164;
@@ -107,7 +107,7 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
         .unwrap_or_else(|| format!("sqlite:{}", queue_file.display()));
     let pair = pair_settings(&simulator, &public_url, queue_url, &demo.number)?;
 
-    println!(
+    out::line(format_args!(
         "Flex Overflow against a simulated Twilio, over {} ({}).\n\
          Nobody answers; a caller whom no agent takes is redirected to {}.\n",
         match &demo.queue {
@@ -118,8 +118,8 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
             .as_ref()
             .map_or_else(|| "a temporary file".to_owned(), ToString::to_string),
         demo.number.as_str(),
-    );
-    let telling = tokio::spawn(story::tell(simulator.story()));
+    ));
+    let mut telling = tokio::spawn(story::tell(simulator.story()));
     let pair_stop = stop.child_token();
     let mut running = tokio::spawn(pair::run_on(ingest_listener, pair, pair_stop.clone()));
     let outcome = tokio::select! {
@@ -127,6 +127,7 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
             telling.abort();
             return ended.context("the pair panicked")?;
         }
+        told = &mut telling => out::seen(told.context("the story panicked")?),
         outcome = play(&simulator, &demo.number, demo.once, demo.speed, &stop) => outcome,
     };
     pair_stop.cancel();
@@ -146,14 +147,14 @@ async fn play(
 ) -> anyhow::Result<()> {
     let caller = simulator.place_call(PlaceCall::default())?;
     if !once {
-        println!(
+        out::line(format_args!(
             "It stays up: place another call from a second terminal with `overflow call`{}, \
              stop with Ctrl-C.\n",
             match simulator.api_url().port() {
                 Some(4010) | None => String::new(),
                 Some(_) => format!(" --simulator {}", simulator.api_url()),
             }
-        );
+        ));
         stop.cancelled().await;
         return Ok(());
     }

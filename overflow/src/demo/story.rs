@@ -1,21 +1,29 @@
 //! The story of the simulator, told line by line.
 
+use std::io;
 use std::time::Duration;
 
+use service::out;
 use simulator::{EventKind, Moment, Story};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 /// Prints what happens until the simulator ends.
-pub(crate) async fn tell(mut story: Receiver<Moment>) {
+///
+/// # Errors
+/// Nothing can be printed any more.
+pub(crate) async fn tell(mut story: Receiver<Moment>) -> io::Result<()> {
     loop {
         match story.recv().await {
             Ok(moment) => {
                 if let Some(line) = line(&moment.story) {
-                    println!("{:>7.3} s  {line}", moment.at.as_secs_f64());
+                    let at = moment.at.as_secs_f64();
+                    out::try_line(format_args!("{at:>7.3} s  {line}"))?;
                 }
             }
-            Err(RecvError::Lagged(missed)) => println!("          … {missed} moments not shown"),
-            Err(RecvError::Closed) => return,
+            Err(RecvError::Lagged(missed)) => {
+                out::try_line(format_args!("          … {missed} moments not shown"))?;
+            }
+            Err(RecvError::Closed) => return Ok(()),
         }
     }
 }

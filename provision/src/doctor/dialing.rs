@@ -17,6 +17,18 @@ pub(super) async fn check(api: &Api, plans: &Plans, report: &mut Report) {
 }
 
 async fn check_plan(api: &Api, plan: &Plan, report: &mut Report) {
+    if plan.dial.caller_id.is_none() {
+        report.warn(
+            "caller ID",
+            format!(
+                "plan {:?} shows the caller's own number: calls by SIP, from a client or with a \
+                 withheld number have none, and Twilio may refuse to dial for them",
+                plan.name
+            ),
+            "set FORWARD_CALLER_ID (caller_id in a file of plans) to a number of the account's, \
+             unless all callers come from the telephone network",
+        );
+    }
     let number = &plan.dial.number;
     // Hides all but the last digits.
     let shown = format!("{number:?} of plan {:?}", plan.name);

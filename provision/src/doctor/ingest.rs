@@ -7,7 +7,9 @@ use ingest::PublicUrl;
 use rand::RngExt;
 use reqwest::redirect::Policy;
 use service::settings::TwilioSettings;
+use twilio::rest::is_local;
 use twilio::{AuthToken, FormParams, SIGNATURE_HEADER, sign_form};
+use url::Url;
 
 use super::report::Report;
 use crate::callback::{receiver, shown};
@@ -80,13 +82,15 @@ async fn post(
     token: Option<&AuthToken>,
 ) -> Result<u16, String> {
     let plain = |error: reqwest::Error| root_cause(&error.without_url());
-    let client = reqwest::Client::builder()
+    let mut client = reqwest::Client::builder()
         .timeout(TIMEOUT)
         // Twilio would follow, and the signature would not fit.
-        .redirect(Policy::none())
-        .no_proxy()
-        .build()
-        .map_err(plain)?;
+        .redirect(Policy::none());
+    // As curl goes: Twilio's way is not ours.
+    if Url::parse(url).is_ok_and(|url| is_local(&url)) {
+        client = client.no_proxy();
+    }
+    let client = client.build().map_err(plain)?;
     let mut request = client.post(url).form(form);
     if let Some(token) = token {
         let params: FormParams<'_> = form.iter().map(|(n, v)| (*n, v.as_str())).collect();

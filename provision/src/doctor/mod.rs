@@ -116,6 +116,13 @@ impl DoctorArgs {
 fn settings<T>(report: &mut Report, resolve: impl FnOnce(&mut Problems) -> Option<T>) -> Option<T> {
     let mut problems = Problems::default();
     let resolved = resolve(&mut problems);
+    for warning in problems.take_warnings() {
+        report.warn(
+            "settings",
+            warning,
+            "if it is right, nothing needs to be done",
+        );
+    }
     match problems.finish(resolved) {
         Ok(resolved) => Some(resolved),
         Err(invalid) => {

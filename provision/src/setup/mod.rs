@@ -59,12 +59,7 @@ pub struct SetupArgs {
     target_timeout: Option<u32>,
 
     /// The number that redirected calls ring, to be written to the file of settings
-    #[arg(
-        long,
-        env = "FORWARD_TO_NUMBER",
-        hide_env_values = true,
-        value_name = "+…"
-    )]
+    #[arg(long, env = "FORWARD_TO_NUMBER", value_name = "+…")]
     forward_to_number: Option<String>,
 
     /// The file of settings that the services read: our lines are set, all others left alone

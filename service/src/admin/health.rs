@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::Problems;
+use crate::{Problems, out};
 
 /// How long each step of the question may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -32,7 +32,7 @@ fn ask(listen: SocketAddr, path: &str) -> ExitCode {
             let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
             let status = head.split(' ').nth(1).unwrap_or_default();
             if status == "200" {
-                println!("{}", body.trim_end());
+                out::line(body.trim_end());
                 return ExitCode::SUCCESS;
             }
             eprintln!("{listen} answers {status}: {}", body.trim_end());

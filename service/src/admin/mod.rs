@@ -2,23 +2,28 @@
 //! never sees.
 
 pub mod health;
+mod text_format;
 
-use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::Problems;
+use crate::http::{self, HttpArgs, Limits, ListenerMetrics};
 use crate::settings::listen_address;
+
+/// For Prometheus, probes and a person or two.
+const MAX_CONNECTIONS: usize = 100;
 
 /// The admin listener.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -29,22 +34,56 @@ pub struct AdminArgs {
     #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS")]
     pub admin_listen: Option<String>,
 
+    /// How many connections there are at most; those that say nothing make room for others
+    /// [default: 100]
+    #[arg(long, env = "ADMIN_MAX_CONNECTIONS", value_name = "N")]
+    pub admin_max_connections: Option<String>,
+
     /// Ask the process that runs with these settings whether it is ready, and do nothing else:
     /// exit code 0 if it is
     #[arg(long)]
     pub health: bool,
+
+    /// How long its clients, and the public ones, may take.
+    // Last: what follows it would stand under its heading.
+    #[command(flatten)]
+    pub http: HttpArgs,
+}
+
+/// The admin listener, resolved.
+#[derive(Debug, Clone, Copy)]
+pub struct AdminSettings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// What holds for its clients.
+    pub limits: Limits,
 }
 
 impl AdminArgs {
-    /// Where to listen; `default` unless it is told otherwise.
-    pub fn resolve(&self, problems: &mut Problems, default: SocketAddr) -> SocketAddr {
+    /// Parses them; it listens on `default` unless it is told otherwise.
+    pub fn resolve(self, problems: &mut Problems, default: SocketAddr) -> AdminSettings {
+        AdminSettings {
+            listen: self.listen(problems, default),
+            limits: Limits {
+                timeouts: self.http.resolve(problems),
+                connections: http::max_connections(
+                    problems,
+                    "ADMIN_MAX_CONNECTIONS",
+                    self.admin_max_connections,
+                    MAX_CONNECTIONS,
+                ),
+            },
+        }
+    }
+
+    fn listen(&self, problems: &mut Problems, default: SocketAddr) -> SocketAddr {
         listen_address(problems, "ADMIN_LISTEN", self.admin_listen.clone(), default)
     }
 
     /// How the running process is, if that is all that is wanted.
     pub fn health(&self, default: SocketAddr) -> Option<ExitCode> {
         self.health
-            .then(|| health::ask_where(|problems| self.resolve(problems, default), "/readyz"))
+            .then(|| health::ask_where(|problems| self.listen(problems, default), "/readyz"))
     }
 }
 
@@ -90,17 +129,15 @@ impl Admin {
         }
     }
 
-    /// Serves on `listener`.
-    ///
-    /// # Errors
-    /// The listener fails.
-    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
+    /// Serves on `listener` for as long as it is polled.
+    pub async fn serve(self, listener: TcpListener, limits: Limits, clients: ListenerMetrics) {
         let router = Router::new()
             .route("/livez", get(|| async { "live\n" }))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
             .with_state(self);
-        axum::serve(listener, router).await
+        let never = CancellationToken::new();
+        http::serve(listener, router, limits, clients, never).await;
     }
 }
 
@@ -121,20 +158,28 @@ async fn readyz(State(admin): State<Admin>) -> Response {
     }
 }
 
-async fn metrics(State(admin): State<Admin>) -> Response {
+/// In OpenMetrics for those that ask for it, as Prometheus does; else in its older text format, which
+/// everything reads.
+async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
-        Ok(()) => (
-            [(
-                CONTENT_TYPE,
-                "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            )],
-            text,
-        )
-            .into_response(),
-        Err(error) => {
-            tracing::error!(%error, "metrics cannot be written");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+    if let Err(error) = prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
+        tracing::error!(%error, "metrics cannot be written");
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
+    let mut accepted = headers.get_all(ACCEPT).iter();
+    let (content_type, text) = match accepted.any(|accept| is_open_metrics(accept.as_bytes())) {
+        true => (OPEN_METRICS, text),
+        false => (
+            text_format::CONTENT_TYPE,
+            text_format::from_open_metrics(&text),
+        ),
+    };
+    ([(CONTENT_TYPE, content_type)], text).into_response()
+}
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+fn is_open_metrics(accept: &[u8]) -> bool {
+    let accept = String::from_utf8_lossy(accept).to_ascii_lowercase();
+    accept.contains("application/openmetrics-text")
 }

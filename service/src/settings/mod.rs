@@ -3,39 +3,58 @@
 //! A struct of arguments ([`clap::Args`]) takes the strings as given; resolving it parses each
 //! and collects every problem, so that a wrong start says all that is wrong at once.
 
+mod command_line;
+mod dotenv;
+mod proxy;
+mod public_url;
 mod queue;
 mod twilio;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub use self::command_line::parse;
+pub use self::public_url::{InvalidPublicUrl, PublicUrl};
 pub use self::queue::{QueueArgs, QueueSettings};
 pub use self::twilio::{TwilioArgs, TwilioSettings};
 
 /// The exit code of a wrong configuration (`EX_CONFIG` of sysexits.h).
 pub const EXIT_CONFIG: u8 = 78;
 
-/// Everything that is wrong with the settings, a line each.
+/// Everything that is wrong with the settings, a line each, and what is odd about them.
 #[derive(Debug, Default)]
-pub struct Problems(Vec<String>);
+pub struct Problems {
+    wrong: Vec<String>,
+    odd: Vec<String>,
+}
 
 impl Problems {
     /// Adds one: the variable, what is wrong with it, and an example of a right one.
     pub fn add(&mut self, variable: &str, problem: impl fmt::Display, example: &str) {
-        self.0.push(format!(
+        self.wrong.push(format!(
             "{variable}: {problem} (example: {variable}={example})"
         ));
     }
 
     /// Adds one that no single variable shows.
     pub fn add_line(&mut self, line: impl Into<String>) {
-        self.0.push(line.into());
+        self.wrong.push(line.into());
+    }
+
+    /// Adds what may be right, though it is unlikely.
+    pub fn warn(&mut self, variable: &str, oddity: impl fmt::Display) {
+        self.odd.push(format!("{variable}: {oddity}"));
+    }
+
+    /// What may be right, though it is unlikely, to be said where people look.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.odd)
     }
 
     /// Parses a setting that may be left out. An empty one counts as left out: that is how
@@ -132,6 +151,10 @@ impl Problems {
             self.add(variable, "is empty", example);
             return None;
         }
+        if let Some(oddity) = wrapping(text) {
+            self.add(variable, oddity, example);
+            return None;
+        }
         Some(SecretString::from(text.to_owned()))
     }
 
@@ -141,8 +164,8 @@ impl Problems {
     /// Something is: all of it.
     pub fn finish<T>(self, settings: Option<T>) -> Result<T, InvalidSettings> {
         match settings {
-            Some(settings) if self.0.is_empty() => Ok(settings),
-            _ => Err(InvalidSettings(self.0)),
+            Some(settings) if self.wrong.is_empty() => Ok(settings),
+            _ => Err(InvalidSettings(self.wrong)),
         }
     }
 }
@@ -206,29 +229,18 @@ pub fn listen_address(
     }
 }
 
-/// Puts the variables of `.env` (in the working directory, or above it) into the environment;
-/// those set already win. None there is fine.
-///
-/// # Errors
-/// The file can't be read or has a line that is no `NAME=VALUE`.
-pub fn load_dotenv() -> Result<(), InvalidSettings> {
-    let problem = match dotenvy::dotenv() {
-        Ok(_) => return Ok(()),
-        Err(error) if error.not_found() => return Ok(()),
-        // The line itself may hold a secret.
-        Err(dotenvy::Error::LineParse(..)) => {
-            let line = first_bad_line(Path::new(".env")).map_or("?".to_owned(), |n| n.to_string());
-            format!(".env: line {line} is no NAME=VALUE; quote a value that holds spaces")
+/// What a secret is wrapped in by mistake: other programs than we take it for part of it.
+fn wrapping(text: &str) -> Option<&'static str> {
+    let quoted = |quote| text.starts_with(quote) && text.ends_with(quote);
+    match text {
+        text if text.starts_with('\u{feff}') => {
+            Some("starts with a byte order mark: save its file as UTF-8 without one")
         }
-        Err(error) => format!(".env: {error}"),
-    };
-    Err(InvalidSettings(vec![problem]))
-}
-
-fn first_bad_line(file: &Path) -> Option<usize> {
-    let text = std::fs::read_to_string(file).ok()?;
-    let bad = |line: &str| dotenvy::from_read_iter(line.as_bytes()).any(|item| item.is_err());
-    text.lines().position(bad).map(|index| index + 1)
+        _ if quoted('"') || quoted('\'') => {
+            Some("has quotes around it: leave them out (docker's --env-file keeps them)")
+        }
+        _ => None,
+    }
 }
 
 fn file_example(variable: &str) -> String {

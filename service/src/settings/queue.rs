@@ -1,6 +1,7 @@
 //! Which queue lies between ingest and redirector.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +16,7 @@ use super::Problems;
 pub struct QueueArgs {
     /// The queue: sqlite:FILE on one machine, amqp://… or amqps://… for RabbitMQ
     /// [default: sqlite:overflow.db]
-    #[arg(
-        long = "queue",
-        env = "QUEUE_URL",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
+    #[arg(long = "queue", env = "QUEUE_URL", value_name = "URL")]
     pub url: Option<String>,
 
     /// A file that holds the queue's URL, for it may hold a password
@@ -45,6 +41,28 @@ pub struct QueueArgs {
     pub lease: Option<String>,
 }
 
+/// What names on the broker start with.
+struct Prefix(String);
+
+impl FromStr for Prefix {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        match text {
+            text if !text.chars().all(is_plain) => {
+                Err("may hold letters, digits, - _ and . only: it is part of names on the broker")
+            }
+            text if text.len() > MAX_PREFIX => Err("is longer than 200 characters"),
+            text if text.starts_with("amq.") => Err("must not start with amq., the broker's own"),
+            text => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+/// AMQP's names take up 255 bytes at most, what follows the prefix included.
+const MAX_PREFIX: usize = 200;
+
 /// The queue, resolved.
 #[derive(Debug, Clone)]
 pub struct QueueSettings {
@@ -67,8 +85,8 @@ impl QueueArgs {
             ),
             None => Some(QueueUrl::Sqlite("overflow.db".into())),
         };
-        let prefix =
-            problems.with_default("QUEUE_PREFIX", self.prefix, defaults.prefix, "overflow");
+        let prefix = problems.optional("QUEUE_PREFIX", self.prefix, "overflow");
+        let prefix = prefix.map_or(defaults.prefix, |Prefix(prefix)| prefix);
         let delivery_limit = problems.with_default(
             "QUEUE_DELIVERY_LIMIT",
             self.delivery_limit,

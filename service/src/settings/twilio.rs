@@ -7,30 +7,20 @@ use ::twilio::rest::{ApiUrl, Client, ClientConfig, Credentials};
 use ::twilio::{AccountSid, ApiKeySid, AuthToken, SignatureVerifier};
 use secrecy::ExposeSecret;
 
-use super::Problems;
+use super::{Problems, proxy};
 
 /// The Twilio account.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Twilio account")]
 pub struct TwilioArgs {
     /// The account's SID, AC…  [required]
-    #[arg(
-        long,
-        env = "TWILIO_ACCOUNT_SID",
-        hide_env_values = true,
-        value_name = "AC…"
-    )]
+    #[arg(long, env = "TWILIO_ACCOUNT_SID", value_name = "AC…")]
     pub account_sid: Option<String>,
 
     /// The account's auth token; several, separated by commas, while one is being rotated (the
     /// first is used for requests, all are accepted in signatures). Prefer the variable or the
     /// file: flags show in process lists  [required by ingest]
-    #[arg(
-        long,
-        env = "TWILIO_AUTH_TOKEN",
-        hide_env_values = true,
-        value_name = "TOKEN"
-    )]
+    #[arg(long, env = "TWILIO_AUTH_TOKEN", value_name = "TOKEN")]
     pub auth_token: Option<String>,
 
     /// A file that holds the auth token
@@ -38,28 +28,18 @@ pub struct TwilioArgs {
     pub auth_token_file: Option<PathBuf>,
 
     /// An API key for requests, instead of the auth token
-    #[arg(
-        long,
-        env = "TWILIO_API_KEY_SID",
-        hide_env_values = true,
-        value_name = "SK…"
-    )]
+    #[arg(long, env = "TWILIO_API_KEY_SID", value_name = "SK…")]
     pub api_key_sid: Option<String>,
 
     /// The API key's secret
-    #[arg(
-        long,
-        env = "TWILIO_API_KEY_SECRET",
-        hide_env_values = true,
-        value_name = "SECRET"
-    )]
+    #[arg(long, env = "TWILIO_API_KEY_SECRET", value_name = "SECRET")]
     pub api_key_secret: Option<String>,
 
     /// A file that holds the API key's secret
     #[arg(long, env = "TWILIO_API_KEY_SECRET_FILE", value_name = "FILE")]
     pub api_key_secret_file: Option<PathBuf>,
 
-    /// Where Twilio's REST API is: a region and edge such as https://api.dublin.ie1.twilio.com, or
+    /// Where Twilio's REST API is, directly or through HTTPS_PROXY: a region and edge such as https://api.dublin.ie1.twilio.com, or
     /// a simulator  [default: https://api.twilio.com]
     #[arg(long, env = "TWILIO_API_URL", value_name = "URL")]
     pub api_url: Option<String>,
@@ -107,17 +87,17 @@ impl TwilioArgs {
             .as_ref()
             .is_some_and(|t| !t.trim().is_empty())
             || self.auth_token_file.is_some();
-        let auth_tokens: Vec<AuthToken> = problems
-            .secret(
-                "TWILIO_AUTH_TOKEN",
-                self.auth_token,
-                self.auth_token_file,
-                TOKEN_EXAMPLE,
-            )
+        let auth_tokens = problems.secret(
+            "TWILIO_AUTH_TOKEN",
+            self.auth_token,
+            self.auth_token_file,
+            TOKEN_EXAMPLE,
+        );
+        let auth_tokens: Vec<AuthToken> = auth_tokens
             .iter()
             .flat_map(|tokens| tokens.expose_secret().split([',', '\n']))
             .map(str::trim)
-            .filter(|token| !token.is_empty())
+            .filter(|token| !token.is_empty() && is_auth_token(token, problems))
             .map(AuthToken::new)
             .collect();
         let key_sid = problems.optional::<ApiKeySid>(
@@ -125,14 +105,20 @@ impl TwilioArgs {
             self.api_key_sid,
             "SK0123456789abcdef0123456789abcdef",
         );
+        let example = "the secret that was shown when the key was made";
         let key_secret = problems.secret(
             "TWILIO_API_KEY_SECRET",
             self.api_key_secret,
             self.api_key_secret_file,
-            "the secret that was shown when the key was made",
+            example,
         );
         let credentials = match (key_sid, key_secret, auth_tokens.first()) {
-            (Some(sid), Some(secret), _) => Some(Credentials::ApiKey(sid, secret)),
+            (Some(sid), Some(secret), _) => {
+                if let Some(problem) = no_secret(secret.expose_secret()) {
+                    problems.add("TWILIO_API_KEY_SECRET", problem, example);
+                }
+                Some(Credentials::ApiKey(sid, secret))
+            }
             (Some(_), None, _) => {
                 problems.add_line(
                     "TWILIO_API_KEY_SECRET: is not set, though TWILIO_API_KEY_SID is: set both or none",
@@ -159,6 +145,7 @@ impl TwilioArgs {
             ApiUrl::default(),
             "https://api.dublin.ie1.twilio.com",
         );
+        proxy::check(problems);
         let connect_timeout = problems.duration(
             "TWILIO_CONNECT_TIMEOUT",
             self.connect_timeout,
@@ -189,6 +176,36 @@ impl TwilioArgs {
     }
 }
 
+/// Whether it can be an auth token; that it is an unusual one is said.
+fn is_auth_token(token: &str, problems: &mut Problems) -> bool {
+    if let Some(problem) = no_secret(token) {
+        problems.add("TWILIO_AUTH_TOKEN", problem, TOKEN_EXAMPLE);
+        return false;
+    }
+    // Twilio's newer ones need not be.
+    if token.len() != 32 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        problems.warn(
+            "TWILIO_AUTH_TOKEN",
+            "is not 32 hexadecimal digits, as Twilio's tokens mostly are: compare it with the console",
+        );
+    }
+    true
+}
+
+/// Why a text is none of Twilio's secrets.
+fn no_secret(text: &str) -> Option<&'static str> {
+    let lower = text.to_ascii_lowercase();
+    if ["your_", "auth_token", "secret", "<", "…", "..."]
+        .iter()
+        .any(|placeholder| lower.contains(placeholder))
+    {
+        return Some("is a placeholder, not the secret itself");
+    }
+    let is_odd = |c: char| !c.is_ascii_graphic() || matches!(c, '"' | '\'' | '\\');
+    text.contains(is_odd)
+        .then_some("holds quotes, blanks or characters that no secret of Twilio's has")
+}
+
 impl TwilioSettings {
     /// A verifier of signatures.
     ///
@@ -210,6 +227,9 @@ impl TwilioSettings {
     /// # Errors
     /// The system's certificates can't be read.
     pub fn client(&self) -> Result<Client, ::twilio::rest::RestError> {
+        if let Some(proxy) = proxy::between(&self.client.api_url) {
+            tracing::info!(%proxy, "Twilio is reached through a proxy");
+        }
         Client::new(&self.client)
     }
 }

@@ -1,10 +1,15 @@
 //! Logs, for people on a terminal and JSON elsewhere; and traces.
 
+mod lines;
+mod panics;
 mod traces;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::str::FromStr;
 
+use anyhow::Context;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -12,6 +17,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 use self::traces::{Endpoint, Exporter};
 use crate::Problems;
 
+pub use self::lines::{dropped as dropped_lines, flush as flush_lines, say};
 pub use self::traces::{TARGET, resume, traceparent};
 
 /// Logs and traces.
@@ -54,6 +60,37 @@ impl FromStr for LogFormat {
     }
 }
 
+/// What is logged.
+struct Filter(EnvFilter);
+
+impl FromStr for Filter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut has_level = false;
+        for part in text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+        {
+            if part.parse::<LevelFilter>().is_ok() {
+                has_level = true;
+            } else if !part.contains(['=', '[']) {
+                // It would be taken for a module, and all others be silent.
+                return Err(format!(
+                    "{part:?} is no level: error, warn, info, debug, trace or off, or MODULE=LEVEL"
+                ));
+            }
+        }
+        let filter = EnvFilter::try_new(text).map_err(|error| error.to_string())?;
+        Ok(Self(match has_level {
+            true => filter,
+            // What goes wrong elsewhere is told, too.
+            false => filter.add_directive(LevelFilter::INFO.into()),
+        }))
+    }
+}
+
 /// Logs and traces, resolved.
 #[derive(Debug)]
 pub struct LogSettings {
@@ -69,7 +106,7 @@ impl LogArgs {
         LogSettings {
             filter: problems
                 .optional("LOG_LEVEL", self.log_level, "info")
-                .unwrap_or_else(|| EnvFilter::new("info")),
+                .map_or_else(|| EnvFilter::new("info"), |Filter(filter)| filter),
             format: problems.with_default(
                 "LOG_FORMAT",
                 self.log_format,
@@ -93,7 +130,15 @@ impl LogArgs {
 #[derive(Debug)]
 #[must_use]
 pub struct Telemetry {
-    _exporter: Option<Exporter>,
+    exporter: Option<Exporter>,
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        // It may have something to say.
+        drop(self.exporter.take());
+        lines::flush();
+    }
 }
 
 impl LogSettings {
@@ -101,7 +146,8 @@ impl LogSettings {
     /// is set, unless something in the process logs already.
     ///
     /// # Errors
-    /// One of OpenTelemetry's variables is wrong, or the system's certificates can't be read.
+    /// One of OpenTelemetry's variables is wrong, the system's certificates can't be read, or there
+    /// can be no more threads.
     pub fn init(self, service: &str) -> anyhow::Result<Telemetry> {
         // It calls an error what we provoke, such as a lease that somebody else has; what goes
         // wrong with the queue is told by the queue.
@@ -111,9 +157,14 @@ impl LogSettings {
             }
             _ => self.filter,
         };
+        lines::start().context("cannot start a thread for the log")?;
         let lines = tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
-            .with_ansi(std::io::stderr().is_terminal());
+            .with_writer(|| lines::Writer)
+            .with_ansi(has_colours(
+                std::io::stderr().is_terminal(),
+                std::env::var_os("NO_COLOR"),
+                std::env::var_os("TERM"),
+            ));
         let lines = match self.format {
             LogFormat::Text => lines.boxed(),
             LogFormat::Json => lines
@@ -127,12 +178,51 @@ impl LogSettings {
             Some(endpoint) => Some(Exporter::new(endpoint, service)?),
             None => None,
         };
-        let _ = tracing_subscriber::registry()
+        let ours = tracing_subscriber::registry()
             .with(lines.with_filter(filter))
             .with(exporter.as_ref().map(Exporter::layer))
             .try_init();
-        Ok(Telemetry {
-            _exporter: exporter,
-        })
+        if ours.is_ok() {
+            panics::log();
+        }
+        Ok(Telemetry { exporter })
+    }
+}
+
+/// Whether lines are coloured: on a terminal that can, unless <https://no-color.org> is asked for.
+fn has_colours(terminal: bool, no_color: Option<OsString>, term: Option<OsString>) -> bool {
+    terminal && no_color.is_none_or(|no| no.is_empty()) && term.is_none_or(|term| term != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_that_can_and_may_has_colours() {
+        let colours = |terminal, no_color: Option<&str>, term: Option<&str>| {
+            has_colours(terminal, no_color.map(Into::into), term.map(Into::into))
+        };
+        assert!(colours(true, None, Some("xterm")));
+        assert!(colours(true, Some(""), None));
+        assert!(!colours(true, Some("1"), Some("xterm")));
+        assert!(!colours(true, None, Some("dumb")));
+        assert!(!colours(false, None, Some("xterm")));
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_refused_and_others_leave_errors_on() {
+        for (text, wanted) in [
+            ("warn", "warn"),
+            ("INFO", "info"),
+            ("redirector=debug", "redirector=debug,info"),
+            ("info,redirector=debug", "redirector=debug,info"),
+        ] {
+            let Filter(filter) = text.parse().unwrap();
+            assert_eq!(filter.to_string(), wanted, "{text}");
+        }
+        for bad in ["WARNING", "verbose", "redirector", "info,lapin", "a=loud"] {
+            assert!(bad.parse::<Filter>().is_err(), "{bad}");
+        }
     }
 }

@@ -42,13 +42,16 @@ impl FromStr for Endpoint {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match Url::parse(text) {
+            // The exporter would not send them, and show them where it tells of failures.
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                Err("holds credentials: put them into OTEL_EXPORTER_OTLP_HEADERS")
+            }
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Self(url)),
             _ => Err("is no http:// or https:// URL"),
         }
     }
 }
 
-/// Without a user and a password that it may hold.
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Endpoint({})", self.0.host_str().unwrap_or_default())

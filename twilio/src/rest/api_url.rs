@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use url::Url;
+use url::{Host, Url};
 
 /// One of Twilio's APIs, each on a host of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,11 @@ impl ApiUrl {
         }
     }
 
+    /// Whether it is on this machine, where no proxy leads.
+    pub fn is_local(&self) -> bool {
+        Url::parse(&self.base(Product::Api)).is_ok_and(|url| is_local(&url))
+    }
+
     /// Whether this is Twilio itself.
     pub fn is_twilio(&self) -> bool {
         self.per_product
@@ -96,6 +101,11 @@ impl FromStr for ApiUrl {
         if per_product && url.scheme() != "https" {
             return Err(InvalidApiUrl("Twilio's API takes https only"));
         }
+        if per_product && is_region_alone(host) {
+            return Err(InvalidApiUrl(
+                "the host names a region without its edge; such hosts ended in April 2026",
+            ));
+        }
         let host = match host.split_once('.') {
             Some((_, region)) if per_product && host != TWILIO => region,
             _ => host,
@@ -110,6 +120,26 @@ impl FromStr for ApiUrl {
             per_product,
         })
     }
+}
+
+/// Whether a URL names this machine, where no proxy leads.
+pub fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether a host of Twilio's is `PRODUCT.REGION.twilio.com`; a region is called `ie1`, an edge
+/// `dublin`.
+fn is_region_alone(host: &str) -> bool {
+    let labels: Vec<&str> = host.split('.').collect();
+    let [_, region, "twilio", "com"] = labels[..] else {
+        return false;
+    };
+    matches!(region.as_bytes(), [a, b, c] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && c.is_ascii_digit())
 }
 
 impl fmt::Display for ApiUrl {
@@ -169,6 +199,8 @@ mod tests {
             "https://AC1:secret@api.twilio.com",
             "https://api.twilio.com/2010-04-01",
             "https://api.twilio.com?x=1",
+            "https://api.ie1.twilio.com",
+            "https://taskrouter.us2.twilio.com",
         ] {
             let error = bad.parse::<ApiUrl>().unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");

@@ -35,7 +35,7 @@ use tracing::{Instrument, field};
 
 pub use accounts::{Account, AccountStatus, AccountType};
 pub(crate) use api_url::Product;
-pub use api_url::{ApiUrl, InvalidApiUrl};
+pub use api_url::{ApiUrl, InvalidApiUrl, is_local};
 pub use calls::{CallStatus, Instructions};
 pub use dialing_permissions::CountryPermissions;
 pub use endpoint::Endpoint;
@@ -164,15 +164,16 @@ impl Client {
     pub fn new(config: &ClientConfig) -> Result<Self, RestError> {
         // Another part of the process may have installed a provider before: then that one is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .user_agent(concat!("flex-overflow/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(config.connect_timeout)
             .timeout(config.timeout)
             // A redirect would carry our credentials elsewhere; Twilio's API makes none.
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(RestError::from_reqwest)?;
+            .redirect(reqwest::redirect::Policy::none());
+        if config.api_url.is_local() {
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(RestError::from_reqwest)?;
         Ok(Self {
             http,
             authorization: config.credentials.header(),

@@ -1,0 +1,150 @@
+//! The URL by which Twilio reaches ingest.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+
+/// The URL by which Twilio reaches ingest, up to where our own paths begin, as the operator wrote
+/// it: Twilio signs what is configured with it, to the letter.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    /// The URL of one of our paths, which starts with a slash.
+    pub fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+/// Why a string can't be the public URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidPublicUrl(&'static str);
+
+impl fmt::Display for InvalidPublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = InvalidPublicUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPublicUrl> {
+        let url = Url::parse(text).map_err(|_| InvalidPublicUrl("is no URL"))?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(InvalidPublicUrl("must start with https:// and a host"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(InvalidPublicUrl(
+                "must end before any ? or #: the paths of the callbacks are added to it",
+            ));
+        }
+        if url
+            .path()
+            .trim_end_matches('/')
+            .ends_with("/taskrouter/events")
+        {
+            return Err(InvalidPublicUrl(
+                "must end before /taskrouter/events, which is added to it",
+            ));
+        }
+        if !is_written_as_sent(text, &url) {
+            return Err(InvalidPublicUrl(
+                "must be written as it goes over the wire, for signatures are made over it: // \
+                 behind the scheme; no blanks, line breaks, backslashes or /../; other characters \
+                 percent-encoded, a host with umlauts as xn--…",
+            ));
+        }
+        Ok(Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+/// Whether nothing was mended to make a URL of the text. The port may be given where it is the
+/// scheme's own, and upper case where it means the same.
+fn is_written_as_sent(text: &str, url: &Url) -> bool {
+    let own_port = match url.scheme() {
+        "http" => ":80",
+        _ => ":443",
+    };
+    let same = |text: &str| {
+        text.trim_end_matches('/')
+            .eq_ignore_ascii_case(url.as_str().trim_end_matches('/'))
+    };
+    same(text) || url.port().is_none() && same(&text.replacen(own_port, "", 1))
+}
+
+/// User information, if there is some, stays out of logs.
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let host = authority.rsplit('@').next().unwrap_or(authority);
+        write!(f, "{scheme}://{host}{path}")
+    }
+}
+
+impl fmt::Debug for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_url_is_kept_as_written_but_for_a_slash_at_its_end() {
+        for (given, kept) in [
+            ("https://Example.com", "https://Example.com"),
+            ("https://example.com:8443/", "https://example.com:8443"),
+            ("https://example.com:443", "https://example.com:443"),
+            ("http://127.0.0.1:80/x", "http://127.0.0.1:80/x"),
+            ("HTTPS://example.com/hooks/", "HTTPS://example.com/hooks"),
+            (
+                "https://u:p@example.com/a%20b",
+                "https://u:p@example.com/a%20b",
+            ),
+        ] {
+            let url: PublicUrl = given.parse().unwrap();
+            assert_eq!(url.join("/x"), format!("{kept}/x"));
+        }
+    }
+
+    #[test]
+    fn what_twilio_could_not_reach_or_would_write_otherwise_is_refused() {
+        for bad in [
+            "",
+            "example.com",
+            "ftp://example.com",
+            "https://example.com?x=1",
+            "https://example.com/#rc=5",
+            "https://example.com/taskrouter/events",
+            "https:/example.com",
+            "https:example.com",
+            "https:///example.com",
+            "https:\\\\example.com",
+            "https://example.com\\hooks",
+            "https://example.com/a b",
+            "https://exam\nple.com",
+            "https://example.com/\thooks",
+            "https://example.com/hooks/../x",
+            "https://example.com/./x",
+            "https://example.com/übung",
+            "https://bücher.example",
+            "https://127.1",
+        ] {
+            assert!(bad.parse::<PublicUrl>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn user_information_stays_out_of_logs() {
+        let url: PublicUrl = "https://user:secret@example.com:8443/@x".parse().unwrap();
+        assert_eq!(
+            format!("{url} {url:?}"),
+            "https://example.com:8443/@x https://example.com:8443/@x"
+        );
+    }
+}

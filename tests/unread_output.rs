@@ -1,0 +1,66 @@
+//! What nobody reads: a full pipe behind the log holds nothing up.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Instant;
+
+use simulator::PlaceCall;
+use tests::{Backend, PATIENCE, Stack, StackOptions, Surroundings};
+use tokio::net::TcpListener;
+
+const DROPPED: &str = "overflow_log_lines_dropped_total";
+
+#[tokio::test]
+async fn callers_are_redirected_and_processes_stop_though_nobody_reads_their_logs() {
+    let options = StackOptions {
+        settings: vec![("LOG_LEVEL", "trace".to_owned())],
+        surroundings: Surroundings {
+            log_unread: true,
+            ..Surroundings::default()
+        },
+        ..StackOptions::default()
+    };
+    let mut stack = Stack::start(Backend::Sqlite, options).await;
+    let deadline = Instant::now() + PATIENCE;
+    // Until the pipes are full, and what we keep for them.
+    loop {
+        let caller = PlaceCall::into_placeholder();
+        stack.simulator.place_calls(50, &caller).unwrap();
+        stack
+            .expect("everybody redirected", |state| state.waiting_count() == 0)
+            .await;
+        let (ingest, redirector) = (&stack.ingests[0], &stack.redirectors[0]);
+        assert_eq!(ingest.get("/livez").await.unwrap().0, 200);
+        if ingest.metric(DROPPED).await > 0.0 && redirector.metric(DROPPED).await > 0.0 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "no line was ever dropped");
+    }
+    assert!(stack.redirectors.remove(0).stop().await.success());
+    assert!(stack.ingests.remove(0).stop().await.success());
+}
+
+#[tokio::test]
+async fn a_collector_of_traces_that_never_answers_holds_nothing_up() {
+    // It takes connections, and that is all.
+    let collector = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", collector.local_addr().unwrap());
+    let options = StackOptions {
+        settings: vec![
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", url),
+            ("OTEL_BSP_SCHEDULE_DELAY", "100".to_owned()),
+        ],
+        ..StackOptions::default()
+    };
+    let mut stack = Stack::start(Backend::Sqlite, options).await;
+    let caller = PlaceCall::into_placeholder();
+    // More than the spans that wait to be exported may be.
+    for _ in 0..20 {
+        stack.simulator.place_calls(50, &caller).unwrap();
+        stack
+            .expect("everybody redirected", |state| state.waiting_count() == 0)
+            .await;
+    }
+    assert!(stack.redirectors.remove(0).stop().await.success());
+    assert!(stack.ingests.remove(0).stop().await.success());
+}
