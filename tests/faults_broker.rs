@@ -37,3 +37,8 @@ async fn redirectors_survive_a_cut_from_the_broker() {
 async fn redirectors_survive_a_half_open_connection_to_the_broker() {
     run(&broker::HALF_OPEN_FROM_REDIRECTORS).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_lost_when_the_broker_is_bounced_during_an_outage_of_twilios() {
+    run(&broker::BOUNCED).await;
+}

@@ -1,31 +1,40 @@
 //! Callbacks come twice, late, or never, under load.
 
-use tests::faults::callbacks;
-use tests::faults::run;
+use tests::faults::{callbacks, run, twice};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_callback_twice_at_once_redirects_once() {
-    run(&callbacks::TWICE_AT_ONCE).await;
+    run(&twice::TWICE_AT_ONCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_callback_twice_at_once_redirects_once_on_the_embedded_queue() {
-    run(&callbacks::TWICE_AT_ONCE_EMBEDDED).await;
+    run(&twice::TWICE_AT_ONCE_EMBEDDED).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_callback_repeated_after_seconds_redirects_once() {
-    run(&callbacks::TWICE_AFTER_SECONDS).await;
+    run(&twice::TWICE_AFTER_SECONDS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_delivered_again_after_an_hour_redirects_nobody_again() {
-    run(&callbacks::TWICE_AFTER_AN_HOUR).await;
+    run(&twice::TWICE_AFTER_AN_HOUR).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_comes_by_both_ways_redirects_once() {
-    run(&callbacks::BY_BOTH_WAYS).await;
+    run(&twice::BY_BOTH_WAYS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_comes_by_both_ways_at_once_redirects_once() {
+    run(&twice::BY_BOTH_WAYS_SLOWLY).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_comes_by_both_ways_at_once_redirects_once_on_the_embedded_queue() {
+    run(&twice::BY_BOTH_WAYS_SLOWLY_EMBEDDED).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

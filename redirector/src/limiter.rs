@@ -116,10 +116,16 @@ impl Limiter {
             if !state.has_room() {
                 return;
             }
-            let Some(next) = state.waiting.iter_mut().find_map(VecDeque::pop_front) else {
+            let probe = state.mode != Mode::Open;
+            // Whoever came last is the probe: a crowd of calls that fail, each for itself, must not
+            // stand before everybody else, for one pause after the other.
+            let next = match probe {
+                true => VecDeque::pop_back,
+                false => VecDeque::pop_front,
+            };
+            let Some(next) = state.waiting.iter_mut().find_map(next) else {
                 return;
             };
-            let probe = state.mode != Mode::Open;
             if probe {
                 state.mode = Mode::Probing;
             }
@@ -379,6 +385,29 @@ mod tests {
             8,
             "fewer requests would not help"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_of_calls_that_fail_holds_back_nobody_who_comes_after_it() {
+        let limiter = limiter(8);
+        let mut crowd = Vec::new();
+        for _ in 0..1000 {
+            let limiter = Arc::clone(&limiter);
+            crowd.push(tokio::spawn(async move {
+                request(&limiter, Health::Failing).await;
+            }));
+        }
+        // Twilio has failed for a while, as far as anybody can tell.
+        tokio::time::sleep(SECOND * 60).await;
+        assert!(!limiter.reading().open);
+        let came = Instant::now();
+        for _ in 0..10 {
+            request(&limiter, Health::Sound).await;
+        }
+        assert!(came.elapsed() < SECOND * 60, "{:?}", came.elapsed());
+        for task in crowd {
+            task.abort();
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Faults on demand: what goes wrong, where, and how often.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
+use twilio::CallSid;
 
 use crate::events::EventKind;
 use crate::http::Endpoint;
@@ -57,6 +59,8 @@ impl Fault {
     pub const SERVICE_UNAVAILABLE: Self = Self::status(503, 20503);
     /// 401, "Authenticate", as for a revoked token.
     pub const UNAUTHORIZED: Self = Self::status(401, 20003);
+    /// 404, "The requested resource was not found", whether or not there is one.
+    pub const NOT_FOUND: Self = Self::status(404, 20404);
     /// 429, "Too Many Requests", without `Retry-After`.
     pub const TOO_MANY_REQUESTS: Self = Self::status(429, 20429);
 
@@ -119,6 +123,9 @@ pub struct Rule {
     /// The operations that it concerns; all if empty.
     #[serde(default)]
     pub endpoints: Vec<Endpoint>,
+    /// The calls in whose paths it strikes; all, and what is of no call, if empty.
+    #[serde(default)]
+    pub calls: HashSet<CallSid>,
     /// What goes wrong.
     pub fault: Fault,
     /// How often.
@@ -131,6 +138,7 @@ impl Rule {
     pub fn on(endpoints: impl IntoIterator<Item = Endpoint>, fault: Fault) -> Self {
         Self {
             endpoints: endpoints.into_iter().collect(),
+            calls: HashSet::new(),
             fault,
             when: When::Always,
         }
@@ -139,6 +147,14 @@ impl Rule {
     /// `fault` on every request.
     pub fn everywhere(fault: Fault) -> Self {
         Self::on([], fault)
+    }
+
+    /// Only on requests for these calls.
+    pub fn of(self, calls: impl IntoIterator<Item = CallSid>) -> Self {
+        Self {
+            calls: calls.into_iter().collect(),
+            ..self
+        }
     }
 
     /// Only the next `count` times.
@@ -163,6 +179,11 @@ impl Rule {
             when: When::Probability(probability),
             ..self
         }
+    }
+
+    fn concerns(&self, endpoint: Endpoint, call: Option<CallSid>) -> bool {
+        (self.endpoints.is_empty() || self.endpoints.contains(&endpoint))
+            && (self.calls.is_empty() || call.is_some_and(|call| self.calls.contains(&call)))
     }
 }
 
@@ -269,14 +290,15 @@ impl Faults {
         rules.callbacks.clear();
     }
 
-    pub(crate) fn for_request(&self, endpoint: Endpoint) -> Fate {
+    /// What a request has to go through; `call` is the one that its path names.
+    pub(crate) fn for_request(&self, endpoint: Endpoint, call: Option<CallSid>) -> Fate {
         let mut rules = self.0.lock();
         let Rules {
             requests, random, ..
         } = &mut *rules;
         let mut fate = Fate::default();
         for (_, rule) in requests {
-            let concerned = rule.endpoints.is_empty() || rule.endpoints.contains(&endpoint);
+            let concerned = rule.concerns(endpoint, call);
             let delays = matches!(rule.fault, Fault::Delay { .. });
             if !concerned || (fate.fault.is_some() && !delays) || !rule.when.applies(random) {
                 continue;
@@ -330,9 +352,12 @@ mod tests {
     fn a_rule_for_the_next_two_leaves_the_third_alone() {
         let faults = Faults::seeded(1);
         faults.add(Rule::on([Endpoint::UpdateCall], Fault::Hang).next(2));
-        assert_eq!(faults.for_request(Endpoint::FetchCall).fault, None);
+        assert_eq!(faults.for_request(Endpoint::FetchCall, None).fault, None);
         for expected in [Some(Fault::Hang), Some(Fault::Hang), None] {
-            assert_eq!(faults.for_request(Endpoint::UpdateCall).fault, expected);
+            assert_eq!(
+                faults.for_request(Endpoint::UpdateCall, None).fault,
+                expected
+            );
         }
     }
 
@@ -341,7 +366,27 @@ mod tests {
         let faults = Faults::seeded(1);
         faults.add(Rule::everywhere(Fault::Hang).after(2));
         for expected in [None, None, Some(Fault::Hang), Some(Fault::Hang)] {
-            assert_eq!(faults.for_request(Endpoint::UpdateCall).fault, expected);
+            assert_eq!(
+                faults.for_request(Endpoint::UpdateCall, None).fault,
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn a_rule_of_a_call_concerns_no_other_and_nothing_that_is_of_none() {
+        let faults = Faults::seeded(1);
+        let [sick, healthy] = [1, 2].map(|n| format!("CA{n:032x}").parse().unwrap());
+        faults.add(Rule::everywhere(Fault::Hang).of([sick]));
+        for (call, expected) in [
+            (Some(sick), Some(Fault::Hang)),
+            (Some(healthy), None),
+            (None, None),
+        ] {
+            assert_eq!(
+                faults.for_request(Endpoint::UpdateCall, call).fault,
+                expected
+            );
         }
     }
 
@@ -355,11 +400,11 @@ mod tests {
         for rule in [Fault::Hang, delay, delay] {
             faults.add(Rule::everywhere(rule));
         }
-        let fate = faults.for_request(Endpoint::ListTask);
+        let fate = faults.for_request(Endpoint::ListTask, None);
         assert_eq!(fate.fault, Some(Fault::Reset));
         assert_eq!(fate.delay, Duration::from_millis(40));
         assert!(faults.remove(reset));
-        let fate = faults.for_request(Endpoint::ListTask);
+        let fate = faults.for_request(Endpoint::ListTask, None);
         assert_eq!(fate.fault, Some(Fault::Hang));
     }
 
@@ -369,7 +414,12 @@ mod tests {
             let faults = Faults::seeded(seed);
             faults.add(Rule::everywhere(Fault::Reset).with_probability(0.3));
             (0..1000)
-                .map(|_| faults.for_request(Endpoint::UpdateCall).fault.is_some())
+                .map(|_| {
+                    faults
+                        .for_request(Endpoint::UpdateCall, None)
+                        .fault
+                        .is_some()
+                })
                 .collect::<Vec<_>>()
         };
         assert_eq!(run(7), run(7));

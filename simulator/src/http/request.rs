@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use twilio::CallSid;
+
 use super::answer::ApiError;
 use crate::state::State;
 
@@ -26,6 +28,12 @@ impl ApiRequest {
             .find(|(known, _)| known == name)
             .and_then(|(_, value)| value.parse().ok())
             .ok_or_else(|| self.not_found())
+    }
+
+    /// The call that the path names, if it names one.
+    pub(super) fn call(&self) -> Option<CallSid> {
+        let mut values = self.segments.iter().map(|(_, value)| value);
+        values.find_map(|value| value.parse().ok())
     }
 
     /// Checks that the path names our account. That of others, or an API key, is not found.

@@ -219,7 +219,7 @@ impl Exchange {
         };
         let route_found = route.ok();
         let fate = route_found.map_or_else(Fate::default, |route| {
-            core.faults.for_request(route.endpoint)
+            core.faults.for_request(route.endpoint, request.call())
         });
         let mut record = RequestRecord {
             id: request.id.clone(),

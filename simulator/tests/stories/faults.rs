@@ -32,6 +32,7 @@ async fn an_error_status_changes_nothing_and_can_ask_for_a_pause() {
     for (fault, expected, retry_after) in [
         (Fault::INTERNAL_SERVER_ERROR, (500, 20500), None),
         (Fault::SERVICE_UNAVAILABLE, (503, 20503), None),
+        (Fault::NOT_FOUND, (404, 20404), None),
         (Fault::UNAUTHORIZED, (401, 20003), None),
         (Fault::TOO_MANY_REQUESTS, (429, 20429), None),
         (Fault::too_many_requests(3), (429, 20429), Some("3")),
@@ -47,7 +48,7 @@ async fn an_error_status_changes_nothing_and_can_ask_for_a_pause() {
     let journal = simulator.journal();
     let faults: Vec<_> = journal.requests().map(|request| request.fault).collect();
     assert_eq!(faults[0], Some(Fault::INTERNAL_SERVER_ERROR));
-    assert_eq!(faults[5], None);
+    assert_eq!(faults[6], None);
 }
 
 #[tokio::test]
@@ -140,6 +141,17 @@ async fn a_fault_concerns_its_endpoint_only() {
     assert!(simulator.faults().remove(rule));
     let answer = api.post(&api.task(&caller), &cancel).await;
     assert_eq!(answer.ok()["assignment_status"], "canceled");
+}
+
+#[tokio::test]
+async fn a_fault_of_a_call_leaves_all_others_alone() {
+    let simulator = start(fast()).await;
+    let api = Api::of(&simulator);
+    let (sick, other) = (waiting(&simulator), waiting(&simulator));
+    let rule = Rule::on([Endpoint::UpdateCall], Fault::INTERNAL_SERVER_ERROR);
+    simulator.faults().add(rule.of([sick.call_sid]));
+    assert_eq!(api.redirect(&sick).await.error(), (500, 20500));
+    assert_eq!(api.redirect(&other).await.status, 200);
 }
 
 #[tokio::test]

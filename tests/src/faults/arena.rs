@@ -7,7 +7,7 @@ use futures::future::join_all;
 use rabbitmq::Node;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use simulator::{Simulator, State};
+use simulator::{Caller, RequestRecord, Simulator, State};
 
 use super::disk::Disk;
 use super::load::Load;
@@ -241,15 +241,37 @@ impl Arena {
         }
     }
 
-    /// Waits until Twilio has failed some requests on purpose, behind the first `before` of all.
-    pub async fn struck_since(&self, before: u64) {
-        let failed = |state: &State| {
+    /// Waits until there are so many such requests behind the first `before` of all.
+    pub async fn requests_since(
+        &self,
+        before: u64,
+        count: usize,
+        such: impl Fn(&RequestRecord) -> bool,
+    ) {
+        let seen = |state: &State| {
             let journal = state.journal();
             let new = usize::try_from(journal.request_count() - before).unwrap_or(usize::MAX);
             let new = journal.requests().rev().take(new);
-            new.filter(|request| request.fault.is_some()).count() >= 5
+            new.filter(|request| such(request)).count() >= count
         };
-        self.expect("requests failing", failed).await;
+        self.expect("such requests", seen).await;
+    }
+
+    /// Waits until Twilio has failed some requests on purpose, behind the first `before` of all.
+    pub async fn struck_since(&self, before: u64) {
+        self.requests_since(before, 5, |request| request.fault.is_some())
+            .await;
+    }
+
+    /// Waits until none of these callers is on hold any more. They count with those who call
+    /// anyway.
+    pub async fn off_hold(&mut self, callers: Vec<Caller>) {
+        let waiting = |state: &State| {
+            let mut callers = callers.iter();
+            callers.any(|caller| state.is_waiting(&caller.call_sid))
+        };
+        self.expect("them off hold", |state| !waiting(state)).await;
+        self.load.joined_by(callers);
     }
 
     /// Waits until so many callers are on hold: nobody redirects them at the moment.

@@ -1,8 +1,11 @@
 //! The broker fails, or the way to it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Scenario;
+use simulator::{Fault, Rule};
+
+use super::{Arena, Scenario};
+use crate::PATIENCE;
 
 /// All of them.
 pub const ALL: &[&Scenario] = &[
@@ -13,6 +16,7 @@ pub const ALL: &[&Scenario] = &[
     &HALF_OPEN_FROM_INGEST,
     &CUT_FROM_REDIRECTORS,
     &HALF_OPEN_FROM_REDIRECTORS,
+    &BOUNCED,
 ];
 
 const SPOOLED: &str =
@@ -147,3 +151,52 @@ pub const HALF_OPEN_FROM_REDIRECTORS: Scenario = Scenario {
     },
     ..BASE
 };
+
+/// More often than the queue's delivery limit, which is 10.
+const BOUNCES: usize = 12;
+
+/// Whoever waits for Twilio is delivered again and again.
+pub const BOUNCED: Scenario = Scenario {
+    name: "bounced-during-an-outage",
+    fault: "redirectors ↔ broker: TCP cut twelve times while Twilio answers 503 to everything",
+    promise: "redirected once Twilio is right again, whatever the broker takes for poison",
+    settings: &[("SWEEP_INTERVAL", "1s")],
+    strike: |arena| {
+        Box::pin(async {
+            let before = arena.twilio().journal().request_count();
+            let outage = Rule::everywhere(Fault::SERVICE_UNAVAILABLE);
+            let outage = arena.twilio().faults().add(outage);
+            arena.struck_since(before).await;
+            arena.on_hold(20).await;
+            for _ in 0..BOUNCES {
+                arena.broker().to_redirectors.cut();
+                consumers(arena, 0).await;
+                arena.broker().to_redirectors.restore();
+                consumers(arena, arena.stack.redirectors.len()).await;
+            }
+            arena.twilio().faults().remove(outage);
+        })
+    },
+    dead_letters: &["delivery_limit"],
+    ..BASE
+};
+
+/// Waits until so many consumers are at the queue, and have everything that was on it.
+async fn consumers(arena: &Arena, count: usize) {
+    let queue = arena.stack.queue().await;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let stats = queue.stats().await;
+        let all_delivered = |ready| count == 0 || ready == 0;
+        if stats
+            .as_ref()
+            .is_ok_and(|stats| stats.consumers == count as u64 && all_delivered(stats.ready))
+        {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the queue stays as {stats:?}");
+        // The queue tells nobody of its consumers.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    queue.close().await;
+}

@@ -8,9 +8,11 @@ pub mod broker;
 pub mod callbacks;
 pub mod chaos;
 pub mod disk;
+pub mod late;
 mod load;
 pub mod processes;
 pub mod table;
+pub mod twice;
 pub mod twilio;
 mod verdict;
 
@@ -48,7 +50,7 @@ pub struct Scenario {
     /// The fault, from its beginning until it is over. It waits until it has been felt: a fault that
     /// did not strike shows nothing.
     pub strike: for<'a> fn(&'a mut Arena) -> BoxFuture<'a, ()>,
-    /// The reasons of dead letters that are true after this.
+    /// The reasons of dead letters that may be left of callers who were redirected all the same.
     pub dead_letters: &'static [&'static str],
     /// Whether no callback may stay without a 2xx.
     pub keeps_callbacks: bool,
@@ -75,6 +77,8 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         broker::ALL,
         processes::ALL,
         twilio::ALL,
+        late::ALL,
+        twice::ALL,
         callbacks::ALL,
         disk::ALL,
     ]
@@ -122,7 +126,7 @@ pub async fn run(scenario: &'static Scenario) {
 /// Ends the load, waits until everybody is taken care of, and judges.
 async fn settle(arena: &mut Arena, reasons: &[&str]) -> Figures {
     let callers = arena.load.stop().await;
-    nobody_waits(arena, &callers).await;
+    nobody_waits(arena, &callers, reasons).await;
     arena.nothing_is_left().await;
     let dead = verdict::dead_letters(&arena.stack).await;
     let journal = arena.twilio().journal();
@@ -132,9 +136,9 @@ async fn settle(arena: &mut Arena, reasons: &[&str]) -> Figures {
     }
 }
 
-/// Waits until each caller is redirected, gone or a dead letter. Whoever's event never reached us
+/// Waits until each caller is redirected, gone or a dead letter for good. Whoever's event never reached us
 /// is left to a sweep, which finds them also where the scenario is without one.
-async fn nobody_waits(arena: &mut Arena, callers: &[Caller]) {
+async fn nobody_waits(arena: &mut Arena, callers: &[Caller], reasons: &[&str]) {
     let began = Instant::now();
     let mut sweeps = false;
     let mut dead = HashMap::new();
@@ -146,6 +150,7 @@ async fn nobody_waits(arena: &mut Arena, callers: &[Caller]) {
             return;
         }
         dead = verdict::dead_letters(&arena.stack).await;
+        dead.retain(|_, reason| !reasons.contains(&reason.as_str()));
         if sweeps || began.elapsed() < LOOK_EVERY * 2 {
             continue;
         }

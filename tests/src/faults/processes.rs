@@ -230,7 +230,7 @@ fn rolling_restart(arena: &mut Arena) -> BoxFuture<'_, ()> {
 }
 
 /// Waits until updates are under way that Twilio has not made yet, and tells of which calls.
-async fn under_way(arena: &Arena) -> Vec<CallSid> {
+pub(super) async fn under_way(arena: &Arena) -> Vec<CallSid> {
     let waiting = |state: &State| {
         let requests = state.journal().requests().rev();
         let under_way = requests.filter(|request| {

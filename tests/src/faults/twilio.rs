@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use simulator::{Endpoint, Fault, Loss, Rule};
+use simulator::{Caller, Endpoint, Fault, Loss, PlaceCall, Rule};
 
 use super::{Arena, Between, Scenario};
 
@@ -18,6 +18,10 @@ pub const ALL: &[&Scenario] = &[
     &ANSWERS_NEVER_SENT,
     &UNAUTHORIZED,
     &SLOW,
+    &NOT_FOUND,
+    &TASKROUTER_REFUSES,
+    &SICK_CALLS,
+    &SICK_CALLS_EMBEDDED,
 ];
 
 const BASE: Scenario = Scenario {
@@ -117,6 +121,92 @@ pub const SLOW: Scenario = Scenario {
     },
     ..BASE
 };
+
+/// What exists is not found.
+pub const NOT_FOUND: Scenario = Scenario {
+    name: "twilio-404",
+    fault: "Twilio: 404 to half of the requests for 3 s, whatever they ask for",
+    promise: "not believed: asked again, nobody is left on hold",
+    strike: |arena| failing(arena, Fault::NOT_FOUND, 0.5).boxed(),
+    ..BASE
+};
+
+/// TaskRouter has had enough of us; the Calls API is well.
+pub const TASKROUTER_REFUSES: Scenario = Scenario {
+    name: "taskrouter-429",
+    fault: "TaskRouter: 429 to everything, with `Retry-After: 1` and then `3600`",
+    promise: "callers are redirected meanwhile",
+    settings: &[("SWEEP_INTERVAL", "500ms")],
+    strike: |arena| {
+        async {
+            for retry_after in [1, 3600] {
+                let refused = Fault::too_many_requests(retry_after);
+                let before = arena.twilio().journal().request_count();
+                let rule = arena.twilio().faults().add(Rule::on(TASKROUTER, refused));
+                // One answer of this kind holds back whatever else is asked of TaskRouter.
+                arena
+                    .requests_since(before, 1, |request| request.fault == Some(refused))
+                    .await;
+                let call = PlaceCall::into_placeholder();
+                let callers = arena.twilio().place_calls(20, &call).unwrap();
+                arena.off_hold(callers).await;
+                arena.twilio().faults().remove(rule);
+            }
+        }
+        .boxed()
+    },
+    ..BASE
+};
+
+/// Some calls can't be redirected; all others can.
+pub const SICK_CALLS: Scenario = Scenario {
+    name: "sick-calls",
+    fault: "Twilio: 500 to each redirect of 900 calls",
+    promise: "the others are redirected meanwhile, these once Twilio is right again",
+    settings: &[("RETRY_LONGEST", "10s")],
+    strike: |arena| sick_calls(arena).boxed(),
+    ..BASE
+};
+
+/// The same with the embedded queue.
+pub const SICK_CALLS_EMBEDDED: Scenario = Scenario {
+    name: "sick-calls-embedded",
+    between: Between::Embedded,
+    ..SICK_CALLS
+};
+
+/// Five of a hundred calls at 20 a second, for the 15 minutes that each is tried.
+const SICK: usize = 900;
+
+async fn sick_calls(arena: &mut Arena) {
+    let call = PlaceCall::into_placeholder();
+    let failing = || Rule::on([Endpoint::UpdateCall], Fault::INTERNAL_SERVER_ERROR);
+    let before = arena.twilio().journal().request_count();
+    // Nobody is redirected before it is known which calls are the sick ones.
+    let everybody = arena.twilio().faults().add(failing());
+    let sick = arena.twilio().place_calls(SICK, &call).unwrap();
+    let of_them = failing().of(sick.iter().map(|caller| caller.call_sid));
+    let of_them = arena.twilio().faults().add(of_them);
+    arena.twilio().faults().remove(everybody);
+    arena
+        .requests_since(before, SICK, |request| request.fault.is_some())
+        .await;
+    let healthy = arena.twilio().place_calls(20, &call).unwrap();
+    arena.off_hold(healthy).await;
+    let waiting = |caller: &Caller| arena.twilio().redirects(caller.call_sid) == 0;
+    assert!(sick.iter().all(waiting), "they were not to be redirected");
+    arena.twilio().faults().remove(of_them);
+    arena.load.joined_by(sick);
+}
+
+/// What we ask of TaskRouter.
+const TASKROUTER: [Endpoint; 5] = [
+    Endpoint::ListWorkspace,
+    Endpoint::ListTaskQueue,
+    Endpoint::ListTask,
+    Endpoint::FetchTask,
+    Endpoint::UpdateTask,
+];
 
 async fn failing(arena: &mut Arena, fault: Fault, probability: f64) {
     let rule = Rule::everywhere(fault).with_probability(probability);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use simulator::{Caller, CallerLog, EventKind, HangUp, Heard, Journal};
+use simulator::{Caller, CallerLog, Endpoint, EventKind, HangUp, Heard, Journal, RequestOutcome};
 use twilio::CallSid;
 
 use crate::Stack;
@@ -18,7 +18,7 @@ pub struct Figures {
     pub redirected: usize,
     /// Those who hung up before.
     pub hung_up: usize,
-    /// Those who are dead letters, by reason.
+    /// Dead letters that are left of those redirected, by reason.
     pub dead_letters: BTreeMap<String, usize>,
     /// Those whose callback was never answered with a 2xx, redirected nevertheless.
     pub without_callback: usize,
@@ -59,6 +59,7 @@ pub(super) fn judge(
     reasons: &[&str],
 ) -> Result<Figures, Vec<String>> {
     let accepted = accepted(journal);
+    let cancelled = cancelled(journal);
     let mut figures = Figures {
         calls: callers.len(),
         ..Figures::default()
@@ -73,25 +74,32 @@ pub(super) fn judge(
         let reason = dead.get(&caller.call_sid);
         match (heard.redirects(), reason) {
             (0, _) if hung_up(heard) => figures.hung_up += 1,
-            (0, Some(reason)) if reasons.contains(&reason.as_str()) => {
-                *figures.dead_letters.entry(reason.clone()).or_default() += 1;
-            }
             (0, Some(reason)) => broken.push(format!("a dead letter, {reason}: {heard:?}")),
             (0, None) if accepted.contains(&caller.call_sid) => {
                 broken.push(format!("answered with a 2xx, and lost: {heard:?}"));
             }
             (0, None) => broken.push(format!("still on hold: {heard:?}")),
-            (_, Some(reason)) => {
+            (_, Some(reason)) if !reasons.contains(&reason.as_str()) => {
                 broken.push(format!(
                     "redirected, yet a dead letter, {reason}: {heard:?}"
                 ));
             }
-            (_, None) if heard.was_redirected_once() => {
+            (_, reason) if heard.was_redirected_once() => {
+                if let Some(reason) = reason {
+                    *figures.dead_letters.entry(reason.clone()).or_default() += 1;
+                }
                 figures.redirected += 1;
                 figures.without_callback += usize::from(!accepted.contains(&caller.call_sid));
                 waits.extend(wait(heard));
             }
-            (_, None) => broken.push(format!("not redirected just once: {heard:?}")),
+            (_, _) => broken.push(format!("not redirected just once: {heard:?}")),
+        }
+        if let Some(at) = cancelled.get(heard.task.as_str())
+            && on_hold_at(heard, *at)
+        {
+            broken.push(format!(
+                "on hold, and the task cancelled at {at:?}: {heard:?}"
+            ));
         }
     }
     if !broken.is_empty() {
@@ -108,6 +116,29 @@ pub(super) fn judge(
         .max()
         .unwrap_or(0);
     Ok(figures)
+}
+
+/// The tasks that were cancelled by request, and when.
+fn cancelled(journal: &Journal) -> HashMap<&str, Duration> {
+    let requests = journal.requests().filter(|request| {
+        request.endpoint == Some(Endpoint::UpdateTask)
+            && request.form_value("AssignmentStatus") == Some("canceled")
+            && matches!(
+                request.outcome,
+                RequestOutcome::Answered { status: 200, .. }
+                    | RequestOutcome::AnswerLost { status: 200 }
+            )
+    });
+    requests
+        .filter_map(|request| Some((request.path.rsplit('/').next()?, request.at)))
+        .collect()
+}
+
+fn on_hold_at(heard: &CallerLog, at: Duration) -> bool {
+    let until_then = heard.entries.iter().take_while(|entry| entry.at <= at);
+    until_then
+        .last()
+        .is_some_and(|entry| entry.heard == Heard::HoldMusic)
 }
 
 fn hung_up(heard: &CallerLog) -> bool {
