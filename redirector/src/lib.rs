@@ -18,6 +18,7 @@ mod metrics;
 mod outcome;
 mod settings;
 mod sweep;
+mod task_lists;
 mod twilio_time;
 mod worker;
 

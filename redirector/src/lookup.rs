@@ -11,6 +11,7 @@ use crate::classify::Health;
 use crate::deadline::{Deadline, Interrupted};
 use crate::limiter::{Class, Limiter, Slot};
 use crate::members::{Listed, VoiceQueues};
+use crate::task_lists::Known;
 
 /// What Twilio says of a caller at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,7 @@ pub(crate) struct Lookup {
     /// TaskRouter's; the Calls API's is that of the slot.
     pub(crate) taskrouter: Arc<Limiter>,
     pub(crate) voice_queues: Arc<VoiceQueues>,
+    pub(crate) known_tasks: Known,
 }
 
 impl Lookup {
@@ -173,21 +175,15 @@ impl Lookup {
         request: &RedirectRequest,
         deadline: &Deadline,
     ) -> Result<Sight, LookFailure> {
-        let tasks = self
-            .with_taskrouter(Class::Look, deadline, || {
-                self.client.open_tasks(&request.workspace_sid)
-            })
-            .await?;
-        let call = |task: &Task| task.attributes.map(|attributes| attributes.call_sid);
-        let ours = Some(Some(request.call_sid));
-        // A task that doesn't tell its call may be the one.
-        let taken = |task: &Task| call(task).is_none_or(|call| Some(call) == ours);
-        Ok(
-            match tasks.unreadable > 0 || tasks.items.iter().any(taken) {
+        let open = self.open_tasks(&request.workspace_sid, deadline).await?;
+        Ok(match open {
+            // A task that doesn't tell its call may be the one.
+            None => Sight::Unclear,
+            Some(tasks) => match tasks.iter().any(|t| t.call_sid == Some(request.call_sid)) {
                 true => Sight::OtherTask,
                 false => Sight::Waiting,
             },
-        )
+        })
     }
 
     /// Where there is no voice queue in which the caller would wait, or none is known, the task

@@ -18,6 +18,7 @@ use crate::members::VoiceQueues;
 use crate::metrics::Metrics;
 use crate::settings::RedirectorSettings;
 use crate::sweep::Sweeper;
+use crate::task_lists::Known;
 use crate::twilio_time::TwilioTime;
 
 /// How often the limiters are read for the metrics.
@@ -76,6 +77,7 @@ impl Redirector {
                     client: client.clone(),
                     taskrouter,
                     voice_queues: Arc::new(voice_queues),
+                    known_tasks: Known::default(),
                 },
                 intents: host.queue.intents(ledger.clone()),
                 ledger,

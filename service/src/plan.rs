@@ -297,7 +297,7 @@ impl RawPlan {
             task_queue_sid,
             dial,
             twiml,
-            rescue: self.rescue.unwrap_or(matches!(place, Place::Environment)),
+            rescue: self.rescue.unwrap_or(true),
         })
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const LENGTH: usize = 34;
@@ -133,6 +134,23 @@ impl TaskSid {
     }
 }
 
+impl CallSid {
+    /// A task SID made of the call's own digits and the second since which its caller waits, for a
+    /// request about a caller for whom no task stands: the same each time, and another one when
+    /// they come back.
+    pub fn stand_in_task(&self, since: Timestamp) -> TaskSid {
+        let mut bytes = self.0.0;
+        bytes[..2].copy_from_slice(TaskSid::PREFIX.as_bytes());
+        for (digit, shift) in bytes.iter_mut().rev().zip((0..32).step_by(4)) {
+            let ours = char::from(*digit).to_digit(16).unwrap_or_default();
+            let theirs = (since.as_second() >> shift) as u32 & 0xf;
+            let mixed = char::from_digit(ours ^ theirs, 16).unwrap_or_default();
+            *digit = mixed as u8;
+        }
+        TaskSid(Sid(bytes))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,5 +194,16 @@ mod tests {
         let task: TaskSid = "WT0123456789abcdef0123456789abcdef".parse().unwrap();
         let event = task.stand_in_event();
         assert_eq!(event.as_str(), "EV0123456789abcdef0123456789abcdef");
+    }
+
+    #[test]
+    fn a_stand_in_task_is_the_same_for_one_stay_and_another_for_the_next() {
+        let call: CallSid = "CA0123456789abcdef0123456789abcdef".parse().unwrap();
+        let since = Timestamp::from_second(0x6a18_0000).unwrap();
+        let task = call.stand_in_task(since);
+        assert_eq!(task.as_str(), "WT0123456789abcdef01234567e3b3cdef");
+        assert_eq!(task.as_str().parse(), Ok(task));
+        let later = since + std::time::Duration::from_secs(1);
+        assert_ne!(call.stand_in_task(later), task);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Router;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use queue::RawMessage;
 use queue::memory::Broker;
 use simulator::{CallbackOutcome, Carrier};
@@ -65,34 +65,34 @@ impl Ingests {
 
     /// Which queue a task must enter for its caller to be redirected.
     pub(crate) fn set_placeholder(&self, placeholder: TaskQueueSid) {
-        *lock(&self.0.placeholder) = Some(placeholder);
+        *self.0.placeholder.lock() = Some(placeholder);
     }
 
     /// What an ingest spools is here.
     pub(crate) fn add_spool(&self, spool: Broker) {
-        lock(&self.0.spools).push(spool);
+        self.0.spools.lock().push(spool);
     }
 
     /// What is left in the spools.
     pub(crate) fn spooled(&self) -> Vec<RawMessage> {
-        let spools = lock(&self.0.spools);
+        let spools = self.0.spools.lock();
         spools.iter().flat_map(Broker::messages).collect()
     }
 
     pub(crate) fn add(&self, up: Up) {
-        lock(&self.0.up).push(Arc::new(up));
+        self.0.up.lock().push(Arc::new(up));
     }
 
     /// It takes no more callbacks; those that it is at end when this is dropped.
     pub(crate) fn remove(&self, name: &str) -> Option<Arc<Up>> {
-        let mut up = lock(&self.0.up);
+        let mut up = self.0.up.lock();
         let index = up.iter().position(|up| up.name == name)?;
         Some(up.remove(index))
     }
 
     /// The events that were answered with a 2xx and came to no queue.
     pub(crate) fn lost(&self) -> Vec<CallSid> {
-        let taken = lock(&self.0.taken);
+        let taken = self.0.taken.lock();
         let lost = taken.iter().filter(|(id, _)| !self.0.queue.has_taken(id));
         lost.map(|(_, call)| *call).collect()
     }
@@ -176,19 +176,19 @@ impl Ingests {
             return;
         }
         let id = &stranded.event;
-        let spooled = || lock(&shared.spools).iter().any(|spool| spool.has_taken(id));
+        let spooled = || shared.spools.lock().iter().any(|spool| spool.has_taken(id));
         if !shared.queue.has_taken(id) && !spooled() {
             let call = Some(stranded.call);
             shared.notes.broken(Promise::EventLost, call);
         }
-        lock(&shared.taken).push((id.clone(), stranded.call));
+        shared.taken.lock().push((id.clone(), stranded.call));
     }
 
     /// What the callback asks for: a redirect, or nothing.
     fn stranded(&self, request: &reqwest::Request) -> Option<Stranded> {
         let body = request.body()?.as_bytes()?;
         let text = std::str::from_utf8(body).ok()?;
-        let placeholder = (*lock(&self.0.placeholder))?;
+        let placeholder = (*self.0.placeholder.lock())?;
         let of_ours = text.contains("task-queue.entered")
             && text.contains(placeholder.as_str())
             && !text.contains("conference")
@@ -211,18 +211,18 @@ impl Ingests {
         request: reqwest::Request,
     ) -> Result<reqwest::Response, CallbackOutcome> {
         let up: Weak<Up> = {
-            let up = lock(&self.0.up);
+            let up = self.0.up.lock();
             if up.is_empty() {
                 return Err(CallbackOutcome::NotConnected);
             }
-            let mut turn = lock(&self.0.turn);
+            let mut turn = self.0.turn.lock();
             *turn += 1;
             Arc::downgrade(&up[*turn % up.len()])
         };
         let (answer, when_answered) = oneshot::channel();
         if let Some(up) = up.upgrade() {
             let router = up.router.clone();
-            let mut requests = lock(&up.requests);
+            let mut requests = up.requests.lock();
             while requests.try_join_next().is_some() {}
             requests.spawn(async move {
                 let Ok(answered) = router.oneshot(inward(request)).await;
@@ -236,7 +236,7 @@ impl Ingests {
 impl Up {
     /// Waits until what it is at is done.
     pub(crate) async fn finish(&self) {
-        let mut requests = std::mem::take(&mut *lock(&self.requests));
+        let mut requests = std::mem::take(&mut *self.requests.lock());
         while requests.join_next().await.is_some() {}
     }
 }
@@ -251,8 +251,4 @@ fn shifted(request: &reqwest::Request) -> Option<reqwest::Request> {
     let mut request = request.try_clone()?;
     *request.body_mut() = Some(moved.into());
     Some(request)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }

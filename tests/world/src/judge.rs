@@ -141,17 +141,13 @@ pub fn judge(
         entered.insert(*task, at);
     }
     let stranded = entered.clone();
-    entered.retain(|task, at| match expired.get(task) {
-        // No sweep finds a task that is gone.
-        Some(expired) => {
-            !terms.given_up.contains(task)
-                && arrived(simulator, EventKind::TaskCanceled, task, *expired)
-        }
-        None if terms.sweeps => true,
-        None => {
-            !terms.given_up.contains(task)
-                && arrived(simulator, EventKind::TaskQueueEntered, task, *at)
-        }
+    entered.retain(|task, at| {
+        let (kind, at) = match expired.get(task) {
+            Some(expired) => (EventKind::TaskCanceled, *expired),
+            None => (EventKind::TaskQueueEntered, *at),
+        };
+        let known = || !terms.given_up.contains(task) && arrived(simulator, kind, task, at);
+        terms.sweeps || known()
     });
     let tasks = tasks(moments);
     let none = Vec::new();
@@ -201,12 +197,14 @@ fn expired(moments: &[Moment]) -> BTreeMap<TaskSid, Duration> {
 /// Whether the event of a task at `at` was answered with a 2xx.
 fn arrived(simulator: &Simulator, kind: EventKind, task: &TaskSid, at: Duration) -> bool {
     simulator.inspect(|state| {
-        let mut callbacks = state.journal().callbacks();
-        callbacks.any(|callback| {
+        let journal = state.journal();
+        // That of an earlier queue may be on its way for long.
+        let was_sent = |event| journal.callbacks().find(|c| c.event == event).map(|c| c.at);
+        journal.callbacks().any(|callback| {
             callback.task == Some(*task)
                 && callback.kind == kind
-                && callback.at >= at
                 && callback.outcome.is_success()
+                && was_sent(callback.event).is_some_and(|sent| sent >= at)
         })
     })
 }

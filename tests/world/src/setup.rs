@@ -58,6 +58,7 @@ pub struct Setup {
     after_redirect: TaskAfterRedirect,
     knows_workspace: bool,
     filters_events: bool,
+    lists_attributes: bool,
 }
 
 /// A world at its beginning.
@@ -99,6 +100,7 @@ impl Setup {
             },
             knows_workspace: rng.bool(),
             filters_events: rng.u32(..4) > 0,
+            lists_attributes: rng.u32(..4) > 0,
         }
     }
 
@@ -120,6 +122,7 @@ impl Setup {
             after_redirect: TaskAfterRedirect::Canceled,
             knows_workspace: true,
             filters_events: true,
+            lists_attributes: true,
         }
     }
 
@@ -188,6 +191,7 @@ impl Setup {
                 .filters_events
                 .then(|| "task-queue.entered,task.canceled,workflow.timeout".to_owned()),
             task_after_redirect: self.after_redirect,
+            attributes_in_lists: self.lists_attributes,
             story_backlog: 4096,
             ..Config::default()
         }));

@@ -5,19 +5,30 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{Client, Endpoint, Product, RestError, null_is_empty};
-use crate::{WorkflowSid, WorkspaceSid};
+use crate::json::lenient;
+use crate::{AccountSid, TaskQueueSid, WorkflowSid, WorkspaceSid};
 
 /// A workflow.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Workflow {
     /// The workflow.
     pub sid: WorkflowSid,
+    /// Its account.
+    #[serde(default, deserialize_with = "lenient")]
+    pub account_sid: Option<AccountSid>,
     /// Its name.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub friendly_name: String,
     /// Filters and their targets, as JSON.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub configuration: String,
+}
+
+impl Workflow {
+    /// Whether one of its targets is the task queue.
+    pub fn leads_to(&self, task_queue: &TaskQueueSid) -> bool {
+        self.configuration.contains(task_queue.as_str())
+    }
 }
 
 impl Client {

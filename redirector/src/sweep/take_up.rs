@@ -1,0 +1,87 @@
+//! Callers who wait and for whom nobody is at work: their requests are put on the queue.
+
+use std::time::Duration;
+
+use queue::{Message, RedirectRequest};
+use tokio::time::Instant;
+
+use super::Sweeper;
+
+/// A request that was put on the queue has come to something by then, or to nothing. It is put
+/// there again after this long, and then after twice as long each time.
+const AGAIN_AFTER: Duration = Duration::from_secs(75);
+
+/// What was seen of a caller, or of the task that stands for one.
+pub(super) struct Seen {
+    /// When it was first seen with nobody at work.
+    pub(super) idle_since: Option<Instant>,
+    /// When its caller was first seen to be out of the voice queue.
+    pub(super) absent_since: Option<Instant>,
+    /// When its request may be put on the queue (again), and how long it is left alone then.
+    due: Option<Instant>,
+    alone_for: Duration,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            idle_since: None,
+            absent_since: None,
+            due: None,
+            alone_for: AGAIN_AFTER,
+        }
+    }
+}
+
+/// What a sweep found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Found {
+    Nobody,
+    /// Somebody for whom nobody seems to be at work.
+    Some,
+}
+
+impl Sweeper {
+    /// Puts the request on the queue, if for two sweeps nobody has been at work for it. Whether
+    /// there is reason to look again soon.
+    pub(super) async fn take_up(
+        &self,
+        mut request: RedirectRequest,
+        seen: &mut Seen,
+        backlog: bool,
+    ) -> bool {
+        let now = Instant::now();
+        let waited = self.shared.time.age(request.entered_at);
+        if backlog
+            || waited < self.settings.grace
+            || self.shared.calls.is_at_work(&request.call_sid)
+        {
+            seen.idle_since = None;
+            return false;
+        }
+        let idle_since = *seen.idle_since.get_or_insert(now);
+        if seen.due.is_some_and(|due| now < due) {
+            return false;
+        }
+        if now < idle_since + self.settings.grace.mul_f64(0.8) {
+            return true;
+        }
+        // However long we were away: the caller still waits.
+        request.requeued_at = Some(self.shared.time.now());
+        let message = Message::from(request);
+        if let Err(error) = self.shared.queue.publish(&message).await {
+            tracing::warn!(%error, "a waiting caller could not be put on the queue yet");
+            return true;
+        }
+        seen.due = Some(now + seen.alone_for);
+        seen.alone_for *= 2;
+        self.shared.metrics.sweep_found();
+        tracing::warn!(
+            call_sid = %message.request.call_sid,
+            task_sid = %message.request.task_sid,
+            waiting_s = waited.as_secs(),
+            "a caller waits of whom no redirector has a request: put on the queue"
+        );
+        false
+    }
+}
