@@ -83,7 +83,7 @@ async fn who_is_late_with_a_head_or_a_body_or_idle_for_too_long_is_cut() {
             "HTTP_BODY_TIMEOUT",
             "HTTP_IDLE_TIMEOUT",
         ]
-        .map(|variable| (variable, "700ms".to_owned()))
+        .map(|variable| (variable, "2s".to_owned()))
         .into(),
         ..StackOptions::default()
     };
