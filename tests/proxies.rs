@@ -52,7 +52,7 @@ async fn twilio_is_reached_through_the_proxy_of_the_environment() {
     }
     assert!(authorized, "by its user and password");
 
-    let log = redirector.log();
+    let log = redirector.logged("through a proxy").await;
     let line = log.lines().find(|line| line.contains("through a proxy"));
     assert!(
         line.unwrap().contains(&format!("http://{address}")),
@@ -70,6 +70,8 @@ async fn hosts_that_need_no_proxy_are_reached_without() {
         ("HTTPS_PROXY", format!("http://{address}")),
         ("NO_PROXY", "example.com,.twilio.com".to_owned()),
     ];
-    let redirector = redirector(folder.path(), &variables).await;
+    let mut redirector = redirector(folder.path(), &variables).await;
+    redirector.signal("TERM");
+    assert!(redirector.ended().await.success());
     assert!(!redirector.log().contains("through a proxy"));
 }

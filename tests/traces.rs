@@ -15,7 +15,7 @@ async fn one_trace_leads_from_the_callback_to_twilios_answer() {
         let mut stack = Stack::start(backend, exporting_to(collector.url())).await;
         let caller = redirect(&stack).await;
         let redirector = stack.redirectors.remove(0);
-        let log = redirector.log();
+        let log = redirector.logged("redirected").await;
         // Nothing is exported before a stop, so that what arrives shows that a stop loses none.
         assert!(collector.spans().is_empty());
         assert!(redirector.stop().await.success());

@@ -187,6 +187,20 @@ impl Process {
         self.ended().await
     }
 
+    /// What it logged, once `line` is in it: a line is written soon after what it tells of.
+    pub async fn logged(&self, line: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = self.log();
+            if log.contains(line) {
+                return log;
+            }
+            assert!(Instant::now() < deadline, "no {line:?} in:\n{log}");
+            // A file that grows can't be awaited.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// What it logged so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

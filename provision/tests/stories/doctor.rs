@@ -309,3 +309,12 @@ async fn an_api_key_alone_is_not_enough_for_ingest() {
     assert!(output.contains("✗ auth token"), "{output}");
     assert!(output.contains("✓ credentials"), "{output}");
 }
+
+#[tokio::test]
+async fn callers_who_have_no_number_to_show_are_warned_of_unless_there_is_one_for_all() {
+    let ready = Ready::new().await;
+    ready.warns(&["caller ID", "by SIP"]).await;
+    let given = ["--forward-caller-id", "+14155550199"];
+    let output = ready.doctor(&given).await.done();
+    assert!(!output.contains("by SIP"), "{output}");
+}

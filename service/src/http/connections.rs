@@ -2,7 +2,7 @@
 //! has kept us waiting for longest.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -87,8 +87,15 @@ impl Connections {
         }
     }
 
-    /// After an accept that failed: most likely too many files are open.
+    /// After an accept that failed: the client has gone already, or, most likely, too many files are
+    /// open.
     pub(super) async fn none_accepted(&self, error: &io::Error) {
+        if matches!(
+            error.kind(),
+            ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
+        ) {
+            return;
+        }
         self.warn(&format!("no connection can be accepted: {error}"));
         self.shed_one();
         tokio::time::sleep(PAUSE).await;

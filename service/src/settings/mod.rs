@@ -8,16 +8,14 @@ mod dotenv;
 mod proxy;
 mod public_url;
 mod queue;
+mod secret;
 mod twilio;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
-
-use secrecy::SecretString;
 
 pub use self::command_line::parse;
 pub use self::public_url::{InvalidPublicUrl, PublicUrl};
@@ -112,52 +110,6 @@ impl Problems {
             .map_or(default, |Unit(duration)| duration)
     }
 
-    /// Reads a secret from its variable or, under the variable's name with `_FILE`, from a file.
-    pub fn secret(
-        &mut self,
-        variable: &str,
-        value: Option<String>,
-        file: Option<PathBuf>,
-        example: &str,
-    ) -> Option<SecretString> {
-        let value = value.filter(|value| !value.trim().is_empty());
-        let file = file.filter(|file| !file.as_os_str().is_empty());
-        let text = match (value, file) {
-            (Some(_), Some(_)) => {
-                self.add(
-                    &format!("{variable}_FILE"),
-                    format!("is set, and {variable} too: leave one out"),
-                    &file_example(variable),
-                );
-                return None;
-            }
-            (Some(value), None) => value,
-            (None, Some(file)) => match std::fs::read_to_string(&file) {
-                Ok(text) => text,
-                Err(problem) => {
-                    let path = file.display();
-                    self.add(
-                        &format!("{variable}_FILE"),
-                        format!("cannot read {path}: {problem}"),
-                        &file_example(variable),
-                    );
-                    return None;
-                }
-            },
-            (None, None) => return None,
-        };
-        let text = text.trim();
-        if text.is_empty() {
-            self.add(variable, "is empty", example);
-            return None;
-        }
-        if let Some(oddity) = wrapping(text) {
-            self.add(variable, oddity, example);
-            return None;
-        }
-        Some(SecretString::from(text.to_owned()))
-    }
-
     /// Gives `settings` back if nothing is wrong.
     ///
     /// # Errors
@@ -229,24 +181,6 @@ pub fn listen_address(
     }
 }
 
-/// What a secret is wrapped in by mistake: other programs than we take it for part of it.
-fn wrapping(text: &str) -> Option<&'static str> {
-    let quoted = |quote| text.starts_with(quote) && text.ends_with(quote);
-    match text {
-        text if text.starts_with('\u{feff}') => {
-            Some("starts with a byte order mark: save its file as UTF-8 without one")
-        }
-        _ if quoted('"') || quoted('\'') => {
-            Some("has quotes around it: leave them out (docker's --env-file keeps them)")
-        }
-        _ => None,
-    }
-}
-
-fn file_example(variable: &str) -> String {
-    format!("/run/secrets/{}", variable.to_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,23 +232,5 @@ mod tests {
             assert_eq!(read, wanted, "{text}");
         }
         assert!(problems.finish(Some(())).is_ok());
-    }
-
-    #[test]
-    fn a_secret_may_come_from_a_file_but_not_twice() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("token");
-        std::fs::write(&file, "hush\n").unwrap();
-        let mut problems = Problems::default();
-        let secret = problems.secret("TOKEN", None, Some(file.clone()), "…");
-        assert_eq!(
-            secrecy::ExposeSecret::expose_secret(&secret.unwrap()),
-            "hush"
-        );
-        problems.secret("TOKEN", Some("x".into()), Some(file), "…");
-        let missing = problems.secret("TOKEN", None, Some("/nowhere".into()), "…");
-        assert!(missing.is_none());
-        let error = problems.finish(Some(())).unwrap_err().to_string();
-        assert_eq!(error.lines().count(), 2, "{error}");
     }
 }
