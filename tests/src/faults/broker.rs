@@ -28,6 +28,7 @@ const HALF_OPEN: Duration = Duration::from_secs(8);
 
 const BASE: Scenario = Scenario {
     promise: SPOOLED,
+    needs_broker: true,
     keeps_callbacks: true,
     ..Scenario::BASE
 };

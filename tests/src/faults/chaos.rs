@@ -67,12 +67,12 @@ async fn one_round(between: Between, sweeps: bool, seed: u64) {
     arena.calls(20).await;
     let has_disk = arena.disk.is_some();
     let fitting: Vec<&Scenario> = all()
-        .filter(|scenario| has_disk || !scenario.needs_disk)
+        .filter(|scenario| match scenario.needs_disk {
+            true => has_disk && scenario.between == between,
+            false => !scenario.needs_broker || between == Between::RabbitMq,
+        })
         // Nobody becomes a dead letter, not even for RabbitMQ.
         .filter(|scenario| scenario.dead_letters.is_empty())
-        .filter(|scenario| {
-            !(scenario.needs_disk || between == Between::Embedded) || scenario.between == between
-        })
         .filter(|scenario| {
             sweeps
                 || !scenario

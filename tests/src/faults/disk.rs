@@ -26,6 +26,7 @@ pub const UNDER_THE_SPOOL: Scenario = Scenario {
     name: "disk-full-under-the-spool",
     fault: "disk full under the spool while the broker is away",
     between: Between::RabbitMq,
+    needs_broker: true,
     strike: |arena| {
         async {
             arena.disk().fill();

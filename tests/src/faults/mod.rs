@@ -15,6 +15,7 @@ pub mod table;
 pub mod twice;
 pub mod twilio;
 mod verdict;
+mod waits;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -41,8 +42,10 @@ pub struct Scenario {
     pub fault: &'static str,
     /// What must hold, as the table says it.
     pub promise: &'static str,
-    /// Which queue it needs or is shown with.
+    /// Which queue it is shown with; where it fills a disk, the one that it needs.
     pub between: Between,
+    /// Whether it is one of the broker.
+    pub needs_broker: bool,
     /// Settings that it needs.
     pub settings: &'static [(&'static str, &'static str)],
     /// Whether the spools or the embedded queue must lie on a disk that can be filled.
@@ -63,6 +66,7 @@ impl Scenario {
         fault: "",
         promise: "",
         between: Between::RabbitMq,
+        needs_broker: false,
         settings: &[],
         needs_disk: false,
         strike: |_| Box::pin(async {}),
