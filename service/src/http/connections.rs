@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -77,7 +78,7 @@ impl Connections {
         };
         let progress = Arc::new(Progress::new());
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        self.open().insert(id, Arc::clone(&progress));
+        self.open.lock().insert(id, Arc::clone(&progress));
         self.metrics.opened();
         Connection {
             progress,
@@ -108,7 +109,7 @@ impl Connections {
 
     /// Closes the connection that has kept us waiting for longest, if any does.
     fn shed_one(&self) {
-        let mut open = self.open();
+        let mut open = self.open.lock();
         let waiting = open
             .iter()
             .filter_map(|(id, progress)| Some((progress.waiting_since()?, *id)));
@@ -123,7 +124,7 @@ impl Connections {
     }
 
     fn warn(&self, what: &str) {
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warned = self.warned.lock();
         if warned.is_some_and(|at| at.elapsed() < WARN_EVERY) {
             return;
         }
@@ -134,15 +135,11 @@ impl Connections {
             "{what}"
         );
     }
-
-    fn open(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Progress>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.connections.open().remove(&self.id);
+        self.connections.open.lock().remove(&self.id);
         self.connections.metrics.closed();
     }
 }

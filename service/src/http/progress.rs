@@ -1,8 +1,8 @@
 //! How far a connection is with its request.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -54,19 +54,15 @@ impl Progress {
         }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn enter(&self, phase: Phase) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.phase = phase;
         state.since = Instant::now();
     }
 
     /// Something arrived.
     pub(super) fn heard(&self) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.phase == Phase::Idle {
             state.phase = Phase::Head;
             state.since = Instant::now();
@@ -75,18 +71,18 @@ impl Progress {
 
     /// The process is to stop.
     pub(super) fn hurry(&self) {
-        self.state().end = Some(Instant::now() + LAST_MOMENT);
+        self.state.lock().end = Some(Instant::now() + LAST_MOMENT);
     }
 
     /// Since when we have been waiting for the client, if we are.
     pub(super) fn waiting_since(&self) -> Option<Instant> {
-        let state = *self.state();
+        let state = *self.state.lock();
         (state.phase != Phase::Answering).then_some(state.since)
     }
 
     /// Until when we wait for the client, and what it is then late with.
     pub(super) fn deadline(&self, timeouts: &Timeouts) -> Option<(Instant, Cut)> {
-        let state = *self.state();
+        let state = *self.state.lock();
         let (allowed, late) = match state.phase {
             Phase::Answering => return None,
             Phase::Idle => (timeouts.idle, Cut::Idle),
