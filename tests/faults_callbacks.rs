@@ -56,3 +56,8 @@ async fn callers_whose_tasks_ran_out_are_rescued() {
 async fn callers_whose_tasks_fell_off_their_workflow_are_rescued() {
     run(&callbacks::WORKFLOW_TIMED_OUT).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_whose_tasks_ended_untold_are_found_by_the_sweep() {
+    run(&callbacks::ENDS_UNTOLD).await;
+}

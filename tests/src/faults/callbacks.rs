@@ -6,12 +6,11 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use rand::RngExt;
-use serde_json::{Value, json};
+use serde_json::json;
 use simulator::{CallbackFault, CallbackOutcome, CallbackRule, Caller, EventKind, PlaceCall, When};
 use twilio::WorkflowSid;
 
 use super::{Arena, Scenario};
-use crate::http;
 
 /// All of them.
 pub const ALL: &[&Scenario] = &[
@@ -19,6 +18,7 @@ pub const ALL: &[&Scenario] = &[
     &LOST_AND_SWEEPER_KILLED,
     &TASKS_EXPIRED,
     &WORKFLOW_TIMED_OUT,
+    &ENDS_UNTOLD,
 ];
 
 /// Nobody takes callbacks for a while.
@@ -99,6 +99,32 @@ pub const WORKFLOW_TIMED_OUT: Scenario = Scenario {
     ..Scenario::BASE
 };
 
+/// Tasks run out while their callers wait, and not even that is told.
+pub const ENDS_UNTOLD: Scenario = Scenario {
+    name: "ends-untold",
+    fault: "all callbacks lost, and the tasks' time to live runs out",
+    promise: "the sweep finds the callers themselves: no task stands for them",
+    settings: &[("SWEEP_INTERVAL", "1s")],
+    strike: |arena| {
+        async {
+            let lost = CallbackRule {
+                events: vec![EventKind::TaskCanceled],
+                fault: CallbackFault::Drop,
+                when: When::Always,
+            };
+            let rule = arena.twilio().faults().add_for_callbacks(lost);
+            let callers = unheard_of(arena, PlaceCall::into_placeholder()).await;
+            for caller in &callers {
+                assert!(arena.twilio().expire_task(caller.task_sid), "it is open");
+            }
+            arena.off_hold(callers).await;
+            arena.twilio().faults().remove(rule);
+        }
+        .boxed()
+    },
+    ..Scenario::BASE
+};
+
 /// Callers whose entry into the placeholder queue is never told.
 async fn unheard_of(arena: &mut Arena, call: PlaceCall) -> Vec<Caller> {
     let lost = CallbackRule {
@@ -129,20 +155,9 @@ async fn workflow_with_an_end(arena: &mut Arena) -> WorkflowSid {
     let target = json!({"queue": twilio.placeholder(), "timeout": 50});
     let filter = json!({"filter_friendly_name": "all", "expression": "1==1", "targets": [target]});
     let configuration = json!({"task_routing": {"filters": [filter]}}).to_string();
-    let url = format!(
-        "{}v1/Workspaces/{}/Workflows",
-        twilio.api_url(),
-        twilio.workspace_sid()
-    );
-    let answer = http()
-        .post(url)
-        .basic_auth(twilio.account_sid(), Some(twilio.auth_token()))
-        .form(&[("FriendlyName", &name), ("Configuration", &configuration)])
-        .send()
-        .await
-        .unwrap();
-    let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-    answer["sid"].as_str().unwrap().parse().unwrap()
+    let form = [("FriendlyName", &*name), ("Configuration", &*configuration)];
+    let sid = arena.stack.create("Workflows", &form).await;
+    sid.parse().unwrap()
 }
 
 fn lose_callbacks_and_the_sweeper(arena: &mut Arena) -> BoxFuture<'_, ()> {
