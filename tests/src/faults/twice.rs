@@ -149,7 +149,8 @@ async fn twice(arena: &mut Arena, after: Duration) {
     arena.twilio().faults().remove(rule);
 }
 
-/// Places callers, beside those who call anyway, and waits until their events were sent so.
+/// Places callers, beside those who call anyway, and waits until their events were sent so and they
+/// are off hold.
 async fn told(arena: &mut Arena, so: impl Fn(&[&CallbackRecord]) -> bool) {
     let call = PlaceCall::into_placeholder();
     let callers = arena.twilio().place_calls(60, &call).unwrap();
@@ -167,5 +168,5 @@ async fn told(arena: &mut Arena, so: impl Fn(&[&CallbackRecord]) -> bool) {
                 .all(|caller| sent(caller).is_some_and(|sent| so(sent)))
         })
         .await;
-    arena.load.joined_by(callers);
+    arena.off_hold(callers).await;
 }
