@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+use super::identity::{self, Identity};
 use crate::QueueError;
 
 /// "FLXO", so that no other program's database is taken for a queue.
@@ -39,6 +40,7 @@ pub(super) enum Durability {
 /// A connection to the queue's file.
 pub(super) struct Database {
     path: PathBuf,
+    identity: Identity,
     connection: Connection,
     durability: Durability,
 }
@@ -92,6 +94,8 @@ impl Database {
         connection.pragma_update(None, "synchronous", "FULL")?;
         Ok(Self {
             path: path.to_owned(),
+            // Last: by now SQLite has made whatever it needs.
+            identity: Identity::of(path)?,
             connection,
             durability: Durability::Power,
         })
@@ -102,12 +106,19 @@ impl Database {
         &self.connection
     }
 
+    /// Whether the path still leads to the file. Once it was deleted, SQLite would go on for ever in
+    /// what nobody finds again.
+    pub(super) fn is_in_place(&self) -> rusqlite::Result<()> {
+        self.identity.is_at(&self.path)
+    }
+
     /// Does `work` whole or not at all; once this returns `Ok`, it has the `durability`.
     pub(super) fn transaction<T>(
         &mut self,
         durability: Durability,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
+        self.is_in_place()?;
         if self.durability != durability {
             let synchronous = match durability {
                 Durability::Process => "NORMAL",
@@ -122,6 +133,8 @@ impl Database {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = work(&transaction)?;
         transaction.commit()?;
+        // Before anybody is told that it is durable.
+        self.is_in_place()?;
         Ok(value)
     }
 
@@ -217,7 +230,7 @@ impl OpenError {
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
                 format!("{path} is no SQLite file: move it away or name another file")
             }
-            Self::Sqlite(error) if is_damage(&error) => {
+            Self::Sqlite(error) if is_damage(&error) && !identity::is_gone(&error) => {
                 format!("the queue's file {path} is damaged ({error}): restore it or move it away")
             }
             Self::Sqlite(error) => {
@@ -247,12 +260,13 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Whether the file itself is broken, which no waiting mends.
+/// Whether the file itself is broken or gone, which no waiting mends.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
     matches!(
-        error.sqlite_error_code(),
+        code,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
+    ) || identity::is_gone(error)
 }
 
 /// Whether it is the store that failed, so that anything else would have failed as well.

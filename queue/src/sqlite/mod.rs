@@ -10,6 +10,7 @@
 mod consumer;
 mod database;
 mod entries;
+mod identity;
 mod intents;
 mod lease;
 mod membership;
@@ -112,7 +113,9 @@ impl SqliteQueue {
         blocking(move || {
             let reader = reader.lock();
             let db = reader.as_ref().ok_or(Failure::Closed)?;
-            query(db.connection()).map_err(|error| QueueError::Storage(format!("{db}: {error}")))
+            db.is_in_place()
+                .and_then(|()| query(db.connection()))
+                .map_err(|error| QueueError::Storage(format!("{db}: {error}")))
         })
         .await?
     }
