@@ -96,3 +96,75 @@ async fn a_deleted_spool_is_no_place_for_callbacks_and_is_said_to_be_gone() {
     assert_eq!(callback(&stack).await, Some(503));
     readiness(ingest, 503).await;
 }
+
+/// An ingest that can't reach its broker has taken one callback, and is stopped.
+async fn spooled() -> (Stack, std::path::PathBuf) {
+    let node = rabbitmq::Node::start();
+    let folder = tempfile::tempdir().unwrap();
+    let spool = folder.path().join("overflow-spool.db");
+    let options = StackOptions {
+        redirectors: 0,
+        settings: vec![("SPOOL", spool.display().to_string())],
+        ..StackOptions::default()
+    };
+    let url = node.url();
+    node.kill();
+    let mut stack = Stack::start_at(url, folder, options).await;
+    assert_eq!(callback(&stack).await, Some(204));
+    assert!(stack.ingests.remove(0).stop().await.success());
+    assert_eq!(messages(&spool), 1);
+    (stack, spool)
+}
+
+fn messages(file: &Path) -> u32 {
+    let file = rusqlite::Connection::open(file).unwrap();
+    file.query_row("SELECT messages FROM totals", [], |row| row.get(0))
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demo_leaves_the_spool_of_its_folder_and_the_broker_as_they_were() {
+    let (stack, spool) = spooled().await;
+    let node = rabbitmq::Node::start();
+    let demo = stack.run(
+        "overflow",
+        &["demo", "--once", "--fast", "--queue", &node.url()],
+    );
+    assert!(demo.status.success(), "{demo:?}");
+    assert_eq!(messages(&spool), 1);
+    for what in ["list_queues", "list_exchanges"] {
+        let there = node.ctl(&[what, "name"]);
+        assert!(!there.contains("overflow"), "{there}");
+    }
+
+    let file = format!("sqlite:{}", spool.display());
+    let refused = stack.run("overflow", &["demo", "--once", "--queue", &file]);
+    assert_eq!(refused.status.code(), Some(78), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spool_belongs_to_its_queue_until_it_is_empty() {
+    let (stack, spool) = spooled().await;
+    let elsewhere = rabbitmq::Node::start();
+    let url = elsewhere.url();
+    for other in [&["--queue-prefix", "staging"][..], &["--queue", &url]] {
+        let public_url = ["--public-url", "https://overflow.example.com"];
+        let refused = stack.run("ingest", &[&public_url, other].concat());
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("overflow-spool.db holds requests for the queue"),
+            "{said}"
+        );
+    }
+    assert_eq!(messages(&spool), 1);
+
+    // Emptied by hand: any queue may have it.
+    let file = rusqlite::Connection::open(&spool).unwrap();
+    file.execute("DELETE FROM messages", []).unwrap();
+    drop(file);
+    let settings = stack.ingest_settings(0, &url);
+    let folder = stack.folder();
+    let ingest = Process::start("ingest", folder, &settings, Default::default()).await;
+    readiness(&ingest, 200).await;
+}

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{
+    ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, ExchangeKind};
 
@@ -82,6 +85,23 @@ impl Topology {
         self.declare_queue(channel, &self.intents, intents_arguments())
             .await?;
         self.bind(channel, &self.intents, &self.exchange).await
+    }
+
+    /// Removes everything, with all that is in it.
+    pub(super) async fn remove(&self, channel: &Channel) -> Result<(), QueueError> {
+        for queue in [&self.queue, &self.dead, &self.intents] {
+            let asked = channel.queue_delete(queue.clone(), QueueDeleteOptions::default());
+            answer(asked)
+                .await
+                .map_err(|error| self.refused("queue", queue, error))?;
+        }
+        for exchange in [&self.exchange, &self.dead] {
+            let asked = channel.exchange_delete(exchange.clone(), ExchangeDeleteOptions::default());
+            answer(asked)
+                .await
+                .map_err(|error| self.refused("exchange", exchange, error))?;
+        }
+        Ok(())
     }
 
     fn queue_arguments(&self) -> FieldTable {

@@ -15,6 +15,7 @@ mod intents;
 mod lease;
 mod membership;
 mod shared;
+mod stand_in;
 mod subscribers;
 mod tables;
 mod work;
@@ -80,7 +81,10 @@ impl SqliteQueue {
     }
 
     fn open_blocking(path: &Path, options: &Options) -> Result<Self, QueueError> {
-        let db = Database::open(path)?;
+        let mut db = Database::open(path)?;
+        if let Some(queue) = &options.stands_in_for {
+            stand_in::claim(&mut db, queue)?;
+        }
         let reader = Database::open(path)?;
         let (inbox, commands) = mpsc::channel();
         let state = Arc::new(State::new(options.lease));
