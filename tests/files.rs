@@ -168,3 +168,41 @@ async fn a_spool_belongs_to_its_queue_until_it_is_empty() {
     let ingest = Process::start("ingest", folder, &settings, Default::default()).await;
     readiness(&ingest, 200).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn to_look_makes_nothing_and_says_where_there_is_nothing() {
+    let options = || StackOptions {
+        ingests: 0,
+        redirectors: 0,
+        ..StackOptions::default()
+    };
+    let stack = Stack::start(Backend::Sqlite, options()).await;
+    let file = stack.folder().join("queue.db");
+    let node = rabbitmq::Node::start();
+    let on_broker = Stack::start_at(node.url(), tempfile::tempdir().unwrap(), options()).await;
+    let look = |stack: &Stack, named: &str| {
+        for action in [&["list"][..], &["show", "EV1"], &["replay", "--all"]] {
+            let looked = stack.run("overflow", &[&["dead-letters"], action].concat());
+            let said = String::from_utf8_lossy(&looked.stderr);
+            assert_eq!(looked.status.code(), Some(1), "{said}");
+            assert!(said.contains("there is no queue"), "{said}");
+            assert!(said.contains(named), "{said}");
+        }
+        stack.run("overflow", &["doctor"]);
+    };
+    look(&stack, file.to_str().unwrap());
+    assert!(!file.exists());
+    std::fs::write(&file, "").unwrap();
+    look(&stack, file.to_str().unwrap());
+    assert_eq!(std::fs::metadata(&file).unwrap().len(), 0);
+    look(&on_broker, ".redirect");
+    assert!(!node.ctl(&["list_queues", "name"]).contains("test-"));
+
+    std::fs::remove_file(&file).unwrap();
+    stack.queue().await.close().await;
+    let listed = ["dead-letters", "--queue", "sqlite:queue.db", "list"];
+    let listed = stack.run("overflow", &listed);
+    let said = String::from_utf8_lossy(&listed.stdout);
+    let wanted = format!("no dead letters in sqlite:{}\n", file.display());
+    assert_eq!(said, wanted);
+}

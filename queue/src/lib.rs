@@ -46,6 +46,8 @@ pub struct Options {
     /// SQLite: the queue that this one stands in for. A file that holds another's messages is
     /// refused.
     pub stands_in_for: Option<OnBroker>,
+    /// Opens only what is there: to look must not make anything.
+    pub existing_only: bool,
 }
 
 impl Default for Options {
@@ -57,6 +59,7 @@ impl Default for Options {
             lease: Duration::from_secs(10),
             max_length: None,
             stands_in_for: None,
+            existing_only: false,
         }
     }
 }

@@ -54,6 +54,18 @@ impl FromStr for QueueUrl {
 }
 
 impl QueueUrl {
+    /// With the whole path of a file, whichever folder we are in.
+    #[must_use]
+    pub fn absolute(&self) -> Self {
+        match self {
+            // It can fail only where the folder is gone.
+            Self::Sqlite(path) => {
+                Self::Sqlite(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+            }
+            Self::Amqp(_) => self.clone(),
+        }
+    }
+
     /// The queue that has its names start with `prefix` there; none in a file.
     pub fn on_broker(&self, prefix: &str) -> Option<OnBroker> {
         let Self::Amqp(url) = self else { return None };

@@ -46,8 +46,8 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens the file at `path`, made if there is none.
-    pub(super) fn open(path: &Path) -> Result<Self, QueueError> {
+    /// Opens the file at `path`, made if there is none and we `may_make` it.
+    pub(super) fn open(path: &Path, may_make: bool) -> Result<Self, QueueError> {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
             return Err(QueueError::Mismatch(format!(
@@ -58,7 +58,7 @@ impl Database {
         }
         let give_up = Instant::now() + BUSY;
         loop {
-            match Self::try_open(path) {
+            match Self::try_open(path, may_make) {
                 // Changing a new file's journal mode doesn't wait for another process at the same.
                 Err(OpenError::Sqlite(error)) if is_busy(&error) && Instant::now() < give_up => {
                     thread::sleep(BUSY_STEP);
@@ -69,16 +69,21 @@ impl Database {
         }
     }
 
-    fn try_open(path: &Path) -> Result<Self, OpenError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    fn try_open(path: &Path, may_make: bool) -> Result<Self, OpenError> {
+        if !may_make && !path.exists() {
+            return Err(OpenError::Missing);
+        }
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        flags.set(OpenFlags::SQLITE_OPEN_CREATE, may_make);
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_handler(Some(wait_while_busy))?;
         connection.set_prepared_statement_cache_capacity(64);
 
         // In a transaction: another process may be making the file at this moment.
         let version = version(&connection.transaction()?)?;
+        if version == 0 && !may_make {
+            return Err(OpenError::Missing);
+        }
         if version == 0 {
             connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         }
@@ -212,6 +217,7 @@ fn upgrade(connection: &mut Connection) -> Result<(), OpenError> {
 
 enum OpenError {
     Sqlite(rusqlite::Error),
+    Missing,
     Foreign,
     OtherVersion(i32),
     NoSharedMemory,
@@ -225,8 +231,15 @@ impl From<rusqlite::Error> for OpenError {
 
 impl OpenError {
     fn explain(self, path: &Path) -> QueueError {
-        let path = path.display();
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path = whole.display();
         QueueError::Mismatch(match self {
+            Self::Missing => {
+                return QueueError::Missing(format!(
+                    "there is no queue in {path}: name the file that the services use \
+                     (QUEUE_URL=sqlite:FILE)"
+                ));
+            }
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
                 format!("{path} is no SQLite file: move it away or name another file")
             }

@@ -70,7 +70,8 @@ pub struct SqliteQueue {
 }
 
 impl SqliteQueue {
-    /// Opens the queue in the file at `path`, which is made if there is none.
+    /// Opens the queue in the file at `path`, which is made if there is none and the options allow
+    /// it.
     ///
     /// # Errors
     /// [`QueueError::Mismatch`]: the file is another program's, another version's, or damaged, or
@@ -81,11 +82,11 @@ impl SqliteQueue {
     }
 
     fn open_blocking(path: &Path, options: &Options) -> Result<Self, QueueError> {
-        let mut db = Database::open(path)?;
+        let mut db = Database::open(path, !options.existing_only)?;
         if let Some(queue) = &options.stands_in_for {
             stand_in::claim(&mut db, queue)?;
         }
-        let reader = Database::open(path)?;
+        let reader = Database::open(path, false)?;
         let (inbox, commands) = mpsc::channel();
         let state = Arc::new(State::new(options.lease));
         let limits = Limits {
