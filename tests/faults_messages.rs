@@ -156,7 +156,8 @@ async fn a_message_of_a_future_version_is_kept_for_an_operator() {
         listed(&stack, 1).await;
         let discarded = dead_letters(&stack, &["discard", id, "--json"]);
         assert_eq!(serde_json::from_str::<Value>(&discarded).unwrap()[0], id);
-        assert_eq!(dead_letters(&stack, &["list"]), "no dead letters\n");
+        let none = dead_letters(&stack, &["list"]);
+        assert!(none.starts_with("no dead letters in "), "{none}");
     }
 }
 
@@ -170,17 +171,12 @@ async fn a_queue_that_exists_with_other_arguments_is_a_clear_error_at_the_start(
     let node = Backend::Amqp(rabbitmq::Node::shared());
     let stack = Stack::start(node, options).await;
     stack.declare_otherwise().await;
-    for (name, arguments) in [
-        ("redirector", &[][..]),
-        ("overflow", &["dead-letters", "list"]),
-    ] {
-        let output = stack.run(name, arguments);
-        let said = said(&output);
-        assert_eq!(output.status.code(), Some(1), "{name}: {said}");
-        assert!(
-            said.contains("exists on the broker, but not as we need it"),
-            "{said}"
-        );
-        assert!(said.contains(".redirect"), "{said}");
-    }
+    let output = stack.run("redirector", &[]);
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("exists on the broker, but not as we need it"),
+        "{said}"
+    );
+    assert!(said.contains(".redirect"), "{said}");
 }

@@ -62,8 +62,8 @@ impl Ingest {
         verifier: SignatureVerifier,
         plans: Plans,
     ) -> anyhow::Result<Self> {
-        let spool = match &settings.spool {
-            Some(spool) if !host.queue_is_embedded => Some(spool::open(spool).await?),
+        let spool = match (&settings.spool, &host.on_broker) {
+            (Some(spool), Some(queue)) => Some(spool::open(spool, queue).await?),
             _ => None,
         };
         Ok(Self::with_spool(

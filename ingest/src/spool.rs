@@ -11,7 +11,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use jiff::Timestamp;
 use queue::sqlite::SqliteQueue;
-use queue::{Consumer, Delivery, Health, Message, Options, Queue, QueueError};
+use queue::{Consumer, Delivery, Health, Message, OnBroker, Options, Queue, QueueError};
 use retry::Policy;
 use service::admin::{Readiness, ReadinessCheck};
 use tokio_util::sync::CancellationToken;
@@ -32,15 +32,19 @@ const RETRY: Policy = match Policy::new(Duration::from_millis(100), Duration::fr
     Err(_) => unreachable!(),
 };
 
-/// Opens the spool.
+/// Opens the spool of `queue`.
 ///
 /// # Errors
-/// The file can't be used.
-pub(crate) async fn open(settings: &SpoolSettings) -> anyhow::Result<Arc<dyn Queue>> {
+/// The file can't be used, or holds another queue's requests.
+pub(crate) async fn open(
+    settings: &SpoolSettings,
+    queue: &OnBroker,
+) -> anyhow::Result<Arc<dyn Queue>> {
     let options = Options {
         max_length: Some(settings.max_length),
         // A request that waits out an outage is none that kills its consumer.
         delivery_limit: u32::MAX,
+        stands_in_for: Some(queue.clone()),
         ..Options::default()
     };
     let spool = SqliteQueue::open(&settings.file, options)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Subcommand;
 use jiff::Timestamp;
-use queue::{DeadLetter, DeadLetterId, Filter, Reason};
+use queue::{DeadLetter, DeadLetterId, Filter, QueueUrl, Reason};
 use serde::Serialize;
 use service::settings::{QueueArgs, QueueSettings};
 use service::{Problems, out};
@@ -137,14 +137,15 @@ impl Chosen {
 pub(crate) async fn run(command: DeadLetterCommand) -> anyhow::Result<()> {
     let queue = command
         .queue
-        .open()
+        .open_existing()
         .await
         .with_context(|| format!("cannot use the queue {}", command.queue.url))?;
     let done = match command.action {
-        Action::List => queue
-            .list(&command.filter)
-            .await
-            .map(|letters| print(&letters, command.json, table)),
+        Action::List => queue.list(&command.filter).await.map(|letters| {
+            print(&letters, command.json, |letters| {
+                table(letters, &command.queue.url)
+            })
+        }),
         Action::Show => queue.list(&command.filter).await.map(|letters| {
             print(&letters, command.json, |letters| {
                 letters.iter().map(whole).collect()
@@ -231,9 +232,9 @@ fn print_ids(done: &str, ids: &[DeadLetterId], json: bool) -> anyhow::Result<Vec
     Ok(ids.to_vec())
 }
 
-fn table(letters: &[DeadLetter]) -> String {
+fn table(letters: &[DeadLetter], queue: &QueueUrl) -> String {
     if letters.is_empty() {
-        return "no dead letters\n".to_owned();
+        return format!("no dead letters in {}\n", queue.absolute());
     }
     let mut text = format!(
         "{:<34}  {:<20}  {:<14}  {:>8}  {:<34}  LAST ERROR\n",

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
 use ingest::{Ingest, IngestArgs, IngestSettings};
+use queue::QueueUrl;
 use redirector::{Redirector, RedirectorArgs, RedirectorSettings};
 use service::admin::{AdminArgs, AdminSettings};
 use service::plan::PlanArgs;
@@ -66,6 +67,16 @@ impl RunArgs {
             redirector: redirector?,
             admin,
         })
+    }
+}
+
+impl PairSettings {
+    /// What it takes to reach the queue, where that is on a broker.
+    pub(crate) fn broker(&self) -> Option<(url::Url, queue::Options)> {
+        match &self.queue.url {
+            QueueUrl::Amqp(url) => Some((url.clone(), self.queue.options.clone())),
+            QueueUrl::Sqlite(_) => None,
+        }
     }
 }
 

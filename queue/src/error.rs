@@ -21,6 +21,9 @@ pub enum QueueError {
     /// What exists under our names differs from what we need. No retry helps.
     #[error("{0}")]
     Mismatch(String),
+    /// There is no such queue, and we were asked not to make it.
+    #[error("{0}")]
+    Missing(String),
     /// The broker doesn't let us in, or not do what we must. No retry helps.
     #[error("{0}")]
     AccessRefused(String),
@@ -39,6 +42,9 @@ pub enum QueueError {
 impl QueueError {
     /// Whether trying again later may help.
     pub fn is_transient(&self) -> bool {
-        !matches!(self, Self::Mismatch(_) | Self::AccessRefused(_))
+        !matches!(
+            self,
+            Self::Mismatch(_) | Self::Missing(_) | Self::AccessRefused(_)
+        )
     }
 }

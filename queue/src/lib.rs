@@ -26,7 +26,7 @@ pub use message::{
 };
 pub use request::{RedirectRequest, Source};
 pub use traits::{Consumer, DeadLetters, Delivery, Health, Lease, Publish, Queue, Stats};
-pub use url::{InvalidQueueUrl, QueueUrl};
+pub use url::{InvalidQueueUrl, OnBroker, QueueUrl};
 
 /// What both backends can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,11 @@ pub struct Options {
     /// Messages that the queue holds at the most; a publish beyond it is refused. No limit where
     /// it is `None`.
     pub max_length: Option<u64>,
+    /// SQLite: the queue that this one stands in for. A file that holds another's messages is
+    /// refused.
+    pub stands_in_for: Option<OnBroker>,
+    /// Opens only what is there: to look must not make anything.
+    pub existing_only: bool,
 }
 
 impl Default for Options {
@@ -53,6 +58,8 @@ impl Default for Options {
             publish_timeout: Duration::from_secs(3),
             lease: Duration::from_secs(10),
             max_length: None,
+            stands_in_for: None,
+            existing_only: false,
         }
     }
 }

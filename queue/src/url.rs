@@ -53,6 +53,58 @@ impl FromStr for QueueUrl {
     }
 }
 
+impl QueueUrl {
+    /// With the whole path of a file, whichever folder we are in.
+    #[must_use]
+    pub fn absolute(&self) -> Self {
+        match self {
+            // It can fail only where the folder is gone.
+            Self::Sqlite(path) => {
+                Self::Sqlite(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+            }
+            Self::Amqp(_) => self.clone(),
+        }
+    }
+
+    /// The queue that has its names start with `prefix` there; none in a file.
+    pub fn on_broker(&self, prefix: &str) -> Option<OnBroker> {
+        let Self::Amqp(url) = self else { return None };
+        let port = match url.scheme() {
+            "amqps" => 5671,
+            _ => 5672,
+        };
+        let host = url.host_str().unwrap_or_default();
+        let vhost = url.path().strip_prefix('/').filter(|name| *name != "%2f");
+        Some(OnBroker {
+            hosts: vec![format!("{host}:{}", url.port().unwrap_or(port))],
+            queue: format!("{prefix:?} in {:?}", vhost.unwrap_or_default()),
+        })
+    }
+}
+
+/// Which queue of which broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnBroker {
+    /// Its nodes, with their ports.
+    pub hosts: Vec<String>,
+    /// Prefix and virtual host.
+    pub queue: String,
+}
+
+impl OnBroker {
+    /// Whether it may be the same: one and the same node knows both.
+    pub(crate) fn may_be(&self, other: &Self) -> bool {
+        let shares_a_host = self.hosts.iter().any(|host| other.hosts.contains(host));
+        self.queue == other.queue && shares_a_host
+    }
+}
+
+impl fmt::Display for OnBroker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.queue, self.hosts.join(", "))
+    }
+}
+
 /// Without the password, fit for logs.
 impl fmt::Display for QueueUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

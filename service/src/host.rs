@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clock::Clock;
 use prometheus_client::registry::Registry;
-use queue::{Health, Queue, QueueUrl};
+use queue::{Health, OnBroker, Queue};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, AdminSettings, Readiness, ReadinessCheck};
@@ -19,8 +19,8 @@ use crate::telemetry;
 pub struct Host {
     /// The queue.
     pub queue: Arc<dyn Queue>,
-    /// Whether the queue is on this machine's disk.
-    pub queue_is_embedded: bool,
+    /// Where the queue is on a broker; none is on this machine's disk.
+    pub on_broker: Option<OnBroker>,
     /// The time of day.
     pub clock: Clock,
     /// Where services register their metrics.
@@ -44,11 +44,11 @@ impl Host {
             .await
             .with_context(|| format!("cannot use the queue {}", settings.url))?;
         let mut host = Self::on(queue, Clock::system(), stop);
-        host.queue_is_embedded = matches!(settings.url, QueueUrl::Sqlite(_));
+        host.on_broker = settings.url.on_broker(&settings.options.prefix);
         Ok(host)
     }
 
-    /// A process on `queue`, which is not on this machine's disk.
+    /// A process on `queue`, wherever that is.
     pub fn on(queue: Arc<dyn Queue>, clock: Clock, stop: CancellationToken) -> Self {
         let mut registry = Registry::default();
         let queue_metrics = QueueMetrics::register(&mut registry);
@@ -60,7 +60,7 @@ impl Host {
         let connections = ConnectionMetrics::register(&mut registry);
         Self {
             queue,
-            queue_is_embedded: false,
+            on_broker: None,
             clock,
             registry,
             connections,

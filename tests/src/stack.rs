@@ -161,15 +161,21 @@ impl Stack {
 
     /// Starts the ingest that listens where the `index`th does.
     pub async fn start_ingest(&self, index: usize) -> Process {
+        let settings = self.ingest_settings(index, &self.ingest_queue);
+        Process::start("ingest", self.folder(), &settings, self.surroundings).await
+    }
+
+    /// The settings of the `index`th ingest with the queue at `queue_url`.
+    pub fn ingest_settings(&self, index: usize, queue_url: &str) -> Vec<(&'static str, String)> {
         let address = self.ingest_addresses[index];
         let mut settings = self.common_settings();
         settings.push(("LISTEN", address.to_string()));
         settings.push(("PUBLIC_URL", self.public_url(address)));
-        settings.push(("QUEUE_URL", self.ingest_queue.clone()));
+        settings.push(("QUEUE_URL", queue_url.to_owned()));
         let spool = self.spools.join(format!("spool-{index}.db"));
         settings.push(("SPOOL", spool.display().to_string()));
         settings.extend(self.settings.iter().cloned());
-        Process::start("ingest", self.folder(), &settings, self.surroundings).await
+        settings
     }
 
     /// Starts another redirector.

@@ -3,11 +3,13 @@
 pub(crate) mod story;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use ingest::IngestArgs;
 use queue::QueueUrl;
+use queue::amqp::AmqpQueue;
 use service::admin::AdminArgs;
 use service::plan::PlanArgs;
 use service::process::bind;
@@ -15,6 +17,7 @@ use service::settings::{QueueArgs, TwilioArgs, listen_address};
 use service::telemetry::LogArgs;
 use service::{Problems, out};
 use simulator::{Config, PlaceCall, Simulator, Speed};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use twilio::E164;
 
@@ -68,7 +71,15 @@ impl DemoArgs {
         let factor = if self.fast { 40.0 } else { 4.0 };
         let number = problems.required("--number", Some(self.number), "+14155550100");
         let queue_url = self.queue.clone();
-        let queue = problems.optional("--queue", self.queue, "amqp://guest:guest@127.0.0.1:5672");
+        let example = "amqp://guest:guest@127.0.0.1:5672";
+        let queue = problems.optional("--queue", self.queue, example);
+        if matches!(queue, Some(QueueUrl::Sqlite(_))) {
+            problems.add(
+                "--queue",
+                "names a file, whose requests the demo would take: left out, it uses one of its own",
+                example,
+            );
+        }
         let default_listen = match self.once {
             // Nobody places further calls: any port will do.
             true => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -104,8 +115,11 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
     let queue_file = folder.path().join("demo.db");
     let queue_url = demo
         .queue_url
+        .clone()
         .unwrap_or_else(|| format!("sqlite:{}", queue_file.display()));
-    let pair = pair_settings(&simulator, &public_url, queue_url, &demo.number)?;
+    let spool = folder.path().join("spool.db");
+    let pair = pair_settings(&simulator, &public_url, queue_url, &spool, &demo.number)?;
+    let broker = pair.broker();
 
     out::line(format_args!(
         "Flex Overflow against a simulated Twilio, over {} ({}).\n\
@@ -119,6 +133,25 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
             .map_or_else(|| "a temporary file".to_owned(), ToString::to_string),
         demo.number.as_str(),
     ));
+    let outcome = play_with_pair(&simulator, pair, ingest_listener, &demo, &stop).await;
+    simulator.shutdown().await;
+    if let Some((url, options)) = broker {
+        let removed = async { AmqpQueue::open(&url, options).await?.remove().await };
+        let removed = removed.await;
+        let said = "cannot remove from the broker what the demo made there";
+        return outcome.and(removed.context(said));
+    }
+    outcome
+}
+
+/// Plays beside a running pair, and stops that.
+async fn play_with_pair(
+    simulator: &Simulator,
+    pair: PairSettings,
+    ingest_listener: TcpListener,
+    demo: &Demo,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     let mut telling = tokio::spawn(story::tell(simulator.story()));
     let pair_stop = stop.child_token();
     let mut running = tokio::spawn(pair::run_on(ingest_listener, pair, pair_stop.clone()));
@@ -128,12 +161,11 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
             return ended.context("the pair panicked")?;
         }
         told = &mut telling => out::seen(told.context("the story panicked")?),
-        outcome = play(&simulator, &demo.number, demo.once, demo.speed, &stop) => outcome,
+        outcome = play(simulator, &demo.number, demo.once, demo.speed, stop) => outcome,
     };
     pair_stop.cancel();
     running.await.context("the pair panicked")??;
     telling.abort();
-    simulator.shutdown().await;
     outcome
 }
 
@@ -182,6 +214,7 @@ fn pair_settings(
     simulator: &Simulator,
     public_url: &str,
     queue_url: String,
+    spool: &Path,
     number: &E164,
 ) -> anyhow::Result<PairSettings> {
     let mut problems = Problems::default();
@@ -205,6 +238,8 @@ fn pair_settings(
         },
         ingest: IngestArgs {
             public_url: Some(public_url.to_owned()),
+            // Not the one of the folder that it is started in.
+            spool: Some(spool.display().to_string()),
             ..IngestArgs::default()
         },
         admin: AdminArgs {

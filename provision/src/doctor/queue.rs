@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use queue::{Health, QueueUrl};
+use queue::{Health, QueueError, QueueUrl};
 use service::settings::QueueSettings;
 
 use super::report::Report;
@@ -12,7 +12,6 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn check(settings: &QueueSettings, report: &mut Report) {
     let url = &settings.url;
-    // Opening it would make it.
     if let QueueUrl::Sqlite(path) = url
         && !path.exists()
     {
@@ -57,7 +56,15 @@ fn check_directory(path: &Path, report: &mut Report) {
 
 async fn look(settings: &QueueSettings, report: &mut Report) -> Result<(), String> {
     let url = &settings.url;
-    let queue = settings.open().await.map_err(|error| error.to_string())?;
+    let queue = match settings.open_existing().await {
+        Ok(queue) => queue,
+        Err(QueueError::Missing(problem)) => {
+            let what = "it is made at the first start of the services";
+            report.warn("queue", format!("{url}: {problem}"), what);
+            return Ok(());
+        }
+        Err(error) => return Err(error.to_string()),
+    };
     let stats = queue.stats().await;
     let health = queue.health();
     queue.close().await;

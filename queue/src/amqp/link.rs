@@ -163,7 +163,7 @@ impl Link {
     /// On a channel beside the borrowed ones, which may all be waiting for just this.
     async fn declare(&self, topology: &Topology) -> Result<(), QueueError> {
         let channel = answer(self.connection.create_channel()).await?;
-        topology.declare(&channel).await?;
+        topology.ensure(&channel).await?;
         Ok(answer(channel.close(REPLY_SUCCESS, "OK".into())).await?)
     }
 

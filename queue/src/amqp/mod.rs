@@ -106,6 +106,17 @@ impl AmqpQueue {
         })
     }
 
+    /// Removes from the broker all that is ours, with whatever is in it, and disconnects.
+    ///
+    /// # Errors
+    /// The broker can't be asked, or refuses.
+    pub async fn remove(self) -> Result<(), QueueError> {
+        let channel = self.consuming.channel().await?;
+        let removed = self.topology.remove(&channel).await;
+        self.close().await;
+        removed
+    }
+
     async fn look(
         &self,
         channel: &Borrowed,

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{
+    ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, ExchangeKind};
 
-use super::fault::{ACCESS_REFUSED, PRECONDITION_FAILED, Unanswered, answer};
+use super::fault::{ACCESS_REFUSED, NOT_FOUND, PRECONDITION_FAILED, Unanswered, answer};
 use crate::{Options, QueueError};
 
 /// RabbitMQ 4 gives each quorum queue a limit of 20 deliveries and drops what exceeds it; every
@@ -37,6 +40,7 @@ pub(super) struct Topology {
     pub(super) intents: ShortString,
     delivery_limit: u32,
     max_length: Option<u64>,
+    existing_only: bool,
 }
 
 impl Topology {
@@ -56,6 +60,7 @@ impl Topology {
             intents: name(format!("{prefix}.intents"))?,
             delivery_limit: options.delivery_limit,
             max_length: options.max_length,
+            existing_only: options.existing_only,
         })
     }
 
@@ -64,8 +69,27 @@ impl Topology {
         name(format!("{}.lease.{lease}", self.prefix))
     }
 
+    /// Sees that everything is there.
+    pub(super) async fn ensure(&self, channel: &Channel) -> Result<(), QueueError> {
+        match self.existing_only {
+            true => self.find(channel).await,
+            false => self.declare(channel).await,
+        }
+    }
+
+    async fn find(&self, channel: &Channel) -> Result<(), QueueError> {
+        let passive = QueueDeclareOptions::default().passive();
+        for queue in [&self.queue, &self.dead] {
+            let asked = channel.queue_declare(queue.clone(), passive, FieldTable::default());
+            answer(asked)
+                .await
+                .map_err(|error| self.refused("queue", queue, error))?;
+        }
+        Ok(())
+    }
+
     /// Declares everything; what exists already as we need it is left alone.
-    pub(super) async fn declare(&self, channel: &Channel) -> Result<(), QueueError> {
+    async fn declare(&self, channel: &Channel) -> Result<(), QueueError> {
         // Whatever its routing key was: a letter that the broker makes keeps that of the request.
         self.declare_exchange(channel, &self.dead, ExchangeKind::Fanout)
             .await?;
@@ -82,6 +106,23 @@ impl Topology {
         self.declare_queue(channel, &self.intents, intents_arguments())
             .await?;
         self.bind(channel, &self.intents, &self.exchange).await
+    }
+
+    /// Removes everything, with all that is in it.
+    pub(super) async fn remove(&self, channel: &Channel) -> Result<(), QueueError> {
+        for queue in [&self.queue, &self.dead, &self.intents] {
+            let asked = channel.queue_delete(queue.clone(), QueueDeleteOptions::default());
+            answer(asked)
+                .await
+                .map_err(|error| self.refused("queue", queue, error))?;
+        }
+        for exchange in [&self.exchange, &self.dead] {
+            let asked = channel.exchange_delete(exchange.clone(), ExchangeDeleteOptions::default());
+            answer(asked)
+                .await
+                .map_err(|error| self.refused("exchange", exchange, error))?;
+        }
+        Ok(())
     }
 
     fn queue_arguments(&self) -> FieldTable {
@@ -172,6 +213,11 @@ impl Topology {
                  it once nothing in it is needed any more, or set the options that it was declared \
                  with, or choose another prefix than {:?}",
                 self.prefix,
+                name = name.as_str(),
+            )),
+            Some(NOT_FOUND) => QueueError::Missing(format!(
+                "there is no {what} {name:?} on the broker: name the virtual host (QUEUE_URL) and the \
+                 prefix (QUEUE_PREFIX) that the services use",
                 name = name.as_str(),
             )),
             Some(ACCESS_REFUSED) => QueueError::AccessRefused(format!(

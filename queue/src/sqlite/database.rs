@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+use super::identity::{self, Identity};
 use crate::QueueError;
 
 /// "FLXO", so that no other program's database is taken for a queue.
@@ -39,13 +40,14 @@ pub(super) enum Durability {
 /// A connection to the queue's file.
 pub(super) struct Database {
     path: PathBuf,
+    identity: Identity,
     connection: Connection,
     durability: Durability,
 }
 
 impl Database {
-    /// Opens the file at `path`, made if there is none.
-    pub(super) fn open(path: &Path) -> Result<Self, QueueError> {
+    /// Opens the file at `path`, made if there is none and we `may_make` it.
+    pub(super) fn open(path: &Path, may_make: bool) -> Result<Self, QueueError> {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
             return Err(QueueError::Mismatch(format!(
@@ -56,7 +58,7 @@ impl Database {
         }
         let give_up = Instant::now() + BUSY;
         loop {
-            match Self::try_open(path) {
+            match Self::try_open(path, may_make) {
                 // Changing a new file's journal mode doesn't wait for another process at the same.
                 Err(OpenError::Sqlite(error)) if is_busy(&error) && Instant::now() < give_up => {
                     thread::sleep(BUSY_STEP);
@@ -67,16 +69,21 @@ impl Database {
         }
     }
 
-    fn try_open(path: &Path) -> Result<Self, OpenError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    fn try_open(path: &Path, may_make: bool) -> Result<Self, OpenError> {
+        if !may_make && !path.exists() {
+            return Err(OpenError::Missing);
+        }
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        flags.set(OpenFlags::SQLITE_OPEN_CREATE, may_make);
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_handler(Some(wait_while_busy))?;
         connection.set_prepared_statement_cache_capacity(64);
 
         // In a transaction: another process may be making the file at this moment.
         let version = version(&connection.transaction()?)?;
+        if version == 0 && !may_make {
+            return Err(OpenError::Missing);
+        }
         if version == 0 {
             connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         }
@@ -92,6 +99,8 @@ impl Database {
         connection.pragma_update(None, "synchronous", "FULL")?;
         Ok(Self {
             path: path.to_owned(),
+            // Last: by now SQLite has made whatever it needs.
+            identity: Identity::of(path)?,
             connection,
             durability: Durability::Power,
         })
@@ -102,12 +111,19 @@ impl Database {
         &self.connection
     }
 
+    /// Whether the path still leads to the file. Once it was deleted, SQLite would go on for ever in
+    /// what nobody finds again.
+    pub(super) fn is_in_place(&self) -> rusqlite::Result<()> {
+        self.identity.is_at(&self.path)
+    }
+
     /// Does `work` whole or not at all; once this returns `Ok`, it has the `durability`.
     pub(super) fn transaction<T>(
         &mut self,
         durability: Durability,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
+        self.is_in_place()?;
         if self.durability != durability {
             let synchronous = match durability {
                 Durability::Process => "NORMAL",
@@ -122,6 +138,8 @@ impl Database {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let value = work(&transaction)?;
         transaction.commit()?;
+        // Before anybody is told that it is durable.
+        self.is_in_place()?;
         Ok(value)
     }
 
@@ -199,6 +217,7 @@ fn upgrade(connection: &mut Connection) -> Result<(), OpenError> {
 
 enum OpenError {
     Sqlite(rusqlite::Error),
+    Missing,
     Foreign,
     OtherVersion(i32),
     NoSharedMemory,
@@ -212,12 +231,19 @@ impl From<rusqlite::Error> for OpenError {
 
 impl OpenError {
     fn explain(self, path: &Path) -> QueueError {
-        let path = path.display();
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path = whole.display();
         QueueError::Mismatch(match self {
+            Self::Missing => {
+                return QueueError::Missing(format!(
+                    "there is no queue in {path}: name the file that the services use \
+                     (QUEUE_URL=sqlite:FILE)"
+                ));
+            }
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
                 format!("{path} is no SQLite file: move it away or name another file")
             }
-            Self::Sqlite(error) if is_damage(&error) => {
+            Self::Sqlite(error) if is_damage(&error) && !identity::is_gone(&error) => {
                 format!("the queue's file {path} is damaged ({error}): restore it or move it away")
             }
             Self::Sqlite(error) => {
@@ -247,12 +273,13 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Whether the file itself is broken, which no waiting mends.
+/// Whether the file itself is broken or gone, which no waiting mends.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
     matches!(
-        error.sqlite_error_code(),
+        code,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
+    ) || identity::is_gone(error)
 }
 
 /// Whether it is the store that failed, so that anything else would have failed as well.

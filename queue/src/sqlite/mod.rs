@@ -10,10 +10,12 @@
 mod consumer;
 mod database;
 mod entries;
+mod identity;
 mod intents;
 mod lease;
 mod membership;
 mod shared;
+mod stand_in;
 mod subscribers;
 mod tables;
 mod work;
@@ -68,7 +70,8 @@ pub struct SqliteQueue {
 }
 
 impl SqliteQueue {
-    /// Opens the queue in the file at `path`, which is made if there is none.
+    /// Opens the queue in the file at `path`, which is made if there is none and the options allow
+    /// it.
     ///
     /// # Errors
     /// [`QueueError::Mismatch`]: the file is another program's, another version's, or damaged, or
@@ -79,8 +82,11 @@ impl SqliteQueue {
     }
 
     fn open_blocking(path: &Path, options: &Options) -> Result<Self, QueueError> {
-        let db = Database::open(path)?;
-        let reader = Database::open(path)?;
+        let mut db = Database::open(path, !options.existing_only)?;
+        if let Some(queue) = &options.stands_in_for {
+            stand_in::claim(&mut db, queue)?;
+        }
+        let reader = Database::open(path, false)?;
         let (inbox, commands) = mpsc::channel();
         let state = Arc::new(State::new(options.lease));
         let limits = Limits {
@@ -112,7 +118,9 @@ impl SqliteQueue {
         blocking(move || {
             let reader = reader.lock();
             let db = reader.as_ref().ok_or(Failure::Closed)?;
-            query(db.connection()).map_err(|error| QueueError::Storage(format!("{db}: {error}")))
+            db.is_in_place()
+                .and_then(|()| query(db.connection()))
+                .map_err(|error| QueueError::Storage(format!("{db}: {error}")))
         })
         .await?
     }

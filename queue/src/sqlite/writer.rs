@@ -24,6 +24,9 @@ const POLL: Duration = Duration::from_millis(25);
 /// How often readers of the log of intents are told what other processes wrote there.
 const READ: Duration = Duration::from_secs(1);
 
+/// How often the file is looked after while nothing is to be done.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// How often a store that failed is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -110,19 +113,17 @@ impl Writer {
         let failing = self.failure.is_some();
         let now = Instant::now();
         let patience = [
-            failing.then_some(RETRY),
+            Some(if failing { RETRY } else { LOOK }),
             (hungry && !failing).then_some(POLL),
             (!self.owed.is_empty() && !failing).then_some(Duration::ZERO),
             self.next_beat.map(|at| at.saturating_duration_since(now)),
             self.next_read.map(|at| at.saturating_duration_since(now)),
         ];
-        let first = match patience.into_iter().flatten().min() {
-            None => Some(self.inbox.recv().ok()?),
-            Some(patience) => match self.inbox.recv_timeout(patience) {
-                Ok(command) => Some(command),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return None,
-            },
+        let patience = patience.into_iter().flatten().min().unwrap_or(LOOK);
+        let first = match self.inbox.recv_timeout(patience) {
+            Ok(command) => Some(command),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return None,
         };
         Some(
             first
@@ -139,6 +140,11 @@ impl Writer {
             synced,
             flow,
         } = self.sort(commands);
+        if self.failure.is_none()
+            && let Err(gone) = self.db.is_in_place()
+        {
+            self.note(Some(&gone));
+        }
         self.beat_if_due();
         if self.owner.is_none() {
             self.refuse_leases(&mut quick);

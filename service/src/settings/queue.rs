@@ -122,4 +122,16 @@ impl QueueSettings {
     pub async fn open(&self) -> Result<Arc<dyn Queue>, QueueError> {
         ::queue::open(&self.url, self.options.clone()).await
     }
+
+    /// Opens the queue if there is one, to look into it: nothing is made.
+    ///
+    /// # Errors
+    /// [`QueueError::Missing`], and as [`Self::open`].
+    pub async fn open_existing(&self) -> Result<Arc<dyn Queue>, QueueError> {
+        let options = Options {
+            existing_only: true,
+            ..self.options.clone()
+        };
+        ::queue::open(&self.url, options).await
+    }
 }

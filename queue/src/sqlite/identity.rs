@@ -1,0 +1,45 @@
+//! Whether the queue's file is still the one that was opened: somebody may delete or replace it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rusqlite::{Error, Result, ffi};
+
+use super::database::beside;
+
+/// Device and inode of the file and of SQLite's log beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity([(u64, u64); 2]);
+
+impl Identity {
+    pub(super) fn of(path: &Path) -> Result<Self> {
+        // Never by opening them: closed again, they would let go of all locks of this process.
+        let identity = |path: &Path| {
+            let file = fs::metadata(path).map_err(|error| gone(path, &error.to_string()))?;
+            Ok::<_, Error>((file.dev(), file.ino()))
+        };
+        Ok(Self([identity(path)?, identity(&beside(path, "-wal"))?]))
+    }
+
+    /// Whether they are what is at `path` now.
+    pub(super) fn is_at(&self, path: &Path) -> Result<()> {
+        match Self::of(path)? == *self {
+            true => Ok(()),
+            false => Err(gone(path, "another file is in its place")),
+        }
+    }
+}
+
+/// As SQLite itself calls it, where it notices.
+fn gone(path: &Path, why: &str) -> Error {
+    let what = format!(
+        "{} was deleted or replaced while it was in use ({why}): put it back, or start again with a new one",
+        path.display()
+    );
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_READONLY_DBMOVED), Some(what))
+}
+
+pub(super) fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::SqliteFailure(code, _) if code.extended_code == ffi::SQLITE_READONLY_DBMOVED)
+}
