@@ -97,6 +97,7 @@ mod tests {
             [[plan]]
             task_queue_sid = "{WITHOUT_RESCUE}"
             forward_to = "+14155550101"
+            rescue = false
             "#
         )
         .parse()
