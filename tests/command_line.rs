@@ -318,6 +318,13 @@ fn a_reader_that_has_gone_ends_a_command_quietly_and_a_full_disk_with_an_error()
         &["doctor"],
     ] {
         let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("overflow.db");
+        let url = format!("sqlite:{}", file.display()).parse().unwrap();
+        // Commands that look make no queue.
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let made = queue::open(&url, queue::Options::default()).await;
+            made.unwrap().close().await;
+        });
         let run = |stdout: Stdio| {
             let mut command = Command::new(binary("overflow"));
             command.args(arguments).current_dir(folder.path());
