@@ -85,7 +85,7 @@ impl VoiceQueues {
             Err(_) => latest.answered > now,
         };
         if let Some(answer) = list.answer(will_do) {
-            self.expect(key);
+            self.ask_ahead(key, &list);
             return answer;
         }
         let asking = Arc::clone(&list.asking).lock_owned().await;
@@ -95,14 +95,19 @@ impl VoiceQueues {
         }
     }
 
-    /// Asks before the list is too old, so that nobody has to wait for the next one.
+    /// There will be looks for callers of the workflow soon.
     pub(crate) fn expect(self: &Arc<Self>, key: Key) {
         let list = Arc::clone(self.lists.lock().entry(key).or_default());
+        self.ask_ahead(key, &list);
+    }
+
+    /// Asks before the list is too old, so that nobody has to wait for the next one.
+    fn ask_ahead(self: &Arc<Self>, key: Key, list: &Arc<List>) {
         let young = |latest: &Latest| latest.asked.elapsed() <= self.good_for / 2;
         if list.answer(young).is_none()
             && let Ok(asking) = Arc::clone(&list.asking).try_lock_owned()
         {
-            let queues = Arc::clone(self);
+            let (queues, list) = (Arc::clone(self), Arc::clone(list));
             tokio::spawn(async move {
                 // A failure is theirs who need the next list.
                 let _ = queues.ask(key, &list, asking).await;

@@ -6,15 +6,14 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDeclareOptions};
-use lapin::types::FieldTable;
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
 
 use super::channels::Borrowed;
 use super::connection::Connection;
 use super::fault::{ANSWER_WITHIN, answer};
 use super::lease::{AmqpLease, Leases};
 use super::publisher::{Letter, Publisher};
-use super::topology::Topology;
+use super::topology::{self, Topology};
 use super::wire;
 use crate::{DeadLetter, DeadLetterId, Filter, QueueError};
 
@@ -164,9 +163,7 @@ impl Morgue {
     }
 
     async fn ready(&self, channel: &Borrowed) -> Result<usize, QueueError> {
-        let passive = QueueDeclareOptions::default().passive();
-        let asked =
-            channel.queue_declare(self.topology.dead.clone(), passive, FieldTable::default());
-        Ok(usize::try_from(answer(asked).await?.message_count()).unwrap_or(usize::MAX))
+        let dead = topology::look(channel, &self.topology.dead).await?;
+        Ok(usize::try_from(dead.message_count()).unwrap_or(usize::MAX))
     }
 }

@@ -25,8 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use lapin::options::QueueDeclareOptions;
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::ShortString;
 use lapin::uri::AMQPUri;
 use tokio::runtime::Handle;
 
@@ -34,7 +33,7 @@ use self::channels::{Borrowed, Role};
 use self::connection::Connection;
 use self::consumer::AmqpConsumer;
 use self::dead_letters::{Morgue, Settlement};
-use self::fault::{ANSWER_WITHIN, NOT_FOUND, answer};
+use self::fault::{ANSWER_WITHIN, NOT_FOUND};
 use self::intents::AmqpIntentLog;
 use self::lease::Leases;
 use self::link::Target;
@@ -122,9 +121,7 @@ impl AmqpQueue {
         channel: &Borrowed,
         queue: &ShortString,
     ) -> Result<lapin::Queue, QueueError> {
-        let passive = QueueDeclareOptions::default().passive();
-        let asked = channel.queue_declare(queue.clone(), passive, FieldTable::default());
-        answer(asked).await.map_err(|error| {
+        topology::look(channel, queue).await.map_err(|error| {
             if error.reply_code() == Some(NOT_FOUND) {
                 channel.link().misses_topology();
             }

@@ -43,6 +43,15 @@ pub(super) struct Topology {
     existing_only: bool,
 }
 
+/// How a queue stands that is there already.
+pub(super) async fn look(
+    channel: &Channel,
+    queue: &ShortString,
+) -> Result<lapin::Queue, Unanswered> {
+    let passive = QueueDeclareOptions::default().passive();
+    answer(channel.queue_declare(queue.clone(), passive, FieldTable::default())).await
+}
+
 impl Topology {
     pub(super) fn new(options: &Options) -> Result<Self, QueueError> {
         let prefix = &options.prefix;
@@ -78,12 +87,9 @@ impl Topology {
     }
 
     async fn find(&self, channel: &Channel) -> Result<(), QueueError> {
-        let passive = QueueDeclareOptions::default().passive();
         for queue in [&self.queue, &self.dead] {
-            let asked = channel.queue_declare(queue.clone(), passive, FieldTable::default());
-            answer(asked)
-                .await
-                .map_err(|error| self.refused("queue", queue, error))?;
+            let found = look(channel, queue).await;
+            found.map_err(|error| self.refused("queue", queue, error))?;
         }
         Ok(())
     }

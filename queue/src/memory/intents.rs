@@ -95,8 +95,6 @@ impl Reading {
     }
 }
 
-impl Reading {}
-
 #[async_trait]
 impl IntentLog for MemoryLog {
     async fn append(&self, intent: Intent) -> Result<(), QueueError> {

@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -114,7 +114,7 @@ impl State {
     pub(super) fn has_beaten(&self, owner: i64, begun: Instant) {
         // In this order: an owner that was given up must not look alive by the new one's beat.
         self.owner.store(owner, Ordering::Release);
-        *lock(&self.beat) = begun;
+        *self.beat.lock() = begun;
     }
 
     /// Notes that nothing is held any more.
@@ -129,18 +129,14 @@ impl State {
 
     /// Whether what `owner` holds may be somebody else's by now.
     pub(super) fn may_be_lost(&self, owner: i64) -> bool {
-        self.was_given_up(owner) || lock(&self.beat).elapsed() >= self.lease
+        self.was_given_up(owner) || self.beat.lock().elapsed() >= self.lease
     }
 
     pub(super) fn health(&self) -> Health {
-        lock(&self.health).clone()
+        self.health.lock().clone()
     }
 
     pub(super) fn set_health(&self, health: Health) {
-        *lock(&self.health) = health;
+        *self.health.lock() = health;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }

@@ -3,9 +3,10 @@
 
 use std::io::{self, Write};
 use std::mem;
-use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use prometheus_client::metrics::counter::Counter;
 
 /// How many bytes wait to be written at most.
@@ -88,12 +89,8 @@ struct State {
 }
 
 impl Lines {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn push(&self, line: &[u8]) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.waiting.len() + line.len() > MOST {
             state.dropped += 1;
             DROPPED.inc();
@@ -107,19 +104,17 @@ impl Lines {
     fn write_to(&self, mut out: impl Write) {
         let mut batch = Vec::new();
         loop {
-            let mut state = self.state();
+            let mut state = self.state.lock();
             state.is_writing = false;
             self.changed.notify_all();
-            let mut state = self
-                .changed
-                .wait_while(state, |state| state.waiting.is_empty())
-                .unwrap_or_else(PoisonError::into_inner);
+            let nothing_waits = |state: &mut State| state.waiting.is_empty();
+            self.changed.wait_while(&mut state, nothing_waits);
             mem::swap(&mut state.waiting, &mut batch);
             state.is_writing = true;
             drop(state);
             match out.write_all(&batch) {
                 Ok(()) => {
-                    let lines = mem::take(&mut self.state().dropped);
+                    let lines = mem::take(&mut self.state.lock().dropped);
                     if lines > 0 {
                         tracing::warn!(lines, "log lines were dropped: their reader is too slow");
                     }
@@ -135,8 +130,8 @@ impl Lines {
     }
 
     fn await_written(&self) {
-        let state = self.state();
         let busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
-        let _ = self.changed.wait_timeout_while(state, LAST_LINES, busy);
+        let mut state = self.state.lock();
+        self.changed.wait_while_for(&mut state, busy, LAST_LINES);
     }
 }

@@ -18,12 +18,15 @@ pub struct Patience {
     pub limit: Duration,
 }
 
+const POLICY: Policy = match Policy::new(Duration::from_millis(500), Duration::from_secs(8)) {
+    Ok(policy) => policy,
+    Err(_) => unreachable!(),
+};
+
 impl Default for Patience {
     fn default() -> Self {
-        let policy = Policy::new(Duration::from_millis(500), Duration::from_secs(8));
         Self {
-            // A constant that satisfies it.
-            policy: policy.unwrap_or_else(|_| unreachable!()),
+            policy: POLICY,
             limit: Duration::from_secs(60),
         }
     }
