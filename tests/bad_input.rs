@@ -43,13 +43,18 @@ async fn post(url: &str, body: Vec<u8>, signature: Option<&[u8]>) -> (u16, Strin
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
-#[tokio::test]
-async fn every_malformed_request_gets_its_answer_and_none_is_queued() {
+/// Nobody takes what is queued.
+async fn only_ingest() -> Stack {
     let options = StackOptions {
         redirectors: 0,
         ..StackOptions::default()
     };
-    let stack = Stack::start(Backend::Sqlite, options).await;
+    Stack::start(Backend::Sqlite, options).await
+}
+
+#[tokio::test]
+async fn every_malformed_request_gets_its_answer_and_none_is_queued() {
+    let stack = only_ingest().await;
     let token = AuthToken::new(stack.simulator.auth_token());
     let url = &stack.callback_urls[0];
 
@@ -204,11 +209,7 @@ async fn every_malformed_request_gets_its_answer_and_none_is_queued() {
 
 #[tokio::test]
 async fn a_caller_in_conversation_is_left_alone_counted_and_warned_of_once() {
-    let options = StackOptions {
-        redirectors: 0,
-        ..StackOptions::default()
-    };
-    let stack = Stack::start(Backend::Sqlite, options).await;
+    let stack = only_ingest().await;
     let token = AuthToken::new(stack.simulator.auth_token());
     let url = &stack.callback_urls[0];
     let attributes = format!(r#"{{"call_sid":"CA{SID}","conference":{{"sid":"CF{SID}"}}}}"#);
@@ -228,11 +229,7 @@ async fn a_caller_in_conversation_is_left_alone_counted_and_warned_of_once() {
 
 #[tokio::test]
 async fn callers_without_a_number_are_redirected_and_warned_of_once() {
-    let options = StackOptions {
-        redirectors: 0,
-        ..StackOptions::default()
-    };
-    let stack = Stack::start(Backend::Sqlite, options).await;
+    let stack = only_ingest().await;
     let token = AuthToken::new(stack.simulator.auth_token());
     let url = &stack.callback_urls[0];
     for from in ["+14155550123", "client:alice", "sip:bob@example.com"] {

@@ -7,7 +7,9 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use rand::RngExt;
 use serde_json::json;
-use simulator::{CallbackFault, CallbackOutcome, CallbackRule, Caller, EventKind, PlaceCall, When};
+use simulator::{
+    CallbackFault, CallbackOutcome, CallbackRule, Caller, EventKind, PlaceCall, RuleId, When,
+};
 use twilio::WorkflowSid;
 
 use super::{Arena, Scenario};
@@ -58,16 +60,7 @@ pub const TASKS_EXPIRED: Scenario = Scenario {
     name: "tasks-expired",
     fault: "callbacks lost, and the tasks' time to live runs out",
     promise: "rescued: redirected though the task is gone",
-    strike: |arena| {
-        async {
-            let callers = unheard_of(arena, PlaceCall::into_placeholder()).await;
-            for caller in &callers {
-                assert!(arena.twilio().expire_task(caller.task_sid), "it is open");
-            }
-            arena.off_hold(callers).await;
-        }
-        .boxed()
-    },
+    strike: |arena| tasks_expire(arena).boxed(),
     ..Scenario::BASE
 };
 
@@ -107,17 +100,8 @@ pub const ENDS_UNTOLD: Scenario = Scenario {
     settings: &[("SWEEP_INTERVAL", "1s")],
     strike: |arena| {
         async {
-            let lost = CallbackRule {
-                events: vec![EventKind::TaskCanceled],
-                fault: CallbackFault::Drop,
-                when: When::Always,
-            };
-            let rule = arena.twilio().faults().add_for_callbacks(lost);
-            let callers = unheard_of(arena, PlaceCall::into_placeholder()).await;
-            for caller in &callers {
-                assert!(arena.twilio().expire_task(caller.task_sid), "it is open");
-            }
-            arena.off_hold(callers).await;
+            let rule = lose(arena, EventKind::TaskCanceled, When::Always);
+            tasks_expire(arena).await;
             arena.twilio().faults().remove(rule);
         }
         .boxed()
@@ -125,14 +109,28 @@ pub const ENDS_UNTOLD: Scenario = Scenario {
     ..Scenario::BASE
 };
 
+/// Callers wait of whom we hear nothing, and the time to live of their tasks runs out.
+async fn tasks_expire(arena: &mut Arena) {
+    let callers = unheard_of(arena, PlaceCall::into_placeholder()).await;
+    for caller in &callers {
+        assert!(arena.twilio().expire_task(caller.task_sid), "it is open");
+    }
+    arena.off_hold(callers).await;
+}
+
+/// Callbacks of this kind are lost from now on.
+fn lose(arena: &Arena, event: EventKind, when: When) -> RuleId {
+    let lost = CallbackRule {
+        events: vec![event],
+        fault: CallbackFault::Drop,
+        when,
+    };
+    arena.twilio().faults().add_for_callbacks(lost)
+}
+
 /// Callers whose entry into the placeholder queue is never told.
 async fn unheard_of(arena: &mut Arena, call: PlaceCall) -> Vec<Caller> {
-    let lost = CallbackRule {
-        events: vec![EventKind::TaskQueueEntered],
-        fault: CallbackFault::Drop,
-        when: When::Always,
-    };
-    let rule = arena.twilio().faults().add_for_callbacks(lost);
+    let rule = lose(arena, EventKind::TaskQueueEntered, When::Always);
     let callers = arena.twilio().place_calls(30, &call).unwrap();
     arena
         .expect("their events dropped", |state| {
@@ -162,12 +160,7 @@ async fn workflow_with_an_end(arena: &mut Arena) -> WorkflowSid {
 
 fn lose_callbacks_and_the_sweeper(arena: &mut Arena) -> BoxFuture<'_, ()> {
     async {
-        let rule = CallbackRule {
-            events: vec![EventKind::TaskQueueEntered],
-            fault: CallbackFault::Drop,
-            when: When::Probability(0.5),
-        };
-        let rule = arena.twilio().faults().add_for_callbacks(rule);
+        let rule = lose(arena, EventKind::TaskQueueEntered, When::Probability(0.5));
         arena.last(Duration::from_secs(1)).await;
         arena.on_hold(5).await;
         let sweeper = arena

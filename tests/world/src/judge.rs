@@ -252,21 +252,6 @@ impl Caller<'_> {
         let mut place = Place::Taken { at: Duration::ZERO };
         // From when to when they were on hold for want of an agent.
         let mut stays: Vec<(Duration, Duration)> = Vec::new();
-        let mut leave = |place: Place, at: Duration, broken: &mut Vec<Promise>| {
-            if let Place::Hold {
-                stranded: Some(since),
-                known,
-            } = place
-            {
-                if known && at >= since.max(self.terms.cleared) + self.terms.patience {
-                    broken.push(Promise::LeftOnHold);
-                }
-                if at >= since {
-                    stays.push((since, at));
-                }
-            }
-            stays.clone()
-        };
         for entry in &self.log.entries {
             let at = entry.at;
             match &entry.heard {
@@ -277,11 +262,11 @@ impl Caller<'_> {
                     };
                 }
                 Heard::AgentAnswered | Heard::TakenOffHold | Heard::HungUp { .. } => {
-                    leave(place, at, &mut broken);
+                    stays.extend(self.leaves(place, at, &mut broken));
                     place = Place::Taken { at };
                 }
                 Heard::Redirected { request_id, .. } => {
-                    let mut stays = leave(place, at, &mut broken).into_iter();
+                    stays.extend(self.leaves(place, at, &mut broken));
                     let sent = self.sent.get(request_id).copied().unwrap_or(at);
                     let blind_since = sent.saturating_sub(self.terms.blind);
                     match place {
@@ -291,8 +276,8 @@ impl Caller<'_> {
                         }
                         Place::Taken { .. } => {}
                         Place::Hold { .. } => {
-                            let covers = |(from, to)| from <= sent && to >= blind_since;
-                            if !stays.any(covers) {
+                            let covers = |(from, to): &(_, _)| *from <= sent && *to >= blind_since;
+                            if !stays.iter().any(covers) {
                                 broken.push(Promise::MovedTooEarly);
                             }
                         }
@@ -302,8 +287,29 @@ impl Caller<'_> {
                 _ => {}
             }
         }
-        leave(place, self.terms.until, &mut broken);
+        self.leaves(place, self.terms.until, &mut broken);
         broken
+    }
+
+    /// The caller's place ends at `at`. From when to when they were on hold for want of an agent, if
+    /// they were.
+    fn leaves(
+        &self,
+        place: Place,
+        at: Duration,
+        broken: &mut Vec<Promise>,
+    ) -> Option<(Duration, Duration)> {
+        let Place::Hold {
+            stranded: Some(since),
+            known,
+        } = place
+        else {
+            return None;
+        };
+        if known && at >= since.max(self.terms.cleared) + self.terms.patience {
+            broken.push(Promise::LeftOnHold);
+        }
+        (at >= since).then_some((since, at))
     }
 
     /// Since when the caller who is on hold since `at` is so for want of an agent.

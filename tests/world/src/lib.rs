@@ -71,13 +71,8 @@ impl World {
 
     /// The same with redirectors that are told what may not be so.
     pub fn told(seed: u64, kinds: &[Kind], told: Told) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .expect("a runtime without sockets can be made");
         let counted = panics::count();
-        let mut world = runtime.block_on(live(seed, kinds, told));
+        let mut world = on_paused_clock(live(seed, kinds, told));
         if panics::count() > counted {
             world.broken.push(Broken {
                 promise: Panic,
@@ -116,6 +111,16 @@ impl World {
         story.push_str(&format!(": {}\n", broken.promise.broken()));
         story + &story_of(&self.lines, broken.call, &self.names)
     }
+}
+
+/// Runs `story` to its end in this thread, on a clock that stands still while somebody works.
+fn on_paused_clock<T>(story: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    let runtime = runtime.expect("a runtime without sockets can be made");
+    runtime.block_on(story)
 }
 
 async fn live(seed: u64, kinds: &[Kind], told: Told) -> World {

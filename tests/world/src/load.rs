@@ -6,6 +6,7 @@ use std::time::Duration;
 use simulator::{Heard, PlaceCall, State};
 use twilio::CallSid;
 
+use crate::on_paused_clock;
 use crate::processes::Role;
 use crate::setup::{Setup, Stage};
 use crate::weather::{Fault, Sky};
@@ -33,12 +34,7 @@ pub struct Pair {
 impl Load {
     /// Runs `story` with a pair that has just started, on a clock that is paused.
     pub fn run<T>(self, story: impl AsyncFnOnce(&mut Pair) -> T) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .expect("a runtime without sockets can be made");
-        runtime.block_on(async {
+        on_paused_clock(async {
             fastrand::seed(0);
             let setup = Setup::plain(self.redirectors, self.in_flight, self.prefetch);
             let mut pair = Pair {

@@ -7,10 +7,17 @@ use std::time::Duration;
 
 use world::load::Load;
 
-const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 /// How late Twilio may carry an update out, an intent's age and a pause, and one look.
 const W_AND_LOOK: Duration = Duration::from_secs(37);
+
+/// One redirector, as it is unless it is told otherwise.
+const ONE: Load = Load {
+    redirectors: 1,
+    in_flight: 50,
+    prefetch: 2_000,
+    api: Duration::from_millis(150),
+};
 
 fn percentile(waited: &[Duration], hundredths: usize) -> Duration {
     waited[(waited.len() * hundredths / 100).min(waited.len() - 1)]
@@ -20,9 +27,7 @@ fn percentile(waited: &[Duration], hundredths: usize) -> Duration {
 fn in_calm_a_redirect_costs_one_request() {
     let load = Load {
         redirectors: 3,
-        in_flight: 50,
-        prefetch: 2_000,
-        api: 150 * MS,
+        ..ONE
     };
     load.run(async |pair| {
         pair.call(6_000, 600 * SECOND).await;
@@ -37,9 +42,7 @@ fn in_calm_a_redirect_costs_one_request() {
 fn the_last_of_a_burst_is_redirected_as_soon_as_the_api_allows() {
     let load = Load {
         redirectors: 2,
-        in_flight: 50,
-        prefetch: 2_000,
-        api: 150 * MS,
+        ..ONE
     };
     load.run(async |pair| {
         // A redirector that is new has to ask Twilio for the time first.
@@ -47,7 +50,7 @@ fn the_last_of_a_burst_is_redirected_as_soon_as_the_api_allows() {
         pair.call(5_000, Duration::ZERO).await;
         pair.until(|pair| pair.waited().is_some()).await;
         let (requests, last) = (pair.requests(), *pair.waited().unwrap().last().unwrap());
-        let least = 5_000 * 150 * MS / 100;
+        let least = 5_000 * ONE.api / 100;
         let ratio = last.as_secs_f64() / least.as_secs_f64();
         println!("{requests} requests, the last after {last:?}, {ratio:.2} of what must be");
         assert!(ratio <= 1.15, "{last:?}, {ratio}");
@@ -56,13 +59,7 @@ fn the_last_of_a_burst_is_redirected_as_soon_as_the_api_allows() {
 
 #[test]
 fn a_few_calls_that_fail_for_long_hold_nobody_up() {
-    let load = Load {
-        redirectors: 1,
-        in_flight: 50,
-        prefetch: 2_000,
-        api: 150 * MS,
-    };
-    load.run(async |pair| {
+    ONE.run(async |pair| {
         for _ in 0..15 * 60 {
             pair.call_sick();
             pair.call(19, SECOND).await;
@@ -82,10 +79,8 @@ fn a_few_calls_that_fail_for_long_hold_nobody_up() {
 #[test]
 fn after_a_kill_only_those_wait_whose_update_may_be_on_its_way() {
     let load = Load {
-        redirectors: 1,
         in_flight: 20,
-        prefetch: 2_000,
-        api: 150 * MS,
+        ..ONE
     };
     load.run(async |pair| {
         pair.call(200, Duration::ZERO).await;
@@ -110,10 +105,8 @@ fn after_a_kill_only_those_wait_whose_update_may_be_on_its_way() {
 #[test]
 fn what_waits_in_the_queue_during_an_outage_is_not_put_there_again() {
     let load = Load {
-        redirectors: 1,
-        in_flight: 50,
         prefetch: 20,
-        api: 150 * MS,
+        ..ONE
     };
     load.run(async |pair| {
         for _ in 0..200 {
