@@ -89,10 +89,15 @@ pub(crate) async fn run(settings: PairSettings, stop: CancellationToken) -> anyh
 /// Runs both, ingest on `listener`.
 pub(crate) async fn run_on(
     listener: TcpListener,
-    settings: PairSettings,
+    mut settings: PairSettings,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    // Without a spool, no callback could be taken meanwhile.
+    settings.queue.options.waits_for_access = settings.ingest.spool.is_some();
     let mut host = Host::open(&settings.queue, stop).await?;
+    let client = settings.twilio.client()?;
+    let verifier = Some(settings.verifier.clone());
+    settings.twilio.follow_files(Some(client.clone()), verifier);
     let ingest = Ingest::new(
         &mut host,
         &settings.ingest,
@@ -101,12 +106,7 @@ pub(crate) async fn run_on(
         settings.plans.clone(),
     )
     .await?;
-    let redirector = Redirector::new(
-        &mut host,
-        settings.redirector,
-        settings.twilio.client()?,
-        settings.plans,
-    );
+    let redirector = Redirector::new(&mut host, settings.redirector, client, settings.plans);
     let (timeouts, stop) = (settings.admin.limits.timeouts, host.stop.clone());
     let work = async {
         // Whichever fails takes the other down in order, for a caller needs both.

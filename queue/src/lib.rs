@@ -15,6 +15,7 @@ pub mod sqlite;
 mod traits;
 mod url;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,10 @@ pub struct Options {
     /// SQLite: the queue that this one stands in for. A file that holds another's messages is
     /// refused.
     pub stands_in_for: Option<OnBroker>,
+    /// RabbitMQ: whether a refusal at the very start is waited out, as later ones are.
+    pub waits_for_access: bool,
+    /// RabbitMQ: the file that the URL came from, read again for each connection.
+    pub url_file: Option<PathBuf>,
     /// Opens only what is there: to look must not make anything.
     pub existing_only: bool,
 }
@@ -59,6 +64,8 @@ impl Default for Options {
             lease: Duration::from_secs(10),
             max_length: None,
             stands_in_for: None,
+            waits_for_access: false,
+            url_file: None,
             existing_only: false,
         }
     }
@@ -68,7 +75,8 @@ impl Default for Options {
 /// is back.
 ///
 /// # Errors
-/// What no waiting mends: a file that is no queue, a broker that has other things under our names.
+/// What no waiting mends: a file that is no queue, a broker that has other things under our names;
+/// and a broker that doesn't let us in, unless that is waited out.
 pub async fn open(url: &QueueUrl, options: Options) -> Result<Arc<dyn Queue>, QueueError> {
     Ok(match url {
         QueueUrl::Sqlite(path) => Arc::new(sqlite::SqliteQueue::open(path, options).await?),

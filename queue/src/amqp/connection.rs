@@ -54,12 +54,19 @@ impl Connection {
     /// Waits until the first attempt has come to something, or until `deadline`.
     ///
     /// # Errors
-    /// It failed in a way that no waiting mends.
-    pub(super) async fn settled(&self, deadline: Instant) -> Result<(), QueueError> {
+    /// It failed in a way that no waiting mends, or was refused and that is not waited out.
+    pub(super) async fn settled(
+        &self,
+        deadline: Instant,
+        waits_for_access: bool,
+    ) -> Result<(), QueueError> {
         let mut state = self.state.subscribe();
         let first = state.wait_for(|state| !matches!(state, State::Connecting));
         match tokio::time::timeout_at(deadline.into(), first).await {
             Ok(Ok(state)) => match &*state {
+                State::Down(error @ QueueError::AccessRefused(_)) if !waits_for_access => {
+                    Err(error.clone())
+                }
                 State::Down(error) if !error.is_transient() => Err(error.clone()),
                 _ => Ok(()),
             },
@@ -135,10 +142,11 @@ fn closed() -> QueueError {
     QueueError::Unavailable("the queue was closed".to_owned())
 }
 
-async fn keep_connected(target: Target, state: watch::Sender<State>) {
+async fn keep_connected(mut target: Target, state: watch::Sender<State>) {
     let mut delays = RECONNECT.delays();
     let mut reported = None;
     loop {
+        target.address.refresh();
         let outage = match Link::establish(&target).await {
             Ok(link) => {
                 reported = None;
@@ -156,7 +164,14 @@ async fn keep_connected(target: Target, state: watch::Sender<State>) {
         };
         let said = outage.to_string();
         if reported.as_ref() != Some(&said) {
-            tracing::warn!(role = ?target.role, reason = %said, "not connected to the broker");
+            match outage {
+                QueueError::AccessRefused(_) => {
+                    tracing::error!(role = ?target.role, reason = %said, "not let in by the broker");
+                }
+                _ => {
+                    tracing::warn!(role = ?target.role, reason = %said, "not connected to the broker");
+                }
+            }
             reported = Some(said);
         }
         advance(&state, State::Down(outage));

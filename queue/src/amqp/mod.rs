@@ -4,6 +4,7 @@
 //! A broker short of memory stops reading from connections that publish; consuming, leases and
 //! questions go on beside.
 
+mod address;
 mod channels;
 mod connection;
 mod consumer;
@@ -27,9 +28,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{FieldTable, ShortString};
-use lapin::uri::AMQPUri;
 use tokio::runtime::Handle;
 
+use self::address::Address;
 use self::channels::{Borrowed, Role};
 use self::connection::Connection;
 use self::consumer::AmqpConsumer;
@@ -44,9 +45,6 @@ use crate::{
     Consumer, DeadLetter, DeadLetterId, DeadLetters, Filter, Health, IntentLog, IntentReader,
     Lease, Message, Options, Publish, Queue, QueueError, Stats,
 };
-
-/// Seconds; RabbitMQ proposes 60. A peer that is silent for twice this long is dead.
-const HEARTBEAT: u16 = 5;
 
 /// A queue on RabbitMQ.
 pub struct AmqpQueue {
@@ -65,14 +63,14 @@ impl AmqpQueue {
     /// error: connecting goes on in the background.
     ///
     /// # Errors
-    /// What no waiting mends: the broker refuses our credentials or virtual host, or has other
-    /// things under our names.
+    /// What no waiting mends: the broker has other things under our names; and where that is not
+    /// waited out, it refuses our credentials or virtual host.
     pub async fn open(url: &url::Url, options: Options) -> Result<Self, QueueError> {
         let topology = Topology::new(&options)?;
-        let uri = uri(url)?;
+        let address = Address::new(url, options.url_file.clone())?;
         let connection = |role| {
             Connection::start(Target {
-                uri: uri.clone(),
+                address: address.clone(),
                 role,
                 topology: topology.clone(),
                 runtime: Handle::current(),
@@ -81,9 +79,13 @@ impl AmqpQueue {
         let deadline = Instant::now() + ANSWER_WITHIN;
         // One after the other: the first declares, the second finds it declared.
         let consuming = connection(Role::Consuming);
-        consuming.settled(deadline).await?;
+        consuming
+            .settled(deadline, options.waits_for_access)
+            .await?;
         let publishing = connection(Role::Publishing);
-        publishing.settled(deadline).await?;
+        publishing
+            .settled(deadline, options.waits_for_access)
+            .await?;
 
         let topology = Arc::new(topology);
         let publisher = Arc::new(Publisher::new(publishing.clone(), options.publish_timeout));
@@ -210,28 +212,4 @@ impl Queue for AmqpQueue {
     async fn close(&self) {
         tokio::join!(self.publishing.close(), self.consuming.close());
     }
-}
-
-fn uri(url: &url::Url) -> Result<AMQPUri, QueueError> {
-    let mut uri: AMQPUri = url
-        .as_str()
-        .parse()
-        // The error may repeat the URL, with its password.
-        .map_err(|_| {
-            QueueError::Mismatch(
-                "the queue's URL is not one that RabbitMQ takes: \
-                 amqp://USER:PASSWORD@HOST:5672/VHOST?heartbeat=SECONDS"
-                    .to_owned(),
-            )
-        })?;
-    // lapin's parser takes an IPv6 address for no host at all, and connects to localhost.
-    if let Some(url::Host::Ipv6(address)) = url.host() {
-        uri.authority.host = address.to_string();
-    }
-    // amqp://HOST/ names, to the letter, a virtual host without a name; nobody means that.
-    if uri.vhost.is_empty() {
-        uri.vhost = "/".to_owned();
-    }
-    uri.query.heartbeat.get_or_insert(HEARTBEAT);
-    Ok(uri)
 }

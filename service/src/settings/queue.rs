@@ -19,7 +19,8 @@ pub struct QueueArgs {
     #[arg(long = "queue", env = "QUEUE_URL", value_name = "URL")]
     pub url: Option<String>,
 
-    /// A file that holds the queue's URL, for it may hold a password
+    /// A file that holds the queue's URL, for it may hold a password; read again for each
+    /// connection
     #[arg(long = "queue-url-file", env = "QUEUE_URL_FILE", value_name = "FILE")]
     pub url_file: Option<PathBuf>,
 
@@ -76,6 +77,10 @@ impl QueueArgs {
     /// Parses them.
     pub fn resolve(self, problems: &mut Problems) -> Option<QueueSettings> {
         let defaults = Options::default();
+        let url_file = self
+            .url_file
+            .clone()
+            .filter(|file| !file.as_os_str().is_empty());
         let url = match problems.secret("QUEUE_URL", self.url, self.url_file, "sqlite:overflow.db")
         {
             Some(url) => problems.optional(
@@ -108,6 +113,8 @@ impl QueueArgs {
                 delivery_limit,
                 lease,
                 max_length,
+                waits_for_access: true,
+                url_file,
                 ..defaults
             },
         })
@@ -129,6 +136,7 @@ impl QueueSettings {
     /// [`QueueError::Missing`], and as [`Self::open`].
     pub async fn open_existing(&self) -> Result<Arc<dyn Queue>, QueueError> {
         let options = Options {
+            waits_for_access: false,
             existing_only: true,
             ..self.options.clone()
         };
