@@ -72,9 +72,9 @@ impl RunArgs {
 
 impl PairSettings {
     /// What it takes to reach the queue, where that is on a broker.
-    pub(crate) fn broker(&self) -> Option<(url::Url, queue::Options)> {
+    pub(crate) fn broker(&self) -> Option<(Vec<url::Url>, queue::Options)> {
         match &self.queue.url {
-            QueueUrl::Amqp(url) => Some((url.clone(), self.queue.options.clone())),
+            QueueUrl::Amqp(nodes) => Some((nodes.clone(), self.queue.options.clone())),
             QueueUrl::Sqlite(_) => None,
         }
     }

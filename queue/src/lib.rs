@@ -80,6 +80,6 @@ impl Default for Options {
 pub async fn open(url: &QueueUrl, options: Options) -> Result<Arc<dyn Queue>, QueueError> {
     Ok(match url {
         QueueUrl::Sqlite(path) => Arc::new(sqlite::SqliteQueue::open(path, options).await?),
-        QueueUrl::Amqp(url) => Arc::new(amqp::AmqpQueue::open(url, options).await?),
+        QueueUrl::Amqp(nodes) => Arc::new(amqp::AmqpQueue::open(nodes, options).await?),
     })
 }

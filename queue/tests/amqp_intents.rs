@@ -372,7 +372,7 @@ async fn a_queue_that_is_not_ours_in_the_place_of_the_log_is_refused_by_name() {
         prefix: "taken".to_owned(),
         ..queue::Options::default()
     };
-    let refused = AmqpQueue::open(&url.parse().unwrap(), options).await;
+    let refused = AmqpQueue::open(&[url.parse().unwrap()], options).await;
     let said = refused.err().expect("it is refused").to_string();
     assert!(said.contains("\"taken.intents\""), "{said}");
     assert!(said.contains("delete"), "{said}");

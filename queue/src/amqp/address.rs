@@ -12,14 +12,33 @@ const HEARTBEAT: u16 = 5;
 /// Taken from the URL, which may change while we run: passwords are rotated.
 #[derive(Clone)]
 pub(super) struct Address {
-    pub(super) uri: AMQPUri,
+    nodes: Vec<AMQPUri>,
     file: Option<PathBuf>,
+    /// Not always the first, or everybody would be on that node.
+    turn: usize,
 }
 
 impl Address {
-    pub(super) fn new(url: &url::Url, file: Option<PathBuf>) -> Result<Self, QueueError> {
-        let uri = uri(url)?;
-        Ok(Self { uri, file })
+    pub(super) fn new(nodes: &[url::Url], file: Option<PathBuf>) -> Result<Self, QueueError> {
+        let nodes = uris(nodes)?;
+        let turn = fastrand::usize(..nodes.len());
+        Ok(Self { nodes, file, turn })
+    }
+
+    /// Whose turn it is, and how often each had one before.
+    pub(super) fn node(&self) -> (&AMQPUri, usize) {
+        let count = self.nodes.len();
+        (&self.nodes[self.turn % count], self.turn / count)
+    }
+
+    /// The next one's turn.
+    pub(super) fn turn(&mut self) {
+        self.turn = self.turn.wrapping_add(1);
+    }
+
+    /// How many nodes there are.
+    pub(super) fn count(&self) -> usize {
+        self.nodes.len()
     }
 
     /// Reads the file again, if the URL came from one. What can't be read is being written.
@@ -29,16 +48,26 @@ impl Address {
             .map_err(|error| error.to_string())
             .and_then(|text| text.trim().parse().map_err(|error| format!("{error}")))
             .and_then(|url| match url {
-                QueueUrl::Amqp(url) => uri(&url).map_err(|error| error.to_string()),
+                QueueUrl::Amqp(nodes) => uris(&nodes).map_err(|error| error.to_string()),
                 QueueUrl::Sqlite(_) => Err("it names a file now, which takes a restart".to_owned()),
             });
         match read {
-            Ok(uri) => self.uri = uri,
+            Ok(nodes) => self.nodes = nodes,
             Err(error) => tracing::warn!(
                 file = %file.display(), error,
                 "the queue's URL can't be read again: the one before is used"
             ),
         }
+    }
+}
+
+/// At least one.
+fn uris(nodes: &[url::Url]) -> Result<Vec<AMQPUri>, QueueError> {
+    match nodes {
+        [] => Err(QueueError::Mismatch(
+            "the queue's URL names no host".to_owned(),
+        )),
+        nodes => nodes.iter().map(uri).collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A connection that comes back.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use retry::Policy;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::channels::{Borrowed, Channels};
+use super::channels::{Borrowed, Channels, Role};
 use super::fault::ANSWER_WITHIN;
 use super::link::{Link, Target};
 use crate::{Health, QueueError};
@@ -144,12 +145,14 @@ fn closed() -> QueueError {
 
 async fn keep_connected(mut target: Target, state: watch::Sender<State>) {
     let mut delays = RECONNECT.delays();
-    let mut reported = None;
+    let mut reported = HashSet::new();
+    // Since there was a link, or since all nodes were tried.
+    let mut tried = 0;
     loop {
         target.address.refresh();
-        let outage = match Link::establish(&target).await {
+        let (outage, was_up) = match Link::establish(&target).await {
             Ok(link) => {
-                reported = None;
+                reported.clear();
                 tracing::info!(role = ?target.role, "connected to the broker");
                 advance(&state, State::Up(link.clone()));
                 let since = Instant::now();
@@ -158,24 +161,36 @@ async fn keep_connected(mut target: Target, state: watch::Sender<State>) {
                 if since.elapsed() >= GOOD_AFTER {
                     delays.reset();
                 }
-                outage
+                (outage, true)
             }
-            Err(outage) => outage,
+            Err(outage) => (outage, false),
         };
-        let said = outage.to_string();
-        if reported.as_ref() != Some(&said) {
-            match outage {
-                QueueError::AccessRefused(_) => {
-                    tracing::error!(role = ?target.role, reason = %said, "not let in by the broker");
-                }
-                _ => {
-                    tracing::warn!(role = ?target.role, reason = %said, "not connected to the broker");
-                }
-            }
-            reported = Some(said);
+        report(&outage, target.role, &mut reported);
+        target.address.turn();
+        tried = if was_up { 0 } else { tried + 1 };
+        let all_tried = tried >= target.address.count();
+        // While others are still to be tried, the first attempt is under way.
+        if was_up || all_tried || !matches!(outage, QueueError::Unavailable(_)) {
+            advance(&state, State::Down(outage));
         }
-        advance(&state, State::Down(outage));
-        tokio::time::sleep(delays.next_delay()).await;
+        if was_up || all_tried {
+            tried = 0;
+            tokio::time::sleep(delays.next_delay()).await;
+        }
+    }
+}
+
+/// Says each outage once.
+fn report(outage: &QueueError, role: Role, reported: &mut HashSet<String>) {
+    let reason = outage.to_string();
+    if !reported.insert(reason.clone()) {
+        return;
+    }
+    match outage {
+        QueueError::AccessRefused(_) => {
+            tracing::error!(?role, reason, "not let in by the broker");
+        }
+        _ => tracing::warn!(?role, reason, "not connected to the broker"),
     }
 }
 

@@ -51,10 +51,11 @@ pub(super) struct Link {
 impl Link {
     /// Connects and declares the topology.
     pub(super) async fn establish(target: &Target) -> Result<Arc<Self>, QueueError> {
-        let connecting = socket::connect(target.address.uri.clone(), properties(target));
-        let (connection, socket) = answer(connecting)
+        let (node, nth) = target.address.node();
+        let connecting = socket::connect(node, nth, properties(target));
+        let (connection, socket) = connecting
             .await
-            .map_err(|error| not_connected(&target.address.uri, &error))?;
+            .map_err(|error| not_connected(node, &error))?;
         let link = Arc::new(Self {
             connection,
             channels: Channels::new(target.role),

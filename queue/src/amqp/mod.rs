@@ -59,15 +59,15 @@ pub struct AmqpQueue {
 }
 
 impl AmqpQueue {
-    /// Connects to the broker at `url` and declares what is ours. A broker that is away is no
+    /// Connects to one of the broker's `nodes` and declares what is ours. A broker that is away is no
     /// error: connecting goes on in the background.
     ///
     /// # Errors
     /// What no waiting mends: the broker has other things under our names; and where that is not
     /// waited out, it refuses our credentials or virtual host.
-    pub async fn open(url: &url::Url, options: Options) -> Result<Self, QueueError> {
+    pub async fn open(nodes: &[url::Url], options: Options) -> Result<Self, QueueError> {
         let topology = Topology::new(&options)?;
-        let address = Address::new(url, options.url_file.clone())?;
+        let address = Address::new(nodes, options.url_file.clone())?;
         let connection = |role| {
             Connection::start(Target {
                 address: address.clone(),

@@ -14,7 +14,8 @@ use super::Problems;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Queue")]
 pub struct QueueArgs {
-    /// The queue: sqlite:FILE on one machine, amqp://… or amqps://… for RabbitMQ
+    /// The queue: sqlite:FILE on one machine, amqp://… or amqps://… for RabbitMQ, with commas
+    /// between the hosts of a cluster
     /// [default: sqlite:overflow.db]
     #[arg(long = "queue", env = "QUEUE_URL", value_name = "URL")]
     pub url: Option<String>,
