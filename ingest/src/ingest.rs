@@ -63,7 +63,9 @@ impl Ingest {
         plans: Plans,
     ) -> anyhow::Result<Self> {
         let spool = match (&settings.spool, &host.on_broker) {
-            (Some(spool), Some(queue)) => Some(spool::open(spool, queue).await?),
+            (Some(spool), Some(queue)) => {
+                Some(spool::open(spool, queue, settings.publish_timeout).await?)
+            }
             _ => None,
         };
         Ok(Self::with_spool(

@@ -94,6 +94,7 @@ pub(crate) async fn run_on(
 ) -> anyhow::Result<()> {
     // Without a spool, no callback could be taken meanwhile.
     settings.queue.options.waits_for_access = settings.ingest.spool.is_some();
+    settings.queue.options.publish_timeout = settings.ingest.publish_timeout;
     let mut host = Host::open(&settings.queue, stop).await?;
     let client = settings.twilio.client()?;
     let verifier = Some(settings.verifier.clone());
