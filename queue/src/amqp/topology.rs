@@ -215,7 +215,9 @@ impl Topology {
                 self.prefix,
                 name = name.as_str(),
             )),
-            Some(NOT_FOUND) => QueueError::Missing(format!(
+            // A broker that is starting says so of queues that it will have in a moment, too: that is
+            // only an answer to who may not make them.
+            Some(NOT_FOUND) if self.existing_only => QueueError::Missing(format!(
                 "there is no {what} {name:?} on the broker: name the virtual host (QUEUE_URL) and the \
                  prefix (QUEUE_PREFIX) that the services use",
                 name = name.as_str(),
