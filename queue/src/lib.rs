@@ -19,14 +19,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use dead_letter::{Cause, DeadLetter, DeadLetterId, Filter, Reason};
+pub use dead_letter::{Cause, DeadLetter, DeadLetterId, Filter, Listed, Reason, Settlement};
 pub use error::QueueError;
 pub use intents::{Intent, IntentLog, IntentReader, Logged, READ_BACK};
 pub use message::{
     CONTENT_TYPE, DecodeError, InvalidTraceParent, Message, REDIRECT_V1, RawMessage, TraceParent,
 };
 pub use request::{RedirectRequest, Source};
-pub use traits::{Consumer, DeadLetters, Delivery, Health, Lease, Publish, Queue, Stats};
+pub use traits::{Consumer, DeadLetters, Delivery, Done, Health, Lease, Publish, Queue, Stats};
 pub use url::{InvalidQueueUrl, OnBroker, QueueUrl};
 
 /// What both backends can be told.
@@ -51,6 +51,9 @@ pub struct Options {
     pub waits_for_access: bool,
     /// RabbitMQ: the file that the URL came from, read again for each connection.
     pub url_file: Option<PathBuf>,
+    /// RabbitMQ: how long opening, and each of the questions about dead letters, waits for a broker
+    /// that is slow; some seconds where it is `None`.
+    pub patience: Option<Duration>,
     /// Opens only what is there: to look must not make anything.
     pub existing_only: bool,
 }
@@ -66,6 +69,7 @@ impl Default for Options {
             stands_in_for: None,
             waits_for_access: false,
             url_file: None,
+            patience: None,
             existing_only: false,
         }
     }

@@ -34,7 +34,7 @@ use self::address::Address;
 use self::channels::{Borrowed, Role};
 use self::connection::Connection;
 use self::consumer::AmqpConsumer;
-use self::dead_letters::{Morgue, Settlement};
+use self::dead_letters::Morgue;
 use self::fault::{ANSWER_WITHIN, NOT_FOUND, answer};
 use self::intents::AmqpIntentLog;
 use self::lease::Leases;
@@ -42,8 +42,8 @@ use self::link::Target;
 use self::publisher::{Letter, Publisher};
 use self::topology::Topology;
 use crate::{
-    Consumer, DeadLetter, DeadLetterId, DeadLetters, Filter, Health, IntentLog, IntentReader,
-    Lease, Message, Options, Publish, Queue, QueueError, Stats,
+    Consumer, DeadLetters, Done, Filter, Health, IntentLog, IntentReader, Lease, Listed, Message,
+    Options, Publish, Queue, QueueError, Settlement, Stats,
 };
 
 /// A queue on RabbitMQ.
@@ -87,6 +87,16 @@ impl AmqpQueue {
             .settled(deadline, options.waits_for_access)
             .await?;
 
+        if let Some(patience) = options.patience {
+            let both = async {
+                consuming.connected().await?;
+                publishing.connected().await
+            };
+            // Later questions say what is wrong.
+            if let Ok(Err(error)) = tokio::time::timeout(patience, both).await {
+                return Err(error);
+            }
+        }
         let topology = Arc::new(topology);
         let publisher = Arc::new(Publisher::new(publishing.clone(), options.publish_timeout));
         let leases = Leases::default();
@@ -95,6 +105,7 @@ impl AmqpQueue {
             publisher: publisher.clone(),
             topology: topology.clone(),
             leases: leases.clone(),
+            patience: options.patience.unwrap_or(ANSWER_WITHIN),
         };
         Ok(Self {
             publishing,
@@ -145,16 +156,17 @@ impl Publish for AmqpQueue {
 
 #[async_trait]
 impl DeadLetters for AmqpQueue {
-    async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, QueueError> {
-        self.dead_letters.list(filter).await
+    async fn oldest(&self, filter: &Filter, limit: usize) -> Result<Listed, QueueError> {
+        self.dead_letters.oldest(filter, limit).await
     }
 
-    async fn replay(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
-        self.dead_letters.settle(filter, Settlement::Replay).await
-    }
-
-    async fn discard(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
-        self.dead_letters.settle(filter, Settlement::Discard).await
+    async fn settle(
+        &self,
+        filter: &Filter,
+        how: Settlement,
+        done: Done<'_>,
+    ) -> Result<(), QueueError> {
+        self.dead_letters.settle(filter, how, done).await
     }
 }
 

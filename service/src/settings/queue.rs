@@ -62,6 +62,9 @@ impl FromStr for Prefix {
     }
 }
 
+/// How long an operator's command waits for a broker that is slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// AMQP's names take up 255 bytes at most, what follows the prefix included.
 const MAX_PREFIX: usize = 200;
 
@@ -139,6 +142,7 @@ impl QueueSettings {
         let options = Options {
             waits_for_access: false,
             existing_only: true,
+            patience: Some(PATIENCE),
             ..self.options.clone()
         };
         ::queue::open(&self.url, options).await
