@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Output, Stdio};
 
+use queue::{Options, QueueUrl};
 use tests::{Process, Stack, StackOptions, Surroundings, binary, http};
 use twilio::{AuthToken, FormParams, SIGNATURE_HEADER, sign_form};
 
@@ -130,6 +131,7 @@ fn a_wrong_setting_of_each_kind_stops_the_start_with_one_line_that_names_it() {
         (ingest, "LISTEN", "8080"),
         (ingest, "PUBLISH_TIMEOUT", "20s"),
         (redirector, "REDIRECT_DEADLINE", "soon"),
+        (redirector, "REDIRECT_DEADLINE", "25m"),
         (redirector, "PREFETCH", "0"),
         (redirector, "MAX_IN_FLIGHT", "many"),
         (redirector, "RETRY_FIRST", "1h"),
@@ -309,8 +311,8 @@ fn help_shows_no_value_of_the_environment() {
     }
 }
 
-#[test]
-fn a_reader_that_has_gone_ends_a_command_quietly_and_a_full_disk_with_an_error() {
+#[tokio::test]
+async fn a_reader_that_has_gone_ends_a_command_quietly_and_a_full_disk_with_an_error() {
     for arguments in [
         &["--help"][..],
         &["dead-letters", "list"],
@@ -318,13 +320,10 @@ fn a_reader_that_has_gone_ends_a_command_quietly_and_a_full_disk_with_an_error()
         &["doctor"],
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("overflow.db");
-        let url = format!("sqlite:{}", file.display()).parse().unwrap();
         // Commands that look make no queue.
-        tokio::runtime::Runtime::new().unwrap().block_on(async {
-            let made = queue::open(&url, queue::Options::default()).await;
-            made.unwrap().close().await;
-        });
+        let queue = QueueUrl::Sqlite(folder.path().join("overflow.db"));
+        let queue = queue::open(&queue, Options::default()).await.unwrap();
+        queue.close().await;
         let run = |stdout: Stdio| {
             let mut command = Command::new(binary("overflow"));
             command.args(arguments).current_dir(folder.path());

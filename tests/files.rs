@@ -206,3 +206,24 @@ async fn to_look_makes_nothing_and_says_where_there_is_nothing() {
     let wanted = format!("no dead letters in sqlite:{}\n", file.display());
     assert_eq!(said, wanted);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_disk_has_all_the_time_that_a_publish_is_given() {
+    let options = StackOptions {
+        redirectors: 0,
+        settings: vec![("PUBLISH_TIMEOUT", "13s".to_owned())],
+        ..StackOptions::default()
+    };
+    let stack = Stack::start(Backend::Sqlite, options).await;
+    // With a client that is as patient.
+    stack.simulator.set_callback(Some(&stack.callback_urls[0]));
+    let holder = rusqlite::Connection::open(stack.folder().join("queue.db")).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let freed = async {
+        // Longer than the three seconds that the queue had for itself, shorter than SQLite waits.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        holder.execute_batch("COMMIT").unwrap();
+    };
+    let (answer, ()) = tokio::join!(callback(&stack), freed);
+    assert_eq!(answer, Some(204));
+}

@@ -75,8 +75,13 @@ impl Process for App {
         })
     }
 
-    async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    async fn run(mut settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+        // Without a spool, nothing could be taken meanwhile.
+        settings.queue.options.waits_for_access = settings.ingest.spool.is_some();
+        settings.queue.options.publish_timeout = settings.ingest.publish_timeout;
         let mut host = Host::open(&settings.queue, stop).await?;
+        let verifier = settings.verifier.clone();
+        settings.twilio.follow_files(None, Some(verifier));
         let listener = bind("LISTEN", settings.ingest.listen).await?;
         let ingest = Ingest::new(
             &mut host,

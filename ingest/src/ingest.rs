@@ -12,6 +12,8 @@ use service::http::ListenerMetrics;
 use service::settings::{PublicUrl, TwilioSettings};
 use service::{Host, Plans, telemetry};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use twilio::{AccountSid, CallSid, SignatureVerifier, SignedUrl, TaskRouterEvent, TaskSid};
 
@@ -45,6 +47,8 @@ pub struct Ingest {
     pub(crate) stop_timeout: Duration,
     pub(crate) max_connections: usize,
     pub(crate) connections: ListenerMetrics,
+    /// Hand-overs, also those whose clients have left.
+    pub(crate) under_way: TaskTracker,
     warned: Mutex<HashSet<TaskSid>>,
     warned_of_caller_id: AtomicBool,
 }
@@ -63,7 +67,9 @@ impl Ingest {
         plans: Plans,
     ) -> anyhow::Result<Self> {
         let spool = match (&settings.spool, &host.on_broker) {
-            (Some(spool), Some(queue)) => Some(spool::open(spool, queue).await?),
+            (Some(spool), Some(queue)) => {
+                Some(spool::open(spool, queue, settings.publish_timeout).await?)
+            }
             _ => None,
         };
         Ok(Self::with_spool(
@@ -111,6 +117,7 @@ impl Ingest {
             stop_timeout: settings.stop_timeout,
             max_connections: settings.max_connections,
             connections: host.connections.of("public"),
+            under_way: TaskTracker::new(),
             warned: Mutex::default(),
             warned_of_caller_id: AtomicBool::new(false),
         }
@@ -148,15 +155,19 @@ impl Ingest {
             traceparent: Some(traceparent),
         };
         let ingest = Arc::clone(self);
+        let sender = CancellationToken::new();
+        let has_left = sender.clone();
+        // Dropped with us, when the client leaves.
+        let _stays = sender.drop_guard();
         // On its own, so that a client that leaves doesn't cut the publish short.
-        let hand_over = async move { ingest.hand_over(message).await };
-        let taken = tokio::spawn(hand_over.instrument(span));
+        let hand_over = async move { ingest.hand_over(message, &has_left).await };
+        let taken = self.under_way.spawn(hand_over.instrument(span));
         taken.await.unwrap_or_else(|panic| {
             Outcome::Unavailable(QueueError::Unavailable(panic.to_string()))
         })
     }
 
-    async fn hand_over(&self, message: Message) -> Outcome {
+    async fn hand_over(&self, message: Message, has_left: &CancellationToken) -> Outcome {
         let started = Instant::now();
         let outcome = self.hand_over.take(&message).await;
         let request = &message.request;
@@ -166,7 +177,11 @@ impl Ingest {
                 call_sid = %request.call_sid,
                 task_sid = %request.task_sid,
                 %error,
-                "not durable; Twilio is asked to send it again"
+                "not durable; {}",
+                match has_left.is_cancelled() {
+                    true => "who sent it has gone without an answer, a sweep may find the caller",
+                    false => "Twilio is asked to send it again",
+                }
             ),
             _ => tracing::info!(
                 event_sid = %request.event_sid,

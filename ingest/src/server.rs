@@ -71,8 +71,14 @@ impl Ingest {
             connections: ingest.max_connections,
         };
         let metrics = ingest.connections.clone();
+        let served = async {
+            http::serve(listener, ingest.router(), limits, metrics, stop.clone()).await;
+            // Without those who sent them, too.
+            ingest.under_way.close();
+            ingest.under_way.wait().await;
+        };
         tokio::select! {
-            () = http::serve(listener, ingest.router(), limits, metrics, stop.clone()) => {}
+            () = served => {}
             () = async {
                 stop.cancelled().await;
                 tokio::time::sleep(ingest.stop_timeout).await;

@@ -39,12 +39,14 @@ const RETRY: Policy = match Policy::new(Duration::from_millis(100), Duration::fr
 pub(crate) async fn open(
     settings: &SpoolSettings,
     queue: &OnBroker,
+    publish_timeout: Duration,
 ) -> anyhow::Result<Arc<dyn Queue>> {
     let options = Options {
         max_length: Some(settings.max_length),
         // A request that waits out an outage is none that kills its consumer.
         delivery_limit: u32::MAX,
         stands_in_for: Some(queue.clone()),
+        publish_timeout,
         ..Options::default()
     };
     let spool = SqliteQueue::open(&settings.file, options)

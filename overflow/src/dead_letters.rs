@@ -1,14 +1,20 @@
 //! `overflow dead-letters`: what could not be done, and what becomes of it.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Subcommand;
 use jiff::Timestamp;
-use queue::{DeadLetter, DeadLetterId, Filter, QueueUrl, Reason};
+use queue::{DeadLetter, DeadLetterId, Filter, Listed, Queue, QueueUrl, Reason, Settlement};
 use serde::Serialize;
+use service::process::Interrupted;
 use service::settings::{QueueArgs, QueueSettings};
 use service::{Problems, out};
+use tokio_util::sync::CancellationToken;
+
+/// How long an end by Ctrl-C waits for the broker.
+const GIVING_BACK: Duration = Duration::from_millis(700);
 
 /// The requests that could not be done.
 #[derive(Debug, Clone, clap::Args)]
@@ -28,6 +34,10 @@ pub(crate) struct DeadLettersArgs {
 enum ActionArgs {
     /// List them, oldest first, without taking them
     List {
+        /// How many at most
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+
         #[command(flatten)]
         which: Which,
     },
@@ -102,20 +112,23 @@ pub(crate) struct DeadLetterCommand {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
-    List,
+    /// As many as that at most.
+    List(usize),
     Show,
-    Replay,
-    Discard,
+    Settle(Settlement),
 }
 
 impl DeadLettersArgs {
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<DeadLetterCommand> {
         let queue = self.queue.resolve(problems);
         let (action, filter) = match self.action {
-            ActionArgs::List { which } => (Action::List, which.resolve(Vec::new(), problems)),
+            ActionArgs::List { limit, which } => {
+                let filter = which.resolve(Vec::new(), problems);
+                (Action::List(limit), filter)
+            }
             ActionArgs::Show { id } => (Action::Show, Which::default().resolve(vec![id], problems)),
-            ActionArgs::Replay(chosen) => chosen.resolve(Action::Replay, problems),
-            ActionArgs::Discard(chosen) => chosen.resolve(Action::Discard, problems),
+            ActionArgs::Replay(chosen) => chosen.resolve(Settlement::Replay, problems),
+            ActionArgs::Discard(chosen) => chosen.resolve(Settlement::Discard, problems),
         };
         Some(DeadLetterCommand {
             queue: queue?,
@@ -127,47 +140,123 @@ impl DeadLettersArgs {
 }
 
 impl Chosen {
-    fn resolve(self, action: Action, problems: &mut Problems) -> (Action, Filter) {
+    fn resolve(self, how: Settlement, problems: &mut Problems) -> (Action, Filter) {
         let filter = self.which.resolve(self.ids, problems);
-        (if self.dry_run { Action::List } else { action }, filter)
+        match self.dry_run {
+            true => (Action::List(usize::MAX), filter),
+            false => (Action::Settle(how), filter),
+        }
     }
 }
 
 /// Does it, and says what was done.
-pub(crate) async fn run(command: DeadLetterCommand) -> anyhow::Result<()> {
-    let queue = command
-        .queue
-        .open_existing()
-        .await
-        .with_context(|| format!("cannot use the queue {}", command.queue.url))?;
-    let done = match command.action {
-        Action::List => queue.list(&command.filter).await.map(|letters| {
-            print(&letters, command.json, |letters| {
-                table(letters, &command.queue.url)
-            })
-        }),
-        Action::Show => queue.list(&command.filter).await.map(|letters| {
-            print(&letters, command.json, |letters| {
+pub(crate) async fn run(command: DeadLetterCommand, stop: CancellationToken) -> anyhow::Result<()> {
+    let work = async {
+        let queue = command
+            .queue
+            .open_existing()
+            .await
+            .with_context(|| format!("cannot use the queue {}", command.queue.url))?;
+        let mut settled = Vec::new();
+        let done = tokio::select! {
+            done = act(&command, &*queue, &mut settled) => done,
+            () = stop.cancelled() => Err(Interrupted.into()),
+        };
+        // What is held goes back with the connection.
+        let _ = tokio::time::timeout(GIVING_BACK, queue.close()).await;
+        if let Action::Settle(how) = command.action {
+            print_ids(how, &settled, command.json)?;
+        }
+        let found = [done?, settled].concat();
+        let missing = command.filter.ids.iter().filter(|id| !found.contains(id));
+        let missing: Vec<_> = missing.map(ToString::to_string).collect();
+        if !missing.is_empty() {
+            anyhow::bail!("no such dead letter: {}", missing.join(", "));
+        }
+        Ok(())
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        // Where not even the queue answers.
+        () = async { stop.cancelled().await; tokio::time::sleep(GIVING_BACK).await } => {
+            Err(Interrupted.into())
+        }
+    }
+}
+
+/// Lists, which are shown at once, or settles, which is told to `settled`.
+async fn act(
+    command: &DeadLetterCommand,
+    queue: &dyn Queue,
+    settled: &mut Vec<DeadLetterId>,
+) -> anyhow::Result<Vec<DeadLetterId>> {
+    let reached = "the dead letters cannot be reached";
+    let (filter, json) = (&command.filter, command.json);
+    match command.action {
+        Action::List(limit) => {
+            let Listed { letters, more } = queue.oldest(filter, limit).await.context(reached)?;
+            let shown = print(&letters, json, |letters| {
+                table(letters, more, &command.queue.url)
+            });
+            if more > 0 {
+                eprintln!("{more} more were not looked at: --limit N shows more");
+            }
+            shown
+        }
+        Action::Show => {
+            let letters = queue.list(filter).await.context(reached)?;
+            print(&letters, json, |letters| {
                 letters.iter().map(whole).collect()
             })
-        }),
-        Action::Replay => {
-            let moved = queue.replay(&command.filter).await;
-            moved.map(|ids| print_ids("replayed", &ids, command.json))
         }
-        Action::Discard => {
-            let removed = queue.discard(&command.filter).await;
-            removed.map(|ids| print_ids("discarded", &ids, command.json))
+        Action::Settle(how) => {
+            let mut progress = Progress::of(how);
+            let mut done = |id| {
+                settled.push(id);
+                progress.show(settled.len());
+            };
+            let all = queue.settle(filter, how, &mut done).await;
+            progress.end();
+            all.context(reached)?;
+            Ok(Vec::new())
         }
-    };
-    queue.close().await;
-    let found = done.context("the dead letters cannot be reached")??;
-    let missing = command.filter.ids.iter().filter(|id| !found.contains(id));
-    let missing: Vec<_> = missing.map(ToString::to_string).collect();
-    if !missing.is_empty() {
-        anyhow::bail!("no such dead letter: {}", missing.join(", "));
     }
-    Ok(())
+}
+
+/// How far a long action is, on a terminal.
+struct Progress {
+    done: &'static str,
+    is_seen: bool,
+}
+
+impl Progress {
+    fn of(how: Settlement) -> Self {
+        Self {
+            done: name(how),
+            is_seen: std::io::stderr().is_terminal(),
+        }
+    }
+
+    fn show(&self, count: usize) {
+        if self.is_seen && count.is_multiple_of(100) {
+            eprint!("\r{count} {}", self.done);
+        }
+    }
+
+    fn end(&mut self) {
+        if self.is_seen {
+            // Over what was shown.
+            eprint!("\r                    \r");
+        }
+    }
+}
+
+fn name(how: Settlement) -> &'static str {
+    match how {
+        Settlement::Replay => "replayed",
+        Settlement::Discard => "discarded",
+    }
 }
 
 /// One dead letter as JSON shows it.
@@ -220,7 +309,8 @@ fn print(
     Ok(letters.iter().map(|letter| letter.id.clone()).collect())
 }
 
-fn print_ids(done: &str, ids: &[DeadLetterId], json: bool) -> anyhow::Result<Vec<DeadLetterId>> {
+fn print_ids(how: Settlement, ids: &[DeadLetterId], json: bool) -> anyhow::Result<()> {
+    let done = name(how);
     if json {
         out::line(serde_json::to_string_pretty(ids)?);
     } else {
@@ -229,11 +319,11 @@ fn print_ids(done: &str, ids: &[DeadLetterId], json: bool) -> anyhow::Result<Vec
         }
         out::line(format_args!("{} {done}", ids.len()));
     }
-    Ok(ids.to_vec())
+    Ok(())
 }
 
-fn table(letters: &[DeadLetter], queue: &QueueUrl) -> String {
-    if letters.is_empty() {
+fn table(letters: &[DeadLetter], more: usize, queue: &QueueUrl) -> String {
+    if letters.is_empty() && more == 0 {
         return format!("no dead letters in {}\n", queue.absolute());
     }
     let mut text = format!(

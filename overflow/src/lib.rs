@@ -82,7 +82,7 @@ pub fn main() -> ExitCode {
             NAME,
             quiet(&LogArgs::default()),
             |problems| args.resolve(problems),
-            |command, _stop| dead_letters::run(command),
+            dead_letters::run,
         ),
         Command::Setup(args) => provisioning::run(async |console| args.run(console).await),
         Command::Doctor(args) => provisioning::run(async |console| args.run(console).await),

@@ -72,9 +72,9 @@ impl RunArgs {
 
 impl PairSettings {
     /// What it takes to reach the queue, where that is on a broker.
-    pub(crate) fn broker(&self) -> Option<(url::Url, queue::Options)> {
+    pub(crate) fn broker(&self) -> Option<(Vec<url::Url>, queue::Options)> {
         match &self.queue.url {
-            QueueUrl::Amqp(url) => Some((url.clone(), self.queue.options.clone())),
+            QueueUrl::Amqp(nodes) => Some((nodes.clone(), self.queue.options.clone())),
             QueueUrl::Sqlite(_) => None,
         }
     }
@@ -89,10 +89,16 @@ pub(crate) async fn run(settings: PairSettings, stop: CancellationToken) -> anyh
 /// Runs both, ingest on `listener`.
 pub(crate) async fn run_on(
     listener: TcpListener,
-    settings: PairSettings,
+    mut settings: PairSettings,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    // Without a spool, no callback could be taken meanwhile.
+    settings.queue.options.waits_for_access = settings.ingest.spool.is_some();
+    settings.queue.options.publish_timeout = settings.ingest.publish_timeout;
     let mut host = Host::open(&settings.queue, stop).await?;
+    let client = settings.twilio.client()?;
+    let verifier = Some(settings.verifier.clone());
+    settings.twilio.follow_files(Some(client.clone()), verifier);
     let ingest = Ingest::new(
         &mut host,
         &settings.ingest,
@@ -101,12 +107,7 @@ pub(crate) async fn run_on(
         settings.plans.clone(),
     )
     .await?;
-    let redirector = Redirector::new(
-        &mut host,
-        settings.redirector,
-        settings.twilio.client()?,
-        settings.plans,
-    );
+    let redirector = Redirector::new(&mut host, settings.redirector, client, settings.plans);
     let (timeouts, stop) = (settings.admin.limits.timeouts, host.stop.clone());
     let work = async {
         // Whichever fails takes the other down in order, for a caller needs both.

@@ -168,6 +168,24 @@ impl DeadLetter {
     }
 }
 
+/// Some dead letters, and how many more there may be.
+#[derive(Debug, Clone, Default)]
+pub struct Listed {
+    /// These.
+    pub letters: Vec<DeadLetter>,
+    /// How many were not looked at, or not wanted any more.
+    pub more: usize,
+}
+
+/// What becomes of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// Back to the queue.
+    Replay,
+    /// Removed for good.
+    Discard,
+}
+
 /// Which dead letters are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -182,6 +200,23 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Up to `limit` of the letters.
+    pub(crate) fn oldest(&self, mut letters: Vec<DeadLetter>, limit: usize) -> Listed {
+        let now = Timestamp::now();
+        letters.retain(|letter| self.matches(letter, now));
+        let more = letters.len().saturating_sub(limit);
+        letters.truncate(limit);
+        Listed { letters, more }
+    }
+
+    /// How many letters to look for, where `limit` are wanted: a name is looked for once.
+    pub(crate) fn at_most(&self, limit: usize) -> usize {
+        match self.ids.len() {
+            0 => limit,
+            ids => ids.min(limit),
+        }
+    }
+
     /// Whether the letter is among those meant at the time `now`.
     pub fn matches(&self, letter: &DeadLetter, now: Timestamp) -> bool {
         // Negative where clocks differ.

@@ -24,7 +24,8 @@ pub enum QueueError {
     /// There is no such queue, and we were asked not to make it.
     #[error("{0}")]
     Missing(String),
-    /// The broker doesn't let us in, or not do what we must. No retry helps.
+    /// The broker doesn't let us in, or not do what we must. It may again: passwords are rotated, and
+    /// a broker that can't ask who we are refuses everybody.
     #[error("{0}")]
     AccessRefused(String),
     /// The lease on a delivery is gone (its connection broke or its consumer was given up for
@@ -42,9 +43,6 @@ pub enum QueueError {
 impl QueueError {
     /// Whether trying again later may help.
     pub fn is_transient(&self) -> bool {
-        !matches!(
-            self,
-            Self::Mismatch(_) | Self::Missing(_) | Self::AccessRefused(_)
-        )
+        !matches!(self, Self::Mismatch(_) | Self::Missing(_))
     }
 }

@@ -15,17 +15,18 @@ pub mod sqlite;
 mod traits;
 mod url;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use dead_letter::{Cause, DeadLetter, DeadLetterId, Filter, Reason};
+pub use dead_letter::{Cause, DeadLetter, DeadLetterId, Filter, Listed, Reason, Settlement};
 pub use error::QueueError;
 pub use intents::{Intent, IntentLog, IntentReader, Logged, READ_BACK};
 pub use message::{
     CONTENT_TYPE, DecodeError, InvalidTraceParent, Message, REDIRECT_V1, RawMessage, TraceParent,
 };
 pub use request::{RedirectRequest, Source};
-pub use traits::{Consumer, DeadLetters, Delivery, Health, Lease, Publish, Queue, Stats};
+pub use traits::{Consumer, DeadLetters, Delivery, Done, Health, Lease, Publish, Queue, Stats};
 pub use url::{InvalidQueueUrl, OnBroker, QueueUrl};
 
 /// What both backends can be told.
@@ -46,6 +47,13 @@ pub struct Options {
     /// SQLite: the queue that this one stands in for. A file that holds another's messages is
     /// refused.
     pub stands_in_for: Option<OnBroker>,
+    /// RabbitMQ: whether a refusal at the very start is waited out, as later ones are.
+    pub waits_for_access: bool,
+    /// RabbitMQ: the file that the URL came from, read again for each connection.
+    pub url_file: Option<PathBuf>,
+    /// RabbitMQ: how long opening, and each of the questions about dead letters, waits for a broker
+    /// that is slow; some seconds where it is `None`.
+    pub patience: Option<Duration>,
     /// Opens only what is there: to look must not make anything.
     pub existing_only: bool,
 }
@@ -59,6 +67,9 @@ impl Default for Options {
             lease: Duration::from_secs(10),
             max_length: None,
             stands_in_for: None,
+            waits_for_access: false,
+            url_file: None,
+            patience: None,
             existing_only: false,
         }
     }
@@ -68,10 +79,11 @@ impl Default for Options {
 /// is back.
 ///
 /// # Errors
-/// What no waiting mends: a file that is no queue, a broker that has other things under our names.
+/// What no waiting mends: a file that is no queue, a broker that has other things under our names;
+/// and a broker that doesn't let us in, unless that is waited out.
 pub async fn open(url: &QueueUrl, options: Options) -> Result<Arc<dyn Queue>, QueueError> {
     Ok(match url {
         QueueUrl::Sqlite(path) => Arc::new(sqlite::SqliteQueue::open(path, options).await?),
-        QueueUrl::Amqp(url) => Arc::new(amqp::AmqpQueue::open(url, options).await?),
+        QueueUrl::Amqp(nodes) => Arc::new(amqp::AmqpQueue::open(nodes, options).await?),
     })
 }

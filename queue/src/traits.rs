@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    Cause, DeadLetter, DeadLetterId, Filter, IntentLog, IntentReader, Message, QueueError,
-    RawMessage,
+    Cause, DeadLetter, DeadLetterId, Filter, IntentLog, IntentReader, Listed, Message, QueueError,
+    RawMessage, Settlement,
 };
 
 /// Takes requests, durably.
@@ -36,28 +36,60 @@ pub trait Consumer: Send {
     async fn stop(&mut self) {}
 }
 
+/// Told of each dead letter that something was done to.
+pub type Done<'a> = &'a mut (dyn FnMut(DeadLetterId) + Send);
+
 /// The dead letters, for an operator.
 #[async_trait]
 pub trait DeadLetters: Send + Sync {
-    /// Those that match, oldest first, without taking them.
+    /// Those that match, oldest first, without taking them; no more than `limit`.
     ///
     /// # Errors
     /// The queue can't be read, or another process is at the dead letters ([`QueueError::Busy`]).
-    async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, QueueError>;
+    async fn oldest(&self, filter: &Filter, limit: usize) -> Result<Listed, QueueError>;
 
-    /// Moves those that match back to the queue, each durable there before it leaves the dead
-    /// letters, and names them. Interrupted and done again, it may publish a message twice, never
-    /// lose one. A request is marked with the time of the replay.
+    /// Does `how` to those that match, and tells `done` of each. A letter that is replayed is durable
+    /// on the queue before it leaves the dead letters: interrupted and done again, it may be published
+    /// twice, never be lost. A request is marked with the time of the replay.
     ///
     /// # Errors
-    /// As [`DeadLetters::list`], or a message could not be published; those before it are moved.
-    async fn replay(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError>;
+    /// As [`DeadLetters::oldest`], or a message could not be published. What was told is done.
+    async fn settle(
+        &self,
+        filter: &Filter,
+        how: Settlement,
+        done: Done<'_>,
+    ) -> Result<(), QueueError>;
 
-    /// Removes those that match for good, and names them.
+    /// All that match, as [`DeadLetters::oldest`].
     ///
     /// # Errors
-    /// As [`DeadLetters::list`].
-    async fn discard(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError>;
+    /// As there.
+    async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, QueueError> {
+        Ok(self.oldest(filter, usize::MAX).await?.letters)
+    }
+
+    /// Moves those that match back to the queue, as [`DeadLetters::settle`], and names them.
+    ///
+    /// # Errors
+    /// As there.
+    async fn replay(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
+        let mut ids = Vec::new();
+        self.settle(filter, Settlement::Replay, &mut |id| ids.push(id))
+            .await?;
+        Ok(ids)
+    }
+
+    /// Removes those that match for good, as [`DeadLetters::settle`], and names them.
+    ///
+    /// # Errors
+    /// As there.
+    async fn discard(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
+        let mut ids = Vec::new();
+        self.settle(filter, Settlement::Discard, &mut |id| ids.push(id))
+            .await?;
+        Ok(ids)
+    }
 }
 
 /// Something that only one process at a time may do, such as to sweep. Given up soon after it is

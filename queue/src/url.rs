@@ -9,14 +9,14 @@ use std::str::FromStr;
 pub enum QueueUrl {
     /// `sqlite:PATH`: an embedded queue in a file of this machine.
     Sqlite(PathBuf),
-    /// `amqp://` or `amqps://`: RabbitMQ.
-    Amqp(url::Url),
+    /// `amqp://` or `amqps://`: RabbitMQ. One for each of its nodes that the URL names.
+    Amqp(Vec<url::Url>),
 }
 
 /// Why a string names no queue. It doesn't repeat the string, which may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0}; expected sqlite:PATH, for example sqlite:overflow.db, or amqp://USER:PASSWORD@HOST:5672/VHOST (amqps:// with TLS)"
+    "{0}; expected sqlite:PATH, for example sqlite:overflow.db, or amqp://USER:PASSWORD@HOST:5672/VHOST (amqps:// with TLS; several hosts with commas)"
 )]
 pub struct InvalidQueueUrl(String);
 
@@ -31,25 +31,49 @@ impl FromStr for QueueUrl {
             }
             return Ok(Self::Sqlite(path.into()));
         }
-        let url = url::Url::parse(text).map_err(|e| InvalidQueueUrl(format!("not a URL ({e})")))?;
-        // Part of a password, taken for a path: it would be shown.
-        if [
-            url.path(),
-            url.query().unwrap_or_default(),
-            url.fragment().unwrap_or_default(),
-        ]
-        .iter()
-        .any(|part| part.contains('@'))
-        {
-            return Err(InvalidQueueUrl(
-                "user and password must be percent-encoded, for example / as %2F".into(),
-            ));
-        }
-        match url.scheme() {
-            "amqp" | "amqps" if url.has_host() => Ok(Self::Amqp(url)),
-            "amqp" | "amqps" => Err(InvalidQueueUrl("the URL names no host".into())),
-            scheme => Err(InvalidQueueUrl(format!("unknown scheme {scheme:?}"))),
-        }
+        let nodes = each_host(text)
+            .iter()
+            .map(|text| node(text))
+            .collect::<Result<_, _>>();
+        nodes.map(Self::Amqp)
+    }
+}
+
+/// The URL once for each of its hosts, which commas separate.
+fn each_host(text: &str) -> Vec<String> {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return vec![text.to_owned()];
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    // A password may hold commas.
+    let hosts = authority.rfind('@').map_or(0, |at| at + 1);
+    let (user, hosts) = authority.split_at(hosts);
+    hosts
+        .split(',')
+        .map(|host| format!("{scheme}://{user}{host}{path}"))
+        .collect()
+}
+
+fn node(text: &str) -> Result<url::Url, InvalidQueueUrl> {
+    let url = url::Url::parse(text).map_err(|e| InvalidQueueUrl(format!("not a URL ({e})")))?;
+    // Part of a password, taken for a path: it would be shown.
+    if [
+        url.path(),
+        url.query().unwrap_or_default(),
+        url.fragment().unwrap_or_default(),
+    ]
+    .iter()
+    .any(|part| part.contains('@'))
+    {
+        return Err(InvalidQueueUrl(
+            "user and password must be percent-encoded, for example / as %2F".into(),
+        ));
+    }
+    match url.scheme() {
+        "amqp" | "amqps" if url.has_host() => Ok(url),
+        "amqp" | "amqps" => Err(InvalidQueueUrl("the URL names no host".into())),
+        scheme => Err(InvalidQueueUrl(format!("unknown scheme {scheme:?}"))),
     }
 }
 
@@ -68,15 +92,21 @@ impl QueueUrl {
 
     /// The queue that has its names start with `prefix` there; none in a file.
     pub fn on_broker(&self, prefix: &str) -> Option<OnBroker> {
-        let Self::Amqp(url) = self else { return None };
-        let port = match url.scheme() {
-            "amqps" => 5671,
-            _ => 5672,
+        let Self::Amqp(nodes) = self else {
+            return None;
         };
-        let host = url.host_str().unwrap_or_default();
-        let vhost = url.path().strip_prefix('/').filter(|name| *name != "%2f");
+        let host = |url: &url::Url| {
+            let port = match url.scheme() {
+                "amqps" => 5671,
+                _ => 5672,
+            };
+            let host = url.host_str().unwrap_or_default();
+            format!("{host}:{}", url.port().unwrap_or(port))
+        };
+        let path = nodes.first().map_or("", url::Url::path);
+        let vhost = path.strip_prefix('/').filter(|name| *name != "%2f");
         Some(OnBroker {
-            hosts: vec![format!("{host}:{}", url.port().unwrap_or(port))],
+            hosts: nodes.iter().map(host).collect(),
             queue: format!("{prefix:?} in {:?}", vhost.unwrap_or_default()),
         })
     }
@@ -110,13 +140,18 @@ impl fmt::Display for QueueUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Self::Amqp(url) => {
-                let host = url.host_str().unwrap_or_default();
-                write!(f, "{}://{host}", url.scheme())?;
-                if let Some(port) = url.port() {
-                    write!(f, ":{port}")?;
+            Self::Amqp(nodes) => {
+                for (nth, url) in nodes.iter().enumerate() {
+                    match nth {
+                        0 => write!(f, "{}://", url.scheme())?,
+                        _ => f.write_str(",")?,
+                    }
+                    f.write_str(url.host_str().unwrap_or_default())?;
+                    if let Some(port) = url.port() {
+                        write!(f, ":{port}")?;
+                    }
                 }
-                f.write_str(url.path())
+                f.write_str(nodes.first().map_or("", url::Url::path))
             }
         }
     }
@@ -133,6 +168,31 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn several_hosts_share_all_the_rest() {
+        let url: QueueUrl = "amqp://u:p,w@h1,h2:5673,[::1]/v?heartbeat=9"
+            .parse()
+            .unwrap();
+        let QueueUrl::Amqp(nodes) = &url else {
+            panic!("{url}")
+        };
+        let nodes: Vec<_> = nodes.iter().map(url::Url::as_str).collect();
+        assert_eq!(
+            nodes,
+            [
+                "amqp://u:p,w@h1/v?heartbeat=9",
+                "amqp://u:p,w@h2:5673/v?heartbeat=9",
+                "amqp://u:p,w@[::1]/v?heartbeat=9"
+            ]
+        );
+        assert_eq!(url.to_string(), "amqp://h1,h2:5673,[::1]/v");
+        assert!("amqp://u:p@h1,/v".parse::<QueueUrl>().is_err());
+        let moved: QueueUrl = "amqp://new,h2:5673/v".parse().unwrap();
+        let on_broker = |url: &QueueUrl| url.on_broker("overflow").unwrap();
+        assert!(on_broker(&url).may_be(&on_broker(&moved)));
+        assert!(!on_broker(&url).may_be(&url.on_broker("staging").unwrap()));
+    }
 
     #[test]
     fn the_scheme_chooses_the_backend() {

@@ -39,7 +39,7 @@ impl conformance::Harness for Broker {
             ..options
         };
         let url = Node::shared().url().parse().unwrap();
-        Arc::new(AmqpQueue::open(&url, options).await.unwrap())
+        Arc::new(AmqpQueue::open(&[url], options).await.unwrap())
     }
 
     async fn put(&self, message: RawMessage) {

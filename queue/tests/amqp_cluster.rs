@@ -22,7 +22,7 @@ async fn open(node: &Node) -> Arc<AmqpQueue> {
         publish_timeout: PATIENCE,
         ..Options::default()
     };
-    Arc::new(AmqpQueue::open(&url, options).await.unwrap())
+    Arc::new(AmqpQueue::open(&[url], options).await.unwrap())
 }
 
 /// Publishes until the queue has confirmed it: while a new leader is chosen, it may refuse.

@@ -204,7 +204,8 @@ async fn a_log_that_has_become_shorter_while_the_broker_was_away_is_a_gap() {
         .says(&["-q", "close_all_connections", "stay out"])
         .await;
     until("out", || {
-        matches!(redirector.queue.health(), queue::Health::Broken(_))
+        let health = redirector.queue.health();
+        matches!(health, queue::Health::Down(why) if why.contains("doesn't let us"))
     })
     .await;
     broken
@@ -372,7 +373,7 @@ async fn a_queue_that_is_not_ours_in_the_place_of_the_log_is_refused_by_name() {
         prefix: "taken".to_owned(),
         ..queue::Options::default()
     };
-    let refused = AmqpQueue::open(&url.parse().unwrap(), options).await;
+    let refused = AmqpQueue::open(&[url.parse().unwrap()], options).await;
     let said = refused.err().expect("it is refused").to_string();
     assert!(said.contains("\"taken.intents\""), "{said}");
     assert!(said.contains("delete"), "{said}");

@@ -33,7 +33,7 @@ fn options(prefix: &str) -> Options {
 
 async fn try_open(url: &str, options: Options) -> Result<Arc<AmqpQueue>, QueueError> {
     let url = url.parse().unwrap();
-    AmqpQueue::open(&url, options).await.map(Arc::new)
+    AmqpQueue::open(&[url], options).await.map(Arc::new)
 }
 
 async fn open(prefix: &str) -> Arc<AmqpQueue> {

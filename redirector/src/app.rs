@@ -73,12 +73,9 @@ impl Process for App {
 
     async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
         let mut host = Host::open(&settings.queue, stop).await?;
-        let redirector = Redirector::new(
-            &mut host,
-            settings.redirector,
-            settings.twilio.client()?,
-            settings.plans,
-        );
+        let client = settings.twilio.client()?;
+        settings.twilio.follow_files(Some(client.clone()), None);
+        let redirector = Redirector::new(&mut host, settings.redirector, client, settings.plans);
         let work = async {
             redirector
                 .run()

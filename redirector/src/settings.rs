@@ -8,6 +8,10 @@ use service::Problems;
 use service::settings::{InvalidPublicUrl, PublicUrl};
 use twilio::{TaskQueueSid, WorkspaceSid};
 
+/// RabbitMQ closes the channel of a consumer that holds a delivery for `consumer_timeout`, 30 minutes
+/// unless it is told otherwise; a request that waits in the process is held for so long.
+const LONGEST_DEADLINE: Duration = Duration::from_secs(20 * 60);
+
 /// What a redirector that starts reads back in the log of intents covers updates this late.
 const LATEST: Duration = Duration::from_secs(50);
 const LONGEST_VERIFY_AFTER: Duration = Duration::from_secs(30);
@@ -16,8 +20,8 @@ const LONGEST_VERIFY_AFTER: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Redirector")]
 pub struct RedirectorArgs {
-    /// How long after its event, or its replay, a call is still redirected; later it becomes a
-    /// dead letter  [default: 15m]
+    /// How long after its event, or its replay, a call is still redirected, 20m at most; later it
+    /// becomes a dead letter  [default: 15m]
     #[arg(long, env = "REDIRECT_DEADLINE", value_name = "DURATION")]
     pub redirect_deadline: Option<String>,
 
@@ -159,6 +163,13 @@ impl RedirectorArgs {
             seconds(15 * 60),
             "15m",
         );
+        if deadline > LONGEST_DEADLINE {
+            problems.add(
+                "REDIRECT_DEADLINE",
+                "is more than 20m: a broker takes a request back that is held for 30m (consumer_timeout)",
+                "15m",
+            );
+        }
         if deadline.is_zero() {
             problems.add("REDIRECT_DEADLINE", "must be more than 0", "15m");
         }

@@ -102,9 +102,17 @@ pub fn finish<F: Future<Output = anyhow::Result<()>>>(work: impl FnOnce() -> F) 
     }
 }
 
+/// A command was ended by a signal before it was done.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
 fn fail(error: &anyhow::Error) -> ExitCode {
     telemetry::say(&format!("error: {error:#}"));
-    ExitCode::FAILURE
+    match error.is::<Interrupted>() {
+        true => ExitCode::from(shutdown::EXIT_INTERRUPTED),
+        false => ExitCode::FAILURE,
+    }
 }
 
 /// Listens on `address`, the value of `variable`.

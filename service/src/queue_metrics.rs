@@ -55,6 +55,7 @@ impl QueueMetrics {
     /// Keeps the metrics up to date.
     pub async fn watch(self, queue: Arc<dyn Queue>) {
         let mut interval = tokio::time::interval(INTERVAL);
+        let mut dead = 0;
         loop {
             interval.tick().await;
             self.up.set(i64::from(queue.health() == Health::Up));
@@ -62,7 +63,9 @@ impl QueueMetrics {
             if let Ok(stats) = queue.stats().await {
                 self.ready.set(gauge(stats.ready));
                 self.consumers.set(gauge(stats.consumers));
-                self.dead.set(gauge(stats.dead));
+                // On a broker, what somebody looks at for a moment is not counted.
+                self.dead.set(gauge(stats.dead.max(dead)));
+                dead = stats.dead;
             }
         }
     }

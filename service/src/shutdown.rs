@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::telemetry;
 
-/// The exit code after a second signal: what a shell shows for a process that SIGINT ended.
-const EXIT_IMPATIENT: i32 = 130;
+/// The exit code after a second signal, and of an interrupted command: what a shell shows for a
+/// process that SIGINT ended.
+pub(crate) const EXIT_INTERRUPTED: u8 = 130;
 
 /// A token that is cancelled by the first SIGTERM or SIGINT, or by the SIGHUP of a terminal that
 /// is closed.
@@ -33,7 +34,7 @@ pub fn on_signal() -> io::Result<CancellationToken> {
         let name = signals.next().await;
         tracing::warn!(signal = name, "ended at once by a second signal");
         telemetry::flush_lines();
-        std::process::exit(EXIT_IMPATIENT);
+        std::process::exit(EXIT_INTERRUPTED.into());
     });
     Ok(token)
 }

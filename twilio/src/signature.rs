@@ -6,10 +6,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::RwLock;
 use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -164,18 +166,23 @@ impl fmt::Debug for SignedUrl {
 }
 
 /// Verifies signatures with any of several auth tokens, so that a token can be rotated without a
-/// gap.
+/// gap. Clones share them.
 #[derive(Debug, Clone)]
 pub struct SignatureVerifier {
-    tokens: Vec<AuthToken>,
+    tokens: Arc<RwLock<Vec<AuthToken>>>,
 }
 
 impl SignatureVerifier {
     /// A verifier that accepts signatures made with any of `tokens`.
     pub fn new(tokens: impl IntoIterator<Item = AuthToken>) -> Self {
         Self {
-            tokens: tokens.into_iter().collect(),
+            tokens: Arc::new(RwLock::new(tokens.into_iter().collect())),
         }
+    }
+
+    /// Accepts signatures made with any of `tokens` from now on, and no others.
+    pub fn accept(&self, tokens: impl IntoIterator<Item = AuthToken>) {
+        *self.tokens.write() = tokens.into_iter().collect();
     }
 
     /// Verifies a request whose parameters are a form body, or which has none (a `GET`).
@@ -197,7 +204,7 @@ impl SignatureVerifier {
         let pairs = params.canonical();
         // Every combination is computed, so that the time taken tells nothing of which one fits.
         let mut matched = subtle::Choice::from(0);
-        for token in &self.tokens {
+        for token in self.tokens.read().iter() {
             let keyed = token.mac();
             for variant in &url.variants {
                 let mut mac = keyed.clone();

@@ -135,8 +135,8 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
     ));
     let outcome = play_with_pair(&simulator, pair, ingest_listener, &demo, &stop).await;
     simulator.shutdown().await;
-    if let Some((url, options)) = broker {
-        let removed = async { AmqpQueue::open(&url, options).await?.remove().await };
+    if let Some((nodes, options)) = broker {
+        let removed = async { AmqpQueue::open(&nodes, options).await?.remove().await };
         let removed = removed.await;
         let said = "cannot remove from the broker what the demo made there";
         return outcome.and(removed.context(said));

@@ -1,5 +1,6 @@
 //! A connection that comes back.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use retry::Policy;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::channels::{Borrowed, Channels};
+use super::channels::{Borrowed, Channels, Role};
 use super::fault::ANSWER_WITHIN;
 use super::link::{Link, Target};
 use crate::{Health, QueueError};
@@ -54,12 +55,19 @@ impl Connection {
     /// Waits until the first attempt has come to something, or until `deadline`.
     ///
     /// # Errors
-    /// It failed in a way that no waiting mends.
-    pub(super) async fn settled(&self, deadline: Instant) -> Result<(), QueueError> {
+    /// It failed in a way that no waiting mends, or was refused and that is not waited out.
+    pub(super) async fn settled(
+        &self,
+        deadline: Instant,
+        waits_for_access: bool,
+    ) -> Result<(), QueueError> {
         let mut state = self.state.subscribe();
         let first = state.wait_for(|state| !matches!(state, State::Connecting));
         match tokio::time::timeout_at(deadline.into(), first).await {
             Ok(Ok(state)) => match &*state {
+                State::Down(error @ QueueError::AccessRefused(_)) if !waits_for_access => {
+                    Err(error.clone())
+                }
                 State::Down(error) if !error.is_transient() => Err(error.clone()),
                 _ => Ok(()),
             },
@@ -135,13 +143,16 @@ fn closed() -> QueueError {
     QueueError::Unavailable("the queue was closed".to_owned())
 }
 
-async fn keep_connected(target: Target, state: watch::Sender<State>) {
+async fn keep_connected(mut target: Target, state: watch::Sender<State>) {
     let mut delays = RECONNECT.delays();
-    let mut reported = None;
+    let mut reported = HashSet::new();
+    // Since there was a link, or since all nodes were tried.
+    let mut tried = 0;
     loop {
-        let outage = match Link::establish(&target).await {
+        target.address.refresh();
+        let (outage, was_up) = match Link::establish(&target).await {
             Ok(link) => {
-                reported = None;
+                reported.clear();
                 tracing::info!(role = ?target.role, "connected to the broker");
                 advance(&state, State::Up(link.clone()));
                 let since = Instant::now();
@@ -150,17 +161,36 @@ async fn keep_connected(target: Target, state: watch::Sender<State>) {
                 if since.elapsed() >= GOOD_AFTER {
                     delays.reset();
                 }
-                outage
+                (outage, true)
             }
-            Err(outage) => outage,
+            Err(outage) => (outage, false),
         };
-        let said = outage.to_string();
-        if reported.as_ref() != Some(&said) {
-            tracing::warn!(role = ?target.role, reason = %said, "not connected to the broker");
-            reported = Some(said);
+        report(&outage, target.role, &mut reported);
+        target.address.turn();
+        tried = if was_up { 0 } else { tried + 1 };
+        let all_tried = tried >= target.address.count();
+        // While others are still to be tried, the first attempt is under way.
+        if was_up || all_tried || !matches!(outage, QueueError::Unavailable(_)) {
+            advance(&state, State::Down(outage));
         }
-        advance(&state, State::Down(outage));
-        tokio::time::sleep(delays.next_delay()).await;
+        if was_up || all_tried {
+            tried = 0;
+            tokio::time::sleep(delays.next_delay()).await;
+        }
+    }
+}
+
+/// Says each outage once.
+fn report(outage: &QueueError, role: Role, reported: &mut HashSet<String>) {
+    let reason = outage.to_string();
+    if !reported.insert(reason.clone()) {
+        return;
+    }
+    match outage {
+        QueueError::AccessRefused(_) => {
+            tracing::error!(?role, reason, "not let in by the broker");
+        }
+        _ => tracing::warn!(?role, reason, "not connected to the broker"),
     }
 }
 

@@ -10,18 +10,18 @@ use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
 
 use super::channels::Borrowed;
 use super::connection::Connection;
-use super::fault::{ANSWER_WITHIN, answer};
+use super::fault::answer_within;
 use super::lease::{AmqpLease, Leases};
 use super::publisher::{Letter, Publisher};
 use super::topology::{self, Topology};
 use super::wire;
-use crate::{DeadLetter, DeadLetterId, Filter, QueueError};
+use crate::{DeadLetter, Done, Filter, Listed, QueueError, Settlement};
 
 /// Only one process at a time looks into the queue: what one holds, others don't see.
 const LEASE: &str = "dead-letters";
 
 /// How many letters are asked for at a time.
-const BATCH: usize = 32;
+const BATCH: usize = 128;
 
 /// What it takes to get at the dead letters.
 pub(super) struct Morgue {
@@ -29,13 +29,8 @@ pub(super) struct Morgue {
     pub(super) publisher: Arc<Publisher>,
     pub(super) topology: Arc<Topology>,
     pub(super) leases: Leases,
-}
-
-/// What becomes of a dead letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Settlement {
-    Replay,
-    Discard,
+    /// How long each question may take.
+    pub(super) patience: Duration,
 }
 
 /// A dead letter that nobody else sees at the moment.
@@ -44,74 +39,96 @@ struct Held {
     letter: DeadLetter,
 }
 
-/// All dead letters, oldest first, held until they are given back. Dropped, they go back as well,
-/// but RabbitMQ then shuffles them.
+/// The right to look, and the letters that are held meanwhile. Dropped, they go back as well, but
+/// RabbitMQ then shuffles them.
 struct Visit {
     channel: Borrowed,
-    letters: Vec<Held>,
+    /// Not looked at yet. What comes in meanwhile is not looked at, or letters that die again as soon
+    /// as they are replayed would be moved for ever.
+    left: usize,
+    held: Vec<Held>,
     lease: AmqpLease,
 }
 
 impl Morgue {
-    pub(super) async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, QueueError> {
-        let visit = self.visit().await?;
+    pub(super) async fn oldest(&self, filter: &Filter, limit: usize) -> Result<Listed, QueueError> {
+        let mut visit = self.enter().await?;
         let now = Timestamp::now();
-        let listed = visit
-            .letters
-            .iter()
-            .filter(|held| filter.matches(&held.letter, now))
-            .map(|held| held.letter.clone())
-            .collect();
+        let wanted = filter.at_most(limit);
+        let mut found = 0;
+        while found < wanted && visit.left > 0 {
+            let batch = self.next(&mut visit).await?;
+            let matches = |held: &&Held| filter.matches(&held.letter, now);
+            found += batch.iter().filter(matches).count();
+            visit.held.extend(batch);
+        }
+        visit.held.sort_by_key(|held| held.letter.died_at);
+        let letters = visit.held.iter().map(|held| held.letter.clone()).collect();
+        let mut listed = filter.oldest(letters, limit);
+        listed.more += visit.left;
         self.leave(visit).await?;
         Ok(listed)
     }
 
-    /// Takes those that match from the queue, each after `how` has been done to it, and names them.
+    /// Takes those that match from the queue, each after `how` has been done to it, and tells `done`.
     pub(super) async fn settle(
         &self,
         filter: &Filter,
         how: Settlement,
-    ) -> Result<Vec<DeadLetterId>, QueueError> {
-        let mut visit = self.visit().await?;
+        done: Done<'_>,
+    ) -> Result<(), QueueError> {
+        let mut visit = self.enter().await?;
         let now = Timestamp::now();
-        let (chosen, others): (Vec<Held>, Vec<Held>) = std::mem::take(&mut visit.letters)
-            .into_iter()
-            .partition(|held| filter.matches(&held.letter, now));
-        visit.letters = others;
-
-        let mut chosen = chosen.into_iter();
-        let mut settled = Vec::new();
         let mut seen = HashSet::new();
         let mut outcome = Ok(());
-        for held in chosen.by_ref() {
-            if how == Settlement::Replay {
-                outcome = self.replay(&held.letter, now).await;
+        while outcome.is_ok() && visit.left > 0 {
+            let mut batch = self.next(&mut visit).await?;
+            // They go back in their order, which takes all of them.
+            while how == Settlement::Replay && visit.left > 0 {
+                batch.extend(self.next(&mut visit).await?);
             }
-            if outcome.is_err() {
-                visit.letters.push(held);
-                break;
-            }
-            answer(
-                visit
+            batch.sort_by_key(|held| held.letter.died_at);
+            let (chosen, others): (Vec<_>, Vec<_>) = batch
+                .into_iter()
+                .partition(|held| filter.matches(&held.letter, now));
+            visit.held.extend(others);
+            let mut chosen = chosen.into_iter();
+            for held in chosen.by_ref() {
+                outcome = self.publish(how, &held.letter, now).await;
+                if outcome.is_err() {
+                    visit.held.push(held);
+                    break;
+                }
+                let ack = visit
                     .channel
-                    .basic_ack(held.tag, BasicAckOptions::default()),
-            )
-            .await?;
-            if seen.insert(held.letter.id.clone()) {
-                settled.push(held.letter.id);
+                    .basic_ack(held.tag, BasicAckOptions::default());
+                self.answer(ack).await?;
+                if seen.insert(held.letter.id.clone()) {
+                    done(held.letter.id);
+                }
+            }
+            visit.held.extend(chosen);
+        }
+        self.leave(visit).await?;
+        outcome
+    }
+
+    async fn publish(
+        &self,
+        how: Settlement,
+        letter: &DeadLetter,
+        now: Timestamp,
+    ) -> Result<(), QueueError> {
+        match how {
+            Settlement::Discard => Ok(()),
+            Settlement::Replay => {
+                let letter = Letter::request(&self.topology, letter.replayed(now));
+                self.publisher.publish(letter).await
             }
         }
-        visit.letters.extend(chosen);
-        self.leave(visit).await?;
-        outcome.map(|()| settled)
     }
 
-    async fn replay(&self, letter: &DeadLetter, now: Timestamp) -> Result<(), QueueError> {
-        let letter = Letter::request(&self.topology, letter.replayed(now));
-        self.publisher.publish(letter).await
-    }
-
-    async fn visit(&self) -> Result<Visit, QueueError> {
+    async fn enter(&self) -> Result<Visit, QueueError> {
         let lease = self
             .leases
             .take(LEASE, &self.topology, &self.connection)
@@ -120,41 +137,46 @@ impl Morgue {
                 QueueError::Busy(format!("the queue {:?}", self.topology.dead.as_str()))
             })?;
         let channel = self.connection.channel().await?;
-        let get = || channel.basic_get(self.topology.dead.clone(), BasicGetOptions::default());
-        let mut letters = Vec::new();
-        let mut is_empty = false;
-        while !is_empty {
-            for got in join_all((0..BATCH).map(|_| answer(get()))).await {
-                match got? {
-                    Some(got) => letters.push(Held {
-                        tag: got.delivery.delivery_tag,
-                        letter: wire::dead_letter(&got.delivery.properties, got.delivery.data),
-                    }),
-                    None => is_empty = true,
-                }
-            }
-        }
-        letters.sort_by_key(|held| held.letter.died_at);
+        let left = self.ready(&channel).await?;
         Ok(Visit {
             channel,
-            letters,
+            left,
+            held: Vec::new(),
             lease,
         })
     }
 
-    /// Gives back what is left, and waits until it is there for the next one to see. One by one:
+    /// The next ones, fewer where somebody else takes some.
+    async fn next(&self, visit: &mut Visit) -> Result<Vec<Held>, QueueError> {
+        let count = visit.left.min(BATCH);
+        visit.left -= count;
+        let queue = &self.topology.dead;
+        let channel = &visit.channel;
+        let get = || channel.basic_get(queue.clone(), BasicGetOptions::default());
+        let got = join_all((0..count).map(|_| self.answer(get()))).await;
+        let got = got.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let held = got.into_iter().flatten().map(|got| Held {
+            tag: got.delivery.delivery_tag,
+            letter: wire::dead_letter(&got.delivery.properties, got.delivery.data),
+        });
+        Ok(held.collect())
+    }
+
+    /// Gives back what is held, and waits until it is there for the next one to see. One by one:
     /// RabbitMQ keeps the order of these only.
     async fn leave(&self, mut visit: Visit) -> Result<(), QueueError> {
-        visit.letters.sort_by_key(|held| held.letter.died_at);
+        visit.held.sort_by_key(|held| held.letter.died_at);
         let back = BasicNackOptions {
             multiple: false,
             requeue: true,
         };
-        for held in &visit.letters {
-            answer(visit.channel.basic_nack(held.tag, back)).await?;
+        for held in &visit.held {
+            self.answer(visit.channel.basic_nack(held.tag, back))
+                .await?;
         }
-        let until = Instant::now() + ANSWER_WITHIN;
-        while self.ready(&visit.channel).await? < visit.letters.len() && Instant::now() < until {
+        let until = Instant::now() + self.patience;
+        let count = visit.held.len() + visit.left;
+        while self.ready(&visit.channel).await? < count && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         visit.channel.give_back();
@@ -163,7 +185,14 @@ impl Morgue {
     }
 
     async fn ready(&self, channel: &Borrowed) -> Result<usize, QueueError> {
-        let dead = topology::look(channel, &self.topology.dead).await?;
+        let dead = topology::look(channel, &self.topology.dead, self.patience).await?;
         Ok(usize::try_from(dead.message_count()).unwrap_or(usize::MAX))
+    }
+
+    async fn answer<T>(
+        &self,
+        asked: impl Future<Output = lapin::Result<T>>,
+    ) -> Result<T, QueueError> {
+        Ok(answer_within(self.patience, asked).await?)
     }
 }

@@ -36,7 +36,15 @@ pub(super) fn words(error: &lapin::Error) -> String {
 pub(super) async fn answer<T>(
     asked: impl Future<Output = lapin::Result<T>>,
 ) -> Result<T, Unanswered> {
-    match tokio::time::timeout(ANSWER_WITHIN, asked).await {
+    answer_within(ANSWER_WITHIN, asked).await
+}
+
+/// Waits for the broker's answer, for so long.
+pub(super) async fn answer_within<T>(
+    limit: Duration,
+    asked: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, Unanswered> {
+    match tokio::time::timeout(limit, asked).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(Unanswered::Failed(error)),
         Err(_) => Err(Unanswered::Silence),

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
+use super::address::Address;
 use super::channels::{Channels, Role};
 use super::fault::{
     ACCESS_REFUSED, ANSWER_WITHIN, NOT_ALLOWED, Unanswered, answer, reply_code, words,
@@ -29,7 +30,7 @@ const BEFORE_DECLARING_AGAIN: Duration = Duration::from_millis(250);
 
 /// What it takes to connect.
 pub(super) struct Target {
-    pub(super) uri: AMQPUri,
+    pub(super) address: Address,
     pub(super) role: Role,
     pub(super) topology: Topology,
     pub(super) runtime: Handle,
@@ -50,10 +51,11 @@ pub(super) struct Link {
 impl Link {
     /// Connects and declares the topology.
     pub(super) async fn establish(target: &Target) -> Result<Arc<Self>, QueueError> {
-        let connecting = socket::connect(target.uri.clone(), properties(target));
-        let (connection, socket) = answer(connecting)
+        let (node, nth) = target.address.node();
+        let connecting = socket::connect(node, nth, properties(target));
+        let (connection, socket) = connecting
             .await
-            .map_err(|error| not_connected(&target.uri, &error))?;
+            .map_err(|error| not_connected(node, &error))?;
         let link = Arc::new(Self {
             connection,
             channels: Channels::new(target.role),
@@ -97,7 +99,7 @@ impl Link {
                     tokio::time::sleep(BEFORE_DECLARING_AGAIN).await;
                     match self.declare(topology).await {
                         Ok(()) => tracing::warn!("declared again what was missing on the broker"),
-                        Err(error) if error.is_transient() => {
+                        Err(error) if matches!(error, QueueError::Unavailable(_)) => {
                             tracing::warn!(%error, "could not declare what is missing on the broker");
                         }
                         Err(error) => {

@@ -4,6 +4,7 @@
 //! A broker short of memory stops reading from connections that publish; consuming, leases and
 //! questions go on beside.
 
+mod address;
 mod channels;
 mod connection;
 mod consumer;
@@ -26,13 +27,13 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use lapin::types::ShortString;
-use lapin::uri::AMQPUri;
 use tokio::runtime::Handle;
 
+use self::address::Address;
 use self::channels::{Borrowed, Role};
 use self::connection::Connection;
 use self::consumer::AmqpConsumer;
-use self::dead_letters::{Morgue, Settlement};
+use self::dead_letters::Morgue;
 use self::fault::{ANSWER_WITHIN, NOT_FOUND};
 use self::intents::AmqpIntentLog;
 use self::lease::Leases;
@@ -40,12 +41,9 @@ use self::link::Target;
 use self::publisher::{Letter, Publisher};
 use self::topology::Topology;
 use crate::{
-    Consumer, DeadLetter, DeadLetterId, DeadLetters, Filter, Health, IntentLog, IntentReader,
-    Lease, Message, Options, Publish, Queue, QueueError, Stats,
+    Consumer, DeadLetters, Done, Filter, Health, IntentLog, IntentReader, Lease, Listed, Message,
+    Options, Publish, Queue, QueueError, Settlement, Stats,
 };
-
-/// Seconds; RabbitMQ proposes 60. A peer that is silent for twice this long is dead.
-const HEARTBEAT: u16 = 5;
 
 /// A queue on RabbitMQ.
 pub struct AmqpQueue {
@@ -60,18 +58,18 @@ pub struct AmqpQueue {
 }
 
 impl AmqpQueue {
-    /// Connects to the broker at `url` and declares what is ours. A broker that is away is no
+    /// Connects to one of the broker's `nodes` and declares what is ours. A broker that is away is no
     /// error: connecting goes on in the background.
     ///
     /// # Errors
-    /// What no waiting mends: the broker refuses our credentials or virtual host, or has other
-    /// things under our names.
-    pub async fn open(url: &url::Url, options: Options) -> Result<Self, QueueError> {
+    /// What no waiting mends: the broker has other things under our names; and where that is not
+    /// waited out, it refuses our credentials or virtual host.
+    pub async fn open(nodes: &[url::Url], options: Options) -> Result<Self, QueueError> {
         let topology = Topology::new(&options)?;
-        let uri = uri(url)?;
+        let address = Address::new(nodes, options.url_file.clone())?;
         let connection = |role| {
             Connection::start(Target {
-                uri: uri.clone(),
+                address: address.clone(),
                 role,
                 topology: topology.clone(),
                 runtime: Handle::current(),
@@ -80,10 +78,24 @@ impl AmqpQueue {
         let deadline = Instant::now() + ANSWER_WITHIN;
         // One after the other: the first declares, the second finds it declared.
         let consuming = connection(Role::Consuming);
-        consuming.settled(deadline).await?;
+        consuming
+            .settled(deadline, options.waits_for_access)
+            .await?;
         let publishing = connection(Role::Publishing);
-        publishing.settled(deadline).await?;
+        publishing
+            .settled(deadline, options.waits_for_access)
+            .await?;
 
+        if let Some(patience) = options.patience {
+            let both = async {
+                consuming.connected().await?;
+                publishing.connected().await
+            };
+            // Later questions say what is wrong.
+            if let Ok(Err(error)) = tokio::time::timeout(patience, both).await {
+                return Err(error);
+            }
+        }
         let topology = Arc::new(topology);
         let publisher = Arc::new(Publisher::new(publishing.clone(), options.publish_timeout));
         let leases = Leases::default();
@@ -92,6 +104,7 @@ impl AmqpQueue {
             publisher: publisher.clone(),
             topology: topology.clone(),
             leases: leases.clone(),
+            patience: options.patience.unwrap_or(ANSWER_WITHIN),
         };
         Ok(Self {
             publishing,
@@ -121,7 +134,8 @@ impl AmqpQueue {
         channel: &Borrowed,
         queue: &ShortString,
     ) -> Result<lapin::Queue, QueueError> {
-        topology::look(channel, queue).await.map_err(|error| {
+        let found = topology::look(channel, queue, ANSWER_WITHIN).await;
+        found.map_err(|error| {
             if error.reply_code() == Some(NOT_FOUND) {
                 channel.link().misses_topology();
             }
@@ -140,16 +154,17 @@ impl Publish for AmqpQueue {
 
 #[async_trait]
 impl DeadLetters for AmqpQueue {
-    async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, QueueError> {
-        self.dead_letters.list(filter).await
+    async fn oldest(&self, filter: &Filter, limit: usize) -> Result<Listed, QueueError> {
+        self.dead_letters.oldest(filter, limit).await
     }
 
-    async fn replay(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
-        self.dead_letters.settle(filter, Settlement::Replay).await
-    }
-
-    async fn discard(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
-        self.dead_letters.settle(filter, Settlement::Discard).await
+    async fn settle(
+        &self,
+        filter: &Filter,
+        how: Settlement,
+        done: Done<'_>,
+    ) -> Result<(), QueueError> {
+        self.dead_letters.settle(filter, how, done).await
     }
 }
 
@@ -207,28 +222,4 @@ impl Queue for AmqpQueue {
     async fn close(&self) {
         tokio::join!(self.publishing.close(), self.consuming.close());
     }
-}
-
-fn uri(url: &url::Url) -> Result<AMQPUri, QueueError> {
-    let mut uri: AMQPUri = url
-        .as_str()
-        .parse()
-        // The error may repeat the URL, with its password.
-        .map_err(|_| {
-            QueueError::Mismatch(
-                "the queue's URL is not one that RabbitMQ takes: \
-                 amqp://USER:PASSWORD@HOST:5672/VHOST?heartbeat=SECONDS"
-                    .to_owned(),
-            )
-        })?;
-    // lapin's parser takes an IPv6 address for no host at all, and connects to localhost.
-    if let Some(url::Host::Ipv6(address)) = url.host() {
-        uri.authority.host = address.to_string();
-    }
-    // amqp://HOST/ names, to the letter, a virtual host without a name; nobody means that.
-    if uri.vhost.is_empty() {
-        uri.vhost = "/".to_owned();
-    }
-    uri.query.heartbeat.get_or_insert(HEARTBEAT);
-    Ok(uri)
 }

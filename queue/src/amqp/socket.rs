@@ -1,13 +1,21 @@
 //! The socket below a connection, so that it can be cut.
 
-use std::net::{Shutdown, TcpStream};
+use std::io::{self, ErrorKind};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use lapin::uri::AMQPUri;
+use futures::future::select_ok;
+use lapin::tcp::{AsyncTcpStream, TLSConfig};
+use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties};
+use parking_lot::Mutex;
 
-use super::fault::ANSWER_WITHIN;
+use super::fault::{ANSWER_WITHIN, Unanswered, answer};
+
+/// How long an address is tried before the next one is as well.
+const HEAD_START: Duration = Duration::from_millis(250);
 
 /// A handle on the socket of one connection. lapin serves each connection by a thread that ends
 /// only with its socket, and a frozen broker never ends one: without this, each attempt to connect
@@ -43,33 +51,70 @@ impl Drop for CutOnDrop {
     }
 }
 
-/// Connects; whoever gives up waiting leaves nothing behind.
+/// Connects for the `nth` time; whoever gives up waiting leaves nothing behind.
 pub(super) async fn connect(
-    uri: AMQPUri,
+    uri: &AMQPUri,
+    nth: usize,
     properties: ConnectionProperties,
-) -> lapin::Result<(Connection, Socket)> {
-    use lapin::tcp::{AMQPUriTcpExt, AsyncTcpStream};
-
-    let socket = Socket::default();
-    let mut guard = CutOnDrop(Some(socket.clone()));
-    let held = socket.clone();
-    let connection = Connection::connector(
-        uri,
-        lapin::runtime::default_runtime()?,
-        async move |uri: AMQPUri, runtime| {
-            let stream = tokio::time::timeout(ANSWER_WITHIN, uri.connect_async(&runtime))
-                .await
-                .map_err(std::io::Error::from)??;
-            match &stream {
-                AsyncTcpStream::Plain(tcp) => held.hold(tcp.get_ref().as_fd())?,
-                AsyncTcpStream::Rustls(tls) => held.hold(tls.get_ref().0.get_ref().as_fd())?,
-                _ => {}
+) -> Result<(Connection, Socket), Unanswered> {
+    let runtime = lapin::runtime::default_runtime().map_err(Unanswered::Failed)?;
+    // Whichever address takes it first; each has the whole time.
+    let addresses = addresses(uri, nth).await?.into_iter().zip(0..);
+    let attempts = addresses.map(|(address, place)| {
+        let runtime = &runtime;
+        Box::pin(async move {
+            tokio::time::sleep(HEAD_START * place).await;
+            let connecting = AsyncTcpStream::connect(runtime, address);
+            match tokio::time::timeout(ANSWER_WITHIN, connecting).await {
+                Ok(connected) => connected.map_err(failed),
+                Err(_) => Err(Unanswered::Silence),
             }
-            Ok(stream)
+        })
+    });
+    let (stream, _) = select_ok(attempts).await?;
+    let socket = Socket::default();
+    if let AsyncTcpStream::Plain(tcp) = &stream {
+        socket.hold(tcp.get_ref().as_fd()).map_err(failed)?;
+    }
+    let mut guard = CutOnDrop(Some(socket.clone()));
+    // lapin asks for the stream once.
+    let stream = Mutex::new(Some(stream));
+    let connecting = Connection::connector(
+        uri.clone(),
+        runtime,
+        async move |uri: AMQPUri, _| {
+            let stream = stream.lock().take();
+            let stream = stream.ok_or_else(|| io::Error::from(ErrorKind::NotConnected))?;
+            Ok(match uri.scheme {
+                AMQPScheme::AMQP => stream,
+                AMQPScheme::AMQPS => {
+                    let tls = TLSConfig::default();
+                    stream.into_tls(&uri.authority.host, tls).await?
+                }
+            })
         },
         properties,
-    )
-    .await?;
+    );
+    let connection = answer(connecting).await?;
     guard.0 = None;
     Ok((connection, socket))
+}
+
+/// The host's addresses. Another one is the first each time, for one may take a connection and then
+/// say nothing.
+async fn addresses(uri: &AMQPUri, nth: usize) -> Result<Vec<SocketAddr>, Unanswered> {
+    let place = (uri.authority.host.as_str(), uri.authority.port);
+    let found = tokio::time::timeout(ANSWER_WITHIN, tokio::net::lookup_host(place)).await;
+    let found = found.map_err(|_| Unanswered::Silence)?.map_err(failed)?;
+    let mut addresses: Vec<_> = found.collect();
+    if addresses.is_empty() {
+        return Err(failed(ErrorKind::AddrNotAvailable.into()));
+    }
+    let first = nth % addresses.len();
+    addresses.rotate_left(first);
+    Ok(addresses)
+}
+
+fn failed(error: io::Error) -> Unanswered {
+    Unanswered::Failed(error.into())
 }

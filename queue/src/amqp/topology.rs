@@ -9,7 +9,10 @@ use lapin::options::{
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, ExchangeKind};
 
-use super::fault::{ACCESS_REFUSED, NOT_FOUND, PRECONDITION_FAILED, Unanswered, answer};
+use super::fault::{
+    ACCESS_REFUSED, ANSWER_WITHIN, NOT_FOUND, PRECONDITION_FAILED, Unanswered, answer,
+    answer_within,
+};
 use crate::{Options, QueueError};
 
 /// RabbitMQ 4 gives each quorum queue a limit of 20 deliveries and drops what exceeds it; every
@@ -47,9 +50,11 @@ pub(super) struct Topology {
 pub(super) async fn look(
     channel: &Channel,
     queue: &ShortString,
+    within: Duration,
 ) -> Result<lapin::Queue, Unanswered> {
     let passive = QueueDeclareOptions::default().passive();
-    answer(channel.queue_declare(queue.clone(), passive, FieldTable::default())).await
+    let asked = channel.queue_declare(queue.clone(), passive, FieldTable::default());
+    answer_within(within, asked).await
 }
 
 impl Topology {
@@ -88,7 +93,7 @@ impl Topology {
 
     async fn find(&self, channel: &Channel) -> Result<(), QueueError> {
         for queue in [&self.queue, &self.dead] {
-            let found = look(channel, queue).await;
+            let found = look(channel, queue, ANSWER_WITHIN).await;
             found.map_err(|error| self.refused("queue", queue, error))?;
         }
         Ok(())

@@ -12,8 +12,9 @@ use super::intents::MemoryLog;
 use super::{Loss, Operation};
 use crate::traits::Settle;
 use crate::{
-    Cause, Consumer, DeadLetter, DeadLetterId, DeadLetters, Delivery, Filter, Health, IntentLog,
-    IntentReader, Lease, Message, Options, Publish, Queue, QueueError, RawMessage, Stats,
+    Cause, Consumer, DeadLetter, DeadLetterId, DeadLetters, Delivery, Done, Filter, Health,
+    IntentLog, IntentReader, Lease, Listed, Message, Options, Publish, Queue, QueueError,
+    RawMessage, Settlement, Stats,
 };
 
 /// A queue in memory.
@@ -136,22 +137,26 @@ impl Publish for MemoryQueue {
 
 #[async_trait]
 impl DeadLetters for MemoryQueue {
-    async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, QueueError> {
+    async fn oldest(&self, filter: &Filter, limit: usize) -> Result<Listed, QueueError> {
         self.0.connection()?;
-        let now = Timestamp::now();
-        let mut letters = self.0.broker.state().dead.clone();
-        letters.retain(|letter| filter.matches(letter, now));
-        Ok(letters)
+        let letters = self.0.broker.state().dead.clone();
+        Ok(filter.oldest(letters, limit))
     }
 
-    async fn replay(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
+    async fn settle(
+        &self,
+        filter: &Filter,
+        how: Settlement,
+        done: Done<'_>,
+    ) -> Result<(), QueueError> {
         let now = Timestamp::now();
-        self.0
-            .take(filter, |state, letter| state.insert(letter.replayed(now)))
-    }
-
-    async fn discard(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
-        self.0.take(filter, |_, _| {})
+        let taken = self.0.take(filter, |state, letter| {
+            if how == Settlement::Replay {
+                state.insert(letter.replayed(now));
+            }
+        })?;
+        taken.into_iter().for_each(done);
+        Ok(())
     }
 }
 

@@ -42,8 +42,8 @@ use self::shared::{Command, ConsumerId, Failure, Handle, State};
 use self::work::{Limits, Verdict, Work};
 use self::writer::Writer;
 use crate::{
-    Consumer, DeadLetter, DeadLetterId, DeadLetters, Filter, Health, IntentLog, IntentReader,
-    Lease, Message, Options, Publish, Queue, QueueError, Stats,
+    Consumer, DeadLetter, DeadLetters, Done, Filter, Health, IntentLog, IntentReader, Lease,
+    Listed, Message, Options, Publish, Queue, QueueError, Settlement, Stats,
 };
 
 /// Publishes that may wait for the disk at a time; more wait for their turn.
@@ -137,29 +137,6 @@ impl SqliteQueue {
         let work = Work::Publish(message.encode());
         self.handle.perform(work, permit.ok()).await
     }
-
-    /// Does `work` for each dead letter that matches, and names those for which it was done.
-    async fn for_each(
-        &self,
-        filter: &Filter,
-        work: impl Fn(i64, &DeadLetter) -> Work + Send + Sync,
-    ) -> Result<Vec<DeadLetterId>, QueueError> {
-        let mut done = Vec::new();
-        for letters in self.matching(filter).await?.chunks(DEAD_LETTERS_IN_FLIGHT) {
-            let work = letters.iter().map(|(row, letter)| work(*row, letter));
-            let verdicts = work.map(|work| self.handle.perform(work, None));
-            let verdicts = futures::future::join_all(verdicts).await;
-            for ((_, letter), verdict) in letters.iter().zip(verdicts) {
-                match verdict? {
-                    Verdict::Full => return Err(full()),
-                    // Somebody else was at it.
-                    Verdict::Gone => {}
-                    _ => done.push(letter.id.clone()),
-                }
-            }
-        }
-        Ok(done)
-    }
 }
 
 fn full() -> QueueError {
@@ -189,22 +166,39 @@ impl Publish for SqliteQueue {
 
 #[async_trait]
 impl DeadLetters for SqliteQueue {
-    async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, QueueError> {
+    async fn oldest(&self, filter: &Filter, limit: usize) -> Result<Listed, QueueError> {
         let letters = self.matching(filter).await?;
-        Ok(letters.into_iter().map(|(_, letter)| letter).collect())
+        let letters = letters.into_iter().map(|(_, letter)| letter).collect();
+        Ok(filter.oldest(letters, limit))
     }
 
-    async fn replay(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
+    async fn settle(
+        &self,
+        filter: &Filter,
+        how: Settlement,
+        done: Done<'_>,
+    ) -> Result<(), QueueError> {
         let now = Timestamp::now();
-        self.for_each(filter, |row, letter| Work::Replay {
-            row,
-            message: letter.replayed(now),
-        })
-        .await
-    }
-
-    async fn discard(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
-        self.for_each(filter, |row, _| Work::Discard { row }).await
+        for letters in self.matching(filter).await?.chunks(DEAD_LETTERS_IN_FLIGHT) {
+            let work = letters.iter().map(|(row, letter)| match how {
+                Settlement::Replay => Work::Replay {
+                    row: *row,
+                    message: letter.replayed(now),
+                },
+                Settlement::Discard => Work::Discard { row: *row },
+            });
+            let verdicts = work.map(|work| self.handle.perform(work, None));
+            let verdicts = futures::future::join_all(verdicts).await;
+            for ((_, letter), verdict) in letters.iter().zip(verdicts) {
+                match verdict? {
+                    Verdict::Full => return Err(full()),
+                    // Somebody else was at it.
+                    Verdict::Gone => {}
+                    _ => done(letter.id.clone()),
+                }
+            }
+        }
+        Ok(())
     }
 }
 

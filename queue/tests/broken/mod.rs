@@ -68,7 +68,7 @@ impl Broken {
             ..Options::default()
         };
         let url = self.node.url().parse().unwrap();
-        Arc::new(AmqpQueue::open(&url, options).await.unwrap())
+        Arc::new(AmqpQueue::open(&[url], options).await.unwrap())
     }
 }
 

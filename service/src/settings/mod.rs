@@ -8,6 +8,7 @@ mod dotenv;
 mod proxy;
 mod public_url;
 mod queue;
+mod rotation;
 mod secret;
 mod twilio;
 

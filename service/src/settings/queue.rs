@@ -14,12 +14,14 @@ use super::Problems;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Queue")]
 pub struct QueueArgs {
-    /// The queue: sqlite:FILE on one machine, amqp://… or amqps://… for RabbitMQ
+    /// The queue: sqlite:FILE on one machine, amqp://… or amqps://… for RabbitMQ, with commas
+    /// between the hosts of a cluster
     /// [default: sqlite:overflow.db]
     #[arg(long = "queue", env = "QUEUE_URL", value_name = "URL")]
     pub url: Option<String>,
 
-    /// A file that holds the queue's URL, for it may hold a password
+    /// A file that holds the queue's URL, for it may hold a password; read again for each
+    /// connection
     #[arg(long = "queue-url-file", env = "QUEUE_URL_FILE", value_name = "FILE")]
     pub url_file: Option<PathBuf>,
 
@@ -60,6 +62,9 @@ impl FromStr for Prefix {
     }
 }
 
+/// How long an operator's command waits for a broker that is slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// AMQP's names take up 255 bytes at most, what follows the prefix included.
 const MAX_PREFIX: usize = 200;
 
@@ -76,6 +81,10 @@ impl QueueArgs {
     /// Parses them.
     pub fn resolve(self, problems: &mut Problems) -> Option<QueueSettings> {
         let defaults = Options::default();
+        let url_file = self
+            .url_file
+            .clone()
+            .filter(|file| !file.as_os_str().is_empty());
         let url = match problems.secret("QUEUE_URL", self.url, self.url_file, "sqlite:overflow.db")
         {
             Some(url) => problems.optional(
@@ -108,6 +117,8 @@ impl QueueArgs {
                 delivery_limit,
                 lease,
                 max_length,
+                waits_for_access: true,
+                url_file,
                 ..defaults
             },
         })
@@ -129,7 +140,9 @@ impl QueueSettings {
     /// [`QueueError::Missing`], and as [`Self::open`].
     pub async fn open_existing(&self) -> Result<Arc<dyn Queue>, QueueError> {
         let options = Options {
+            waits_for_access: false,
             existing_only: true,
+            patience: Some(PATIENCE),
             ..self.options.clone()
         };
         ::queue::open(&self.url, options).await

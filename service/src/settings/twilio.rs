@@ -7,6 +7,7 @@ use ::twilio::rest::{ApiUrl, Client, ClientConfig, Credentials};
 use ::twilio::{AccountSid, ApiKeySid, AuthToken, SignatureVerifier};
 use secrecy::ExposeSecret;
 
+use super::rotation::Files;
 use super::{Problems, proxy};
 
 /// The Twilio account.
@@ -23,7 +24,7 @@ pub struct TwilioArgs {
     #[arg(long, env = "TWILIO_AUTH_TOKEN", value_name = "TOKEN")]
     pub auth_token: Option<String>,
 
-    /// A file that holds the auth token
+    /// A file that holds the auth token; read again when it changes
     #[arg(long, env = "TWILIO_AUTH_TOKEN_FILE", value_name = "FILE")]
     pub auth_token_file: Option<PathBuf>,
 
@@ -35,7 +36,7 @@ pub struct TwilioArgs {
     #[arg(long, env = "TWILIO_API_KEY_SECRET", value_name = "SECRET")]
     pub api_key_secret: Option<String>,
 
-    /// A file that holds the API key's secret
+    /// A file that holds the API key's secret; read again when it changes
     #[arg(long, env = "TWILIO_API_KEY_SECRET_FILE", value_name = "FILE")]
     pub api_key_secret_file: Option<PathBuf>,
 
@@ -70,6 +71,8 @@ pub struct TwilioSettings {
     pub auth_tokens: Vec<AuthToken>,
     /// How to reach the REST API.
     pub client: ClientConfig,
+    /// What is read again while the process runs.
+    pub(super) files: Files,
 }
 
 const TOKEN_EXAMPLE: &str = "0123456789abcdef0123456789abcdef";
@@ -77,6 +80,7 @@ const TOKEN_EXAMPLE: &str = "0123456789abcdef0123456789abcdef";
 impl TwilioArgs {
     /// Parses them.
     pub fn resolve(self, problems: &mut Problems) -> Option<TwilioSettings> {
+        let files = Files::of(&self);
         let account_sid = problems.required::<AccountSid>(
             "TWILIO_ACCOUNT_SID",
             self.account_sid,
@@ -172,6 +176,7 @@ impl TwilioArgs {
                 connect_timeout,
                 timeout,
             },
+            files,
         })
     }
 }

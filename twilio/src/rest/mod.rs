@@ -26,6 +26,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use parking_lot::RwLock;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -146,7 +147,7 @@ impl ClientConfig {
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    authorization: HeaderValue,
+    authorization: Arc<RwLock<HeaderValue>>,
     transport: Option<Transport>,
     observer: Option<Observer>,
     api: Arc<str>,
@@ -176,7 +177,7 @@ impl Client {
         let http = http.build().map_err(RestError::from_reqwest)?;
         Ok(Self {
             http,
-            authorization: config.credentials.header(),
+            authorization: Arc::new(RwLock::new(config.credentials.header())),
             transport: None,
             observer: None,
             api: config.api_url.base(Product::Api).into(),
@@ -185,6 +186,11 @@ impl Client {
             events: config.api_url.base(Product::Events).into(),
             voice: config.api_url.base(Product::Voice).into(),
         })
+    }
+
+    /// Is somebody else to Twilio from the next request on, in all clones.
+    pub fn authorize(&self, credentials: &Credentials) {
+        *self.authorization.write() = credentials.header();
     }
 
     /// Tells `observer` of every exchange.
@@ -216,7 +222,7 @@ impl Client {
         };
         self.http
             .request(method, format!("{base}{path}"))
-            .header(AUTHORIZATION, &self.authorization)
+            .header(AUTHORIZATION, self.authorization.read().clone())
     }
 
     /// Sends the request; an answer with an error status is an error.

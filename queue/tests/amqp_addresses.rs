@@ -1,0 +1,99 @@
+//! Brokers with several addresses and nodes, of which some drop packets.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::Command;
+use std::time::Duration;
+
+use queue::amqp::AmqpQueue;
+use queue::{Health, Options, Queue, QueueUrl};
+use rabbitmq::Node;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const URL: &str = "QUEUE_TEST_URL";
+const HOSTS: &str = "QUEUE_TEST_HOSTS";
+
+/// Where packets are dropped: the backlog is full, and nobody takes anything out of it.
+struct Hole {
+    address: SocketAddr,
+    _listener: TcpListener,
+    _waiting: Vec<TcpStream>,
+}
+
+impl Hole {
+    async fn at(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(address).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let mut waiting = Vec::new();
+        let connect = || TcpStream::connect(address);
+        while let Ok(stream) = tokio::time::timeout(Duration::from_millis(300), connect()).await {
+            waiting.push(stream.unwrap());
+        }
+        Self {
+            address,
+            _listener: listener,
+            _waiting: waiting,
+        }
+    }
+}
+
+/// A node, and a hole at its port on another address.
+async fn node_and_hole() -> (Node, Hole) {
+    let node = tokio::task::spawn_blocking(Node::start).await.unwrap();
+    // Nearer to our own address than the node: names are resolved to it first.
+    let elsewhere = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 99));
+    let hole = Hole::at(SocketAddr::new(elsewhere, node.address().port())).await;
+    (node, hole)
+}
+
+async fn comes_up(url: &str) {
+    let Ok(QueueUrl::Amqp(nodes)) = url.parse() else {
+        panic!("{url}")
+    };
+    let queue = AmqpQueue::open(&nodes, Options::default()).await.unwrap();
+    let up = tokio::time::timeout(PATIENCE, async {
+        while queue.health() != Health::Up {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(up.await.is_ok(), "{url}: {:?}", queue.health());
+    queue.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_node_of_several_will_do() {
+    let (node, hole) = node_and_hole().await;
+    let (there, hole) = (node.address(), hole.address);
+    for hosts in [format!("{hole},{there}"), format!("{there},{hole}")] {
+        comes_up(&format!("amqp://guest:guest@{hosts}/%2f")).await;
+    }
+}
+
+/// Needs a mount of its own over `/etc/hosts`, and thus root.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_address_of_a_name_will_do() {
+    if let Ok(url) = std::env::var(URL) {
+        return comes_up(&url).await;
+    }
+    let (node, hole) = node_and_hole().await;
+    let hosts = tempfile::NamedTempFile::new().unwrap();
+    let (first, second) = (hole.address.ip(), node.address().ip());
+    std::fs::write(&hosts, format!("{first} broker\n{second} broker\n")).unwrap();
+    let url = format!("amqp://guest:guest@broker:{}/%2f", node.address().port());
+    let script = format!(
+        "mount --bind \"${HOSTS}\" /etc/hosts || exit 42; \
+         exec \"$0\" --exact any_address_of_a_name_will_do"
+    );
+    let other = Command::new("unshare")
+        .args(["--mount", "sh", "-c", &script])
+        .arg(std::env::current_exe().unwrap())
+        .env(URL, url)
+        .env(HOSTS, hosts.path())
+        .status();
+    match other {
+        Ok(status) if status.code() != Some(42) => assert!(status.success()),
+        _ => eprintln!("skipped: a mount is not permitted here (it takes root)"),
+    }
+}
