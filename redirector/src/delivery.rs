@@ -83,9 +83,11 @@ async fn settle(
         );
     }
     let settled = match &outcome {
-        Outcome::Redirected | Outcome::AlreadyHandled | Outcome::CallEnded | Outcome::Transfer => {
-            delivery.ack().await
-        }
+        Outcome::Redirected
+        | Outcome::AlreadyHandled
+        | Outcome::CallEnded
+        | Outcome::Transfer
+        | Outcome::NotOurs => delivery.ack().await,
         Outcome::Dead(cause) => delivery.dead_letter(cause).await,
         Outcome::Released => delivery.release().await,
         Outcome::Panicked => delivery.panicked().await,

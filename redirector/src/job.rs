@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use queue::{Cause, Intent, READ_BACK, Reason, RedirectRequest};
+use queue::{Cause, Intent, READ_BACK, Reason, RedirectRequest, Source};
 use retry::Delays;
 use service::Plan;
 use tokio::time::Instant;
@@ -153,11 +153,16 @@ impl<'a> Job<'a> {
         }
         let second = self.unseen_since.map(|first| first + LOOK_TWICE);
         let after = doubt.max(second).filter(|after| *after < Instant::now());
-        let look = self
-            .shared
-            .lookup
-            .look(self.request, after, slot, &self.deadline);
-        let look = match look.await {
+        let rescued = self.choose_rescuer().await;
+        if matches!(rescued, Ok(false)) {
+            return Ok(Step::End(Outcome::NotOurs));
+        }
+        let lookup = &self.shared.lookup;
+        let look = match rescued {
+            Ok(_) => lookup.look(self.request, after, slot, &self.deadline).await,
+            Err(failure) => Err(failure),
+        };
+        let look = match look {
             Ok(look) => look,
             Err(LookFailure::Interrupted(interrupted)) => return Err(interrupted),
             Err(LookFailure::Rest(error)) => {
@@ -190,6 +195,34 @@ impl<'a> Job<'a> {
             },
             Sight::Unclear => self.again(None),
         })
+    }
+
+    /// Chooses the plan to whose placeholder the workflow of a caller leads who is to be rescued.
+    /// Whether there is one: no plan of ours is for the callers of other workflows.
+    async fn choose_rescuer(&mut self) -> Result<bool, LookFailure> {
+        let (Source::Rescue, Some(sid)) = (self.request.source, self.request.workflow_sid) else {
+            return Ok(true);
+        };
+        let (lookup, workspace) = (&self.shared.lookup, &self.request.workspace_sid);
+        let workflow = lookup.workflow(workspace, &sid, &self.deadline).await?;
+        let Some(workflow) = workflow else {
+            return Ok(true);
+        };
+        if workflow.leads_to(&self.plan.task_queue_sid) {
+            return Ok(true);
+        }
+        let mut rescuers = self.shared.plans.iter().filter(|plan| plan.rescue);
+        let rescuer = rescuers.find(|plan| workflow.leads_to(&plan.task_queue_sid));
+        if let Some(plan) = rescuer {
+            self.plan = plan;
+        } else {
+            tracing::warn!(
+                workflow_sid = %sid,
+                "a caller's task ended while they wait, and their workflow leads to no plan that \
+                 rescues: they are left on hold"
+            );
+        }
+        Ok(rescuer.is_some())
     }
 
     /// The caller is on the line, and not on hold for this task any more.

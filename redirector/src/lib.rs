@@ -21,6 +21,7 @@ mod sweep;
 mod task_lists;
 mod twilio_time;
 mod worker;
+mod workflows;
 
 pub use app::App;
 pub use settings::{RedirectorArgs, RedirectorSettings, SweepSettings, TwimlDelivery, TwimlUrl};

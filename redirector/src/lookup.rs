@@ -11,7 +11,7 @@ use crate::classify::Health;
 use crate::deadline::{Deadline, Interrupted};
 use crate::limiter::{Class, Limiter, Slot};
 use crate::members::{Listed, VoiceQueues};
-use crate::task_lists::Known;
+use crate::{task_lists, workflows};
 
 /// What Twilio says of a caller at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,8 @@ pub(crate) struct Lookup {
     /// TaskRouter's; the Calls API's is that of the slot.
     pub(crate) taskrouter: Arc<Limiter>,
     pub(crate) voice_queues: Arc<VoiceQueues>,
-    pub(crate) known_tasks: Known,
+    pub(crate) known_tasks: task_lists::Known,
+    pub(crate) known_workflows: workflows::Known,
 }
 
 impl Lookup {

@@ -13,6 +13,8 @@ pub(crate) enum Outcome {
     CallEnded,
     /// The task belongs to a conference or a transfer: not ours to touch.
     Transfer,
+    /// The caller is to be rescued, and their workflow leads to no plan that rescues.
+    NotOurs,
     /// It can't be done.
     Dead(Cause),
     /// We stop: another consumer takes it.
@@ -23,11 +25,12 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// All that [`Self::as_str`] says.
-    pub(crate) const NAMES: [&'static str; 7] = [
+    pub(crate) const NAMES: [&'static str; 8] = [
         "redirected",
         "already_handled",
         "call_ended",
         "transfer",
+        "not_ours",
         "dead_letter",
         "released",
         "panicked",
@@ -39,6 +42,7 @@ impl Outcome {
             Self::AlreadyHandled => "already_handled",
             Self::CallEnded => "call_ended",
             Self::Transfer => "transfer",
+            Self::NotOurs => "not_ours",
             Self::Dead(_) => "dead_letter",
             Self::Released => "released",
             Self::Panicked => "panicked",

@@ -18,8 +18,8 @@ use crate::members::VoiceQueues;
 use crate::metrics::Metrics;
 use crate::settings::RedirectorSettings;
 use crate::sweep::Sweeper;
-use crate::task_lists::Known;
 use crate::twilio_time::TwilioTime;
+use crate::{task_lists, workflows};
 
 /// How often the limiters are read for the metrics.
 const READ_LIMITERS: Duration = Duration::from_secs(1);
@@ -77,7 +77,8 @@ impl Redirector {
                     client: client.clone(),
                     taskrouter,
                     voice_queues: Arc::new(voice_queues),
-                    known_tasks: Known::default(),
+                    known_tasks: task_lists::Known::default(),
+                    known_workflows: workflows::Known::default(),
                 },
                 intents: host.queue.intents(ledger.clone()),
                 ledger,

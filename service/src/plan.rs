@@ -89,13 +89,13 @@ impl Plans {
             .find(|plan| plan.task_queue_sid == *task_queue)
     }
 
-    /// The plan for callers who are to be rescued from a task queue that has none of its own, or
-    /// isn't known.
+    /// The plan for callers who are to be rescued from a task queue. One that has no plan of its own
+    /// gets the first that rescues: the redirector finds out whether the workflow leads to another.
     pub fn rescuer(&self, task_queue: Option<&TaskQueueSid>) -> Option<&Plan> {
-        task_queue
-            .and_then(|task_queue| self.get(task_queue))
-            .or_else(|| self.0.first())
-            .filter(|plan| plan.rescue)
+        match task_queue.and_then(|task_queue| self.get(task_queue)) {
+            Some(plan) => plan.rescue.then_some(plan),
+            None => self.iter().find(|plan| plan.rescue),
+        }
     }
 
     /// The first plan.

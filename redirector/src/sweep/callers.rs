@@ -10,7 +10,6 @@ use twilio::WorkspaceSid;
 use super::Sweeper;
 use super::take_up::Found;
 use crate::deadline::Deadline;
-use crate::limiter::Class;
 use crate::lookup::LookFailure;
 use crate::members::Listed;
 
@@ -52,11 +51,9 @@ impl Sweeper {
         plans: &[&Plan],
         deadline: &Deadline,
     ) -> Result<Vec<RedirectRequest>, LookFailure> {
-        let (lookup, client) = (&self.shared.lookup, &self.shared.client);
-        let list = || client.workflows(&workspace);
-        let workflows = lookup.with_taskrouter(Class::Look, deadline, list).await?;
+        let lookup = &self.shared.lookup;
         let mut requests = Vec::new();
-        for workflow in workflows {
+        for workflow in lookup.workflows(&workspace, deadline).await?.iter() {
             let mut plans = plans.iter();
             let plan = plans.find(|plan| workflow.leads_to(&plan.task_queue_sid));
             let (Some(plan), Some(account_sid)) = (plan, workflow.account_sid) else {
