@@ -120,7 +120,7 @@ async fn acknowledge(
         outcome = field::Empty,
     );
     let outcome = take.instrument(span.clone()).await;
-    span.record("outcome", outcome.label().as_str());
+    span.record("outcome", outcome.label());
     ingest.metrics.acknowledged(started.elapsed());
     outcome
 }

@@ -18,11 +18,10 @@ use tracing::Instrument;
 use twilio::{AccountSid, CallSid, SignatureVerifier, SignedUrl, TaskRouterEvent, TaskSid};
 
 use crate::filter::{Ignored, redirect_request};
-use crate::hand_over::HandOver;
 use crate::metrics::Metrics;
+use crate::outbox::{self, Outbox};
 use crate::outcome::Outcome;
 use crate::settings::IngestSettings;
-use crate::spool;
 
 /// How many tasks are remembered, to warn of each once.
 const MAX_WARNED: usize = 1024;
@@ -42,12 +41,11 @@ pub struct Ingest {
     pub(crate) metrics: Metrics,
     account: AccountSid,
     clock: Clock,
-    pub(crate) hand_over: HandOver,
-    pub(crate) spool: Option<Arc<dyn Queue>>,
+    pub(crate) outbox: Outbox,
     pub(crate) stop_timeout: Duration,
     pub(crate) max_connections: usize,
     pub(crate) connections: ListenerMetrics,
-    /// Hand-overs, also those whose clients have left.
+    /// Publishes, also those whose clients have left.
     pub(crate) under_way: TaskTracker,
     warned: Mutex<HashSet<TaskSid>>,
     warned_of_caller_id: AtomicBool,
@@ -68,7 +66,7 @@ impl Ingest {
     ) -> anyhow::Result<Self> {
         let spool = match (&settings.spool, &host.on_broker) {
             (Some(spool), Some(queue)) => {
-                Some(spool::open(spool, queue, settings.publish_timeout).await?)
+                Some(outbox::open_spool(spool, queue, settings.publish_timeout).await?)
             }
             _ => None,
         };
@@ -92,10 +90,13 @@ impl Ingest {
         spool: Option<Arc<dyn Queue>>,
     ) -> Self {
         let metrics = Metrics::register(&mut host.registry);
-        match &spool {
-            Some(spool) => host.check(spool::readiness(&host.queue, spool)),
-            None => host.check_queue(),
-        }
+        let outbox = Outbox {
+            queue: host.queue.clone(),
+            spool,
+            publish_timeout: settings.publish_timeout,
+            metrics: metrics.clone(),
+        };
+        host.check(outbox.readiness());
         let url = |path| SignedUrl::new(&settings.public_url.join(path));
         Self {
             verifier,
@@ -106,14 +107,8 @@ impl Ingest {
             plans,
             account,
             clock: host.clock.clone(),
-            hand_over: HandOver {
-                queue: host.queue.clone(),
-                spool: spool.clone().map(|spool| spool as Arc<dyn Queue>),
-                allowed: settings.publish_timeout,
-                metrics: metrics.clone(),
-            },
+            outbox,
             metrics,
-            spool,
             stop_timeout: settings.stop_timeout,
             max_connections: settings.max_connections,
             connections: host.connections.of("public"),
@@ -160,16 +155,16 @@ impl Ingest {
         // Dropped with us, when the client leaves.
         let _stays = sender.drop_guard();
         // On its own, so that a client that leaves doesn't cut the publish short.
-        let hand_over = async move { ingest.hand_over(message, &has_left).await };
-        let taken = self.under_way.spawn(hand_over.instrument(span));
-        taken.await.unwrap_or_else(|panic| {
+        let publish = async move { ingest.publish(message, &has_left).await };
+        let published = self.under_way.spawn(publish.instrument(span));
+        published.await.unwrap_or_else(|panic| {
             Outcome::Unavailable(QueueError::Unavailable(panic.to_string()))
         })
     }
 
-    async fn hand_over(&self, message: Message, has_left: &CancellationToken) -> Outcome {
+    async fn publish(&self, message: Message, has_left: &CancellationToken) -> Outcome {
         let started = Instant::now();
-        let outcome = self.hand_over.take(&message).await;
+        let outcome = self.outbox.publish(&message).await;
         let request = &message.request;
         match &outcome {
             Outcome::Unavailable(error) => tracing::error!(

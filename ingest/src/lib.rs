@@ -5,14 +5,13 @@
 
 mod app;
 mod filter;
-mod hand_over;
 mod handlers;
 mod ingest;
 mod metrics;
+mod outbox;
 mod outcome;
 mod server;
 mod settings;
-mod spool;
 
 pub use app::App;
 pub use ingest::Ingest;

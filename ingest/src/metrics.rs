@@ -10,11 +10,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::outcome::{Outcome, OutcomeLabel};
+use crate::outcome::Outcome;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
-    outcome: OutcomeLabel,
+    outcome: &'static str,
 }
 
 /// What ingest counts.
@@ -72,7 +72,7 @@ impl Metrics {
             "From a publish to the queue's confirm",
             metrics.confirm.clone(),
         );
-        for outcome in OutcomeLabel::ALL {
+        for outcome in Outcome::LABELS {
             drop(metrics.events.get_or_create(&OutcomeLabels { outcome }));
         }
         metrics

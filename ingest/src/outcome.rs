@@ -5,7 +5,6 @@ use std::fmt;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
-use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 use queue::QueueError;
 use twilio::{Conversation, EventError, SignatureError};
 
@@ -31,6 +30,23 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// All that [`Self::label`] says.
+    pub(crate) const LABELS: [&'static str; 13] = [
+        "queued",
+        "spooled",
+        "other_type",
+        "other_task_queue",
+        "no_call",
+        "conference",
+        "transfer",
+        "not_stranded",
+        "unknown_reason",
+        "forged",
+        "foreign_account",
+        "malformed",
+        "unavailable",
+    ];
+
     /// The outcome of a batch: the one of which the sender must hear.
     pub(crate) fn of_batch(outcomes: impl IntoIterator<Item = Self>) -> Self {
         outcomes
@@ -52,23 +68,22 @@ impl Outcome {
         }
     }
 
-    pub(crate) fn label(&self) -> OutcomeLabel {
+    /// What metrics and traces call it.
+    pub(crate) fn label(&self) -> &'static str {
         match self {
-            Self::Queued => OutcomeLabel::Queued,
-            Self::Spooled => OutcomeLabel::Spooled,
-            Self::Ignored(Ignored::OtherType) => OutcomeLabel::OtherType,
-            Self::Ignored(Ignored::OtherTaskQueue) => OutcomeLabel::OtherTaskQueue,
-            Self::Ignored(Ignored::NoCall) => OutcomeLabel::NoCall,
-            Self::Ignored(Ignored::Conversation(Conversation::Conference)) => {
-                OutcomeLabel::Conference
-            }
-            Self::Ignored(Ignored::Conversation(Conversation::Transfer)) => OutcomeLabel::Transfer,
-            Self::Ignored(Ignored::NotStranded) => OutcomeLabel::NotStranded,
-            Self::Ignored(Ignored::UnknownReason) => OutcomeLabel::UnknownReason,
-            Self::Forged(_) => OutcomeLabel::Forged,
-            Self::ForeignAccount => OutcomeLabel::ForeignAccount,
-            Self::Malformed(_) => OutcomeLabel::Malformed,
-            Self::Unavailable(_) => OutcomeLabel::Unavailable,
+            Self::Queued => "queued",
+            Self::Spooled => "spooled",
+            Self::Ignored(Ignored::OtherType) => "other_type",
+            Self::Ignored(Ignored::OtherTaskQueue) => "other_task_queue",
+            Self::Ignored(Ignored::NoCall) => "no_call",
+            Self::Ignored(Ignored::Conversation(Conversation::Conference)) => "conference",
+            Self::Ignored(Ignored::Conversation(Conversation::Transfer)) => "transfer",
+            Self::Ignored(Ignored::NotStranded) => "not_stranded",
+            Self::Ignored(Ignored::UnknownReason) => "unknown_reason",
+            Self::Forged(_) => "forged",
+            Self::ForeignAccount => "foreign_account",
+            Self::Malformed(_) => "malformed",
+            Self::Unavailable(_) => "unavailable",
         }
     }
 }
@@ -106,65 +121,5 @@ impl IntoResponse for Outcome {
             )
                 .into_response(),
         }
-    }
-}
-
-/// [`Outcome`] without its particulars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum OutcomeLabel {
-    Queued,
-    Spooled,
-    OtherType,
-    OtherTaskQueue,
-    NoCall,
-    Conference,
-    Transfer,
-    NotStranded,
-    UnknownReason,
-    Forged,
-    ForeignAccount,
-    Malformed,
-    Unavailable,
-}
-
-impl OutcomeLabel {
-    pub(crate) const ALL: [Self; 13] = [
-        Self::Queued,
-        Self::Spooled,
-        Self::OtherType,
-        Self::OtherTaskQueue,
-        Self::NoCall,
-        Self::Conference,
-        Self::Transfer,
-        Self::NotStranded,
-        Self::UnknownReason,
-        Self::Forged,
-        Self::ForeignAccount,
-        Self::Malformed,
-        Self::Unavailable,
-    ];
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Spooled => "spooled",
-            Self::OtherType => "other_type",
-            Self::OtherTaskQueue => "other_task_queue",
-            Self::NoCall => "no_call",
-            Self::Conference => "conference",
-            Self::Transfer => "transfer",
-            Self::NotStranded => "not_stranded",
-            Self::UnknownReason => "unknown_reason",
-            Self::Forged => "forged",
-            Self::ForeignAccount => "foreign_account",
-            Self::Malformed => "malformed",
-            Self::Unavailable => "unavailable",
-        }
-    }
-}
-
-impl EncodeLabelValue for OutcomeLabel {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        self.as_str().encode(encoder)
     }
 }

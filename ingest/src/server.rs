@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::handlers;
 use crate::ingest::{EVENT_STREAM_PATH, EVENTS_PATH, Ingest, TWIML_PATH};
-use crate::spool;
 
 /// The largest form: some times what TaskRouter lets a task's attributes take.
 const MAX_FORM_BYTES: usize = 256 * 1024;
@@ -39,12 +38,8 @@ impl Ingest {
 
     /// Moves what is in the spool to the queue, until `stop` is cancelled.
     pub async fn drain_spool(self: Arc<Self>, stop: CancellationToken) {
-        if let Some(spool) = self.spool.clone() {
-            let queue = Arc::clone(&self.hand_over.queue);
-            let drained = spool::drain(spool, queue, self.metrics.clone(), stop).await;
-            if let Err(error) = drained {
-                tracing::error!(%error, "the spool is drained no more");
-            }
+        if let Err(error) = self.outbox.drain(&stop).await {
+            tracing::error!(%error, "the spool is drained no more");
         }
     }
 
@@ -87,9 +82,7 @@ impl Ingest {
             }
         }
         draining.abort();
-        if let Some(spool) = &ingest.spool {
-            spool.close().await;
-        }
+        ingest.outbox.close().await;
         Ok(())
     }
 }

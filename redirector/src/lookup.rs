@@ -110,8 +110,11 @@ impl Lookup {
             });
         };
         let key = (request.account_sid, workflow);
-        let members = self.voice_queues.members(key, after).await;
-        let members = members.map_err(LookFailure::Rest)?;
+        let list = async || {
+            let members = self.voice_queues.members(key, after).await;
+            members.map_err(LookFailure::Rest)
+        };
+        let members = list().await?;
         let look = |sight| {
             Ok(Look {
                 asked: members.asked,
@@ -132,10 +135,22 @@ impl Lookup {
             });
         };
         match stay_for(request, *enqueued_at) {
-            Stay::Another => look(Sight::OtherTask),
-            Stay::Same if request.source != Source::Rescue => look(Sight::Waiting),
-            _ => look(self.task(request, *enqueued_at, deadline).await?),
+            Stay::Another => return look(Sight::OtherTask),
+            Stay::Same if request.source != Source::Rescue => return look(Sight::Waiting),
+            _ => {}
         }
+        let sight = self.task(request, *enqueued_at, deadline).await?;
+        // TaskRouter may have taken its time: is the caller still there? A list that is young
+        // enough serves twice.
+        let members = list().await?;
+        let is_there = match &members.listed {
+            Listed::Callers(since) => since.get(&request.call_sid) == Some(enqueued_at),
+            Listed::NoQueue | Listed::Unclear => false,
+        };
+        Ok(Look {
+            asked: members.asked,
+            sight: if is_there { sight } else { Sight::Unclear },
+        })
     }
 
     /// There will be looks for callers of the same workflow soon.

@@ -1,0 +1,226 @@
+//! Where requests become durable: on the queue or, while that is away, in the spool.
+//!
+//! The spool is the embedded queue in a file of its own. What is in it goes to the queue in order,
+//! while new requests go there directly.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::FutureExt;
+use futures::future::join_all;
+use jiff::Timestamp;
+use queue::sqlite::SqliteQueue;
+use queue::{
+    Cause, Consumer, Delivery, Health, Message, OnBroker, Options, Queue, QueueError, Reason,
+};
+use retry::Policy;
+use service::admin::{Readiness, ReadinessCheck};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+use crate::outcome::Outcome;
+use crate::settings::SpoolSettings;
+
+/// How many requests are on their way from the spool to the queue at a time.
+const BATCH: u16 = 64;
+
+/// How often the depth is read.
+const READ_DEPTH: Duration = Duration::from_secs(2);
+
+/// Soon after the queue is back, for callers are on hold meanwhile; while it is known to be away, an
+/// attempt costs nothing.
+const RETRY: Policy = match Policy::new(Duration::from_millis(100), Duration::from_secs(1)) {
+    Ok(policy) => policy,
+    Err(_) => unreachable!(),
+};
+
+/// Opens the spool of `queue`.
+///
+/// # Errors
+/// The file can't be used, or holds another queue's requests.
+pub(crate) async fn open_spool(
+    settings: &SpoolSettings,
+    queue: &OnBroker,
+    publish_timeout: Duration,
+) -> anyhow::Result<Arc<dyn Queue>> {
+    let options = Options {
+        max_length: Some(settings.max_length),
+        // An outage may return a request to the spool any number of times.
+        delivery_limit: u32::MAX,
+        stands_in_for: Some(queue.clone()),
+        publish_timeout,
+        ..Options::default()
+    };
+    let spool = SqliteQueue::open(&settings.file, options)
+        .await
+        .with_context(|| format!("cannot use the spool {}", settings.file.display()))
+        .context("SPOOL")?;
+    Ok(Arc::new(spool))
+}
+
+/// The queue, and the spool that stands in for it.
+#[derive(Clone)]
+pub(crate) struct Outbox {
+    pub(crate) queue: Arc<dyn Queue>,
+    pub(crate) spool: Option<Arc<dyn Queue>>,
+    /// How long it may take until a request is durable.
+    pub(crate) publish_timeout: Duration,
+    pub(crate) metrics: Metrics,
+}
+
+impl Outbox {
+    /// Returns once the request is durable, or known not to be.
+    pub(crate) async fn publish(&self, message: &Message) -> Outcome {
+        let Some(spool) = &self.spool else {
+            let published = self.to_queue(message, self.publish_timeout).await;
+            return published.map_or_else(Outcome::Unavailable, |()| Outcome::Queued);
+        };
+        // Half the time for each, so that the spool has its share when the queue is silent.
+        let share = self.publish_timeout / 2;
+        let error = match self.queue.health() {
+            Health::Up => match self.to_queue(message, share).await {
+                Ok(()) => return Outcome::Queued,
+                Err(error) => error,
+            },
+            // A wait would only cost the caller time.
+            Health::Down(why) | Health::Broken(why) => QueueError::Unavailable(why),
+        };
+        tracing::warn!(
+            event_sid = %message.request.event_sid,
+            call_sid = %message.request.call_sid,
+            %error,
+            "the queue did not take it: spooled"
+        );
+        let spooled = within(share, spool.publish(message)).await;
+        spooled.map_or_else(Outcome::Unavailable, |()| Outcome::Spooled)
+    }
+
+    async fn to_queue(&self, message: &Message, share: Duration) -> Result<(), QueueError> {
+        let started = Instant::now();
+        within(share, self.queue.publish(message)).await?;
+        self.metrics.confirmed(started.elapsed());
+        Ok(())
+    }
+
+    /// Moves what is in the spool to the queue, until `stop` is cancelled.
+    ///
+    /// # Errors
+    /// The spool can't be read any more.
+    pub(crate) async fn drain(&self, stop: &CancellationToken) -> Result<(), QueueError> {
+        let Some(spool) = &self.spool else {
+            return Ok(());
+        };
+        let mut consumer = spool.consume(BATCH).await?;
+        let mut delays = RETRY.delays();
+        let mut read_depth = tokio::time::interval(READ_DEPTH);
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                _ = read_depth.tick() => {
+                    self.measure(&**spool).await;
+                    continue;
+                }
+                batch = next_batch(&mut *consumer) => batch?,
+            };
+            let moved = batch.into_iter().map(|delivery| self.move_on(delivery));
+            let moved = join_all(moved).await;
+            let failed = moved.iter().filter(|moved| !**moved).count();
+            self.metrics.drained(moved.len() - failed);
+            if failed == 0 {
+                delays.reset();
+                continue;
+            }
+            let pause = tokio::time::sleep(delays.next_delay());
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = pause => self.measure(&**spool).await,
+            }
+        }
+    }
+
+    /// Whether the request is out of the spool now.
+    async fn move_on(&self, delivery: Delivery) -> bool {
+        let request = match delivery.message.decode() {
+            Ok(request) => request,
+            Err(error) => {
+                tracing::error!(%error, "a spooled request cannot be read; it stays in the spool's dead letters");
+                let cause = Cause {
+                    reason: Reason::Undecodable,
+                    attempts: 0,
+                    last_error: Some(error.to_string()),
+                };
+                return delivery.dead_letter(&cause).await.is_ok();
+            }
+        };
+        let message = Message {
+            request,
+            traceparent: delivery.message.traceparent.clone(),
+        };
+        match self.queue.publish(&message).await {
+            Ok(()) => delivery.ack().await.is_ok(),
+            Err(error) => {
+                tracing::debug!(%error, "the queue is not back yet");
+                // Its place in the spool is kept.
+                let _ = delivery.release().await;
+                false
+            }
+        }
+    }
+
+    async fn measure(&self, spool: &dyn Queue) {
+        if let Ok(stats) = spool.stats().await {
+            let depth = stats.ready + stats.leased.unwrap_or(0);
+            let age = stats.oldest.map_or(Duration::ZERO, |oldest| {
+                Duration::try_from(Timestamp::now().duration_since(oldest)).unwrap_or_default()
+            });
+            self.metrics.spool(depth, age);
+        }
+    }
+
+    /// Ready while the queue can be used; degraded while only the spool can.
+    pub(crate) fn readiness(&self) -> ReadinessCheck {
+        let Self { queue, spool, .. } = self.clone();
+        Arc::new(move || {
+            let spool = spool.as_ref().map(|spool| spool.health());
+            match (queue.health(), spool) {
+                (Health::Up, None | Some(Health::Up)) => Readiness::Ready,
+                (Health::Up, Some(Health::Down(why) | Health::Broken(why))) => {
+                    Readiness::Degraded(format!("the spool fails: {why}"))
+                }
+                (Health::Down(why) | Health::Broken(why), Some(Health::Up)) => {
+                    Readiness::Degraded(format!("requests go to the spool: {why}"))
+                }
+                (Health::Down(why) | Health::Broken(why), _) => Readiness::NotReady(why),
+            }
+        })
+    }
+
+    /// Closes the spool; the queue is its host's.
+    pub(crate) async fn close(&self) {
+        if let Some(spool) = &self.spool {
+            spool.close().await;
+        }
+    }
+}
+
+/// What is there, as far as a batch goes, and at least one.
+async fn next_batch(consumer: &mut dyn Consumer) -> Result<Vec<Delivery>, QueueError> {
+    let mut batch = vec![consumer.next().await?];
+    while batch.len() < usize::from(BATCH)
+        && let Some(delivery) = consumer.next().now_or_never()
+    {
+        batch.push(delivery?);
+    }
+    Ok(batch)
+}
+
+async fn within(
+    limit: Duration,
+    publish: impl Future<Output = Result<(), QueueError>>,
+) -> Result<(), QueueError> {
+    let published = timeout(limit, publish).await;
+    published.unwrap_or(Err(QueueError::TimedOut(limit)))
+}
