@@ -13,7 +13,6 @@ mod outcome;
 mod server;
 mod settings;
 
-pub use app::App;
 pub use ingest::Ingest;
 pub use service::settings::PublicUrl;
 pub use settings::{IngestArgs, IngestSettings, SpoolSettings};

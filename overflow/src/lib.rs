@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use service::process::start;
+use service::role::RunArgs;
 use service::settings;
 use service::telemetry::LogArgs;
 
@@ -30,7 +31,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run ingest and redirector in one process
-    Run(Box<pair::RunArgs>),
+    Run(Box<RunArgs<pair::Pair>>),
     /// Show the whole thing at work: the pair, against a simulated Twilio
     Demo(demo::DemoArgs),
     /// Place a simulated call in a running demo or simulator
@@ -54,13 +55,7 @@ pub fn main() -> ExitCode {
         Err(ended) => return ended,
     };
     match command {
-        Command::Run(args) => {
-            if let Some(health) = args.admin.health(pair::ADMIN_LISTEN) {
-                return health;
-            }
-            let logs = args.log.clone();
-            start(NAME, logs, |problems| args.resolve(problems), pair::run)
-        }
+        Command::Run(args) => args.main(NAME),
         Command::Demo(args) => {
             let logs = quiet(&args.log);
             start(NAME, logs, |problems| args.resolve(problems), demo::run)

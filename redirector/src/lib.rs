@@ -23,6 +23,5 @@ mod twilio_time;
 mod worker;
 mod workflows;
 
-pub use app::App;
 pub use settings::{RedirectorArgs, RedirectorSettings, SweepSettings, TwimlDelivery, TwimlUrl};
 pub use worker::Redirector;

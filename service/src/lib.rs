@@ -8,10 +8,12 @@ pub mod out;
 pub mod plan;
 pub mod process;
 mod queue_metrics;
+pub mod role;
 pub mod settings;
 pub mod shutdown;
 pub mod telemetry;
 
 pub use host::{Host, ending};
 pub use plan::{Plan, Plans};
+pub use role::Role;
 pub use settings::Problems;

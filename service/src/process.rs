@@ -5,55 +5,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::AdminArgs;
-use crate::settings::{self, Problems};
+use crate::Problems;
 use crate::shutdown;
 use crate::telemetry::{self, LogArgs};
 
 /// How long what has been begun on other threads may take after a stop.
 const LAST_WORK: Duration = Duration::from_secs(1);
-
-/// A process of ours: what its command line holds, and what it does.
-pub trait Process: Parser {
-    /// Its settings, resolved.
-    type Settings;
-
-    /// Where its admin listener is unless it is told otherwise.
-    const ADMIN_LISTEN: SocketAddr;
-
-    /// Its admin listener.
-    fn admin(&self) -> &AdminArgs;
-
-    /// How it logs.
-    fn logs(&self) -> LogArgs;
-
-    /// Resolves the settings, and collects what is wrong with them.
-    fn resolve(self, problems: &mut Problems) -> Option<Self::Settings>;
-
-    /// Does the work until `stop` is cancelled.
-    fn run(
-        settings: Self::Settings,
-        stop: CancellationToken,
-    ) -> impl Future<Output = anyhow::Result<()>>;
-}
-
-/// Runs the process named on the command line to its end.
-pub fn main<P: Process>() -> ExitCode {
-    let process = match settings::parse::<P>() {
-        Ok(process) => process,
-        Err(ended) => return ended,
-    };
-    if let Some(health) = process.admin().health(P::ADMIN_LISTEN) {
-        return health;
-    }
-    let name = P::command().get_name().to_owned();
-    let logs = process.logs();
-    start(&name, logs, |problems| process.resolve(problems), P::run)
-}
 
 /// Resolves the settings of the process or command `name`, then does its work.
 pub fn start<S, F: Future<Output = anyhow::Result<()>>>(

@@ -13,15 +13,16 @@ use queue::amqp::AmqpQueue;
 use service::admin::AdminArgs;
 use service::plan::PlanArgs;
 use service::process::bind;
+use service::role::{RunArgs, Settings};
 use service::settings::{QueueArgs, TwilioArgs, listen_address};
 use service::telemetry::LogArgs;
-use service::{Problems, out};
+use service::{Host, Problems, out};
 use simulator::{Config, PlaceCall, Simulator, Speed};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use twilio::E164;
 
-use crate::pair::{self, PairSettings, RunArgs};
+use crate::pair::{self, Pair};
 use crate::simulate::DEFAULT_LISTEN;
 
 /// How much longer than the task's walk the redirect may take before `--once` gives up.
@@ -119,7 +120,10 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
         .unwrap_or_else(|| format!("sqlite:{}", queue_file.display()));
     let spool = folder.path().join("spool.db");
     let pair = pair_settings(&simulator, &public_url, queue_url, &spool, &demo.number)?;
-    let broker = pair.broker();
+    let broker = match &pair.queue.url {
+        QueueUrl::Amqp(nodes) => Some((nodes.clone(), pair.queue.options.clone())),
+        QueueUrl::Sqlite(_) => None,
+    };
 
     out::line(format_args!(
         "Flex Overflow against a simulated Twilio, over {} ({}).\n\
@@ -147,14 +151,15 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
 /// Plays beside a running pair, and stops that.
 async fn play_with_pair(
     simulator: &Simulator,
-    pair: PairSettings,
+    pair: Settings<Pair>,
     ingest_listener: TcpListener,
     demo: &Demo,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let mut telling = tokio::spawn(story::tell(simulator.story()));
     let pair_stop = stop.child_token();
-    let mut running = tokio::spawn(pair::run_on(ingest_listener, pair, pair_stop.clone()));
+    let host = Host::open(&pair.queue, pair_stop.clone()).await?;
+    let mut running = tokio::spawn(pair::run_on(ingest_listener, pair, host));
     let outcome = tokio::select! {
         ended = &mut running => {
             telling.abort();
@@ -216,7 +221,7 @@ fn pair_settings(
     queue_url: String,
     spool: &Path,
     number: &E164,
-) -> anyhow::Result<PairSettings> {
+) -> anyhow::Result<Settings<Pair>> {
     let mut problems = Problems::default();
     let settings = RunArgs {
         twilio: TwilioArgs {
@@ -236,11 +241,14 @@ fn pair_settings(
             prefix: Some(format!("overflow-demo-{}", std::process::id())),
             ..QueueArgs::default()
         },
-        ingest: IngestArgs {
-            public_url: Some(public_url.to_owned()),
-            // Not the one of the folder that it is started in.
-            spool: Some(spool.display().to_string()),
-            ..IngestArgs::default()
+        role: Pair {
+            ingest: IngestArgs {
+                public_url: Some(public_url.to_owned()),
+                // Not the one of the folder that it is started in.
+                spool: Some(spool.display().to_string()),
+                ..IngestArgs::default()
+            },
+            ..Pair::default()
         },
         admin: AdminArgs {
             admin_listen: Some("127.0.0.1:0".to_owned()),

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use ingest::IngestArgs;
 use provision::{Ask, Console, DoctorArgs, Patience, SetupArgs, Status, TeardownArgs};
 use serde_json::Value;
 use service::Problems;
-use service::process::Process;
+use service::role::RunArgs;
 use simulator::{Config, Simulator, Speed};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -272,6 +273,12 @@ pub fn impatient() -> Patience {
     }
 }
 
+#[derive(clap::Parser)]
+struct Cli {
+    #[command(flatten)]
+    run: RunArgs<IngestArgs>,
+}
+
 /// Ingest, as its own process would run it.
 pub struct RunningIngest {
     stop: CancellationToken,
@@ -287,7 +294,7 @@ impl RunningIngest {
         desk.public_url = format!("http://{address}");
         let account = desk.simulator.account_sid();
         let queue = format!("sqlite:{}", desk.path("queue.db").display());
-        let app = ingest::App::try_parse_from([
+        let app = Cli::try_parse_from([
             "ingest",
             "--account-sid",
             account.as_str(),
@@ -308,12 +315,12 @@ impl RunningIngest {
         ])
         .unwrap();
         let mut problems = Problems::default();
-        let settings = app.resolve(&mut problems);
+        let settings = app.run.resolve(&mut problems);
         let settings = problems.finish(settings).unwrap();
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let task = tokio::spawn(async move {
-            ingest::App::run(settings, stopped).await.unwrap();
+            settings.run(stopped).await.unwrap();
         });
         while TcpStream::connect(address).await.is_err() {
             assert!(!task.is_finished(), "ingest did not start");
