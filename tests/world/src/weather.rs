@@ -182,6 +182,14 @@ impl Sky {
                 fate.fault = fate.fault.or(fault);
             });
             fate.there = fate.there.min(TWILIO_LATE);
+            if let Some(Fault::Status {
+                carried_out: Some(later),
+                ..
+            }) = &mut fate.fault
+            {
+                fate.back = fate.back.min(TWILIO_LATE - fate.there);
+                *later = (*later).min(TWILIO_LATE - fate.there - fate.back);
+            }
             fate
         })
     }
