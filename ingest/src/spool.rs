@@ -136,7 +136,7 @@ async fn hand_on(delivery: Delivery, queue: &dyn Queue) -> bool {
 
 async fn watch(spool: &dyn Queue, metrics: &Metrics) {
     if let Ok(stats) = spool.stats().await {
-        let depth = stats.ready + stats.leased.unwrap_or(0);
+        let depth = stats.ready + stats.unacked.unwrap_or(0);
         let age = stats.oldest.map_or(Duration::ZERO, |oldest| {
             Duration::try_from(Timestamp::now().duration_since(oldest)).unwrap_or_default()
         });
