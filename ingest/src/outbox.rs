@@ -172,7 +172,7 @@ impl Outbox {
 
     async fn measure(&self, spool: &dyn Queue) {
         if let Ok(stats) = spool.stats().await {
-            let depth = stats.ready + stats.leased.unwrap_or(0);
+            let depth = stats.ready + stats.unacked.unwrap_or(0);
             let age = stats.oldest.map_or(Duration::ZERO, |oldest| {
                 Duration::try_from(Timestamp::now().duration_since(oldest)).unwrap_or_default()
             });

@@ -28,10 +28,10 @@ pub enum QueueError {
     /// a broker that can't ask who we are refuses everybody.
     #[error("{0}")]
     AccessRefused(String),
-    /// The lease on a delivery is gone (its connection broke or its consumer was given up for
-    /// dead): somebody else gets it, flagged redelivered.
+    /// The delivery was given back meanwhile, as its connection broke or its consumer was taken for
+    /// dead: somebody else gets it, flagged redelivered.
     #[error("the delivery is no longer ours: {0}")]
-    LeaseLost(String),
+    DeliveryLost(String),
     /// The disk or the database failed.
     #[error("the queue's store failed: {0}")]
     Storage(String),

@@ -26,7 +26,7 @@ pub use message::{
     CONTENT_TYPE, DecodeError, InvalidTraceParent, Message, REDIRECT_V1, RawMessage, TraceParent,
 };
 pub use request::{RedirectRequest, Source};
-pub use traits::{Consumer, DeadLetters, Delivery, Done, Health, Lease, Publish, Queue, Stats};
+pub use traits::{Consumer, DeadLetters, Delivery, Done, Health, Lock, Publish, Queue, Stats};
 pub use url::{InvalidQueueUrl, OnBroker, QueueUrl};
 
 /// What both backends can be told.
@@ -51,9 +51,9 @@ pub struct Options {
     pub waits_for_access: bool,
     /// RabbitMQ: the file that the URL came from, read again for each connection.
     pub url_file: Option<PathBuf>,
-    /// RabbitMQ: how long opening, and each of the questions about dead letters, waits for a broker
-    /// that is slow; some seconds where it is `None`.
-    pub patience: Option<Duration>,
+    /// RabbitMQ: how long opening, and each question about dead letters, waits for a slow broker;
+    /// `None` for a few seconds.
+    pub answer_timeout: Option<Duration>,
     /// Opens only what is there: to look must not make anything.
     pub existing_only: bool,
 }
@@ -69,7 +69,7 @@ impl Default for Options {
             stands_in_for: None,
             waits_for_access: false,
             url_file: None,
-            patience: None,
+            answer_timeout: None,
             existing_only: false,
         }
     }

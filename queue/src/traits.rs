@@ -92,10 +92,10 @@ pub trait DeadLetters: Send + Sync {
     }
 }
 
-/// Something that only one process at a time may do, such as to sweep. Given up soon after it is
-/// dropped, and when its holder dies.
-pub trait Lease: Send + Sync {
-    /// Whether it was lost, with the connection or by being thought dead.
+/// The right to do what only one process at a time may do, such as to sweep. Released soon after it
+/// is dropped, and when its holder dies.
+pub trait Lock: Send + Sync {
+    /// Whether it was lost, with the connection or because its holder was taken for dead.
     fn is_lost(&self) -> bool;
 }
 
@@ -104,14 +104,13 @@ pub trait Lease: Send + Sync {
 pub struct Stats {
     /// Messages ready for a consumer.
     pub ready: u64,
-    /// Messages leased to consumers, where the backend can tell.
-    pub leased: Option<u64>,
+    /// Messages delivered and not settled yet, if the backend can tell.
+    pub unacked: Option<u64>,
     /// Consumers at the queue, of all processes.
     pub consumers: u64,
     /// Dead letters.
     pub dead: u64,
-    /// When the message was published that waits for the longest time, leased or not, where the
-    /// backend can tell.
+    /// When the oldest message was published, delivered or not, if the backend can tell.
     pub oldest: Option<Timestamp>,
 }
 
@@ -135,11 +134,11 @@ pub trait Queue: Publish + DeadLetters {
     /// Only what no reconnecting mends.
     async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError>;
 
-    /// Takes the lease `name`, or returns `None` at once where somebody has it.
+    /// Takes the lock `name`, or returns `None` at once if somebody has it.
     ///
     /// # Errors
     /// The queue can't be asked now.
-    async fn try_lease(&self, name: &str) -> Result<Option<Box<dyn Lease>>, QueueError>;
+    async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError>;
 
     /// The log of intents, read by `reader` from now on: first what was appended in the past
     /// [`READ_BACK`](crate::READ_BACK) at least, then whatever follows. Each has its own place in
@@ -155,12 +154,12 @@ pub trait Queue: Publish + DeadLetters {
     /// Whether the queue can be used, as last seen; asks nobody.
     fn health(&self) -> Health;
 
-    /// Gives leases back and disconnects. Deliveries not settled by now are redelivered.
+    /// Releases locks and disconnects. Deliveries not settled by now are redelivered.
     async fn close(&self);
 }
 
-/// One message, leased to this consumer until it is settled. Dropped unsettled, it goes back as if
-/// its consumer had died.
+/// One message, this consumer's until it is settled. Dropped unsettled, it goes back as if its
+/// consumer had died.
 pub struct Delivery {
     /// What was delivered.
     pub message: RawMessage,
@@ -190,7 +189,7 @@ impl Delivery {
     /// It is done: the queue forgets it.
     ///
     /// # Errors
-    /// The lease was lost before, so that it will be delivered again.
+    /// The delivery was lost before: it comes again.
     pub async fn ack(self) -> Result<(), QueueError> {
         self.settle.ack().await
     }
@@ -219,12 +218,12 @@ impl Delivery {
     /// died. RabbitMQ counts it before version 4.3.
     ///
     /// # Errors
-    /// The lease was lost before: it goes back anyway.
+    /// The delivery was lost before: it goes back anyway.
     pub async fn release(self) -> Result<(), QueueError> {
         self.settle.release().await
     }
 
-    /// Whether the lease was lost meanwhile: somebody else may be at it.
+    /// Whether it was lost meanwhile: somebody else may be at it.
     pub fn is_lost(&self) -> bool {
         self.settle.is_lost()
     }

@@ -70,7 +70,7 @@ fn consume(queue: Arc<AmqpQueue>) -> (Arc<Mutex<BTreeSet<u32>>>, JoinHandle<()>)
             loop {
                 let delivery = consumer.next().await.unwrap();
                 let number = number(&delivery);
-                // Where the lease is lost, it comes again.
+                // If the delivery is lost, it comes again.
                 if delivery.ack().await.is_ok() {
                     seen.lock().unwrap().insert(number);
                 }
@@ -141,7 +141,7 @@ async fn a_frozen_broker_holds_nobody_up_for_longer_than_its_limit() {
     for _ in 0..2 {
         let asked = async {
             assert!(queue.stats().await.is_err());
-            assert!(queue.try_lease("sweep").await.is_err());
+            assert!(queue.try_lock("sweep").await.is_err());
             assert!(
                 queue::DeadLetters::list(&*queue, &queue::Filter::default())
                     .await
@@ -151,7 +151,7 @@ async fn a_frozen_broker_holds_nobody_up_for_longer_than_its_limit() {
         tokio::time::timeout(SOON, asked).await.unwrap();
         until("down", || matches!(queue.health(), Health::Down(_))).await;
     }
-    until("the lease is lost", || held.is_lost()).await;
+    until("the delivery is lost", || held.is_lost()).await;
 
     // Every attempt to connect ends whole: no thread of it is left.
     tokio::time::sleep(Duration::from_secs(10)).await;
@@ -220,7 +220,7 @@ async fn a_broker_short_of_memory_refuses_messages_and_still_delivers() {
         seen.insert(number(&delivery));
         delivery.ack().await.unwrap();
     }
-    assert!(queue.try_lease("sweep").await.unwrap().is_some());
+    assert!(queue.try_lock("sweep").await.unwrap().is_some());
     queue.stats().await.unwrap();
 
     broken.does(Node::clear_alarm).await;

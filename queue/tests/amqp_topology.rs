@@ -380,8 +380,8 @@ async fn what_was_held_on_a_connection_that_an_operator_closes_is_lost_and_comes
     let mut consumer = queue.consume(1).await.unwrap();
     queue.publish(&message(1)).await.unwrap();
     let held = next(&mut consumer).await;
-    let lease = queue.try_lease("sweep").await.unwrap().unwrap();
-    assert!(!held.is_lost() && !lease.is_lost());
+    let lock = queue.try_lock("sweep").await.unwrap().unwrap();
+    assert!(!held.is_lost() && !lock.is_lost());
 
     // Ours only; other tests share the node.
     let me = format!("[{}] consumes", std::process::id());
@@ -408,12 +408,12 @@ async fn what_was_held_on_a_connection_that_an_operator_closes_is_lost_and_comes
     .unwrap();
 
     until("the delivery is lost", || held.is_lost()).await;
-    until("the lease is lost", || lease.is_lost()).await;
+    until("the lock is lost", || lock.is_lost()).await;
     // Its holder may still be at it: nobody in this process gets it before it is dropped.
-    assert!(!matches!(queue.try_lease("sweep").await, Ok(Some(_))));
-    drop(lease);
+    assert!(!matches!(queue.try_lock("sweep").await, Ok(Some(_))));
+    drop(lock);
     let taken = async {
-        while !matches!(queue.try_lease("sweep").await, Ok(Some(_))) {
+        while !matches!(queue.try_lock("sweep").await, Ok(Some(_))) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -422,14 +422,14 @@ async fn what_was_held_on_a_connection_that_an_operator_closes_is_lost_and_comes
     let again = next(&mut consumer).await;
     assert!(again.redelivered);
     assert_eq!((number(&again), again.delivery_count), (1, 1));
-    assert!(matches!(held.ack().await, Err(QueueError::LeaseLost(_))));
+    assert!(matches!(held.ack().await, Err(QueueError::DeliveryLost(_))));
     again.ack().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dead_letters_are_one_process_at_a_time() {
     let (queue, elsewhere) = (open("busy").await, open("busy").await);
-    let visiting = elsewhere.try_lease("dead-letters").await.unwrap().unwrap();
+    let visiting = elsewhere.try_lock("dead-letters").await.unwrap().unwrap();
     for outcome in [
         queue.list(&Filter::default()).await.err(),
         queue.discard(&Filter::default()).await.err(),

@@ -181,7 +181,7 @@ async fn what_could_not_be_settled_on_a_full_disk_comes_again_with_the_room() {
         "{released:?}"
     );
     drop(held.next());
-    assert!(queue.try_lease("sweep").await.is_err());
+    assert!(queue.try_lock("sweep").await.is_err());
 
     disk.make_room();
     // What was released doesn't count, whenever that could be written down.
@@ -199,7 +199,7 @@ async fn what_could_not_be_settled_on_a_full_disk_comes_again_with_the_room() {
         kept.ack().await.unwrap();
     }
     assert!(queue.list(&Filter::default()).await.unwrap().is_empty());
-    assert!(queue.try_lease("sweep").await.unwrap().is_some());
+    assert!(queue.try_lock("sweep").await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -360,10 +360,10 @@ async fn who_was_given_up_for_dead_takes_nothing_more_under_the_old_name() {
     for number in 1..4 {
         given_up.publish(&message(number)).await.unwrap();
     }
-    assert!(given_up.try_lease("sweep").await.unwrap().is_none());
+    assert!(given_up.try_lock("sweep").await.unwrap().is_none());
 
     let queue = open(&path).await;
-    assert!(queue.try_lease("sweep").await.unwrap().is_some());
+    assert!(queue.try_lock("sweep").await.unwrap().is_some());
     let mut consumer = queue.consume(10).await.unwrap();
     for expected in 1..4 {
         let delivery = next(&mut consumer).await;

@@ -120,7 +120,7 @@ async fn the_other_process() {
             queue.close().await;
         }
         "holds three deliveries and a lease" => {
-            let _lease = queue.try_lease("sweep").await.unwrap().unwrap();
+            let _lease = queue.try_lock("sweep").await.unwrap().unwrap();
             let mut consumer = queue.consume(3).await.unwrap();
             let _held = [
                 next(&mut consumer).await,
@@ -154,7 +154,7 @@ async fn the_other_process() {
             }
         }
         "holds a delivery and acknowledges it when told" => {
-            let lease = queue.try_lease("sweep").await.unwrap().unwrap();
+            let lease = queue.try_lock("sweep").await.unwrap().unwrap();
             let mut consumer = queue.consume(1).await.unwrap();
             let held = next(&mut consumer).await;
             say(format!(
@@ -219,8 +219,8 @@ async fn what_a_killed_process_held_goes_to_others_at_once() {
     }
     let mut other = Other::start("holds three deliveries and a lease", &file, NEVER);
     assert_eq!(other.says().as_deref(), Some("holding"));
-    assert_eq!(queue.stats().await.unwrap().leased, Some(3));
-    assert!(queue.try_lease("sweep").await.unwrap().is_none());
+    assert_eq!(queue.stats().await.unwrap().unacked, Some(3));
+    assert!(queue.try_lock("sweep").await.unwrap().is_none());
     other.kill();
     queue.close().await;
 
@@ -234,7 +234,7 @@ async fn what_a_killed_process_held_goes_to_others_at_once() {
         assert_eq!(delivery.delivery_count, u32::from(expected < 3));
         delivery.ack().await.unwrap();
     }
-    assert!(queue.try_lease("sweep").await.unwrap().is_some());
+    assert!(queue.try_lock("sweep").await.unwrap().is_some());
     queue.close().await;
     let left: Vec<_> = std::fs::read_dir(folder.path())
         .unwrap()
@@ -366,7 +366,7 @@ async fn a_frozen_process_loses_what_it_holds_and_cannot_take_it_back() {
     let mut consumer = queue.consume(1).await.unwrap();
     let taken_over = next(&mut consumer).await;
     assert_eq!((number(&taken_over), taken_over.delivery_count), (1, 1));
-    let swept = queue.try_lease("sweep").await.unwrap().unwrap();
+    let swept = queue.try_lock("sweep").await.unwrap().unwrap();
 
     other.signal("-CONT");
     drop(other.child.stdin.take());
@@ -384,7 +384,7 @@ async fn a_frozen_process_loses_what_it_holds_and_cannot_take_it_back() {
     assert_eq!(other.says().as_deref(), Some("goes on with 2"));
     assert!(other.child.wait().unwrap().success());
     becomes(&queue, "empty", |stats| {
-        stats.ready == 0 && stats.leased == Some(0)
+        stats.ready == 0 && stats.unacked == Some(0)
     })
     .await;
 }

@@ -256,13 +256,13 @@ impl Stack {
         queue::open(&url, options).await.unwrap()
     }
 
-    /// How the queue stands once nothing is ready or leased: awaited, for acks take a moment.
+    /// How the queue stands once nothing is ready or unacknowledged: awaited, for acks take a moment.
     pub async fn queue_when_idle(&self) -> Stats {
         let queue = self.queue().await;
         let deadline = Instant::now() + PATIENCE;
         loop {
             let stats = answered(async || queue.stats().await).await;
-            if stats.ready == 0 && stats.leased.unwrap_or(0) == 0 {
+            if stats.ready == 0 && stats.unacked.unwrap_or(0) == 0 {
                 queue.close().await;
                 return stats;
             }

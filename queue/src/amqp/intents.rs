@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::future::ready;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -18,16 +17,14 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::channels::Borrowed;
-use super::connection::{Connection, RECONNECT};
-use super::entry::Entry;
-use super::fault::{NOT_FOUND, answer, words};
-use super::link::Link;
-use super::place::Place;
-use super::publisher::{Letter, Publisher};
-use super::subscription::consume;
-use super::topology::Topology;
-use super::wire;
+use super::Client;
+use super::connection::RECONNECT;
+use super::consume::consume;
+use super::error::{answer, message};
+use super::position::Position;
+use super::publish::Outgoing;
+use super::session::{PooledChannel, Session};
+use super::wire::{self, Entry};
 use crate::{Intent, IntentLog, IntentReader, QueueError};
 
 /// Entries on their way to us.
@@ -36,16 +33,14 @@ const PREFETCH: u16 = 1000;
 /// A stream's consumer gets as many more as it acknowledges, here at the latest.
 const ACK_EVERY: u64 = 100;
 
-/// Ends its reading when it is dropped.
+/// Stops reading when it is dropped.
 pub(super) struct AmqpIntentLog {
     log: Arc<Log>,
     reading: AbortHandle,
 }
 
 struct Log {
-    publisher: Arc<Publisher>,
-    topology: Arc<Topology>,
-    limit: Duration,
+    client: Arc<Client>,
     /// Who waits for which entry to be read.
     awaited: Mutex<HashMap<u128, oneshot::Sender<()>>>,
     /// A confirmed entry was not read in time.
@@ -54,21 +49,16 @@ struct Log {
 
 impl AmqpIntentLog {
     pub(super) fn start(
-        publisher: Arc<Publisher>,
-        consuming: Arc<Connection>,
-        topology: Arc<Topology>,
-        limit: Duration,
+        client: Arc<Client>,
         reader: Arc<dyn IntentReader>,
         runtime: &Handle,
     ) -> Self {
         let log = Arc::new(Log {
-            publisher,
-            topology,
-            limit,
+            client,
             awaited: Mutex::default(),
             unread: Notify::new(),
         });
-        let reading = runtime.spawn(log.clone().keep_reading(consuming, reader));
+        let reading = runtime.spawn(log.clone().keep_reading(reader));
         Self {
             log,
             reading: reading.abort_handle(),
@@ -78,8 +68,24 @@ impl AmqpIntentLog {
 
 #[async_trait]
 impl IntentLog for AmqpIntentLog {
+    /// Returns once the intent was read back. What was read is stored, so a confirm that was lost
+    /// is not needed.
     async fn append(&self, intent: Intent) -> Result<(), QueueError> {
-        self.log.append(intent).await
+        let limit = self.log.client.publish_timeout;
+        let deadline = Instant::now() + limit;
+        let mut awaited = Awaited::new(&self.log, intent.id);
+        tokio::select! {
+            biased;
+            Ok(()) = &mut awaited.read => return Ok(()),
+            confirmed = self.log.publish(Entry::Intent(intent)) => confirmed?,
+        }
+        if let Ok(Ok(())) = timeout_at(deadline, &mut awaited.read).await {
+            return Ok(());
+        }
+        self.log.unread.notify_one();
+        Err(QueueError::Unavailable(format!(
+            "the intent could not be read back within {limit:?}"
+        )))
     }
 }
 
@@ -90,43 +96,19 @@ impl Drop for AmqpIntentLog {
 }
 
 impl Log {
-    /// Returns once the intent was read back. What was read is stored, so that a confirm lost
-    /// meanwhile is not missed.
-    async fn append(&self, intent: Intent) -> Result<(), QueueError> {
-        let deadline = Instant::now() + self.limit;
-        let mut awaited = Awaited::new(self, intent.id);
-        tokio::select! {
-            biased;
-            Ok(()) = &mut awaited.read => return Ok(()),
-            confirmed = self.publish(Entry::Intent(intent)) => confirmed?,
-        }
-        if let Ok(Ok(())) = timeout_at(deadline, &mut awaited.read).await {
-            return Ok(());
-        }
-        self.unread.notify_one();
-        Err(QueueError::Unavailable(format!(
-            "the intent could not be read back within {:?}",
-            self.limit
-        )))
-    }
-
     async fn publish(&self, entry: Entry) -> Result<(), QueueError> {
-        let letter = Letter::intent(&self.topology, entry.encode());
-        self.publisher.publish(letter).await
+        let outgoing = Outgoing::entry(&self.client.topology, entry);
+        self.client.publish(outgoing).await
     }
 
     /// Reads until the queue is closed.
-    async fn keep_reading(
-        self: Arc<Self>,
-        connection: Arc<Connection>,
-        reader: Arc<dyn IntentReader>,
-    ) {
-        let mut place = Place::new(reader);
+    async fn keep_reading(self: Arc<Self>, reader: Arc<dyn IntentReader>) {
+        let mut position = Position::new(reader);
         let mut delays = RECONNECT.delays();
         loop {
-            match connection.connected().await {
-                Ok(link) => {
-                    if self.begin(&link, &mut place).await {
+            match self.client.consuming.connected().await {
+                Ok(session) => {
+                    if self.begin(&session, &mut position).await {
                         delays.reset();
                     }
                 }
@@ -139,23 +121,24 @@ impl Log {
     }
 
     /// Begins to read, and goes on for as long as that goes well; returns whether anything came.
-    async fn begin(&self, link: &Arc<Link>, place: &mut Place) -> bool {
-        // Stored before the broker looks for the beginning of what we ask for: where it finds
-        // nothing, it takes the end of the log, and finds that a moment later.
+    async fn begin(&self, session: &Arc<Session>, position: &mut Position) -> bool {
+        // Stored before the broker looks for the place where we begin: if it finds nothing there, it
+        // takes the end of the log, as it is a moment later.
         let mark = Entry::Mark(fastrand::u128(..));
         if let Err(error) = self.publish(mark).await {
             if matches!(error, QueueError::Unroutable(_)) {
-                place.lose();
+                position.lose();
             }
             tracing::debug!(%error, "could not mark the log of intents");
             return false;
         }
-        match consume(link, &self.topology.intents, PREFETCH, place.resume()).await {
-            Ok((deliveries, channel)) => self.read(deliveries, &channel, place, mark).await,
+        let intents = &self.client.topology.intents;
+        match consume(session, intents, PREFETCH, position.resume()).await {
+            Ok((deliveries, channel)) => self.read(deliveries, &channel, position, mark).await,
             Err(error) => {
-                if error.reply_code() == Some(NOT_FOUND) {
-                    link.misses_topology();
-                    place.lose();
+                if error.is_not_found() {
+                    session.redeclare();
+                    position.lose();
                 }
                 tracing::warn!(%error, "could not read the log of intents");
                 false
@@ -166,25 +149,26 @@ impl Log {
     async fn read(
         &self,
         mut deliveries: lapin::Consumer,
-        channel: &Borrowed,
-        place: &mut Place,
+        channel: &PooledChannel,
+        position: &mut Position,
         mark: Entry,
     ) -> bool {
-        let link = channel.link();
+        let session = channel.session();
+        let limit = self.client.publish_timeout;
         let mut is_marked = false;
         let mut quiet_since = Instant::now();
         let mut count = 0;
         let mut unacknowledged = None;
         loop {
-            let brings_nothing = tokio::select! {
+            let is_stuck = tokio::select! {
                 biased;
                 delivered = deliveries.next() => match delivered {
                     Some(Ok(delivered)) => {
                         let offset = wire::offset(&delivered.properties);
-                        let entry = place.advance(offset, delivered.data);
+                        let entry = position.advance(offset, delivered.data);
                         is_marked |= entry == Some(mark);
                         if let Some(read) = entry.and_then(|entry| self.awaited.lock().remove(&entry.id())) {
-                            // Whoever waited may have gone.
+                            // The caller may have gone.
                             let _ = read.send(());
                         }
                         quiet_since = Instant::now();
@@ -196,34 +180,35 @@ impl Log {
                         false
                     }
                     Some(Err(error)) => {
-                        tracing::warn!(error = %words(&error), "the log of intents is read anew");
+                        tracing::warn!(error = %message(&error), "reading the log of intents again");
                         return count > 0;
                     }
                     None => {
-                        tracing::warn!("the broker ended the reading of the log of intents");
+                        tracing::warn!("the broker stopped sending the log of intents");
                         return count > 0;
                     }
                 },
-                () = link.lost() => return count > 0,
-                () = self.unread.notified() => quiet_since.elapsed() >= self.limit,
-                () = sleep_until(quiet_since + self.limit), if !is_marked => true,
-                // Nothing more at the moment. Kept for long, it would cost us the channel.
+                () = session.lost() => return count > 0,
+                () = self.unread.notified() => quiet_since.elapsed() >= limit,
+                () = sleep_until(quiet_since + limit), if !is_marked => true,
+                // Nothing more at the moment. If we held on to these, the broker would close the
+                // channel after a while.
                 () = ready(()), if unacknowledged.is_some() => {
                     acknowledge(unacknowledged.take()).await;
                     false
                 }
             };
-            if brings_nothing {
-                tracing::warn!("the log of intents brings nothing: it is read anew");
-                link.raises_doubt();
-                place.doubt();
+            if is_stuck {
+                tracing::warn!("the log of intents sends nothing: reading it again");
+                session.check();
+                position.suspect();
                 return count > 0;
             }
         }
     }
 }
 
-/// This one and all before it. An error ends the deliveries as well.
+/// Acknowledges this one and all before it. An error ends the deliveries as well.
 async fn acknowledge(last: Option<Acker>) {
     if let Some(last) = last {
         let all = BasicAckOptions { multiple: true };

@@ -1,24 +1,18 @@
 //! RabbitMQ: quorum queues that many processes share, and a stream for the log of intents.
 //!
-//! Two connections, each made again whenever it is lost: one publishes, one does everything else.
-//! A broker short of memory stops reading from connections that publish; consuming, leases and
-//! questions go on beside.
+//! There are two connections: one publishes, one does everything else. A broker short of memory
+//! stops reading from connections that publish; the other one still consumes, locks and asks.
 
-mod address;
-mod channels;
+mod connect;
 mod connection;
-mod consumer;
+mod consume;
 mod dead_letters;
-mod entry;
-mod fault;
+mod error;
 mod intents;
-mod lease;
-mod link;
-mod place;
-mod publisher;
-mod settle;
-mod socket;
-mod subscription;
+mod lock;
+mod position;
+mod publish;
+mod session;
 mod topology;
 mod wire;
 
@@ -29,31 +23,31 @@ use async_trait::async_trait;
 use lapin::types::ShortString;
 use tokio::runtime::Handle;
 
-use self::address::Address;
-use self::channels::{Borrowed, Role};
-use self::connection::Connection;
-use self::consumer::AmqpConsumer;
-use self::dead_letters::Morgue;
-use self::fault::{ANSWER_WITHIN, NOT_FOUND};
+use self::connection::{Connection, Nodes};
+use self::consume::AmqpConsumer;
+use self::error::ANSWER_TIMEOUT;
 use self::intents::AmqpIntentLog;
-use self::lease::Leases;
-use self::link::Target;
-use self::publisher::{Letter, Publisher};
+use self::lock::Locks;
+use self::publish::Outgoing;
+use self::session::{PooledChannel, Role};
 use self::topology::Topology;
 use crate::{
-    Consumer, DeadLetters, Done, Filter, Health, IntentLog, IntentReader, Lease, Listed, Message,
+    Consumer, DeadLetters, Done, Filter, Health, IntentLog, IntentReader, Listed, Lock, Message,
     Options, Publish, Queue, QueueError, Settlement, Stats,
 };
 
 /// A queue on RabbitMQ.
-pub struct AmqpQueue {
-    publishing: Arc<Connection>,
-    consuming: Arc<Connection>,
-    publisher: Arc<Publisher>,
-    topology: Arc<Topology>,
-    leases: Leases,
-    dead_letters: Morgue,
+pub struct AmqpQueue(Arc<Client>);
+
+/// What all parts of the queue share.
+struct Client {
+    publishing: Connection,
+    consuming: Connection,
+    topology: Topology,
+    locks: Locks,
     publish_timeout: Duration,
+    /// For each question about dead letters.
+    answer_timeout: Duration,
     runtime: Handle,
 }
 
@@ -62,60 +56,39 @@ impl AmqpQueue {
     /// error: connecting goes on in the background.
     ///
     /// # Errors
-    /// What no waiting mends: the broker has other things under our names; and where that is not
-    /// waited out, it refuses our credentials or virtual host.
+    /// Waiting won't mend it: the broker has other things under our names. Or it refuses our
+    /// credentials or virtual host, unless the options say to wait for that.
     pub async fn open(nodes: &[url::Url], options: Options) -> Result<Self, QueueError> {
         let topology = Topology::new(&options)?;
-        let address = Address::new(nodes, options.url_file.clone())?;
-        let connection = |role| {
-            Connection::start(Target {
-                address: address.clone(),
-                role,
-                topology: topology.clone(),
-                runtime: Handle::current(),
-            })
-        };
-        let deadline = Instant::now() + ANSWER_WITHIN;
+        let nodes = Nodes::new(nodes, options.url_file.clone())?;
+        let connection = |role| Connection::start(nodes.clone(), role, topology.clone());
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let waits = options.waits_for_access;
         // One after the other: the first declares, the second finds it declared.
         let consuming = connection(Role::Consuming);
-        consuming
-            .settled(deadline, options.waits_for_access)
-            .await?;
+        consuming.first_attempt(deadline, waits).await?;
         let publishing = connection(Role::Publishing);
-        publishing
-            .settled(deadline, options.waits_for_access)
-            .await?;
+        publishing.first_attempt(deadline, waits).await?;
 
-        if let Some(patience) = options.patience {
+        if let Some(limit) = options.answer_timeout {
             let both = async {
                 consuming.connected().await?;
                 publishing.connected().await
             };
-            // Later questions say what is wrong.
-            if let Ok(Err(error)) = tokio::time::timeout(patience, both).await {
+            // If it takes longer, the first question says what is wrong.
+            if let Ok(Err(error)) = tokio::time::timeout(limit, both).await {
                 return Err(error);
             }
         }
-        let topology = Arc::new(topology);
-        let publisher = Arc::new(Publisher::new(publishing.clone(), options.publish_timeout));
-        let leases = Leases::default();
-        let dead_letters = Morgue {
-            connection: consuming.clone(),
-            publisher: publisher.clone(),
-            topology: topology.clone(),
-            leases: leases.clone(),
-            patience: options.patience.unwrap_or(ANSWER_WITHIN),
-        };
-        Ok(Self {
+        Ok(Self(Arc::new(Client {
             publishing,
             consuming,
-            publisher,
             topology,
-            leases,
-            dead_letters,
+            locks: Locks::default(),
             publish_timeout: options.publish_timeout,
+            answer_timeout: options.answer_timeout.unwrap_or(ANSWER_TIMEOUT),
             runtime: Handle::current(),
-        })
+        })))
     }
 
     /// Removes from the broker all that is ours, with whatever is in it, and disconnects.
@@ -123,39 +96,35 @@ impl AmqpQueue {
     /// # Errors
     /// The broker can't be asked, or refuses.
     pub async fn remove(self) -> Result<(), QueueError> {
-        let channel = self.consuming.channel().await?;
-        let removed = self.topology.remove(&channel).await;
+        let channel = self.0.consuming.channel().await?;
+        let removed = self.0.topology.remove(&channel).await;
         self.close().await;
         removed
     }
+}
 
-    async fn look(
-        &self,
-        channel: &Borrowed,
-        queue: &ShortString,
-    ) -> Result<lapin::Queue, QueueError> {
-        let found = topology::look(channel, queue, ANSWER_WITHIN).await;
-        found.map_err(|error| {
-            if error.reply_code() == Some(NOT_FOUND) {
-                channel.link().misses_topology();
-            }
-            error.into()
-        })
-    }
+async fn inspect(channel: &PooledChannel, queue: &ShortString) -> Result<lapin::Queue, QueueError> {
+    let found = topology::inspect(channel, queue, ANSWER_TIMEOUT).await;
+    found.map_err(|error| {
+        if error.is_not_found() {
+            channel.session().redeclare();
+        }
+        error.into()
+    })
 }
 
 #[async_trait]
 impl Publish for AmqpQueue {
     async fn publish(&self, message: &Message) -> Result<(), QueueError> {
-        let letter = Letter::request(&self.topology, message.encode());
-        self.publisher.publish(letter).await
+        let outgoing = Outgoing::request(&self.0.topology, message.encode());
+        self.0.publish(outgoing).await
     }
 }
 
 #[async_trait]
 impl DeadLetters for AmqpQueue {
     async fn oldest(&self, filter: &Filter, limit: usize) -> Result<Listed, QueueError> {
-        self.dead_letters.oldest(filter, limit).await
+        self.0.oldest_dead_letters(filter, limit).await
     }
 
     async fn settle(
@@ -164,48 +133,34 @@ impl DeadLetters for AmqpQueue {
         how: Settlement,
         done: Done<'_>,
     ) -> Result<(), QueueError> {
-        self.dead_letters.settle(filter, how, done).await
+        self.0.settle_dead_letters(filter, how, done).await
     }
 }
 
 #[async_trait]
 impl Queue for AmqpQueue {
     async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
-        Ok(Box::new(AmqpConsumer::new(
-            self.consuming.clone(),
-            self.publisher.clone(),
-            self.topology.clone(),
-            prefetch,
-        )))
+        Ok(Box::new(AmqpConsumer::new(self.0.clone(), prefetch)))
     }
 
-    async fn try_lease(&self, name: &str) -> Result<Option<Box<dyn Lease>>, QueueError> {
-        let lease = self
-            .leases
-            .take(name, &self.topology, &self.consuming)
-            .await?;
-        Ok(lease.map(|lease| Box::new(lease) as Box<dyn Lease>))
+    async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError> {
+        let lock = self.0.try_lock(name).await?;
+        Ok(lock.map(|lock| Box::new(lock) as Box<dyn Lock>))
     }
 
     fn intents(&self, reader: Arc<dyn IntentReader>) -> Arc<dyn IntentLog> {
-        Arc::new(AmqpIntentLog::start(
-            self.publisher.clone(),
-            self.consuming.clone(),
-            self.topology.clone(),
-            self.publish_timeout,
-            reader,
-            &self.runtime,
-        ))
+        let client = self.0.clone();
+        Arc::new(AmqpIntentLog::start(client, reader, &self.0.runtime))
     }
 
     async fn stats(&self) -> Result<Stats, QueueError> {
-        let channel = self.consuming.channel().await?;
-        let queue = self.look(&channel, &self.topology.queue).await?;
-        let dead = self.look(&channel, &self.topology.dead).await?;
+        let channel = self.0.consuming.channel().await?;
+        let queue = inspect(&channel, &self.0.topology.queue).await?;
+        let dead = inspect(&channel, &self.0.topology.dead).await?;
         channel.give_back();
         Ok(Stats {
             ready: queue.message_count().into(),
-            leased: None,
+            unacked: None,
             consumers: queue.consumer_count().into(),
             dead: dead.message_count().into(),
             oldest: None,
@@ -213,13 +168,13 @@ impl Queue for AmqpQueue {
     }
 
     fn health(&self) -> Health {
-        match self.publishing.health() {
-            Health::Up => self.consuming.health(),
+        match self.0.publishing.health() {
+            Health::Up => self.0.consuming.health(),
             trouble => trouble,
         }
     }
 
     async fn close(&self) {
-        tokio::join!(self.publishing.close(), self.consuming.close());
+        tokio::join!(self.0.publishing.close(), self.0.consuming.close());
     }
 }

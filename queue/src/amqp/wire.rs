@@ -1,4 +1,4 @@
-//! Messages and dead letters as AMQP properties and headers.
+//! What messages, dead letters and entries of the log of intents look like on the wire.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
-use crate::{CONTENT_TYPE, Cause, DeadLetter, DeadLetterId, RawMessage, Reason};
+use crate::{CONTENT_TYPE, Cause, DeadLetter, DeadLetterId, Intent, RawMessage, Reason};
 
 const TRACEPARENT: &str = "traceparent";
 const PANICS: &str = "x-overflow-panics";
@@ -24,6 +24,10 @@ const DEATHS: &str = "x-death";
 
 const PERSISTENT: u8 = 2;
 
+/// How each entry of the log of intents begins.
+const MARK: u8 = 0;
+const INTENT: u8 = 1;
+
 /// In characters: keeps the headers well within the smallest frame that a broker may ask for.
 const LONGEST_ERROR: usize = 1000;
 
@@ -40,7 +44,7 @@ pub(super) fn properties(message: &RawMessage) -> BasicProperties {
     if let Some(kind) = short(&message.kind) {
         properties = properties.with_type(kind);
     }
-    let mut headers = FieldTable::default();
+    let mut headers = table([]);
     if let Some(trace) = &message.traceparent {
         headers.insert(TRACEPARENT.into(), text(trace.as_str()));
     }
@@ -93,18 +97,12 @@ pub(super) fn offset(properties: &BasicProperties) -> Option<i64> {
 
 /// As an argument to consume a stream from there.
 pub(super) fn from_offset(offset: i64) -> FieldTable {
-    from(offset.into())
+    table([(OFFSET, offset.into())])
 }
 
 /// As an argument to consume what came into a stream within `past`, by the broker's own clock.
 pub(super) fn from_past(past: Duration) -> FieldTable {
-    from(text(&format!("{}s", past.as_secs())))
-}
-
-fn from(place: AMQPValue) -> FieldTable {
-    let mut arguments = FieldTable::default();
-    arguments.insert(OFFSET.into(), place);
-    arguments
+    table([(OFFSET, text(&format!("{}s", past.as_secs())))])
 }
 
 /// A letter from the queue of dead letters: ours, the broker's, or a stranger's.
@@ -186,17 +184,78 @@ fn seconds(since_1970: u64) -> Option<Timestamp> {
     Timestamp::from_second(i64::try_from(since_1970).ok()?).ok()
 }
 
-fn text(value: &str) -> AMQPValue {
+pub(super) fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(value.into())
 }
 
-/// What is too long for its AMQP property came from elsewhere, and is not needed to decode.
+pub(super) fn table<const N: usize>(entries: [(&str, AMQPValue); N]) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (name, value) in entries {
+        table.insert(name.into(), value);
+    }
+    table
+}
+
+/// What is too long for its AMQP property came from somebody else, and isn't needed to decode.
 fn short(text: &Option<String>) -> Option<ShortString> {
     ShortString::try_new(text.as_deref()?).ok()
 }
 
+/// An entry of the log of intents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entry {
+    Intent(Intent),
+    /// Begins each reading: by it, the reader can tell its place later, and whether the log is still
+    /// the one that it was.
+    Mark(u128),
+}
+
+impl Entry {
+    pub(super) fn id(&self) -> u128 {
+        match self {
+            Self::Intent(intent) => intent.id,
+            Self::Mark(id) => *id,
+        }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let id = self.id().to_be_bytes();
+        match self {
+            Self::Intent(intent) => [
+                &[INTENT],
+                &id[..],
+                &intent.incarnation.to_be_bytes(),
+                intent.call_sid.as_str().as_bytes(),
+            ]
+            .concat(),
+            Self::Mark(_) => [&[MARK], &id[..]].concat(),
+        }
+    }
+
+    /// `None` where it is a stranger's, or of a later version.
+    pub(super) fn decode(body: &[u8]) -> Option<Self> {
+        let (kind, rest) = body.split_first()?;
+        let (id, rest) = rest.split_first_chunk()?;
+        let id = u128::from_be_bytes(*id);
+        match *kind {
+            MARK if rest.is_empty() => Some(Self::Mark(id)),
+            INTENT => {
+                let (incarnation, call_sid) = rest.split_first_chunk()?;
+                Some(Self::Intent(Intent {
+                    id,
+                    incarnation: u64::from_be_bytes(*incarnation),
+                    call_sid: std::str::from_utf8(call_sid).ok()?.parse().ok()?,
+                }))
+            }
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn raw() -> RawMessage {
@@ -234,16 +293,43 @@ mod tests {
     fn what_a_stranger_put_there_is_a_dead_letter_too() {
         let properties = BasicProperties::default()
             .with_timestamp(86_400)
-            .with_headers({
-                let mut headers = FieldTable::default();
-                headers.insert(DEATHS.into(), text("no array"));
-                headers.insert(TRACEPARENT.into(), true.into());
-                headers
-            });
+            .with_headers(table([
+                (DEATHS, text("no array")),
+                (TRACEPARENT, true.into()),
+            ]));
         let letter = dead_letter(&properties, b"\xff".to_vec());
         assert_eq!(letter.cause.reason, Reason::Other("unknown".to_owned()));
         assert_eq!(letter.died_at.as_second(), 86_400);
         assert_eq!(letter.message.traceparent, None);
         assert!(letter.id.0.starts_with("sha256-"));
+    }
+
+    proptest! {
+        #[test]
+        fn an_entry_is_read_as_it_was_written(
+            id: u128,
+            incarnation: u64,
+            digits in "[0-9a-f]{32}",
+        ) {
+            let call_sid = format!("CA{digits}").parse().unwrap();
+            let intent = Entry::Intent(Intent { id, incarnation, call_sid });
+            prop_assert_eq!(Entry::decode(&intent.encode()), Some(intent));
+            let mark = Entry::Mark(id);
+            prop_assert_eq!(Entry::decode(&mark.encode()), Some(mark));
+        }
+
+        #[test]
+        fn any_bytes_can_be_tried(body: Vec<u8>, kind in 0..3_u8) {
+            let _ = Entry::decode(&body);
+            let _ = Entry::decode(&[&[kind], &body[..]].concat());
+        }
+    }
+
+    #[test]
+    fn what_is_longer_or_shorter_than_ours_is_none_of_ours() {
+        let mark = Entry::Mark(7).encode();
+        assert_eq!(Entry::decode(&mark[1..]), None);
+        assert_eq!(Entry::decode(&[&mark[..], &[0]].concat()), None);
+        assert_eq!(Entry::decode(b""), None);
     }
 }

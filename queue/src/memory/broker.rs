@@ -27,10 +27,10 @@ pub(super) struct State {
     next: u64,
     /// In their order.
     pub(super) ready: BTreeMap<u64, Stored>,
-    pub(super) leased: BTreeMap<u64, Leased>,
+    pub(super) unacked: BTreeMap<u64, Unacked>,
     pub(super) dead: Vec<DeadLetter>,
-    /// Which connection holds each lease, and as which one.
-    pub(super) leases: BTreeMap<String, (Connection, u64)>,
+    /// Which connection holds each lock, by which attempt.
+    pub(super) locks: BTreeMap<String, (Connection, u64)>,
     pub(super) log: Log,
     /// When each consumer was last served: they take turns.
     pub(super) consumers: BTreeMap<u64, Turn>,
@@ -50,10 +50,10 @@ pub(super) struct Stored {
     pub(super) deliveries: u32,
 }
 
-pub(super) struct Leased {
+pub(super) struct Unacked {
     pub(super) stored: Stored,
-    /// Tells it from an earlier lease of the same message.
-    pub(super) lease: u64,
+    /// Tells it from an earlier delivery of the same message.
+    pub(super) delivery: u64,
     pub(super) connection: Connection,
     pub(super) consumer: u64,
 }
@@ -162,11 +162,11 @@ impl Broker {
         self.0.state().dead.clone()
     }
 
-    /// The messages that are here, those that are leased included.
+    /// The messages that are here, those that are delivered included.
     pub fn messages(&self) -> Vec<RawMessage> {
         let state = self.0.state();
-        let leased = state.leased.values().map(|leased| &leased.stored);
-        let all = state.ready.values().chain(leased);
+        let unacked = state.unacked.values().map(|unacked| &unacked.stored);
+        let all = state.ready.values().chain(unacked);
         all.map(|stored| stored.message.clone()).collect()
     }
 }
@@ -209,9 +209,9 @@ impl State {
         self.connected.get(name).copied()
     }
 
-    pub(super) fn is_held(&self, number: u64, lease: u64) -> bool {
-        let held = self.leased.get(&number);
-        held.is_some_and(|held| held.lease == lease)
+    pub(super) fn is_held(&self, number: u64, delivery: u64) -> bool {
+        let held = self.unacked.get(&number);
+        held.is_some_and(|held| held.delivery == delivery)
     }
 
     pub(super) fn is_killed(&self, name: &str) -> bool {
@@ -249,7 +249,7 @@ impl State {
 
     /// Back to its place, or to the dead letters if that happened too often.
     pub(super) fn give_back(&mut self, number: u64, counted: bool, delivery_limit: u32) {
-        let Some(Leased { mut stored, .. }) = self.leased.remove(&number) else {
+        let Some(Unacked { mut stored, .. }) = self.unacked.remove(&number) else {
             return;
         };
         stored.redelivered = true;
@@ -260,13 +260,13 @@ impl State {
                 attempts: 0,
                 last_error: None,
             };
-            self.bury(stored.message, cause, Timestamp::now());
+            self.dead_letter(stored.message, cause, Timestamp::now());
         } else {
             self.ready.insert(number, stored);
         }
     }
 
-    pub(super) fn bury(&mut self, message: RawMessage, cause: Cause, died_at: Timestamp) {
+    pub(super) fn dead_letter(&mut self, message: RawMessage, cause: Cause, died_at: Timestamp) {
         self.dead.push(DeadLetter {
             id: DeadLetterId::of(&message),
             died_at,
@@ -277,13 +277,13 @@ impl State {
 
     pub(super) fn lose(&mut self, connection: Connection, delivery_limit: u32) {
         self.give_back_all(connection, delivery_limit);
-        self.leases.retain(|_, (holder, _)| *holder != connection);
+        self.locks.retain(|_, (holder, _)| *holder != connection);
     }
 
     fn give_back_all(&mut self, connection: Connection, delivery_limit: u32) {
-        let lost = self.leased.iter();
+        let lost = self.unacked.iter();
         let lost: Vec<u64> = lost
-            .filter(|(_, leased)| leased.connection == connection)
+            .filter(|(_, unacked)| unacked.connection == connection)
             .map(|(number, _)| *number)
             .collect();
         for number in lost {

@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::broker::{Connection, Leased, Shared, State, Turn};
+use super::broker::{Connection, Shared, State, Turn, Unacked};
 use super::intents::MemoryLog;
 use super::{Loss, Operation};
 use crate::traits::Settle;
 use crate::{
     Cause, Consumer, DeadLetter, DeadLetterId, DeadLetters, Delivery, Done, Filter, Health,
-    IntentLog, IntentReader, Lease, Listed, Message, Options, Publish, Queue, QueueError,
+    IntentLog, IntentReader, Listed, Lock, Message, Options, Publish, Queue, QueueError,
     RawMessage, Settlement, Stats,
 };
 
@@ -96,7 +96,7 @@ impl Client {
     async fn publish(&self, message: RawMessage) -> Result<(), QueueError> {
         let max_length = self.options.max_length;
         let published = self.ask(Operation::Publish, |state, _| {
-            let length = (state.ready.len() + state.leased.len()) as u64;
+            let length = (state.ready.len() + state.unacked.len()) as u64;
             if max_length.is_some_and(|max| length >= max) {
                 return Err(QueueError::Refused("it is full".to_owned()));
             }
@@ -175,23 +175,23 @@ impl Queue for MemoryQueue {
         }))
     }
 
-    async fn try_lease(&self, name: &str) -> Result<Option<Box<dyn Lease>>, QueueError> {
-        let taken = self.0.ask(Operation::Lease, |state, connection| {
+    async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError> {
+        let taken = self.0.ask(Operation::Lock, |state, connection| {
             let number = state.number();
-            let free = !state.leases.contains_key(name);
+            let free = !state.locks.contains_key(name);
             free.then(|| {
                 let holder = (connection, number);
-                state.leases.insert(name.to_owned(), holder);
+                state.locks.insert(name.to_owned(), holder);
                 holder
             })
         });
         Ok(taken.await?.map(|holder| {
-            let lease = MemoryLease {
+            let lock = MemoryLock {
                 client: Arc::clone(&self.0),
                 name: name.to_owned(),
                 holder,
             };
-            Box::new(lease) as Box<dyn Lease>
+            Box::new(lock) as Box<dyn Lock>
         }))
     }
 
@@ -205,7 +205,7 @@ impl Queue for MemoryQueue {
         let state = self.0.broker.state();
         Ok(Stats {
             ready: state.ready.len() as u64,
-            leased: Some(state.leased.len() as u64),
+            unacked: Some(state.unacked.len() as u64),
             consumers: state.consumers.len() as u64,
             dead: state.dead.len() as u64,
             ..Stats::default()
@@ -230,23 +230,23 @@ impl Queue for MemoryQueue {
     }
 }
 
-struct MemoryLease {
+struct MemoryLock {
     client: Arc<Client>,
     name: String,
     holder: (Connection, u64),
 }
 
-impl Lease for MemoryLease {
+impl Lock for MemoryLock {
     fn is_lost(&self) -> bool {
-        self.client.broker.state().leases.get(&self.name) != Some(&self.holder)
+        self.client.broker.state().locks.get(&self.name) != Some(&self.holder)
     }
 }
 
-impl Drop for MemoryLease {
+impl Drop for MemoryLock {
     fn drop(&mut self) {
         self.client.broker.change(|state| {
-            if state.leases.get(&self.name) == Some(&self.holder) {
-                state.leases.remove(&self.name);
+            if state.locks.get(&self.name) == Some(&self.holder) {
+                state.locks.remove(&self.name);
             }
         });
     }
@@ -267,31 +267,31 @@ impl MemoryConsumer {
             return Some(Err(closed));
         }
         let connection = state.connection(&client.name)?;
-        let mine = |leased: &&Leased| leased.consumer == self.number;
-        let has_room = state.leased.values().filter(mine).count() < self.prefetch;
+        let mine = |unacked: &&Unacked| unacked.consumer == self.number;
+        let has_room = state.unacked.values().filter(mine).count() < self.prefetch;
         self.turn(state)?.waiting = has_room;
         if !has_room || !state.is_its_turn(self.number) {
             return None;
         }
         let (number, stored) = state.ready.pop_first()?;
-        let lease = state.number();
+        let delivery = state.number();
         let turn = self.turn(state)?;
-        (turn.waiting, turn.last_served) = (false, lease);
+        (turn.waiting, turn.last_served) = (false, delivery);
         let settle = Box::new(MemorySettle {
             client: Arc::clone(client),
             number,
-            lease,
+            delivery,
             settled: false,
         });
         let (redelivered, deliveries) = (stored.redelivered, stored.deliveries);
         let message = stored.message.clone();
-        let leased = Leased {
+        let unacked = Unacked {
             stored,
-            lease,
+            delivery,
             connection,
             consumer: self.number,
         };
-        state.leased.insert(number, leased);
+        state.unacked.insert(number, unacked);
         Some(Ok(Delivery::new(message, redelivered, deliveries, settle)))
     }
 
@@ -348,7 +348,7 @@ impl Drop for MemoryConsumer {
 struct MemorySettle {
     client: Arc<Client>,
     number: u64,
-    lease: u64,
+    delivery: u64,
     settled: bool,
 }
 
@@ -358,14 +358,14 @@ impl MemorySettle {
         mut self: Box<Self>,
         work: impl FnOnce(&mut State, RawMessage),
     ) -> Result<(), QueueError> {
-        let gone = || QueueError::LeaseLost("its connection is gone".to_owned());
-        let (number, lease) = (self.number, self.lease);
+        let gone = || QueueError::DeliveryLost("its connection is gone".to_owned());
+        let (number, delivery) = (self.number, self.delivery);
         let settled = self.client.ask(Operation::Settle, |state, _| {
-            if !state.is_held(number, lease) {
+            if !state.is_held(number, delivery) {
                 return Err(gone());
             }
-            if let Some(leased) = state.leased.remove(&number) {
-                work(state, leased.stored.message);
+            if let Some(unacked) = state.unacked.remove(&number) {
+                work(state, unacked.stored.message);
             }
             Ok(())
         });
@@ -377,7 +377,7 @@ impl MemorySettle {
     fn give_back(&self, counted: bool) {
         let limit = self.client.options.delivery_limit;
         self.client.broker.change(|state| {
-            if state.is_held(self.number, self.lease) {
+            if state.is_held(self.number, self.delivery) {
                 state.give_back(self.number, counted, limit);
             }
         });
@@ -396,7 +396,7 @@ impl Settle for MemorySettle {
         cause: &Cause,
         died_at: Timestamp,
     ) -> Result<(), QueueError> {
-        self.settle(|state, message| state.bury(message, cause.clone(), died_at))
+        self.settle(|state, message| state.dead_letter(message, cause.clone(), died_at))
             .await
     }
 
@@ -413,12 +413,12 @@ impl Settle for MemorySettle {
         self.give_back(false);
         self.settled = true;
         held.then_some(())
-            .ok_or_else(|| QueueError::LeaseLost("its connection is gone".to_owned()))
+            .ok_or_else(|| QueueError::DeliveryLost("its connection is gone".to_owned()))
     }
 
     fn is_lost(&self) -> bool {
         let state = self.client.broker.state();
-        !state.is_held(self.number, self.lease)
+        !state.is_held(self.number, self.delivery)
     }
 }
 

@@ -18,8 +18,8 @@ pub enum Operation {
     Publish,
     /// The settling of a delivery.
     Settle,
-    /// An attempt at a lease.
-    Lease,
+    /// An attempt at a lock.
+    Lock,
     /// An append to the log of intents.
     Append,
     /// What others appended, on its way to a reader.

@@ -94,7 +94,7 @@ impl SqliteSettle {
         work: impl FnOnce(Token, ConsumerId) -> Work,
     ) -> Result<(), QueueError> {
         let lost = || {
-            QueueError::LeaseLost(
+            QueueError::DeliveryLost(
                 "this process was silent for longer than the lease, or closed the queue".to_owned(),
             )
         };

@@ -2,7 +2,7 @@
 
 use super::shared::{Failure, Handle};
 use super::work::{Verdict, Work};
-use crate::Lease;
+use crate::Lock;
 
 pub(super) struct SqliteLease {
     name: String,
@@ -41,7 +41,7 @@ impl SqliteLease {
     }
 }
 
-impl Lease for SqliteLease {
+impl Lock for SqliteLease {
     fn is_lost(&self) -> bool {
         self.handle.state().may_be_lost(self.owner)
     }

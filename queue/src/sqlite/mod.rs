@@ -42,8 +42,8 @@ use self::shared::{Command, ConsumerId, Failure, Handle, State};
 use self::work::{Limits, Verdict, Work};
 use self::writer::Writer;
 use crate::{
-    Consumer, DeadLetter, DeadLetters, Done, Filter, Health, IntentLog, IntentReader, Lease,
-    Listed, Message, Options, Publish, Queue, QueueError, Settlement, Stats,
+    Consumer, DeadLetter, DeadLetters, Done, Filter, Health, IntentLog, IntentReader, Listed, Lock,
+    Message, Options, Publish, Queue, QueueError, Settlement, Stats,
 };
 
 /// Publishes that may wait for the disk at a time; more wait for their turn.
@@ -210,10 +210,10 @@ impl Queue for SqliteQueue {
         Ok(Box::new(consumer))
     }
 
-    async fn try_lease(&self, name: &str) -> Result<Option<Box<dyn Lease>>, QueueError> {
+    async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError> {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
         let lease = SqliteLease::take(name, ticket, self.handle.clone()).await?;
-        Ok(lease.map(|lease| Box::new(lease) as Box<dyn Lease>))
+        Ok(lease.map(|lease| Box::new(lease) as Box<dyn Lock>))
     }
 
     fn intents(&self, reader: Arc<dyn IntentReader>) -> Arc<dyn IntentLog> {

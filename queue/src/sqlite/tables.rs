@@ -249,7 +249,7 @@ pub(super) fn stats(db: &Connection) -> Result<Stats> {
         let leased = count(row, 2)?;
         Ok(Stats {
             ready: count(row, 0)?.saturating_sub(leased),
-            leased: Some(leased),
+            unacked: Some(leased),
             consumers: count(row, 3)?,
             dead: count(row, 1)?,
             oldest: row.get::<_, Option<i64>>(4)?.map(timestamp),

@@ -315,7 +315,7 @@ pub async fn a_lost_delivery_makes_no_dead_letter(harness: impl Harness) {
 pub async fn the_queue_tells_how_it_stands(harness: impl Harness) {
     let queue = harness.open(options()).await;
     stats_become(&queue, "empty", |s| {
-        s.ready == 0 && s.leased.unwrap_or(0) == 0 && s.consumers == 0 && s.dead == 0
+        s.ready == 0 && s.unacked.unwrap_or(0) == 0 && s.consumers == 0 && s.dead == 0
     })
     .await;
     bury(&queue, [0], &refused()).await;
@@ -325,8 +325,8 @@ pub async fn the_queue_tells_how_it_stands(harness: impl Harness) {
     let elsewhere = harness.open(options()).await;
     let mut consumer = elsewhere.consume(2).await.unwrap();
     let held = (next(&mut consumer).await, next(&mut consumer).await);
-    stats_become(&queue, "2 leased", |s| {
-        s.ready == 1 && s.leased.is_none_or(|leased| leased == 2) && s.consumers >= 1
+    stats_become(&queue, "2 unacknowledged", |s| {
+        s.ready == 1 && s.unacked.is_none_or(|unacked| unacked == 2) && s.consumers >= 1
     })
     .await;
     drop(held);

@@ -11,7 +11,7 @@
 pub mod dead_letters;
 pub mod delivery;
 pub mod intents;
-pub mod leases;
+pub mod locks;
 pub mod publishing;
 mod requests;
 
@@ -105,14 +105,14 @@ macro_rules! conformance_tests {
                 appends_that_are_given_up_leave_the_log_usable,
                 a_closed_queue_takes_no_intents_and_does_not_hang,
             ]
-            leases: [
-                a_lease_has_one_holder_within_a_process,
-                a_lease_has_one_holder_among_processes,
-                leases_of_other_names_are_others,
-                a_holder_that_leaves_gives_its_leases_back,
-                a_lease_can_be_dropped_outside_the_runtime,
-                an_attempt_at_a_lease_that_is_given_up_does_not_keep_it,
-                of_many_who_try_at_once_one_gets_the_lease,
+            locks: [
+                a_lock_has_one_holder_within_a_process,
+                a_lock_has_one_holder_among_processes,
+                locks_of_other_names_are_others,
+                a_holder_that_leaves_gives_its_locks_back,
+                a_lock_can_be_dropped_outside_the_runtime,
+                an_attempt_at_a_lock_that_is_given_up_does_not_keep_it,
+                of_many_who_try_at_once_one_gets_the_lock,
             ]
         }
     };
@@ -243,10 +243,10 @@ pub async fn stats_become(queue: &Arc<dyn Queue>, what: &str, holds: impl Fn(&St
     }
 }
 
-/// Waits until no message is left, leased ones included.
+/// Waits until no message is left, delivered or not.
 pub async fn become_empty(queue: &Arc<dyn Queue>) {
     stats_become(queue, "empty", |s| {
-        s.ready == 0 && s.leased.unwrap_or(0) == 0
+        s.ready == 0 && s.unacked.unwrap_or(0) == 0
     })
     .await;
 }

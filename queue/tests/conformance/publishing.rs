@@ -128,6 +128,6 @@ pub async fn a_closed_queue_says_so_and_does_not_hang(harness: impl Harness) {
     let ended = tokio::time::timeout(super::PATIENCE, consumer.next()).await;
     assert!(ended.unwrap().is_err());
     assert!(queue.stats().await.is_err());
-    assert!(queue.try_lease("sweep").await.is_err());
+    assert!(queue.try_lock("sweep").await.is_err());
     assert_ne!(queue.health(), Health::Up);
 }

@@ -13,7 +13,7 @@ mod tasks;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use queue::Lease;
+use queue::Lock;
 use service::{Plan, telemetry};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -26,14 +26,14 @@ use crate::lookup::LookFailure;
 use crate::settings::SweepSettings;
 use crate::worker::Shared;
 
-/// The lease of the one that sweeps.
-const LEASE: &str = "sweep";
+/// The lock of the one that sweeps.
+const LOCK: &str = "sweep";
 
 /// What sweeps.
 pub(crate) struct Sweeper {
     shared: Arc<Shared>,
     settings: SweepSettings,
-    lease: Option<Box<dyn Lease>>,
+    lock: Option<Box<dyn Lock>>,
     workspaces: HashMap<TaskQueueSid, WorkspaceSid>,
     /// The tasks of the last sweep, by task queue.
     tasks: HashMap<TaskQueueSid, HashMap<TaskSid, Seen>>,
@@ -46,7 +46,7 @@ impl Sweeper {
         Self {
             shared,
             settings,
-            lease: None,
+            lock: None,
             workspaces: HashMap::new(),
             tasks: HashMap::new(),
             callers: HashMap::new(),
@@ -93,15 +93,15 @@ impl Sweeper {
 
     /// Whether this process is the one that sweeps.
     async fn is_the_one(&mut self) -> bool {
-        if self.lease.as_ref().is_some_and(|lease| !lease.is_lost()) {
+        if self.lock.as_ref().is_some_and(|lock| !lock.is_lost()) {
             return true;
         }
         // A queue that can't be asked now takes no request either.
-        self.lease = self.shared.queue.try_lease(LEASE).await.unwrap_or_default();
-        if self.lease.is_some() {
+        self.lock = self.shared.queue.try_lock(LOCK).await.unwrap_or_default();
+        if self.lock.is_some() {
             tracing::info!("this redirector sweeps");
         }
-        self.lease.is_some()
+        self.lock.is_some()
     }
 
     /// The workspace of the plan's task queue: a SID of a task queue doesn't tell it.

@@ -142,7 +142,7 @@ impl QueueSettings {
         let options = Options {
             waits_for_access: false,
             existing_only: true,
-            patience: Some(PATIENCE),
+            answer_timeout: Some(PATIENCE),
             ..self.options.clone()
         };
         ::queue::open(&self.url, options).await

@@ -243,8 +243,8 @@ impl Sky {
                 },
                 ..Fate::default()
             };
-            // A lease that was taken is known, or its holder's connection is gone.
-            let loses = operation != Operation::Lease;
+            // A lock that was taken is known, or its holder's connection is gone.
+            let loses = operation != Operation::Lock;
             let meets = |kind| match kind {
                 Kind::SlowBroker => true,
                 Kind::Freezes => operation == Operation::Append,

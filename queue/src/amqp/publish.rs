@@ -1,6 +1,5 @@
 //! Publishing, confirmed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,27 +7,27 @@ use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Confirmation};
 
-use super::channels::{Borrowed, Channels};
-use super::connection::Connection;
-use super::fault::words;
+use super::Client;
+use super::error::message;
+use super::session::PooledChannel;
 use super::topology::Topology;
-use super::wire;
+use super::wire::{self, Entry};
 use crate::{Cause, QueueError, RawMessage};
 
-/// A confirm that took longer than this on a link that still lives will not come any more: its
+/// A confirm that took longer than this on a session that still lives won't come any more: its
 /// channel is given up.
-const CONFIRM_AT_LAST: Duration = Duration::from_secs(60);
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One message and where it goes.
-pub(super) struct Letter {
+pub(super) struct Outgoing {
     exchange: ShortString,
     key: ShortString,
     properties: BasicProperties,
     body: Vec<u8>,
 }
 
-impl Letter {
-    /// For the queue that consumers read.
+impl Outgoing {
+    /// To the queue that consumers read.
     pub(super) fn request(topology: &Topology, message: RawMessage) -> Self {
         Self {
             exchange: topology.exchange.clone(),
@@ -38,8 +37,8 @@ impl Letter {
         }
     }
 
-    /// For the dead letters.
-    pub(super) fn dead(
+    /// To the dead letters.
+    pub(super) fn dead_letter(
         topology: &Topology,
         message: &RawMessage,
         cause: &Cause,
@@ -53,58 +52,50 @@ impl Letter {
         }
     }
 
-    /// For the log of intents.
-    pub(super) fn intent(topology: &Topology, entry: Vec<u8>) -> Self {
+    /// To the log of intents.
+    pub(super) fn entry(topology: &Topology, entry: Entry) -> Self {
         Self {
             exchange: topology.exchange.clone(),
             key: topology.intents.clone(),
             properties: BasicProperties::default(),
-            body: entry,
+            body: entry.encode(),
         }
     }
 }
 
-/// Publishes letters, many at a time.
-pub(super) struct Publisher {
-    connection: Arc<Connection>,
-    limit: Duration,
-}
-
-impl Publisher {
-    pub(super) fn new(connection: Arc<Connection>, limit: Duration) -> Self {
-        Self { connection, limit }
-    }
-
-    /// Returns once the broker has the letter for good, or after the publish timeout.
-    pub(super) async fn publish(&self, letter: Letter) -> Result<(), QueueError> {
-        let link = self.connection.link()?;
-        if let Some(reason) = link.blocked() {
+impl Client {
+    /// Returns once the broker has the message for good, or after the publish timeout. Many may be
+    /// under way at once.
+    pub(super) async fn publish(&self, outgoing: Outgoing) -> Result<(), QueueError> {
+        let session = self.publishing.session()?;
+        if let Some(reason) = session.blocked() {
             return Err(QueueError::Refused(reason));
         }
         let attempt = async {
-            let channel = Channels::borrow(&link).await?;
+            let channel = session.channel().await?;
             // The channel must not be used again before the broker's answer is here, nor closed
-            // before the letter is written, whether or not somebody still waits: hence a task.
-            let sent = link.runtime.spawn(send(channel, letter)).await;
+            // before the message is written, whether or not somebody still waits: hence a task.
+            let sent = session.runtime.spawn(send(channel, outgoing)).await;
             sent.unwrap_or_else(|ended| Err(QueueError::Unavailable(ended.to_string())))
         };
-        match tokio::time::timeout(self.limit, attempt).await {
+        match tokio::time::timeout(self.publish_timeout, attempt).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                link.raises_doubt();
-                Err(link
-                    .blocked()
-                    .map_or(QueueError::TimedOut(self.limit), QueueError::Refused))
+                session.check();
+                Err(session.blocked().map_or(
+                    QueueError::TimedOut(self.publish_timeout),
+                    QueueError::Refused,
+                ))
             }
         }
     }
 }
 
-async fn send(channel: Borrowed, letter: Letter) -> Result<(), QueueError> {
-    let link = channel.link().clone();
+async fn send(channel: PooledChannel, outgoing: Outgoing) -> Result<(), QueueError> {
+    let session = channel.session().clone();
     let confirmation = tokio::select! {
-        confirmation = confirmed(&channel, letter) => confirmation?,
-        () = link.lost() => {
+        confirmation = confirmed(&channel, outgoing) => confirmation?,
+        () = session.lost() => {
             return Err(QueueError::Unavailable("the connection was lost".to_owned()));
         }
     };
@@ -112,7 +103,7 @@ async fn send(channel: Borrowed, letter: Letter) -> Result<(), QueueError> {
     match confirmation {
         Confirmation::Ack(None) => Ok(()),
         Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
-            link.misses_topology();
+            session.redeclare();
             Err(QueueError::Unroutable(returned.reply_text.to_string()))
         }
         Confirmation::Nack(None) => Err(QueueError::Refused(
@@ -125,26 +116,29 @@ async fn send(channel: Borrowed, letter: Letter) -> Result<(), QueueError> {
     }
 }
 
-/// The broker's answer. One letter at a time and channel: lapin can't tell to which of several a
+/// The broker's answer. One message at a time and channel: lapin can't tell to which of several a
 /// return belongs.
-async fn confirmed(channel: &Borrowed, letter: Letter) -> Result<Confirmation, QueueError> {
+async fn confirmed(
+    channel: &PooledChannel,
+    outgoing: Outgoing,
+) -> Result<Confirmation, QueueError> {
     let options = BasicPublishOptions {
         mandatory: true,
         ..BasicPublishOptions::default()
     };
-    let Letter {
+    let failed = |error: lapin::Error| QueueError::Unavailable(message(&error));
+    let Outgoing {
         exchange,
         key,
         properties,
         body,
-    } = letter;
-    let failed = |error: lapin::Error| QueueError::Unavailable(words(&error));
+    } = outgoing;
     let confirm = channel
         .basic_publish(exchange, key, options, &body, properties)
         .await
         .map_err(failed)?;
-    match tokio::time::timeout(CONFIRM_AT_LAST, confirm).await {
+    match tokio::time::timeout(CONFIRM_TIMEOUT, confirm).await {
         Ok(confirmation) => confirmation.map_err(failed),
-        Err(_) => Err(QueueError::TimedOut(CONFIRM_AT_LAST)),
+        Err(_) => Err(QueueError::TimedOut(CONFIRM_TIMEOUT)),
     }
 }

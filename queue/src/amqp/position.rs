@@ -1,4 +1,4 @@
-//! Where a reader is in the log of intents, and whether it has missed anything.
+//! Where a reader stands in the log of intents, and whether it has missed anything.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,23 +6,22 @@ use std::time::Duration;
 use lapin::types::FieldTable;
 use tokio::time::Instant;
 
-use super::entry::Entry;
 use super::topology::INTENTS_KEPT;
-use super::wire;
+use super::wire::{self, Entry};
 use crate::{IntentReader, Logged, READ_BACK};
 
-/// The broker goes by its own time of day, and by another node's after a change of leader.
+/// The broker goes by its own clock, and by another node's after a change of leader.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 
-/// Beyond this, what should be read may be about to be trimmed.
+/// Entries older than this may be about to be trimmed.
 const FURTHEST_BACK: Duration = Duration::from_secs(INTENTS_KEPT.as_secs() / 2);
 
-pub(super) struct Place {
+pub(super) struct Position {
     reader: Arc<dyn IntentReader>,
-    /// From when on the reader must know of every entry.
+    /// The reader must know of every entry since then.
     since: Instant,
     last: Option<Last>,
-    /// Whether the reading that is under way has found `last` where it was.
+    /// Whether `last` was found where it was since the log is read again.
     is_found: bool,
 }
 
@@ -31,7 +30,7 @@ struct Last {
     body: Vec<u8>,
 }
 
-impl Place {
+impl Position {
     pub(super) fn new(reader: Arc<dyn IntentReader>) -> Self {
         Self {
             reader,
@@ -41,7 +40,7 @@ impl Place {
         }
     }
 
-    /// Begins a new reading, and tells from where on: the last entry itself comes once more.
+    /// Begins to read again, and tells from where: the last entry comes once more.
     pub(super) fn resume(&mut self) -> FieldTable {
         self.is_found = false;
         if let Some(last) = &self.last {
@@ -88,9 +87,9 @@ impl Place {
         self.last = None;
     }
 
-    /// The log brings nothing although something is there: where it ends before the place that was
-    /// asked for, the broker sends nothing until it gets there again.
-    pub(super) fn doubt(&mut self) {
+    /// The log sends nothing although something is there. If it ends before the offset that was
+    /// asked for, the broker sends nothing until the log gets there again.
+    pub(super) fn suspect(&mut self) {
         if self.last.is_some() && !self.is_found {
             self.lose();
         }
@@ -98,7 +97,7 @@ impl Place {
 }
 
 /// Whether nothing was lost between two offsets. At the end of each segment the broker writes an
-/// entry of its own, which it shows to nobody; what it trims is whole segments.
+/// entry of its own, which it shows to nobody; it trims whole segments only.
 fn follows(last: i64, next: i64) -> bool {
     next == last + 1 || next == last + 2
 }
@@ -126,9 +125,9 @@ mod tests {
         }
     }
 
-    /// A place in a log, and what its reader is told.
+    /// A position in a log, and what its reader is told.
     struct Reading {
-        place: Place,
+        position: Position,
         told: Arc<Told>,
     }
 
@@ -137,10 +136,10 @@ mod tests {
         fn of(offsets: impl IntoIterator<Item = i64>) -> Self {
             let told = Arc::new(Told::default());
             let mut reading = Self {
-                place: Place::new(told.clone()),
+                position: Position::new(told.clone()),
                 told,
             };
-            reading.place.resume();
+            reading.position.resume();
             for offset in offsets {
                 reading.read(offset, offset);
             }
@@ -154,7 +153,7 @@ mod tests {
                 call_sid: "CA0123456789abcdef0123456789abcdef".parse().unwrap(),
             };
             let body = Entry::Intent(intent).encode();
-            assert!(self.place.advance(Some(offset), body).is_some());
+            assert!(self.position.advance(Some(offset), body).is_some());
         }
 
         fn told(&self) -> String {
@@ -170,7 +169,7 @@ mod tests {
     #[test]
     fn a_reading_is_resumed_with_the_last_entry_which_is_told_once() {
         let mut reading = Reading::of(7..10);
-        let from = reading.place.resume();
+        let from = reading.position.resume();
         assert_eq!(begin(&from), AMQPValue::LongLongInt(9));
         reading.read(9, 9);
         reading.read(10, 10);
@@ -180,7 +179,7 @@ mod tests {
     #[test]
     fn another_entry_in_the_place_of_the_last_one_is_a_gap() {
         let mut reading = Reading::of(7..10);
-        reading.place.resume();
+        reading.position.resume();
         reading.read(9, 99);
         reading.read(10, 10);
         assert_eq!(reading.told(), "7 8 9 gap 99 10");
@@ -189,7 +188,7 @@ mod tests {
     #[test]
     fn a_log_that_begins_behind_the_last_entry_has_a_gap() {
         let mut reading = Reading::of(7..10);
-        reading.place.resume();
+        reading.position.resume();
         reading.read(10, 10);
         assert_eq!(reading.told(), "7 8 9 gap 10");
     }
@@ -205,7 +204,7 @@ mod tests {
         let reading = Reading::of([7, 8, 8]);
         assert_eq!(reading.told(), "7 8 gap 8");
         let mut reading = Reading::of([7]);
-        reading.place.advance(None, Entry::Mark(1).encode());
+        reading.position.advance(None, Entry::Mark(1).encode());
         assert_eq!(reading.told(), "7 gap");
     }
 
@@ -213,9 +212,9 @@ mod tests {
     fn a_mark_is_told_to_nobody_and_keeps_the_place() {
         let mut reading = Reading::of([7]);
         let mark = Entry::Mark(1);
-        reading.place.advance(Some(8), mark.encode());
-        reading.place.resume();
-        assert_eq!(reading.place.advance(Some(8), mark.encode()), Some(mark));
+        reading.position.advance(Some(8), mark.encode());
+        reading.position.resume();
+        assert_eq!(reading.position.advance(Some(8), mark.encode()), Some(mark));
         reading.read(9, 9);
         assert_eq!(reading.told(), "7 9");
     }
@@ -224,27 +223,27 @@ mod tests {
     fn a_log_that_brings_nothing_where_its_last_entry_should_be_has_a_gap() {
         let mut reading = Reading::of([7]);
         // It does come, only slowly.
-        reading.place.doubt();
-        reading.place.resume();
+        reading.position.suspect();
+        reading.position.resume();
         reading.read(7, 7);
-        reading.place.doubt();
+        reading.position.suspect();
         assert_eq!(reading.told(), "7");
-        reading.place.resume();
-        reading.place.doubt();
+        reading.position.resume();
+        reading.position.suspect();
         assert_eq!(reading.told(), "7 gap");
-        let from = begin(&reading.place.resume());
+        let from = begin(&reading.position.resume());
         assert_eq!(from, AMQPValue::LongString("120s".into()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_came_while_nothing_could_be_read_yet_is_read_or_a_gap() {
+    async fn entries_written_before_the_first_read_are_read_or_a_gap() {
         let mut reading = Reading::of([]);
         tokio::time::advance(Duration::from_secs(200)).await;
-        let from = begin(&reading.place.resume());
+        let from = begin(&reading.position.resume());
         assert_eq!(from, AMQPValue::LongString("320s".into()));
         assert_eq!(reading.told(), "");
         tokio::time::advance(Duration::from_secs(200)).await;
-        let from = begin(&reading.place.resume());
+        let from = begin(&reading.position.resume());
         assert_eq!(from, AMQPValue::LongString("120s".into()));
         assert_eq!(reading.told(), "gap");
     }
