@@ -40,6 +40,7 @@ use self::lease::Leases;
 use self::link::Target;
 use self::publisher::{Letter, Publisher};
 use self::topology::Topology;
+pub use self::topology::message_queues;
 use crate::{
     Consumer, DeadLetters, Done, Filter, Health, IntentLog, IntentReader, Lease, Listed, Message,
     Options, Publish, Queue, QueueError, Settlement, Stats,
