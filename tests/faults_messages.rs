@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::process::Output;
+use std::time::Instant;
 
+use rabbitmq::Node;
 use serde_json::Value;
 use simulator::{Caller, Endpoint, Fault, PlaceCall, Rule};
-use tests::{Backend, Foreign, Stack, StackOptions};
+use tests::{Backend, Foreign, PATIENCE, Stack, StackOptions};
 
 const OF_THE_FUTURE: Foreign = Foreign {
     id: "EV00000000000000000000000000000009",
@@ -179,4 +181,65 @@ async fn a_queue_that_exists_with_other_arguments_is_a_clear_error_at_the_start(
         "{said}"
     );
     assert!(said.contains(".redirect"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_lets_messages_vanish_is_named_at_the_start_and_by_doctor() {
+    let node = Node::start();
+    let management = node.manage();
+    let everything = r#"{"message-ttl":60000,"overflow":"drop-head"}"#;
+    node.ctl(&["set_policy", "everything", ".*", everything]);
+    let options = StackOptions {
+        settings: vec![("QUEUE_MANAGEMENT_URL", management)],
+        ..StackOptions::default()
+    };
+    let stack = Stack::start_at(node.url(), tempfile::tempdir().unwrap(), options).await;
+    let doctor = |more: &[&str]| said(&stack.run("overflow", &[&["doctor"], more].concat()));
+    let sets = "sets message-ttl = 60000, overflow = drop-head for";
+    for process in stack.ingests.iter().chain(&stack.redirectors) {
+        let log = process.logged(sets).await;
+        assert!(log.contains("everything"), "{log}");
+    }
+    let found = doctor(&[]);
+    for queue in [".redirect\"", ".dead\""] {
+        let mut lines = found.lines().filter(|line| line.starts_with("! policies"));
+        assert!(
+            lines.any(|line| [r#"the policy "everything""#, sets, queue]
+                .iter()
+                .all(|part| line.contains(part))),
+            "{queue}: {found}"
+        );
+    }
+
+    // One for our names only goes before it.
+    let ours = r#"{"overflow":"reject-publish"}"#;
+    node.ctl(&["set_policy", "ours", "^test-", ours, "--priority", "10"]);
+    let deadline = Instant::now() + PATIENCE;
+    while !doctor(&[]).contains("✓ policies") {
+        assert!(Instant::now() < deadline, "{}", doctor(&[]));
+    }
+
+    let nobody = format!("http://{}", tests::free_address());
+    for (url, why) in [
+        (nobody, "can't be asked"),
+        (node.manage().replace("//", "//no:body@"), "management"),
+    ] {
+        let found = doctor(&["--queue-management-url", &url]);
+        let line = found.lines().find(|line| line.starts_with("! policies"));
+        assert!(line.is_some_and(|line| line.contains(why)), "{found}");
+        assert!(!found.contains("body"), "{found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_policy_let_expire_is_told_from_what_we_gave_up() {
+    let node = Node::start();
+    let options = StackOptions {
+        redirectors: 0,
+        ..StackOptions::default()
+    };
+    let stack = Stack::start_at(node.url(), tempfile::tempdir().unwrap(), options).await;
+    node.ctl(&["set_policy", "soon", "redirect$", r#"{"message-ttl":1}"#]);
+    waiting_caller(&stack).await;
+    assert_eq!(listed(&stack, 1).await[0]["reason"], "message_ttl");
 }

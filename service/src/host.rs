@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Admin, AdminSettings, Readiness, ReadinessCheck};
 use crate::http::ConnectionMetrics;
+use crate::policies;
 use crate::process::bind;
 use crate::queue_metrics::QueueMetrics;
 use crate::settings::QueueSettings;
@@ -43,6 +44,7 @@ impl Host {
             .open()
             .await
             .with_context(|| format!("cannot use the queue {}", settings.url))?;
+        tokio::spawn(policies::warn(settings.clone(), Arc::clone(&queue)));
         let mut host = Self::on(queue, Clock::system(), stop);
         host.on_broker = settings.url.on_broker(&settings.options.prefix);
         Ok(host)

@@ -6,6 +6,7 @@ mod host;
 pub mod http;
 pub mod out;
 pub mod plan;
+pub mod policies;
 pub mod process;
 mod queue_metrics;
 pub mod role;

@@ -5,13 +5,15 @@ use twilio::rest::{
     Account, AccountStatus, AccountType, Client, ClientConfig, Credentials, RestError,
 };
 
+use super::clock::Ahead;
 use super::report::Report;
 use crate::api::Api;
 use crate::error::advice;
 
 pub(super) async fn check(twilio: &TwilioSettings, api: &Api, report: &mut Report) {
     let by_key = matches!(twilio.client.credentials, Credentials::ApiKey(..));
-    match read(api, &api.client).await {
+    let clock = Ahead::default();
+    match read(api, &clock.of(&api.client)).await {
         Ok(account) => describe(api, &account, report),
         // A standard API key works all the same; what it may do shows below.
         Err(error) if by_key && is_refused(&error) => report.ok(
@@ -27,6 +29,7 @@ pub(super) async fn check(twilio: &TwilioSettings, api: &Api, report: &mut Repor
             advice(&error),
         ),
     }
+    clock.check(report);
     let url = &twilio.client.api_url;
     report.ok(
         "region",

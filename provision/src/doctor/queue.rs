@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use queue::{Health, QueueError, QueueUrl};
+use service::policies::REMEDY;
 use service::settings::QueueSettings;
 
 use super::report::Report;
@@ -18,7 +19,8 @@ pub(super) async fn check(settings: &QueueSettings, report: &mut Report) {
         return check_directory(path, report);
     }
     match tokio::time::timeout(TIMEOUT, look(settings, report)).await {
-        Ok(Ok(())) => {}
+        Ok(Ok(true)) => check_policies(settings, report).await,
+        Ok(Ok(false)) => {}
         Ok(Err(problem)) => report.fail(
             "queue",
             format!("{url} can't be used: {problem}"),
@@ -54,14 +56,15 @@ fn check_directory(path: &Path, report: &mut Report) {
     }
 }
 
-async fn look(settings: &QueueSettings, report: &mut Report) -> Result<(), String> {
+/// Whether there is a queue.
+async fn look(settings: &QueueSettings, report: &mut Report) -> Result<bool, String> {
     let url = &settings.url;
     let queue = match settings.open_existing().await {
         Ok(queue) => queue,
         Err(QueueError::Missing(problem)) => {
             let what = "it is made at the first start of the services";
             report.warn("queue", format!("{url}: {problem}"), what);
-            return Ok(());
+            return Ok(false);
         }
         Err(error) => return Err(error.to_string()),
     };
@@ -89,5 +92,28 @@ async fn look(settings: &QueueSettings, report: &mut Report) -> Result<(), Strin
             "see `overflow dead-letters list`",
         );
     }
-    Ok(())
+    Ok(true)
+}
+
+/// A broker has them; a file has none.
+async fn check_policies(settings: &QueueSettings, report: &mut Report) {
+    if let QueueUrl::Sqlite(_) = settings.url {
+        return;
+    }
+    match settings.harmful_policies().await {
+        Ok(policies) => {
+            if policies.is_empty() {
+                report.ok("policies", "none of the broker's lets messages vanish");
+            }
+            for policy in policies {
+                report.warn("policies", policy.to_string(), REMEDY);
+            }
+        }
+        Err(reason) => report.warn(
+            "policies",
+            format!("whether one lets messages vanish is not known: {reason}"),
+            "turn the plugin rabbitmq_management on, give the user the tag `management`, or name the \
+             API in QUEUE_MANAGEMENT_URL",
+        ),
+    }
 }

@@ -1,5 +1,7 @@
 //! `overflow doctor` on set-ups that are right and wrong.
 
+use clock::Clock;
+use jiff::{SignedDuration, Timestamp};
 use simulator::{Config, NumberTaker};
 use twilio::rest::{TaskQueueDraft, WorkspaceChange};
 
@@ -78,6 +80,7 @@ async fn a_good_set_up_is_found_good_and_left_as_it_is() {
     assert!(!output.contains('✗'), "{output}");
     for check in [
         "✓ credentials",
+        "✓ clock",
         "✓ region",
         "✓ auth token",
         "✓ workspace",
@@ -317,4 +320,18 @@ async fn callers_who_have_no_number_to_show_are_warned_of_unless_there_is_one_fo
     let given = ["--forward-caller-id", "+14155550199"];
     let output = ready.doctor(&given).await.done();
     assert!(!output.contains("by SIP"), "{output}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_found_whichever_way() {
+    for (twilio_ahead_s, side) in [(-1205, "ahead of"), (1205, "behind")] {
+        let twilios = Timestamp::now() + SignedDuration::from_secs(twilio_ahead_s);
+        let config = Config {
+            clock: Clock::simulated(twilios),
+            ..Config::default()
+        };
+        let ready = Ready::with(Desk::with(config).await, &[]).await;
+        // 1204 or 1206 as well: Twilio says whole seconds.
+        ready.warns(&["clock", " 120", side]).await;
+    }
 }

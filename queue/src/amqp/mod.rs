@@ -31,6 +31,7 @@ use self::lock::Locks;
 use self::publish::Outgoing;
 use self::session::{PooledChannel, Role};
 use self::topology::Topology;
+pub use self::topology::message_queues;
 use crate::{
     Consumer, DeadLetters, Done, Filter, Health, IntentLog, IntentReader, Listed, Lock, Message,
     Options, Publish, Queue, QueueError, Settlement, Stats,

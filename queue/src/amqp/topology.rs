@@ -47,6 +47,11 @@ pub(super) struct Topology {
     existing_only: bool,
 }
 
+/// The names of the queues of requests and of dead letters.
+pub fn message_queues(prefix: &str) -> [String; 2] {
+    [format!("{prefix}.redirect"), format!("{prefix}.dead")]
+}
+
 /// Looks at a queue that is there already.
 pub(super) async fn inspect(
     channel: &Channel,
@@ -67,11 +72,12 @@ impl Topology {
                  {LONGEST_PREFIX} bytes, and amq. is RabbitMQ's own"
             )));
         }
+        let [queue, dead] = message_queues(prefix);
         Ok(Self {
             prefix: prefix.clone(),
             exchange: name(prefix.clone())?,
-            queue: name(format!("{prefix}.redirect"))?,
-            dead: name(format!("{prefix}.dead"))?,
+            queue: name(queue)?,
+            dead: name(dead)?,
             intents: name(format!("{prefix}.intents"))?,
             delivery_limit: options.delivery_limit,
             max_length: options.max_length,

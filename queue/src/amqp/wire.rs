@@ -109,13 +109,15 @@ pub(super) fn from_past(past: Duration) -> FieldTable {
 pub(super) fn dead_letter(properties: &BasicProperties, body: Vec<u8>) -> DeadLetter {
     let message = message(properties, body);
     let death = last_death(properties);
-    let reason = header(properties, REASON)
-        .or_else(|| death?.inner().get("reason"))
-        .and_then(as_text)
-        .map_or_else(
-            || Reason::Other("unknown".to_owned()),
-            |name| name.as_str().into(),
-        );
+    let reason = match header(properties, REASON).and_then(as_text) {
+        Some(ours) => ours.as_str().into(),
+        None => match death.and_then(|death| as_text(death.inner().get("reason")?)) {
+            // Its time to live, which a policy sets, ran out. Our deadline is another matter.
+            Some(reason) if reason == "expired" => Reason::Other("message_ttl".to_owned()),
+            Some(reason) => reason.as_str().into(),
+            None => Reason::Other("unknown".to_owned()),
+        },
+    };
     let died_at = header(properties, DIED_AT)
         .and_then(as_text)
         .and_then(|time| time.parse().ok())

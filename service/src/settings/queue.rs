@@ -9,6 +9,7 @@ use ::queue::{Options, Queue, QueueError, QueueUrl};
 use secrecy::ExposeSecret;
 
 use super::Problems;
+use crate::policies::ManagementUrl;
 
 /// The queue.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -24,6 +25,15 @@ pub struct QueueArgs {
     /// connection
     #[arg(long = "queue-url-file", env = "QUEUE_URL_FILE", value_name = "FILE")]
     pub url_file: Option<PathBuf>,
+
+    /// RabbitMQ's management API, asked for policies that let messages vanish
+    /// [default: port 15672 of the queue's host, as the queue's user]
+    #[arg(
+        long = "queue-management-url",
+        env = "QUEUE_MANAGEMENT_URL",
+        value_name = "URL"
+    )]
+    pub management_url: Option<String>,
 
     /// What every name on the broker starts with  [default: overflow]
     #[arg(long = "queue-prefix", env = "QUEUE_PREFIX", value_name = "NAME")]
@@ -75,6 +85,8 @@ pub struct QueueSettings {
     pub url: QueueUrl,
     /// How.
     pub options: Options,
+    /// The broker's management API, if it is elsewhere than expected.
+    pub management: Option<ManagementUrl>,
 }
 
 impl QueueArgs {
@@ -94,6 +106,11 @@ impl QueueArgs {
             ),
             None => Some(QueueUrl::Sqlite("overflow.db".into())),
         };
+        let management = problems.optional(
+            "QUEUE_MANAGEMENT_URL",
+            self.management_url,
+            "http://rabbitmq:15672",
+        );
         let prefix = problems.optional("QUEUE_PREFIX", self.prefix, "overflow");
         let prefix = prefix.map_or(defaults.prefix, |Prefix(prefix)| prefix);
         let delivery_limit = problems.with_default(
@@ -121,6 +138,7 @@ impl QueueArgs {
                 url_file,
                 ..defaults
             },
+            management,
         })
     }
 }

@@ -35,6 +35,7 @@ until rm -rf "$0"; do sleep 0.1; done
 pub(crate) struct Addresses {
     pub(crate) amqp: SocketAddr,
     pub(crate) amqps: SocketAddr,
+    pub(crate) management: SocketAddr,
 }
 
 /// What the nodes of a cluster have in common.
@@ -80,6 +81,7 @@ impl Launcher {
         let addresses = Addresses {
             amqp: free_address(),
             amqps: free_address(),
+            management: free_address(),
         };
         let folder = files::folder(addresses, &family.cookie)
             .expect("the folder for temporary files can be written");
@@ -147,8 +149,9 @@ impl Launcher {
         self.folder.join(files::CERTIFICATE)
     }
 
-    pub(crate) fn ctl(&self) -> Command {
-        let mut command = Command::new(self.sbin.join("rabbitmqctl"));
+    /// One of RabbitMQ's commands, for this node.
+    pub(crate) fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(self.sbin.join(name));
         command.args(["-n", &self.name()]);
         self.environment(&mut command);
         command

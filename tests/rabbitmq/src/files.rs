@@ -46,6 +46,13 @@ pub(crate) fn folder(addresses: Addresses, cookie: &Cookie) -> io::Result<PathBu
     fs::write(folder.join(CERTIFICATE), own.cert.pem())?;
     fs::write(folder.join(KEY), own.signing_key.serialize_pem())?;
     fs::write(folder.join("enabled_plugins"), "[].\n")?;
+    let (ip, port) = (addresses.management.ip(), addresses.management.port());
+    fs::write(
+        folder.join("advanced.config"),
+        format!(
+            "[{{rabbitmq_management, [{{listener, [{{ip, \"{ip}\"}}, {{port, {port}}}]}}]}}].\n"
+        ),
+    )?;
     secret(&folder.join(".erlang.cookie"), cookie)?;
     Ok(folder)
 }

@@ -138,15 +138,28 @@ impl Node {
     /// # Panics
     /// It fails; the message has its arguments and what it said.
     pub fn ctl(&self, args: &[&str]) -> String {
+        self.run("rabbitmqctl", args)
+    }
+
+    /// Turns the management API on, and says where it is.
+    ///
+    /// # Panics
+    /// The node doesn't run.
+    pub fn manage(&self) -> String {
+        self.run("rabbitmq-plugins", &["enable", "rabbitmq_management"]);
+        format!("http://{}", self.launcher.addresses.management)
+    }
+
+    fn run(&self, command: &str, args: &[&str]) -> String {
         let output = self
             .launcher
-            .ctl()
+            .command(command)
             .args(args)
             .output()
-            .expect("rabbitmqctl can be run");
+            .expect("RabbitMQ's commands can be run");
         assert!(
             output.status.success(),
-            "rabbitmqctl {args:?} failed: {}{}",
+            "{command} {args:?} failed: {}{}",
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr),
         );
