@@ -27,10 +27,8 @@ use crate::worker::Shared;
 const LOOK_EVERY: Duration = Duration::from_millis(1500);
 /// A caller counts as gone who was not seen waiting in two looks this far apart.
 const LOOK_TWICE: Duration = Duration::from_secs(2);
-/// However late a request comes: if Twilio says that its caller waits, this long is tried.
+/// How much longer is tried once the deadline has passed, if Twilio says that the caller waits.
 const LAST_CHANCE: Duration = Duration::from_secs(60);
-/// How long Twilio is asked what became of the caller, once the deadline has passed.
-const LAST_LOOK: Duration = Duration::from_secs(60);
 
 /// One request on its way.
 pub(crate) struct Job<'a> {
@@ -45,13 +43,23 @@ pub(crate) struct Job<'a> {
     in_doubt: bool,
     /// Whether Twilio's answer to one of them contradicts the event.
     contradicted: bool,
-    /// How many updates may still be sent, once the deadline has passed.
-    tries_left: Option<u32>,
     /// When a look first did not find the caller waiting, since one last did.
     unseen_since: Option<Instant>,
+    time: Time,
     /// Why it is a dead letter, if the deadline passes now.
     reason: Reason,
     last_error: Option<String>,
+}
+
+/// How late it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Time {
+    /// Before the deadline.
+    Allowed,
+    /// Past it, and the caller may still be updated.
+    LastChance,
+    /// Twilio is only asked what became of the caller.
+    Over,
 }
 
 /// Why the caller is known to wait.
@@ -79,15 +87,15 @@ impl<'a> Job<'a> {
             request,
             plan,
             deadline: Deadline {
-                at: Instant::now() + rest.max(LAST_CHANCE.min(allowed)),
+                at: Instant::now() + rest,
                 stop: shared.stop.clone(),
             },
             delays: shared.settings.retry.delays(),
             updates: 0,
             in_doubt: false,
             contradicted: false,
-            tries_left: None,
             unseen_since: None,
+            time: Time::Allowed,
             reason: Reason::Expired,
             last_error: None,
         }
@@ -95,10 +103,15 @@ impl<'a> Job<'a> {
 
     /// Takes the request to its end.
     pub(crate) async fn run(mut self) -> Outcome {
-        match self.redirect().await {
-            Ok(outcome) => outcome,
-            Err(Interrupted::Stop) => Outcome::Released,
-            Err(Interrupted::Deadline) => self.too_late().await,
+        loop {
+            match self.redirect().await {
+                Ok(outcome) => return outcome,
+                Err(Interrupted::Stop) => return Outcome::Released,
+                Err(Interrupted::Deadline) => match self.more_time() {
+                    Some(until) => self.deadline.at = until,
+                    None => return self.dead(),
+                },
+            }
         }
     }
 
@@ -120,11 +133,8 @@ impl<'a> Job<'a> {
     async fn attempt(&mut self) -> Result<Option<Outcome>, Interrupted> {
         let mut slot = self.slot().await?;
         let step = match self.proof(&mut slot).await? {
-            Step::Go(_) if self.tries_left == Some(0) => Step::End(self.dead()),
-            Step::Go(proof) => {
-                self.tries_left = self.tries_left.map(|left| left - 1);
-                self.update_on(&proof, slot).await
-            }
+            Step::Go(_) if self.time == Time::Over => Step::End(self.dead()),
+            Step::Go(proof) => self.update_on(&proof, slot).await,
             Step::Again(wait) => {
                 drop(slot);
                 Step::Again(wait)
@@ -323,28 +333,19 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// The end of a request whose deadline has passed. A caller who was helped in the end, or has
-    /// hung up, is nothing for an operator; one who waits is worth one more try.
-    async fn too_late(mut self) -> Outcome {
+    /// Until when it goes on though its deadline has passed. A caller who was helped in the end, or
+    /// has hung up, is nothing for an operator; one who waits is worth a last chance.
+    fn more_time(&mut self) -> Option<Instant> {
         let now = Instant::now();
-        self.deadline.at = now + LAST_LOOK.min(self.shared.settings.deadline);
-        self.tries_left = Some(1);
-        loop {
-            match self.attempt().await {
-                Ok(Some(outcome)) => return outcome,
-                Ok(None) => {}
-                Err(Interrupted::Stop) => return Outcome::Released,
-                Err(Interrupted::Deadline) => {
-                    // Somebody else may be helping the caller at this very moment.
-                    match self.shared.ledger.doubt(&self.request.call_sid) {
-                        Some(doubt) if doubt > Instant::now() => {
-                            self.deadline.at = doubt + LOOK_TWICE;
-                        }
-                        _ => return self.dead(),
-                    }
-                }
-            }
+        if self.time == Time::Allowed {
+            self.time = Time::LastChance;
+            return Some(now + LAST_CHANCE.min(self.shared.settings.deadline));
         }
+        self.time = Time::Over;
+        // Somebody may be helping the caller at this very moment.
+        let doubt = self.shared.ledger.doubt(&self.request.call_sid);
+        let doubt = doubt.filter(|doubt| *doubt > now)?;
+        Some(doubt + LOOK_TWICE)
     }
 
     fn dead(&self) -> Outcome {
