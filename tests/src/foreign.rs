@@ -1,6 +1,6 @@
-//! Messages that somebody else puts on the queue.
+//! What somebody else does to the queue.
 
-use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
+use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 
@@ -57,6 +57,23 @@ impl Stack {
         let options = QueueDeclareOptions::durable();
         let declared = channel.queue_declare(name.into(), options, FieldTable::default());
         declared.await.unwrap();
+    }
+
+    /// Deletes the queue of requests, and says how many were in it.
+    pub async fn delete_queue(&self) -> usize {
+        let [(_, url), (_, prefix)] = self.queue_settings();
+        let (_connection, channel) = operator(&url).await;
+        let name = format!("{prefix}.redirect");
+        let deleted = channel.queue_delete(name.into(), QueueDeleteOptions::default());
+        usize::try_from(deleted.await.unwrap()).unwrap()
+    }
+
+    /// Deletes the embedded queue's file, and what SQLite keeps beside it.
+    pub fn delete_file(&self) {
+        let [(_, url), _] = self.queue_settings();
+        for beside in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{beside}", &url["sqlite:".len()..]));
+        }
     }
 }
 

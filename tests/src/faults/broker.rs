@@ -28,7 +28,7 @@ const HALF_OPEN: Duration = Duration::from_secs(8);
 
 const BASE: Scenario = Scenario {
     promise: SPOOLED,
-    needs_broker: true,
+    that_queue_only: true,
     keeps_callbacks: true,
     ..Scenario::BASE
 };

@@ -67,10 +67,8 @@ async fn one_round(between: Between, sweeps: bool, seed: u64) {
     arena.calls(20).await;
     let has_disk = arena.disk.is_some();
     let fitting: Vec<&Scenario> = all()
-        .filter(|scenario| match scenario.needs_disk {
-            true => has_disk && scenario.between == between,
-            false => !scenario.needs_broker || between == Between::RabbitMq,
-        })
+        .filter(|scenario| !scenario.that_queue_only || scenario.between == between)
+        .filter(|scenario| !scenario.needs_disk || has_disk)
         // Nobody becomes a dead letter, not even for RabbitMQ.
         .filter(|scenario| scenario.dead_letters.is_empty())
         .filter(|scenario| {

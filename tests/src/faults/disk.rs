@@ -17,6 +17,7 @@ pub const ALL: &[&Scenario] = &[&UNDER_THE_SPOOL, &UNDER_THE_EMBEDDED_QUEUE];
 const BASE: Scenario = Scenario {
     promise: "503, so that Twilio repeats it; recovers by itself when there is room again",
     between: Between::Embedded,
+    that_queue_only: true,
     needs_disk: true,
     ..Scenario::BASE
 };
@@ -26,7 +27,6 @@ pub const UNDER_THE_SPOOL: Scenario = Scenario {
     name: "disk-full-under-the-spool",
     fault: "disk full under the spool while the broker is away",
     between: Between::RabbitMq,
-    needs_broker: true,
     strike: |arena| {
         async {
             arena.disk().fill();
@@ -57,7 +57,7 @@ pub const UNDER_THE_EMBEDDED_QUEUE: Scenario = Scenario {
 };
 
 /// Waits until a callback was answered with 503, and some time on.
-async fn refused(arena: &mut Arena) {
+pub(super) async fn refused(arena: &mut Arena) {
     let since = arena.twilio().journal().callback_count();
     let seen = arena.twilio().wait_until(|state| {
         let new = state.journal().callback_count() - since;

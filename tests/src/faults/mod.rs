@@ -14,6 +14,7 @@ pub mod processes;
 pub mod table;
 pub mod twice;
 pub mod twilio;
+pub mod vanished;
 mod verdict;
 mod waits;
 
@@ -42,10 +43,10 @@ pub struct Scenario {
     pub fault: &'static str,
     /// What must hold, as the table says it.
     pub promise: &'static str,
-    /// Which queue it is shown with; where it fills a disk, the one that it needs.
+    /// Which queue it is shown with.
     pub between: Between,
-    /// Whether it is one of the broker.
-    pub needs_broker: bool,
+    /// Whether the other queue can't have it.
+    pub that_queue_only: bool,
     /// Settings that it needs.
     pub settings: &'static [(&'static str, &'static str)],
     /// Whether the spools or the embedded queue must lie on a disk that can be filled.
@@ -53,7 +54,7 @@ pub struct Scenario {
     /// The fault, from its beginning until it is over. It waits until it has been felt: a fault that
     /// did not strike shows nothing.
     pub strike: for<'a> fn(&'a mut Arena) -> BoxFuture<'a, ()>,
-    /// The reasons of dead letters that may be left of callers who were redirected all the same.
+    /// The reasons of dead letters that are left of callers who were redirected all the same.
     pub dead_letters: &'static [&'static str],
     /// Whether no callback may stay without a 2xx.
     pub keeps_callbacks: bool,
@@ -66,7 +67,7 @@ impl Scenario {
         fault: "",
         promise: "",
         between: Between::RabbitMq,
-        needs_broker: false,
+        that_queue_only: false,
         settings: &[],
         needs_disk: false,
         strike: |_| Box::pin(async {}),
@@ -85,6 +86,7 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         twice::ALL,
         callbacks::ALL,
         disk::ALL,
+        vanished::ALL,
     ]
     .into_iter()
     .flatten()
@@ -119,6 +121,12 @@ pub async fn run(scenario: &'static Scenario) {
     (scenario.strike)(&mut arena).await;
     arena.calls(20).await;
     let figures = settle(&mut arena, scenario.dead_letters).await;
+    for reason in scenario.dead_letters {
+        assert!(
+            figures.dead_letters.contains_key(*reason),
+            "none of {reason}"
+        );
+    }
     assert!(
         !scenario.keeps_callbacks || figures.without_callback == 0,
         "{} callbacks were never answered with a 2xx",

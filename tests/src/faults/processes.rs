@@ -29,7 +29,7 @@ pub const ALL: &[&Scenario] = &[
 
 /// The longest that a process may take to end after SIGTERM: its stop timeout, and as much again on a
 /// busy machine.
-const INGEST_STOPS_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const INGEST_STOPS_WITHIN: Duration = Duration::from_secs(20);
 const REDIRECTOR_STOPS_WITHIN: Duration = Duration::from_secs(40);
 
 const BASE: Scenario = Scenario {
@@ -248,13 +248,13 @@ pub(super) async fn under_way(arena: &Arena) -> Vec<CallSid> {
     seen.expect("updates under way")
 }
 
-fn kill_all_redirectors(arena: &mut Arena) {
+pub(super) fn kill_all_redirectors(arena: &mut Arena) {
     for redirector in &mut arena.stack.redirectors {
         redirector.kill();
     }
 }
 
-async fn start_all_redirectors(arena: &mut Arena) {
+pub(super) async fn start_all_redirectors(arena: &mut Arena) {
     for index in 0..arena.stack.redirectors.len() {
         arena.start_redirector(index).await;
     }

@@ -50,11 +50,7 @@ impl Arena {
         while empty_looks < 2 {
             let ready = self.stack.queue_when_idle().await.ready as f64;
             let spooled = sum(&self.stack.ingests, "overflow_ingest_spool_depth").await;
-            let held = sum(
-                &self.stack.redirectors,
-                "overflow_redirector_deliveries_held",
-            )
-            .await;
+            let held = self.held().await;
             empty_looks = match ready + spooled + held {
                 0.0 => empty_looks + 1,
                 _ => 0,
@@ -64,6 +60,25 @@ impl Arena {
                 "{spooled} spooled and {held} held"
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn held(&self) -> f64 {
+        const HELD: &str = "overflow_redirector_deliveries_held";
+        sum(&self.stack.redirectors, HELD).await
+    }
+
+    /// Waits until redirectors have the requests of all who are on hold, but for the latest.
+    pub async fn everybody_held(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let waiting = self.twilio().inspect(State::waiting_count) as f64;
+            let held = self.held().await;
+            if held > waiting * 0.9 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{held} held of {waiting}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
