@@ -105,7 +105,6 @@ fn a_wrong_setting_of_each_kind_stops_the_start_with_one_line_that_names_it() {
         (both, "QUEUE_URL", "redis://localhost"),
         (both, "QUEUE_URL", "amqp://"),
         (both, "QUEUE_DELIVERY_LIMIT", "0"),
-        (both, "QUEUE_LEASE", "1ms"),
         (both, "QUEUE_PREFIX", "a b"),
         (both, "LOG_FORMAT", "xml"),
         (both, "LOG_LEVEL", "WARNING"),

@@ -62,7 +62,6 @@ async fn a_message_that_kills_its_consumer_again_and_again_becomes_a_dead_letter
             redirectors: 0,
             settings: vec![
                 ("QUEUE_DELIVERY_LIMIT", "2".to_owned()),
-                ("QUEUE_LEASE", "1s".to_owned()),
                 ("SWEEP_INTERVAL", "0".to_owned()),
                 // The simulator forgets what hangs.
                 ("TWILIO_LATE", "0s".to_owned()),

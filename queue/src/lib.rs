@@ -38,9 +38,6 @@ pub struct Options {
     pub delivery_limit: u32,
     /// How long a publish may take, its confirm included.
     pub publish_timeout: Duration,
-    /// SQLite: how long a consumer may be silent before its deliveries go to others. RabbitMQ
-    /// knows from the connection.
-    pub lease: Duration,
     /// Messages that the queue holds at the most; a publish beyond it is refused. No limit where
     /// it is `None`.
     pub max_length: Option<u64>,
@@ -64,7 +61,6 @@ impl Default for Options {
             prefix: "overflow".to_owned(),
             delivery_limit: 10,
             publish_timeout: Duration::from_secs(3),
-            lease: Duration::from_secs(10),
             max_length: None,
             stands_in_for: None,
             waits_for_access: false,

@@ -21,6 +21,8 @@ impl SqliteFile {
 }
 
 impl conformance::Harness for SqliteFile {
+    const PROCESSES_SHARE: bool = false;
+
     async fn fresh() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),

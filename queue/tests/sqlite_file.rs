@@ -79,8 +79,8 @@ async fn a_queue_of_another_version_is_refused() {
     assert!(error.to_string().contains("version"), "{error}");
 }
 
-/// A file as the first version left it, with one message that was delivered before and one that
-/// was not.
+/// A file as the first version left it: with one message that was delivered before, one that was
+/// not, and one that was out with a consumer.
 fn make_first_version(path: &Path) {
     let first = rusqlite::Connection::open(path).unwrap();
     first
@@ -93,13 +93,13 @@ fn make_first_version(path: &Path) {
         .pragma_update(None, "application_id", 0x464c_584f)
         .unwrap();
     first.pragma_update(None, "user_version", 1).unwrap();
-    for (number, deliveries) in [(1, 2), (2, 0)] {
+    for (number, deliveries, owner) in [(1, 2, None), (2, 0, None), (3, 0, Some(7))] {
         let raw = message(number).encode();
         first
             .execute(
-                "INSERT INTO messages (id, kind, body, published_at, deliveries)
-                 VALUES (?, ?, ?, 0, ?)",
-                (raw.id, raw.kind, raw.body, deliveries),
+                "INSERT INTO messages (id, kind, body, published_at, deliveries, owner)
+                 VALUES (?, ?, ?, 0, ?, ?)",
+                (raw.id, raw.kind, raw.body, deliveries, owner),
             )
             .unwrap();
     }
@@ -113,7 +113,7 @@ async fn a_queue_of_the_first_version_goes_on_with_all_that_it_holds() {
     // Many at once, as after an upgrade of the whole machine.
     let queues = join_all((0..6).map(|_| open(&path))).await;
     let mut consumer = queues[0].consume(10).await.unwrap();
-    for (expected, count) in [(1, 2), (2, 0)] {
+    for (expected, count) in [(1, 2), (2, 0), (3, 1)] {
         let delivery = next(&mut consumer).await;
         assert_eq!(number(&delivery), expected);
         assert_eq!(delivery.delivery_count, count);
@@ -337,37 +337,4 @@ async fn the_age_of_the_oldest_message_can_be_told() {
     assert!(oldest_of().await >= Some(oldest));
     next(&mut consumer).await.ack().await.unwrap();
     assert_eq!(oldest_of().await, None);
-}
-
-/// It may be frozen, given up, and resumed in the middle of taking messages.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_was_given_up_for_dead_takes_nothing_more_under_the_old_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("queue.db");
-    let options = Options {
-        // It will not look at its own name for a quarter of this.
-        lease: Duration::from_secs(3600),
-        ..options()
-    };
-    let given_up = SqliteQueue::open(&path, options).await.unwrap();
-    let mut consumer = given_up.consume(10).await.unwrap();
-    given_up.publish(&message(0)).await.unwrap();
-    next(&mut consumer).await.ack().await.unwrap();
-    rusqlite::Connection::open(&path)
-        .unwrap()
-        .execute("DELETE FROM owners", [])
-        .unwrap();
-    for number in 1..4 {
-        given_up.publish(&message(number)).await.unwrap();
-    }
-    assert!(given_up.try_lock("sweep").await.unwrap().is_none());
-
-    let queue = open(&path).await;
-    assert!(queue.try_lock("sweep").await.unwrap().is_some());
-    let mut consumer = queue.consume(10).await.unwrap();
-    for expected in 1..4 {
-        let delivery = next(&mut consumer).await;
-        assert_eq!((number(&delivery), delivery.redelivered), (expected, false));
-        delivery.ack().await.unwrap();
-    }
 }

@@ -20,24 +20,21 @@ use requests::{message, number};
 const PATIENCE: Duration = Duration::from_secs(60);
 const ROLE: &str = "QUEUE_TEST_ROLE";
 const FILE: &str = "QUEUE_TEST_FILE";
-const LEASE: &str = "QUEUE_TEST_LEASE_MS";
 
-fn options(lease: Duration) -> Options {
+fn options() -> Options {
     Options {
-        lease,
         delivery_limit: 3,
         publish_timeout: PATIENCE,
         ..Options::default()
     }
 }
 
+const HOLDS: &str = "holds three deliveries and a lock";
+const STOPS_WHEN_TOLD: &str = "holds a delivery, and stops when told";
 const OPENS_WHEN_TOLD: &str = "opens the file when told, and publishes";
 
-/// So long that no test sees it end: what comes back earlier comes back for another reason.
-const NEVER: Duration = Duration::from_secs(3600);
-
-async fn open(path: &Path, lease: Duration) -> SqliteQueue {
-    SqliteQueue::open(path, options(lease)).await.unwrap()
+async fn open(path: &Path) -> SqliteQueue {
+    SqliteQueue::open(path, options()).await.unwrap()
 }
 
 async fn next(consumer: &mut Box<dyn Consumer>) -> Delivery {
@@ -54,12 +51,11 @@ struct Other {
 }
 
 impl Other {
-    fn start(role: &str, file: &Path, lease: Duration) -> Self {
+    fn start(role: &str, file: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "the_other_process", "--nocapture"])
             .env(ROLE, role)
             .env(FILE, file)
-            .env(LEASE, lease.as_millis().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -107,20 +103,19 @@ async fn the_other_process() {
         return;
     };
     let file = PathBuf::from(std::env::var_os(FILE).unwrap());
-    let lease = Duration::from_millis(std::env::var(LEASE).unwrap().parse().unwrap());
     if role == OPENS_WHEN_TOLD {
         say("ready");
         std::io::stdin().read_line(&mut String::new()).unwrap();
     }
-    let queue = open(&file, lease).await;
+    let queue = open(&file).await;
     match role.as_str() {
         OPENS_WHEN_TOLD => {
             queue.publish(&message(1)).await.unwrap();
             say("published");
             queue.close().await;
         }
-        "holds three deliveries and a lease" => {
-            let _lease = queue.try_lock("sweep").await.unwrap().unwrap();
+        HOLDS => {
+            let _lock = queue.try_lock("sweep").await.unwrap().unwrap();
             let mut consumer = queue.consume(3).await.unwrap();
             let _held = [
                 next(&mut consumer).await,
@@ -153,22 +148,13 @@ async fn the_other_process() {
                 delivery.ack().await.unwrap();
             }
         }
-        "holds a delivery and acknowledges it when told" => {
-            let lease = queue.try_lock("sweep").await.unwrap().unwrap();
-            let mut consumer = queue.consume(1).await.unwrap();
+        STOPS_WHEN_TOLD => {
+            let mut consumer = queue.consume(3).await.unwrap();
             let held = next(&mut consumer).await;
-            say(format!(
-                "holding, lost: {} {}",
-                held.is_lost(),
-                lease.is_lost()
-            ));
+            say("holding");
             std::io::stdin().read_line(&mut String::new()).unwrap();
-            let lost = format!("lost: {} {}", held.is_lost(), lease.is_lost());
-            let acknowledged = held.ack().await;
-            say(format!("{lost}, acknowledged: {}", acknowledged.is_ok()));
-            let delivery = next(&mut consumer).await;
-            say(format!("goes on with {}", number(&delivery)));
-            delivery.ack().await.unwrap();
+            consumer.stop().await;
+            held.ack().await.unwrap();
             queue.close().await;
         }
         role => panic!("no role {role:?}"),
@@ -192,7 +178,7 @@ async fn two_processes_that_start_together_on_a_new_file_share_it() {
     let mut failed = 0;
     for pair in 0..PAIRS {
         let file = folder.path().join(format!("{pair}.db"));
-        let mut both = [(); 2].map(|()| Other::start(OPENS_WHEN_TOLD, &file, NEVER));
+        let mut both = [(); 2].map(|()| Other::start(OPENS_WHEN_TOLD, &file));
         for other in &mut both {
             assert_eq!(other.says().as_deref(), Some("ready"));
         }
@@ -213,11 +199,11 @@ async fn two_processes_that_start_together_on_a_new_file_share_it() {
 async fn what_a_killed_process_held_goes_to_others_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queue.db");
-    let queue = open(&file, NEVER).await;
+    let queue = open(&file).await;
     for number in 0..4 {
         queue.publish(&message(number)).await.unwrap();
     }
-    let mut other = Other::start("holds three deliveries and a lease", &file, NEVER);
+    let mut other = Other::start(HOLDS, &file);
     assert_eq!(other.says().as_deref(), Some("holding"));
     assert_eq!(queue.stats().await.unwrap().unacked, Some(3));
     assert!(queue.try_lock("sweep").await.unwrap().is_none());
@@ -225,7 +211,7 @@ async fn what_a_killed_process_held_goes_to_others_at_once() {
     queue.close().await;
 
     // As a service manager would start it again.
-    let queue = open(&file, NEVER).await;
+    let queue = open(&file).await;
     let mut consumer = queue.consume(10).await.unwrap();
     for expected in 0..4 {
         let delivery = next(&mut consumer).await;
@@ -247,12 +233,11 @@ async fn what_a_killed_process_held_goes_to_others_at_once() {
 async fn a_process_that_stays_takes_over_from_one_that_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queue.db");
-    // It looks every quarter of this; the other's own lease never ends.
-    let queue = open(&file, Duration::from_secs(1)).await;
+    let queue = open(&file).await;
     for number in 0..3 {
         queue.publish(&message(number)).await.unwrap();
     }
-    let mut other = Other::start("holds three deliveries and a lease", &file, NEVER);
+    let mut other = Other::start(HOLDS, &file);
     assert_eq!(other.says().as_deref(), Some("holding"));
     let mut consumer = queue.consume(10).await.unwrap();
     other.kill();
@@ -267,12 +252,12 @@ async fn a_process_that_stays_takes_over_from_one_that_is_killed() {
 async fn a_message_whose_consumers_are_killed_becomes_a_dead_letter() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queue.db");
-    let queue = open(&file, NEVER).await;
+    let queue = open(&file).await;
     for number in 0..3 {
         queue.publish(&message(number)).await.unwrap();
     }
-    for _ in 0..=options(NEVER).delivery_limit {
-        let mut other = Other::start("holds three deliveries and a lease", &file, NEVER);
+    for _ in 0..=options().delivery_limit {
+        let mut other = Other::start(HOLDS, &file);
         assert_eq!(other.says().as_deref(), Some("holding"));
         other.kill();
     }
@@ -285,7 +270,7 @@ async fn a_message_whose_consumers_are_killed_becomes_a_dead_letter() {
 async fn what_a_killed_publisher_was_told_is_durable_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queue.db");
-    let mut other = Other::start("publishes without end", &file, NEVER);
+    let mut other = Other::start("publishes without end", &file);
     let mut confirmed: BTreeSet<u32> = BTreeSet::new();
     while confirmed.len() < 500 {
         confirmed.insert(other.says().unwrap().parse().unwrap());
@@ -296,7 +281,7 @@ async fn what_a_killed_publisher_was_told_is_durable_is_there() {
         confirmed.extend(number.parse::<u32>());
     }
 
-    let queue = open(&file, NEVER).await;
+    let queue = open(&file).await;
     let mut waiting = queue.stats().await.unwrap().ready;
     let mut consumer = queue.consume(100).await.unwrap();
     let mut seen = BTreeSet::new();
@@ -316,7 +301,7 @@ async fn with_consumers_killed_under_load_every_message_is_seen() {
     const COUNT: u32 = 3000;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queue.db");
-    let queue = open(&file, Duration::from_secs(1)).await;
+    let queue = open(&file).await;
     let mut seen = BTreeSet::new();
     for round in 0..3 {
         let numbers = round * COUNT / 3..(round + 1) * COUNT / 3;
@@ -325,13 +310,14 @@ async fn with_consumers_killed_under_load_every_message_is_seen() {
             async move { queue.publish(&message).await.unwrap() }
         });
         futures::future::join_all(publishes).await;
-        let mut others = [(); 2].map(|()| Other::start("consumes without end", &file, NEVER));
+        let mut first = Other::start("consumes without end", &file);
+        seen.extend(first.says().unwrap().parse::<u32>());
+        let standby = Other::start("consumes without end", &file);
+        let mut others = [first, standby];
         for other in &mut others {
             for _ in 0..100 {
                 seen.extend(other.says().unwrap().parse::<u32>());
             }
-        }
-        for other in &mut others {
             other.kill();
             while let Some(number) = other.says() {
                 seen.extend(number.parse::<u32>());
@@ -351,40 +337,53 @@ async fn with_consumers_killed_under_load_every_message_is_seen() {
     }
 }
 
+/// The second stands by while the first is there, and takes over what it leaves.
+async fn stands_by(queue: &SqliteQueue, other: &mut Other) -> Box<dyn Consumer> {
+    for number in 0..4 {
+        queue.publish(&message(number)).await.unwrap();
+    }
+    assert_eq!(other.says().as_deref(), Some("holding"));
+    let mut consumer = queue.consume(10).await.unwrap();
+    let waited = tokio::time::timeout(Duration::from_millis(500), consumer.next()).await;
+    assert!(waited.is_err(), "the other one consumes");
+    consumer
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frozen_process_loses_what_it_holds_and_cannot_take_it_back() {
-    let lease = Duration::from_secs(2);
+async fn a_standby_takes_over_from_a_process_that_stops() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("queue.db");
-    let queue = open(&file, lease).await;
-    queue.publish(&message(1)).await.unwrap();
-    let role = "holds a delivery and acknowledges it when told";
-    let mut other = Other::start(role, &file, lease);
-    assert_eq!(other.says().as_deref(), Some("holding, lost: false false"));
-
-    other.signal("-STOP");
-    let mut consumer = queue.consume(1).await.unwrap();
-    let taken_over = next(&mut consumer).await;
-    assert_eq!((number(&taken_over), taken_over.delivery_count), (1, 1));
-    let swept = queue.try_lock("sweep").await.unwrap().unwrap();
-
-    other.signal("-CONT");
+    let queue = open(&file).await;
+    let mut other = Other::start(STOPS_WHEN_TOLD, &file);
+    let mut consumer = stands_by(&queue, &mut other).await;
     drop(other.child.stdin.take());
-    let says = other.says();
-    assert_eq!(
-        says.as_deref(),
-        Some("lost: true true, acknowledged: false")
-    );
-    assert!(!taken_over.is_lost() && !swept.is_lost());
-    taken_over.ack().await.unwrap();
-    drop(consumer);
-
-    // It goes on under a new name.
-    queue.publish(&message(2)).await.unwrap();
-    assert_eq!(other.says().as_deref(), Some("goes on with 2"));
+    for expected in 1..4 {
+        let delivery = next(&mut consumer).await;
+        assert_eq!((number(&delivery), delivery.redelivered), (expected, false));
+        delivery.ack().await.unwrap();
+    }
     assert!(other.child.wait().unwrap().success());
-    becomes(&queue, "empty", |stats| {
-        stats.ready == 0 && stats.unacked == Some(0)
-    })
-    .await;
+}
+
+/// It may go on at any moment, so nothing is taken from it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frozen_process_keeps_what_it_holds_until_it_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("queue.db");
+    let queue = open(&file).await;
+    let mut other = Other::start(HOLDS, &file);
+    let mut consumer = stands_by(&queue, &mut other).await;
+    other.signal("-STOP");
+    let waited = tokio::time::timeout(Duration::from_millis(500), consumer.next()).await;
+    assert!(waited.is_err(), "the other one may go on");
+    assert!(queue.try_lock("sweep").await.unwrap().is_none());
+    other.kill();
+    for expected in 0..4 {
+        let delivery = next(&mut consumer).await;
+        assert_eq!(
+            (number(&delivery), delivery.redelivered),
+            (expected, expected < 3)
+        );
+        delivery.ack().await.unwrap();
+    }
 }

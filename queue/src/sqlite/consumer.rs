@@ -4,16 +4,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use super::shared::{Command, ConsumerId, Failure, Handle};
-use super::tables::{Leased, Return, Token};
-use super::work::{Verdict, Work};
+use super::change::{Change, Outcome};
+use super::handle::{Command, ConsumerId, Failure, Handle};
+use super::messages::{Delivered, Return, Token};
 use crate::traits::Settle;
 use crate::{Cause, Consumer, Delivery, QueueError, RawMessage};
 
 pub(super) struct SqliteConsumer {
     id: ConsumerId,
-    /// The writer thread leases ahead, up to the prefetch.
-    deliveries: UnboundedReceiver<Leased>,
+    /// The writer thread delivers ahead, up to the prefetch.
+    deliveries: UnboundedReceiver<Delivered>,
     handle: Handle,
 }
 
@@ -40,23 +40,17 @@ impl SqliteConsumer {
 #[async_trait]
 impl Consumer for SqliteConsumer {
     async fn next(&mut self) -> Result<Delivery, QueueError> {
-        loop {
-            let Leased { token, message } = self.deliveries.recv().await.ok_or(Failure::Closed)?;
-            let lost = self.handle.state().was_given_up(token.owner);
-            let settle = SqliteSettle {
-                token: Some(token),
-                consumer: self.id,
-                handle: self.handle.clone(),
-            };
-            if !lost {
-                return Ok(Delivery::new(
-                    message,
-                    token.returns > 0,
-                    token.deliveries,
-                    Box::new(settle),
-                ));
-            }
+        let Delivered { token, message } = self.deliveries.recv().await.ok_or(Failure::Closed)?;
+        if self.handle.has_ended() {
+            return Err(Failure::Closed.into());
         }
+        let settle = SqliteSettle {
+            token: Some(token),
+            consumer: self.id,
+            handle: self.handle.clone(),
+        };
+        let (redelivered, count) = (token.returns > 0, token.deliveries);
+        Ok(Delivery::new(message, redelivered, count, Box::new(settle)))
     }
 
     async fn stop(&mut self) {
@@ -91,18 +85,19 @@ struct SqliteSettle {
 impl SqliteSettle {
     async fn settle(
         mut self,
-        work: impl FnOnce(Token, ConsumerId) -> Work,
+        change: impl FnOnce(Token, ConsumerId) -> Change,
     ) -> Result<(), QueueError> {
-        let lost = || {
-            QueueError::DeliveryLost(
-                "this process was silent for longer than the lease, or closed the queue".to_owned(),
-            )
-        };
         let Some(token) = self.token.take() else {
             return Ok(());
         };
-        match self.handle.perform(work(token, self.consumer), None).await {
-            Ok(Verdict::Gone) | Err(Failure::Closed) => Err(lost()),
+        match self
+            .handle
+            .perform(change(token, self.consumer), None)
+            .await
+        {
+            Ok(Outcome::Gone) | Err(Failure::Closed) => {
+                Err(QueueError::DeliveryLost("the queue was closed".to_owned()))
+            }
             Ok(_) => Ok(()),
             Err(failure) => Err(failure.into()),
         }
@@ -112,7 +107,7 @@ impl SqliteSettle {
 impl Drop for SqliteSettle {
     fn drop(&mut self) {
         if let Some(token) = self.token.take() {
-            self.handle.perform_later(Work::GiveBack {
+            self.handle.perform_later(Change::GiveBack {
                 token,
                 how: Return::Abandoned,
                 consumer: Some(self.consumer),
@@ -124,7 +119,7 @@ impl Drop for SqliteSettle {
 #[async_trait]
 impl Settle for SqliteSettle {
     async fn ack(self: Box<Self>) -> Result<(), QueueError> {
-        self.settle(Work::Ack).await
+        self.settle(Change::Ack).await
     }
 
     async fn dead_letter(
@@ -134,18 +129,18 @@ impl Settle for SqliteSettle {
         died_at: Timestamp,
     ) -> Result<(), QueueError> {
         let cause = cause.clone();
-        self.settle(|token, consumer| Work::DeadLetter(token, consumer, cause, died_at))
+        self.settle(|token, consumer| Change::DeadLetter(token, consumer, cause, died_at))
             .await
     }
 
     async fn panicked(self: Box<Self>, message: &RawMessage) -> Result<(), QueueError> {
         let message = message.after_panic();
-        self.settle(|token, consumer| Work::PublishAgain(token, consumer, message))
+        self.settle(|token, consumer| Change::PublishAgain(token, consumer, message))
             .await
     }
 
     async fn release(self: Box<Self>) -> Result<(), QueueError> {
-        self.settle(|token, consumer| Work::GiveBack {
+        self.settle(|token, consumer| Change::GiveBack {
             token,
             how: Return::Released,
             consumer: Some(consumer),
@@ -154,7 +149,6 @@ impl Settle for SqliteSettle {
     }
 
     fn is_lost(&self) -> bool {
-        self.token
-            .is_some_and(|token| self.handle.state().may_be_lost(token.owner))
+        self.handle.has_ended()
     }
 }

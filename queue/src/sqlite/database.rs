@@ -14,7 +14,11 @@ use crate::QueueError;
 const APPLICATION_ID: i32 = 0x464c_584f;
 
 /// What makes each version of the schema out of the one before; the first out of nothing.
-const SCHEMA: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const SCHEMA: [&str; 3] = [
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+];
 
 const SCHEMA_VERSION: usize = SCHEMA.len();
 
@@ -30,8 +34,8 @@ const LOG_SIZE_LIMIT: i64 = 16 << 20;
 /// What a transaction must outlive once it is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// The process: leases, which mean nothing after a power failure as their holders are gone.
-    /// Not synced; SQLite's log stays consistent, and a later sync covers it.
+    /// The process: who has which delivery, which means nothing after a power failure, as all
+    /// consumers are gone. Not synced; SQLite's log stays consistent, and a later sync covers it.
     Process,
     /// A power failure: messages. Synced.
     Power,
@@ -106,6 +110,10 @@ impl Database {
         })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The connection, to read.
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
@@ -141,13 +149,6 @@ impl Database {
         // Before anybody is told that it is durable.
         self.is_in_place()?;
         Ok(value)
-    }
-
-    /// A number that changes when another connection has changed the file.
-    pub(super) fn version(&self) -> rusqlite::Result<i64> {
-        self.connection
-            .prepare_cached("PRAGMA data_version")?
-            .query_row([], |row| row.get(0))
     }
 
     /// Gives disk space back that a backlog took, a little at a time.

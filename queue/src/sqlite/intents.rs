@@ -1,16 +1,15 @@
 //! The log of intents: a table.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use rusqlite::Connection;
+use rusqlite::{Connection, Result, params};
 
-use super::entries::{self, Entry};
-use super::shared::{Command, Failure, Handle};
-use super::work::Work;
+use super::change::Change;
+use super::handle::{Command, Failure, Handle};
 use crate::{Intent, IntentLog, IntentReader, Logged, QueueError, READ_BACK};
 
 /// How long an entry stays, at least.
@@ -18,6 +17,9 @@ const KEPT: Duration = READ_BACK.saturating_mul(2);
 
 /// What is trimmed at a time came within this time.
 const STEP: Duration = Duration::from_secs(10);
+
+/// How often readers are told what other processes wrote.
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) struct SqliteIntentLog {
     reading: Arc<Reading>,
@@ -44,8 +46,8 @@ impl SqliteIntentLog {
 #[async_trait]
 impl IntentLog for SqliteIntentLog {
     async fn append(&self, intent: Intent) -> Result<(), QueueError> {
-        let work = Work::Append(intent, self.reading.clone());
-        match tokio::time::timeout(self.limit, self.handle.perform(work, None)).await {
+        let change = Change::Append(intent, self.reading.clone());
+        match tokio::time::timeout(self.limit, self.handle.perform(change, None)).await {
             Ok(done) => Ok(done.map(drop)?),
             Err(_) => Err(QueueError::Unavailable(format!(
                 "the intent was not stored within {:?}",
@@ -63,16 +65,16 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Tells the reader what it does not know yet.
-    pub(super) fn catch_up(&self, db: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn catch_up(&self, db: &Connection) -> Result<()> {
         let mut last = self.last.lock();
         if let Some(known) = &*last
-            && !entries::is_in_log(db, known)?
+            && !is_in_log(db, known)?
         {
             self.reader.read(Logged::Gap);
             *last = None;
         }
         let after = last.as_ref().map_or(0, |last| last.seq);
-        entries::read_after(db, after, |entry| {
+        read_after(db, after, |entry| {
             let follows = last.as_ref().is_none_or(|last| entry.seq == last.seq + 1);
             let intent = entry.intent();
             if !follows || intent.is_none() {
@@ -98,6 +100,33 @@ impl Reading {
     }
 }
 
+/// The readers of one handle on the queue.
+#[derive(Default)]
+pub(super) struct Readers {
+    list: Vec<Weak<Reading>>,
+    next_read: Option<Instant>,
+}
+
+impl Readers {
+    pub(super) fn add(&mut self, reading: Weak<Reading>) {
+        self.list.push(reading);
+        self.next_read = Some(Instant::now());
+    }
+
+    /// When to tell them what is new; `None` while there are none.
+    pub(super) fn next_read(&self) -> Option<Instant> {
+        self.next_read
+    }
+
+    /// Tells them what is new.
+    pub(super) fn read(&mut self, db: &Connection) -> Result<()> {
+        self.list.retain(|reading| reading.strong_count() > 0);
+        self.next_read = (!self.list.is_empty()).then(|| Instant::now() + READ_INTERVAL);
+        let mut readings = self.list.iter().filter_map(Weak::upgrade);
+        readings.try_for_each(|reading| reading.catch_up(db))
+    }
+}
+
 /// Which entries are old, by this process's own clock: no time of day is trusted.
 #[derive(Default)]
 pub(super) struct Ages(VecDeque<(Instant, i64)>);
@@ -118,9 +147,9 @@ impl Ages {
         now: Instant,
         seq: i64,
         added: usize,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<()> {
         match self.old(now, seq) {
-            Some(old) => entries::trim(db, old, 2 * added),
+            Some(old) => trim(db, old, 2 * added),
             None => Ok(()),
         }
     }
@@ -140,6 +169,68 @@ impl Ages {
             .filter(|first| is_old(first))
             .map(|(_, seq)| *seq)
     }
+}
+
+/// An entry of the log of intents, perhaps a stranger's.
+#[derive(Debug)]
+struct Entry {
+    seq: i64,
+    id: Vec<u8>,
+    incarnation: Vec<u8>,
+    call_sid: String,
+}
+
+impl Entry {
+    /// `None` where it can't be understood.
+    fn intent(&self) -> Option<Intent> {
+        Some(Intent {
+            id: u128::from_be_bytes(self.id.as_slice().try_into().ok()?),
+            incarnation: u64::from_be_bytes(self.incarnation.as_slice().try_into().ok()?),
+            call_sid: self.call_sid.parse().ok()?,
+        })
+    }
+}
+
+/// Appends to the log, and tells where.
+pub(super) fn append(db: &Connection, intent: &Intent) -> Result<i64> {
+    db.prepare_cached("INSERT INTO intents (id, incarnation, call_sid) VALUES (?, ?, ?)")?
+        .insert(params![
+            intent.id.to_be_bytes(),
+            intent.incarnation.to_be_bytes(),
+            intent.call_sid.as_str(),
+        ])
+}
+
+/// Whether that very entry is still where it was.
+fn is_in_log(db: &Connection, entry: &Entry) -> Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM intents WHERE seq = ? AND id = ?)")?
+        .query_row(params![entry.seq, entry.id], |row| row.get(0))
+}
+
+/// Reads the log from behind the entry `seq` to its end.
+fn read_after(db: &Connection, seq: i64, mut read: impl FnMut(Entry)) -> Result<()> {
+    let mut statement = db.prepare_cached(
+        "SELECT seq, id, incarnation, call_sid FROM intents WHERE seq > ? ORDER BY seq",
+    )?;
+    let mut rows = statement.query([seq])?;
+    while let Some(row) = rows.next()? {
+        read(Entry {
+            seq: row.get(0)?,
+            id: row.get(1)?,
+            incarnation: row.get(2)?,
+            call_sid: row.get(3)?,
+        });
+    }
+    Ok(())
+}
+
+/// Removes up to `limit` entries up to `seq`, the oldest first.
+fn trim(db: &Connection, seq: i64, limit: usize) -> Result<()> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let sql = "DELETE FROM intents
+               WHERE seq IN (SELECT seq FROM intents WHERE seq <= ? ORDER BY seq LIMIT ?)";
+    db.prepare_cached(sql)?.execute([seq, limit])?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -188,7 +279,7 @@ mod tests {
                 incarnation: 1,
                 call_sid: "CA0123456789abcdef0123456789ABCDEF".parse().unwrap(),
             };
-            let seq = entries::append(&db, &intent).unwrap();
+            let seq = append(&db, &intent).unwrap();
             ages.trim(&db, now, seq, 1).unwrap();
             ages.note(now, seq);
             assert!(count() <= 300, "{} after {number}", count());

@@ -1,28 +1,26 @@
 //! The embedded queue: one SQLite file, shared by the processes of one machine.
 //!
-//! A thread of its own changes the file (`writer`); whatever waits for it shares one sync. Messages
-//! are leased to owners, and go back when these are gone (`membership`).
+//! A thread of its own changes the file (`writer`); whatever waits for it shares one sync. Many
+//! processes may publish, one at a time consumes: the others stand by, and one of them takes over
+//! what it leaves behind (`lock`).
 //!
-//! Beside the file stand SQLite's `-wal` and `-shm`, and an empty `-owner-N` for each process that
-//! consumes; all go with the last process. The room that a backlog took is used again, and given back
-//! bit by bit once it is free.
+//! Beside the file stand SQLite's `-wal` and `-shm`, and an empty file for each lock that is held.
+//! The room that a backlog took is used again, and given back bit by bit once it is free.
 
+mod change;
 mod consumer;
 mod database;
-mod entries;
+mod handle;
 mod identity;
 mod intents;
-mod lease;
-mod membership;
-mod shared;
+mod lock;
+mod messages;
 mod stand_in;
 mod subscribers;
-mod tables;
-mod work;
 mod writer;
 
-use std::path::Path;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -33,13 +31,12 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use self::change::{Change, Limits, Outcome};
 use self::consumer::SqliteConsumer;
 use self::database::Database;
+use self::handle::{Command, ConsumerId, Failure, Handle, Status};
 use self::intents::SqliteIntentLog;
-use self::lease::SqliteLease;
-use self::membership::Membership;
-use self::shared::{Command, ConsumerId, Failure, Handle, State};
-use self::work::{Limits, Verdict, Work};
+use self::lock::Locks;
 use self::writer::Writer;
 use crate::{
     Consumer, DeadLetter, DeadLetters, Done, Filter, Health, IntentLog, IntentReader, Listed, Lock,
@@ -58,7 +55,7 @@ const CLOSING: Duration = Duration::from_secs(10);
 /// A queue in an SQLite file.
 ///
 /// It may be opened several times, by one process or by several of the same machine. Once dropped,
-/// its consumers, deliveries and leases go on until they are dropped as well.
+/// its consumers, deliveries and locks go on until they are dropped as well.
 pub struct SqliteQueue {
     handle: Handle,
     reader: Arc<Mutex<Option<Database>>>,
@@ -66,7 +63,8 @@ pub struct SqliteQueue {
     publishes: Arc<Semaphore>,
     publish_timeout: Duration,
     consumers: AtomicU64,
-    tickets: AtomicI64,
+    path: PathBuf,
+    locks: Locks,
 }
 
 impl SqliteQueue {
@@ -88,25 +86,28 @@ impl SqliteQueue {
         }
         let reader = Database::open(path, false)?;
         let (inbox, commands) = mpsc::channel();
-        let state = Arc::new(State::new(options.lease));
+        let status = Arc::new(Status {
+            has_ended: AtomicBool::new(false),
+            health: Mutex::new(Health::Up),
+        });
         let limits = Limits {
             max_length: options.max_length,
             deliveries: options.delivery_limit,
         };
-        let membership = Membership::new(path, options.lease, options.delivery_limit);
-        let writer = Writer::new(db, commands, state.clone(), limits, membership);
+        let writer = Writer::new(db, commands, status.clone(), limits);
         let writer = thread::Builder::new()
             .name("queue-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| QueueError::Storage(format!("no thread for the queue: {error}")))?;
         Ok(Self {
-            handle: Handle::new(inbox, state),
+            handle: Handle::new(inbox, status),
             reader: Arc::new(Mutex::new(Some(reader))),
             writer: Mutex::new(Some(writer)),
             publishes: Arc::new(Semaphore::new(PUBLISHES_IN_FLIGHT)),
             publish_timeout: options.publish_timeout,
             consumers: AtomicU64::new(0),
-            tickets: AtomicI64::new(0),
+            path: path.to_owned(),
+            locks: Locks::new(),
         })
     }
 
@@ -128,14 +129,14 @@ impl SqliteQueue {
     async fn matching(&self, filter: &Filter) -> Result<Vec<(i64, DeadLetter)>, QueueError> {
         let filter = filter.clone();
         let now = Timestamp::now();
-        self.read(move |db| tables::dead_letters(db, |letter| filter.matches(letter, now)))
+        self.read(move |db| messages::dead_letters(db, |letter| filter.matches(letter, now)))
             .await
     }
 
-    async fn publish_within(&self, message: &Message) -> Result<Verdict, Failure> {
+    async fn publish_within(&self, message: &Message) -> Result<Outcome, Failure> {
         let permit = self.publishes.clone().acquire_owned().await;
-        let work = Work::Publish(message.encode());
-        self.handle.perform(work, permit.ok()).await
+        let change = Change::Publish(message.encode());
+        self.handle.perform(change, permit.ok()).await
     }
 }
 
@@ -157,7 +158,7 @@ impl Publish for SqliteQueue {
         let timeout = self.publish_timeout;
         match tokio::time::timeout(timeout, self.publish_within(message)).await {
             Err(_) => Err(QueueError::TimedOut(timeout)),
-            Ok(Ok(Verdict::Full)) => Err(full()),
+            Ok(Ok(Outcome::Full)) => Err(full()),
             Ok(Ok(_)) => Ok(()),
             Ok(Err(failure)) => Err(failure.into()),
         }
@@ -180,20 +181,20 @@ impl DeadLetters for SqliteQueue {
     ) -> Result<(), QueueError> {
         let now = Timestamp::now();
         for letters in self.matching(filter).await?.chunks(DEAD_LETTERS_IN_FLIGHT) {
-            let work = letters.iter().map(|(row, letter)| match how {
-                Settlement::Replay => Work::Replay {
+            let changes = letters.iter().map(|(row, letter)| match how {
+                Settlement::Replay => Change::Replay {
                     row: *row,
                     message: letter.replayed(now),
                 },
-                Settlement::Discard => Work::Discard { row: *row },
+                Settlement::Discard => Change::Discard { row: *row },
             });
-            let verdicts = work.map(|work| self.handle.perform(work, None));
-            let verdicts = futures::future::join_all(verdicts).await;
-            for ((_, letter), verdict) in letters.iter().zip(verdicts) {
-                match verdict? {
-                    Verdict::Full => return Err(full()),
+            let outcomes = changes.map(|change| self.handle.perform(change, None));
+            let outcomes = futures::future::join_all(outcomes).await;
+            for ((_, letter), outcome) in letters.iter().zip(outcomes) {
+                match outcome? {
+                    Outcome::Full => return Err(full()),
                     // Somebody else was at it.
-                    Verdict::Gone => {}
+                    Outcome::Gone => {}
                     _ => done(letter.id.clone()),
                 }
             }
@@ -211,9 +212,9 @@ impl Queue for SqliteQueue {
     }
 
     async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError> {
-        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-        let lease = SqliteLease::take(name, ticket, self.handle.clone()).await?;
-        Ok(lease.map(|lease| Box::new(lease) as Box<dyn Lock>))
+        let (locks, path, name) = (self.locks.clone(), self.path.clone(), name.to_owned());
+        let lock = blocking(move || locks.try_take(&path, &name)).await??;
+        Ok(lock.map(|lock| Box::new(lock) as Box<dyn Lock>))
     }
 
     fn intents(&self, reader: Arc<dyn IntentReader>) -> Arc<dyn IntentLog> {
@@ -222,20 +223,28 @@ impl Queue for SqliteQueue {
     }
 
     async fn stats(&self) -> Result<Stats, QueueError> {
-        self.read(tables::stats).await
+        let path = self.path.clone();
+        let stats = self.read(move |db| {
+            Ok(Stats {
+                consumers: u64::from(lock::is_consumed(&path)),
+                ..messages::stats(db)?
+            })
+        });
+        stats.await
     }
 
     fn health(&self) -> Health {
-        self.handle.state().health()
+        self.handle.health()
     }
 
     async fn close(&self) {
         // An error says that it is closed already.
         let _ = self.handle.send(Command::Close);
+        self.locks.close();
         let writer = self.writer.lock().take();
         let reader = self.reader.clone();
         let ended = blocking(move || {
-            // A panic of its was reported when it happened.
+            // If it panicked, that was reported then.
             writer.map(JoinHandle::join);
             // One after the other: the last to go tidies up.
             reader.lock().take();

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Result};
 
 use super::database::{Database, Durability};
-use super::tables;
+use super::messages;
 use crate::{OnBroker, QueueError};
 
 /// Made where it is needed, so that files without it are of the same version.
@@ -15,7 +15,7 @@ pub(super) fn claim(db: &mut Database, queue: &OnBroker) -> std::result::Result<
     let others = db.transaction(Durability::Power, |tx| {
         tx.execute_batch(TABLE)?;
         let before = claimed(tx)?.filter(|before| !before.may_be(queue));
-        if before.is_some() && tables::length(tx)? > 0 {
+        if before.is_some() && messages::length(tx)? > 0 {
             return Ok(before);
         }
         tx.execute("DELETE FROM stands_in_for", [])?;

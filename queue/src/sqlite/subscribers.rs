@@ -2,8 +2,8 @@
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::shared::ConsumerId;
-use super::tables::Leased;
+use super::handle::ConsumerId;
+use super::messages::Delivered;
 
 /// Who waits for deliveries, and for how many each.
 #[derive(Default)]
@@ -16,7 +16,7 @@ struct Subscriber {
     consumer: ConsumerId,
     /// How many more deliveries it may have out.
     credit: usize,
-    deliveries: UnboundedSender<Leased>,
+    deliveries: UnboundedSender<Delivered>,
 }
 
 impl Subscribers {
@@ -24,7 +24,7 @@ impl Subscribers {
         &mut self,
         consumer: ConsumerId,
         prefetch: u16,
-        deliveries: UnboundedSender<Leased>,
+        deliveries: UnboundedSender<Delivered>,
     ) {
         self.list.push(Subscriber {
             consumer,
@@ -44,8 +44,8 @@ impl Subscribers {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.list.len()
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 
     /// How many deliveries all of them together can take now.
@@ -54,17 +54,17 @@ impl Subscribers {
     }
 
     /// Hands the messages out in turn, and returns those that nobody took.
-    pub(super) fn hand_out(&mut self, leased: Vec<Leased>) -> Vec<Leased> {
+    pub(super) fn hand_out(&mut self, messages: Vec<Delivered>) -> Vec<Delivered> {
         let mut untaken = Vec::new();
-        for leased in leased {
+        for message in messages {
             match self.next_in_turn() {
                 Some(subscriber) => {
                     subscriber.credit -= 1;
-                    if let Err(error) = subscriber.deliveries.send(leased) {
+                    if let Err(error) = subscriber.deliveries.send(message) {
                         untaken.push(error.0);
                     }
                 }
-                None => untaken.push(leased),
+                None => untaken.push(message),
             }
         }
         untaken

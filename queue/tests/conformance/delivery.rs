@@ -167,9 +167,13 @@ pub async fn the_prefetch_bounds_what_is_out(harness: impl Harness) {
     assert_eq!(take(&mut consumer, 1).await, [3]);
 }
 
-pub async fn consumers_share_and_none_gets_what_another_has(harness: impl Harness) {
+pub async fn consumers_share_and_none_gets_what_another_has<H: Harness>(harness: H) {
     let here = harness.open(options()).await;
-    let elsewhere = harness.open(options()).await;
+    let other_process = harness.open(options()).await;
+    let elsewhere = match H::PROCESSES_SHARE {
+        true => &other_process,
+        false => &here,
+    };
     let mut consumers = [
         here.consume(1).await.unwrap(),
         here.consume(1).await.unwrap(),

@@ -27,6 +27,10 @@ pub trait Harness: Send + Sync + Sized {
     /// Whether a message that is released counts as delivered, like one whose consumer died.
     const RELEASES_COUNT: bool = false;
 
+    /// Whether consumers of several processes share the work. Else one process at a time consumes,
+    /// and the others stand by.
+    const PROCESSES_SHARE: bool = true;
+
     /// A queue of this story's own, empty.
     fn fresh() -> impl Future<Output = Self> + Send;
 

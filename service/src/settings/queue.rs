@@ -47,10 +47,6 @@ pub struct QueueArgs {
     /// How many messages the queue holds at most  [default: no limit]
     #[arg(long, env = "QUEUE_MAX_LENGTH", value_name = "N")]
     pub max_length: Option<String>,
-
-    /// Embedded queue: how long a silent consumer keeps its deliveries  [default: 10s]
-    #[arg(long, env = "QUEUE_LEASE", value_name = "DURATION")]
-    pub lease: Option<String>,
 }
 
 /// What names on the broker start with.
@@ -120,19 +116,14 @@ impl QueueArgs {
             "10",
         );
         let max_length = problems.optional("QUEUE_MAX_LENGTH", self.max_length, "100000");
-        let lease = problems.duration("QUEUE_LEASE", self.lease, defaults.lease, "10s");
         if delivery_limit == 0 {
             problems.add("QUEUE_DELIVERY_LIMIT", "must be at least 1", "10");
-        }
-        if lease < Duration::from_secs(1) {
-            problems.add("QUEUE_LEASE", "must be at least 1s", "10s");
         }
         Some(QueueSettings {
             url: url?,
             options: Options {
                 prefix,
                 delivery_limit,
-                lease,
                 max_length,
                 waits_for_access: true,
                 url_file,

@@ -75,11 +75,10 @@ pub struct Plan {
 }
 
 /// What makes faults pass in seconds rather than minutes.
-const QUICK: [(&str, &str); 7] = [
+const QUICK: [(&str, &str); 6] = [
     ("TWILIO_TIMEOUT", "2s"),
     ("TWILIO_CONNECT_TIMEOUT", "1s"),
     ("RETRY_LONGEST", "1s"),
-    ("QUEUE_LEASE", "2s"),
     ("SWEEP_INTERVAL", "0"),
     ("SWEEP_GRACE", "3s"),
     ("TWILIO_LATE", "4s"),

@@ -1,0 +1,199 @@
+//! The changes that the writer thread is asked for.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::database::Durability;
+use super::handle::{ConsumerId, Failure};
+use super::intents::{self, Reading};
+use super::messages::{self, Return, Token};
+use crate::{Cause, Intent, RawMessage};
+
+/// What the queue allows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) max_length: Option<u64>,
+    pub(super) deliveries: u32,
+}
+
+/// A change to the file.
+pub(super) enum Change {
+    Publish(RawMessage),
+    /// To the log of intents; the reader is told of it.
+    Append(Intent, Arc<Reading>),
+    Ack(Token, ConsumerId),
+    DeadLetter(Token, ConsumerId, Cause, Timestamp),
+    /// To the end of the queue, in another form.
+    PublishAgain(Token, ConsumerId, RawMessage),
+    GiveBack {
+        token: Token,
+        how: Return,
+        consumer: Option<ConsumerId>,
+    },
+    Replay {
+        row: i64,
+        message: RawMessage,
+    },
+    Discard {
+        row: i64,
+    },
+}
+
+/// How a change ended that the file took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done,
+    /// Not done: the queue holds as many messages as it may.
+    Full,
+    /// Not done: the delivery or dead letter is somebody else's by now.
+    Gone,
+    /// The entry has this place in the log.
+    Appended(i64),
+}
+
+impl Outcome {
+    /// The place that an entry got in the log.
+    pub(super) fn appended(&self) -> Option<i64> {
+        match self {
+            Self::Appended(seq) => Some(*seq),
+            _ => None,
+        }
+    }
+}
+
+impl Change {
+    pub(super) fn give_back_unseen(token: Token) -> Self {
+        Self::GiveBack {
+            token,
+            how: Return::Unseen,
+            consumer: None,
+        }
+    }
+
+    pub(super) fn durability(&self) -> Durability {
+        match self {
+            Self::Publish(_)
+            | Self::Append(..)
+            | Self::Ack(..)
+            | Self::DeadLetter(..)
+            | Self::PublishAgain(..)
+            | Self::Replay { .. }
+            | Self::Discard { .. } => Durability::Power,
+            Self::GiveBack { .. } => Durability::Process,
+        }
+    }
+
+    /// The consumer that may have another delivery in place of this one.
+    pub(super) fn settles_for(&self) -> Option<ConsumerId> {
+        match self {
+            Self::Ack(_, consumer)
+            | Self::DeadLetter(_, consumer, ..)
+            | Self::PublishAgain(_, consumer, _) => Some(*consumer),
+            Self::GiveBack { consumer, .. } => *consumer,
+            _ => None,
+        }
+    }
+
+    /// What is still to be done later if this could not be done: nobody holds the delivery any
+    /// more.
+    pub(super) fn owes(&self) -> Option<Self> {
+        let (token, how) = match self {
+            Self::Ack(token, _) | Self::DeadLetter(token, ..) | Self::PublishAgain(token, ..) => {
+                (*token, Return::Abandoned)
+            }
+            Self::GiveBack { token, how, .. } => (*token, *how),
+            Self::Publish(_) | Self::Append(..) | Self::Replay { .. } | Self::Discard { .. } => {
+                return None;
+            }
+        };
+        Some(Self::GiveBack {
+            token,
+            how,
+            consumer: None,
+        })
+    }
+
+    /// Makes the change, within a transaction.
+    pub(super) fn perform(&self, db: &Connection, limits: Limits) -> rusqlite::Result<Outcome> {
+        let was_ours = match self {
+            Self::Publish(_) | Self::Replay { .. } if is_full(db, limits)? => {
+                return Ok(Outcome::Full);
+            }
+            Self::Append(intent, _) => return Ok(Outcome::Appended(intents::append(db, intent)?)),
+            Self::Publish(message) => {
+                messages::insert(db, message)?;
+                true
+            }
+            Self::Replay { row, message } => messages::replay(db, *row, message)?,
+            Self::Discard { row } => messages::discard(db, *row)?,
+            Self::Ack(token, _) => messages::remove(db, *token)?,
+            Self::DeadLetter(token, _, cause, died_at) => {
+                messages::dead_letter(db, *token, cause, *died_at)?
+            }
+            Self::PublishAgain(token, _, message) => messages::publish_again(db, *token, message)?,
+            Self::GiveBack { token, how, .. } => {
+                messages::give_back(db, *token, *how, limits.deliveries)?
+            }
+        };
+        Ok(match was_ours {
+            true => Outcome::Done,
+            false => Outcome::Gone,
+        })
+    }
+}
+
+fn is_full(db: &Connection, limits: Limits) -> rusqlite::Result<bool> {
+    match limits.max_length {
+        Some(max_length) => Ok(messages::length(db)? >= max_length),
+        None => Ok(false),
+    }
+}
+
+/// A change, and who waits for it.
+pub(super) struct Pending {
+    pub(super) change: Change,
+    reply: Option<oneshot::Sender<Result<Outcome, Failure>>>,
+    /// Held until the change is made, as it limits how many wait for a disk that hangs.
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Pending {
+    pub(super) fn new(
+        change: Change,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> (Self, oneshot::Receiver<Result<Outcome, Failure>>) {
+        let (reply, answer) = oneshot::channel();
+        let pending = Self {
+            change,
+            reply: Some(reply),
+            _permit: permit,
+        };
+        (pending, answer)
+    }
+
+    /// One that nobody waits for.
+    pub(super) fn unattended(change: Change) -> Self {
+        Self {
+            change,
+            reply: None,
+            _permit: None,
+        }
+    }
+
+    /// Whether it need not be made any more: a publisher that went away has told its client that the
+    /// message is not durable.
+    pub(super) fn is_given_up(&self) -> bool {
+        let nobody_waits = self.reply.as_ref().is_some_and(oneshot::Sender::is_closed);
+        nobody_waits && matches!(self.change, Change::Publish(_) | Change::Append(..))
+    }
+
+    pub(super) fn answer(self, outcome: Result<Outcome, Failure>) {
+        if let Some(reply) = self.reply {
+            // Whoever asked may have gone.
+            let _ = reply.send(outcome);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The way to the writer thread.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+use super::change::{Change, Outcome, Pending};
+use super::intents::Reading;
+use super::messages::Delivered;
+use crate::{Health, QueueError};
+
+/// Names one consumer of this handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ConsumerId(pub(super) u64);
+
+/// What the writer thread is told.
+pub(super) enum Command {
+    Do(Pending),
+    Subscribe {
+        consumer: ConsumerId,
+        prefetch: u16,
+        deliveries: UnboundedSender<Delivered>,
+    },
+    /// Comes with what the consumer has not looked at.
+    Unsubscribe {
+        consumer: ConsumerId,
+        unseen: UnboundedReceiver<Delivered>,
+    },
+    /// Reads the log of intents, for as long as this lives.
+    Read(Weak<Reading>),
+    Close,
+}
+
+/// Why the file did not take a change.
+#[derive(Debug, Clone)]
+pub(super) enum Failure {
+    Closed,
+    Storage(String),
+}
+
+impl From<Failure> for QueueError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Closed => Self::Unavailable("it is closed".to_owned()),
+            Failure::Storage(error) => Self::Storage(error),
+        }
+    }
+}
+
+/// The writer thread ends when the last of these is dropped.
+#[derive(Clone)]
+pub(super) struct Handle {
+    inbox: Sender<Command>,
+    status: Arc<Status>,
+}
+
+/// What the writer thread lets others see.
+pub(super) struct Status {
+    /// Nothing is held any more.
+    pub(super) has_ended: AtomicBool,
+    pub(super) health: Mutex<Health>,
+}
+
+impl Handle {
+    pub(super) fn new(inbox: Sender<Command>, status: Arc<Status>) -> Self {
+        Self { inbox, status }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.status.has_ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn health(&self) -> Health {
+        self.status.health.lock().clone()
+    }
+
+    pub(super) fn send(&self, command: Command) -> Result<(), Failure> {
+        self.inbox.send(command).map_err(|_| Failure::Closed)
+    }
+
+    /// Has the change made, and returns once it is committed.
+    pub(super) async fn perform(
+        &self,
+        change: Change,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<Outcome, Failure> {
+        let (pending, answer) = Pending::new(change, permit);
+        self.send(Command::Do(pending))?;
+        answer.await.unwrap_or(Err(Failure::Closed))
+    }
+
+    /// Has the change made without waiting. If the writer can't be told, it has ended, and gave
+    /// everything back.
+    pub(super) fn perform_later(&self, change: Change) {
+        let _ = self.send(Command::Do(Pending::unattended(change)));
+    }
+}
