@@ -75,7 +75,7 @@ fn concerns_account(refusal: &Refusal) -> bool {
 
 /// How an API took a request, as far as it tells of the API rather than of the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Health {
+pub(crate) enum ApiHealth {
     /// It did its work, whatever the answer was.
     Sound,
     /// It failed, or could not be reached.
@@ -91,7 +91,7 @@ pub(crate) enum Health {
     Unknown,
 }
 
-impl Health {
+impl ApiHealth {
     /// What the outcome of a request tells. A call that has failed before (`again`) and fails once
     /// more is a sick call: a few of them must not hold back everybody else.
     pub(crate) fn of<T>(outcome: Result<T, &RestError>, again: bool) -> Self {
@@ -175,19 +175,19 @@ mod tests {
 
     #[test]
     fn an_answer_about_one_call_says_nothing_of_the_api() {
-        let health = |error: RestError, again| Health::of::<()>(Err(&error), again);
+        let health = |error: RestError, again| ApiHealth::of::<()>(Err(&error), again);
         for error in [refused(400, Some(21220)), refused(404, Some(20404))] {
-            assert_eq!(health(error, false), Health::Sound);
+            assert_eq!(health(error, false), ApiHealth::Sound);
         }
-        assert_eq!(health(refused(502, None), false), Health::Failing);
-        assert_eq!(health(refused(502, None), true), Health::Unknown);
+        assert_eq!(health(refused(502, None), false), ApiHealth::Failing);
+        assert_eq!(health(refused(502, None), true), ApiHealth::Unknown);
         assert!(matches!(
             health(refused(429, None), true),
-            Health::Refusing { too_many: true, .. }
+            ApiHealth::Refusing { too_many: true, .. }
         ));
         assert!(matches!(
             health(refused(401, Some(20003)), true),
-            Health::Refusing {
+            ApiHealth::Refusing {
                 too_many: false,
                 ..
             }

@@ -13,11 +13,11 @@ use service::Plan;
 use tokio::time::Instant;
 use twilio::rest::Instructions;
 
-use crate::classify::{Health, Next, Trace, failed_update};
+use crate::classify::{ApiHealth, Next, Trace, failed_update};
 use crate::deadline::{Deadline, Interrupted};
 use crate::ledger::INTENT_GOOD_FOR;
 use crate::limiter::{Class, Slot};
-use crate::lookup::{LookFailure, Sight};
+use crate::lookup::{Look, LookFailure, Whereabouts};
 use crate::outcome::Outcome;
 use crate::settings::TwimlDelivery;
 use crate::worker::Shared;
@@ -163,17 +163,9 @@ impl<'a> Job<'a> {
         }
         let second = self.unseen_since.map(|first| first + LOOK_TWICE);
         let after = doubt.max(second).filter(|after| *after < Instant::now());
-        let rescued = self.choose_rescuer().await;
-        if matches!(rescued, Ok(false)) {
-            return Ok(Step::End(Outcome::NotOurs));
-        }
-        let lookup = &self.shared.lookup;
-        let look = match rescued {
-            Ok(_) => lookup.look(self.request, after, slot, &self.deadline).await,
-            Err(failure) => Err(failure),
-        };
-        let look = match look {
-            Ok(look) => look,
+        let look = match self.look(after, slot).await {
+            Ok(Some(look)) => look,
+            Ok(None) => return Ok(Step::End(Outcome::NotOurs)),
             Err(LookFailure::Interrupted(interrupted)) => return Err(interrupted),
             Err(LookFailure::Rest(error)) => {
                 self.last_error = Some(error.to_string());
@@ -181,9 +173,9 @@ impl<'a> Job<'a> {
                 return Ok(self.again(asked));
             }
         };
-        self.shared.metrics.looked(look.sight);
-        Ok(match look.sight {
-            Sight::Waiting => {
+        self.shared.metrics.looked(look.found);
+        Ok(match look.found {
+            Whereabouts::Waiting => {
                 self.unseen_since = None;
                 match doubt {
                     Some(doubt) if look.asked <= doubt => {
@@ -193,9 +185,9 @@ impl<'a> Job<'a> {
                     _ => Step::Go(Proof::Look(look.asked)),
                 }
             }
-            Sight::Ended => Step::End(Outcome::CallEnded),
-            Sight::Transfer => Step::End(Outcome::Transfer),
-            Sight::Absent | Sight::OtherTask => match self.unseen_since {
+            Whereabouts::Ended => Step::End(Outcome::CallEnded),
+            Whereabouts::Transfer => Step::End(Outcome::Transfer),
+            Whereabouts::Absent | Whereabouts::OtherTask => match self.unseen_since {
                 Some(first) if look.asked >= first + LOOK_TWICE => Step::End(self.is_elsewhere()),
                 first => {
                     let first = *self.unseen_since.insert(first.unwrap_or(look.asked));
@@ -203,8 +195,22 @@ impl<'a> Job<'a> {
                     Step::Again(rest + Duration::from_millis(1))
                 }
             },
-            Sight::Unclear => self.again(None),
+            Whereabouts::Unclear => self.again(None),
         })
+    }
+
+    /// Looks at the caller; `None` where they are to be rescued, and by no plan of ours.
+    async fn look(
+        &mut self,
+        after: Option<Instant>,
+        slot: &mut Slot,
+    ) -> Result<Option<Look>, LookFailure> {
+        if !self.choose_rescuer().await? {
+            return Ok(None);
+        }
+        let lookup = &self.shared.lookup;
+        let look = lookup.look(self.request, after, slot, &self.deadline);
+        look.await.map(Some)
     }
 
     /// Chooses the plan to whose placeholder the workflow of a caller leads who is to be rescued.
@@ -293,7 +299,7 @@ impl<'a> Job<'a> {
             .client
             .update_call(account_sid, call_sid, instructions)
             .await;
-        slot.note(Health::of(answer.as_ref(), self.updates > 0));
+        slot.note(ApiHealth::of(answer.as_ref(), self.updates > 0));
         drop(slot);
         self.updates += 1;
         let error = match answer {

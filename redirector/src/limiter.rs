@@ -14,7 +14,7 @@ use retry::{Delays, Policy};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::classify::Health;
+use crate::classify::ApiHealth;
 
 /// So many failures in a row, over all calls, mean that the API is failing, not one call.
 const FAILURES_TO_CLOSE: u32 = 10;
@@ -144,15 +144,15 @@ impl Limiter {
     }
 
     /// Takes in how the API took a request that was made without a slot.
-    pub(crate) fn report(self: &Arc<Self>, health: Health) {
+    pub(crate) fn report(self: &Arc<Self>, health: ApiHealth) {
         self.note(health, false);
     }
 
     /// Takes in how the API took a request.
-    fn note(self: &Arc<Self>, health: Health, probe: bool) {
+    fn note(self: &Arc<Self>, health: ApiHealth, probe: bool) {
         let mut state = self.state.lock();
         match health {
-            Health::Sound => {
+            ApiHealth::Sound => {
                 state.failures = 0;
                 state.successes += 1;
                 if state.successes >= state.allowance && state.allowance < self.max_in_flight {
@@ -165,13 +165,13 @@ impl Limiter {
                     state.delays.reset();
                 }
             }
-            Health::Failing => {
+            ApiHealth::Failing => {
                 state.failures += 1;
                 if probe || state.failures >= FAILURES_TO_CLOSE {
                     self.close(&mut state, probe, None);
                 }
             }
-            Health::Refusing {
+            ApiHealth::Refusing {
                 retry_after,
                 too_many,
             } => {
@@ -181,7 +181,7 @@ impl Limiter {
                 }
                 self.close(&mut state, probe, retry_after);
             }
-            Health::Unknown => {}
+            ApiHealth::Unknown => {}
         }
         drop(state);
         self.admit();
@@ -239,8 +239,8 @@ impl State {
 
 impl Slot {
     /// Says how the API took a request made with this leave.
-    pub(crate) fn note(&mut self, health: Health) {
-        let probe = self.probe && health != Health::Unknown;
+    pub(crate) fn note(&mut self, health: ApiHealth) {
+        let probe = self.probe && health != ApiHealth::Unknown;
         if probe {
             self.probe = false;
         }
@@ -274,7 +274,7 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const TOO_MANY: Health = Health::Refusing {
+    const TOO_MANY: ApiHealth = ApiHealth::Refusing {
         retry_after: None,
         too_many: true,
     };
@@ -288,7 +288,7 @@ mod tests {
         limiter.enter(Class::Redirect).await
     }
 
-    async fn request(limiter: &Arc<Limiter>, health: Health) {
+    async fn request(limiter: &Arc<Limiter>, health: ApiHealth) {
         enter(limiter).await.note(health);
     }
 
@@ -342,7 +342,7 @@ mod tests {
 
         let mut probe = enter(&limiter).await;
         assert!(try_enter(&limiter).is_none(), "one probe, not a crowd");
-        probe.note(Health::Sound);
+        probe.note(ApiHealth::Sound);
         drop(probe);
         let slots: Vec<_> = (0..4).map(|_| try_enter(&limiter)).collect();
         assert!(slots.iter().all(Option::is_some));
@@ -357,7 +357,7 @@ mod tests {
             let retry_after = Some(Duration::from_secs(asked));
             request(
                 &limiter,
-                Health::Refusing {
+                ApiHealth::Refusing {
                     retry_after,
                     too_many: true,
                 },
@@ -372,12 +372,12 @@ mod tests {
     async fn failure_after_failure_closes_but_one_among_successes_does_not() {
         let limiter = limiter(8);
         for _ in 0..FAILURES_TO_CLOSE * 3 {
-            request(&limiter, Health::Failing).await;
-            request(&limiter, Health::Sound).await;
+            request(&limiter, ApiHealth::Failing).await;
+            request(&limiter, ApiHealth::Sound).await;
         }
         assert!(limiter.reading().open);
         for _ in 0..FAILURES_TO_CLOSE {
-            request(&limiter, Health::Failing).await;
+            request(&limiter, ApiHealth::Failing).await;
         }
         assert!(!limiter.reading().open);
         assert_eq!(
@@ -394,7 +394,7 @@ mod tests {
         for _ in 0..1000 {
             let limiter = Arc::clone(&limiter);
             crowd.push(tokio::spawn(async move {
-                request(&limiter, Health::Failing).await;
+                request(&limiter, ApiHealth::Failing).await;
             }));
         }
         // Twilio has failed for a while, as far as anybody can tell.
@@ -402,7 +402,7 @@ mod tests {
         assert!(!limiter.reading().open);
         let came = Instant::now();
         for _ in 0..10 {
-            request(&limiter, Health::Sound).await;
+            request(&limiter, ApiHealth::Sound).await;
         }
         assert!(came.elapsed() < SECOND * 60, "{:?}", came.elapsed());
         for task in crowd {
@@ -415,7 +415,7 @@ mod tests {
         let limiter = limiter(8);
         request(&limiter, TOO_MANY).await;
         drop(enter(&limiter).await);
-        request(&limiter, Health::Sound).await;
+        request(&limiter, ApiHealth::Sound).await;
         assert!(limiter.reading().open);
     }
 
@@ -426,7 +426,7 @@ mod tests {
         let waiting: Vec<_> = (0..20)
             .map(|_| {
                 let limiter = Arc::clone(&limiter);
-                tokio::spawn(async move { request(&limiter, Health::Sound).await })
+                tokio::spawn(async move { request(&limiter, ApiHealth::Sound).await })
             })
             .collect();
         for task in waiting {
@@ -459,7 +459,7 @@ mod tests {
         let limiter = limiter(4);
         limiter.state.lock().allowance = 1;
         for _ in 0..10 {
-            request(&limiter, Health::Sound).await;
+            request(&limiter, ApiHealth::Sound).await;
         }
         assert_eq!(limiter.reading().allowance, 4);
     }

@@ -7,7 +7,7 @@ use queue::{RedirectRequest, Source};
 use tokio::time::Instant;
 use twilio::rest::{AssignmentStatus, CallStatus, Client, RestError, Task};
 
-use crate::classify::Health;
+use crate::classify::ApiHealth;
 use crate::deadline::{Deadline, Interrupted};
 use crate::limiter::{Class, Limiter, Slot};
 use crate::members::{Listed, VoiceQueues};
@@ -15,7 +15,7 @@ use crate::{task_lists, workflows};
 
 /// What Twilio says of a caller at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sight {
+pub(crate) enum Whereabouts {
     /// On hold, for this very task.
     Waiting,
     /// On the line, and not on hold.
@@ -30,7 +30,7 @@ pub(crate) enum Sight {
     Unclear,
 }
 
-impl Sight {
+impl Whereabouts {
     pub(crate) const ALL: [Self; 6] = [
         Self::Waiting,
         Self::Absent,
@@ -57,7 +57,7 @@ impl Sight {
 pub(crate) struct Look {
     /// When Twilio was asked. What was seen was so at some moment since.
     pub(crate) asked: Instant,
-    pub(crate) sight: Sight,
+    pub(crate) found: Whereabouts,
 }
 
 /// Why a look brought nothing.
@@ -103,10 +103,10 @@ impl Lookup {
     ) -> Result<Look, LookFailure> {
         let begun = Instant::now();
         let Some(workflow) = request.workflow_sid else {
-            let sight = self.without_voice_queue(request, slot, deadline).await?;
+            let found = self.without_voice_queue(request, slot, deadline).await?;
             return Ok(Look {
                 asked: begun,
-                sight,
+                found,
             });
         };
         let key = (request.account_sid, workflow);
@@ -115,10 +115,10 @@ impl Lookup {
             members.map_err(LookFailure::Rest)
         };
         let members = list().await?;
-        let look = |sight| {
+        let look = |found| {
             Ok(Look {
                 asked: members.asked,
-                sight,
+                found,
             })
         };
         let since = match &members.listed {
@@ -126,20 +126,22 @@ impl Lookup {
             Listed::NoQueue => {
                 return look(self.without_voice_queue(request, slot, deadline).await?);
             }
-            Listed::Unclear => return look(Sight::Unclear),
+            Listed::Unclear => return look(Whereabouts::Unclear),
         };
         let Some(enqueued_at) = since.get(&request.call_sid) else {
             return look(match self.call(request, slot).await? {
-                Sight::Waiting => Sight::Absent,
+                Whereabouts::Waiting => Whereabouts::Absent,
                 other => other,
             });
         };
-        match stay_for(request, *enqueued_at) {
-            Stay::Another => return look(Sight::OtherTask),
-            Stay::Same if request.source != Source::Rescue => return look(Sight::Waiting),
+        match enqueued_for(request, *enqueued_at) {
+            EnqueuedFor::AnotherTask => return look(Whereabouts::OtherTask),
+            EnqueuedFor::ThisTask if request.source != Source::Rescue => {
+                return look(Whereabouts::Waiting);
+            }
             _ => {}
         }
-        let sight = self.task(request, *enqueued_at, deadline).await?;
+        let found = self.task(request, *enqueued_at, deadline).await?;
         // TaskRouter may have taken its time: is the caller still there? A list that is young
         // enough serves twice.
         let members = list().await?;
@@ -149,7 +151,11 @@ impl Lookup {
         };
         Ok(Look {
             asked: members.asked,
-            sight: if is_there { sight } else { Sight::Unclear },
+            found: if is_there {
+                found
+            } else {
+                Whereabouts::Unclear
+            },
         })
     }
 
@@ -166,22 +172,22 @@ impl Lookup {
         request: &RedirectRequest,
         enqueued_at: Option<Timestamp>,
         deadline: &Deadline,
-    ) -> Result<Sight, LookFailure> {
+    ) -> Result<Whereabouts, LookFailure> {
         let task = self
             .with_taskrouter(Class::Look, deadline, || {
                 self.client.task(&request.workspace_sid, &request.task_sid)
             })
             .await?;
         Ok(match task {
-            Some(task) if in_conference(&task) => Sight::Transfer,
-            Some(task) if is_another_stay(&task, enqueued_at) => Sight::OtherTask,
-            Some(task) if waits_for(&task, request) => Sight::Waiting,
-            Some(task) if !is_over(&task) => Sight::OtherTask,
+            Some(task) if in_conference(&task) => Whereabouts::Transfer,
+            Some(task) if is_enqueued_for_later(&task, enqueued_at) => Whereabouts::OtherTask,
+            Some(task) if waits_for(&task, request) => Whereabouts::Waiting,
+            Some(task) if !is_over(&task) => Whereabouts::OtherTask,
             // The end of the task is just what the event was about. Is there a new one?
             _ if request.source == Source::Rescue => self.rescue(request, deadline).await?,
-            Some(_) => Sight::OtherTask,
+            Some(_) => Whereabouts::OtherTask,
             // It ended long ago, or Twilio is wrong: the caller is on hold.
-            None => Sight::Unclear,
+            None => Whereabouts::Unclear,
         })
     }
 
@@ -190,14 +196,14 @@ impl Lookup {
         &self,
         request: &RedirectRequest,
         deadline: &Deadline,
-    ) -> Result<Sight, LookFailure> {
+    ) -> Result<Whereabouts, LookFailure> {
         let open = self.open_tasks(&request.workspace_sid, deadline).await?;
         Ok(match open {
             // A task that doesn't tell its call may be the one.
-            None => Sight::Unclear,
+            None => Whereabouts::Unclear,
             Some(tasks) => match tasks.iter().any(|t| t.call_sid == Some(request.call_sid)) {
-                true => Sight::OtherTask,
-                false => Sight::Waiting,
+                true => Whereabouts::OtherTask,
+                false => Whereabouts::Waiting,
             },
         })
     }
@@ -209,36 +215,40 @@ impl Lookup {
         request: &RedirectRequest,
         slot: &mut Slot,
         deadline: &Deadline,
-    ) -> Result<Sight, LookFailure> {
+    ) -> Result<Whereabouts, LookFailure> {
         match self.task(request, None, deadline).await? {
-            Sight::Transfer => Ok(Sight::Transfer),
-            sight => Ok(match self.call(request, slot).await? {
-                Sight::Waiting if sight == Sight::OtherTask => Sight::Absent,
-                Sight::Waiting => sight,
+            Whereabouts::Transfer => Ok(Whereabouts::Transfer),
+            found => Ok(match self.call(request, slot).await? {
+                Whereabouts::Waiting if found == Whereabouts::OtherTask => Whereabouts::Absent,
+                Whereabouts::Waiting => found,
                 other => other,
             }),
         }
     }
 
     /// What the call itself says.
-    async fn call(&self, request: &RedirectRequest, slot: &mut Slot) -> Result<Sight, LookFailure> {
+    async fn call(
+        &self,
+        request: &RedirectRequest,
+        slot: &mut Slot,
+    ) -> Result<Whereabouts, LookFailure> {
         let status = self
             .client
             .call_status(&request.account_sid, &request.call_sid)
             .await;
-        slot.note(Health::of(status.as_ref(), false));
+        slot.note(ApiHealth::of(status.as_ref(), false));
         Ok(match status? {
-            Some(CallStatus::InProgress) => Sight::Waiting,
+            Some(CallStatus::InProgress) => Whereabouts::Waiting,
             Some(
                 CallStatus::Completed
                 | CallStatus::Busy
                 | CallStatus::Failed
                 | CallStatus::NoAnswer
                 | CallStatus::Canceled,
-            ) => Sight::Ended,
+            ) => Whereabouts::Ended,
             // Twilio is wrong about that now and then.
             None | Some(CallStatus::Queued | CallStatus::Ringing | CallStatus::Unknown) => {
-                Sight::Unclear
+                Whereabouts::Unclear
             }
         })
     }
@@ -252,18 +262,18 @@ impl Lookup {
     ) -> Result<T, LookFailure> {
         let mut slot = deadline.wait(self.taskrouter.enter(class)).await?;
         let answer = request().await;
-        slot.note(Health::of(answer.as_ref(), false));
+        slot.note(ApiHealth::of(answer.as_ref(), false));
         Ok(answer?)
     }
 }
 
 /// Whose a caller's stay in the voice queue is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stay {
+pub(crate) enum EnqueuedFor {
     /// That of the task in question.
-    Same,
+    ThisTask,
     /// That of another one: the caller came back.
-    Another,
+    AnotherTask,
     Unknown,
 }
 
@@ -272,17 +282,20 @@ pub(crate) enum Stay {
 const SLACK: SignedDuration = SignedDuration::from_secs(5);
 
 /// Whose the stay is of a caller who was enqueued at this time, as far as the request tells.
-pub(crate) fn stay_for(request: &RedirectRequest, enqueued_at: Option<Timestamp>) -> Stay {
+pub(crate) fn enqueued_for(
+    request: &RedirectRequest,
+    enqueued_at: Option<Timestamp>,
+) -> EnqueuedFor {
     match (enqueued_at, request.task_created_at) {
-        _ if request.verify => Stay::Unknown,
-        (Some(enqueued), Some(created)) if enqueued <= created + SLACK => Stay::Same,
-        (Some(_), Some(_)) => Stay::Another,
-        (Some(enqueued), None) if enqueued > request.entered_at + SLACK => Stay::Another,
-        _ => Stay::Unknown,
+        _ if request.verify => EnqueuedFor::Unknown,
+        (Some(enqueued), Some(created)) if enqueued <= created + SLACK => EnqueuedFor::ThisTask,
+        (Some(_), Some(_)) => EnqueuedFor::AnotherTask,
+        (Some(enqueued), None) if enqueued > request.entered_at + SLACK => EnqueuedFor::AnotherTask,
+        _ => EnqueuedFor::Unknown,
     }
 }
 
-fn is_another_stay(task: &Task, enqueued_at: Option<Timestamp>) -> bool {
+fn is_enqueued_for_later(task: &Task, enqueued_at: Option<Timestamp>) -> bool {
     match (enqueued_at, task.created_at) {
         (Some(enqueued), Some(created)) => enqueued > created + SLACK,
         _ => false,

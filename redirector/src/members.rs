@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use twilio::rest::{Client, QueueMember, RestError};
 use twilio::{AccountSid, CallSid, QueueSid, WorkflowSid};
 
-use crate::classify::Health;
+use crate::classify::ApiHealth;
 use crate::limiter::Limiter;
 
 /// The callers of one workflow who waited when Twilio was asked.
@@ -45,7 +45,7 @@ type Answer = Result<Arc<Members>, Arc<RestError>>;
 
 #[derive(Default)]
 struct List {
-    /// Held by the one who asks Twilio.
+    /// Deliveries by the one who asks Twilio.
     asking: Arc<tokio::sync::Mutex<Option<QueueSid>>>,
     latest: Mutex<Option<Latest>>,
 }
@@ -123,7 +123,7 @@ impl VoiceQueues {
     ) -> Answer {
         let asked = Instant::now();
         let listed = self.list(&account, &workflow, &mut known).await;
-        self.limiter.report(Health::of(listed.as_ref(), false));
+        self.limiter.report(ApiHealth::of(listed.as_ref(), false));
         let answer = listed
             .map(|listed| Arc::new(Members { asked, listed }))
             .map_err(Arc::new);

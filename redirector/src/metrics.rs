@@ -14,9 +14,9 @@ use queue::Reason;
 use service::Plans;
 use twilio::rest::{Exchange, Observer};
 
-use crate::held::{Held, HeldDelivery};
+use crate::deliveries::{Deliveries, DeliveryGuard};
 use crate::limiter::Reading;
-use crate::lookup::Sight;
+use crate::lookup::Whereabouts;
 use crate::outcome::Outcome;
 use crate::twilio_time::TwilioTime;
 
@@ -49,7 +49,7 @@ struct ReasonLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SightLabels {
-    sight: &'static str,
+    found: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -85,7 +85,7 @@ pub(crate) struct Metrics {
     request_time: Family<EndpointLabels, Histogram>,
     concurrent_requests: Gauge,
     clock_ahead: Gauge,
-    held: Held,
+    held: Deliveries,
     time: Arc<TwilioTime>,
     in_flight: Family<ApiLabels, Gauge>,
     allowance: Family<ApiLabels, Gauge>,
@@ -112,7 +112,7 @@ impl Metrics {
             request_time: Family::new_with_constructor(|| Histogram::new(REQUEST_TIME)),
             concurrent_requests: Gauge::default(),
             clock_ahead: Gauge::default(),
-            held: Held::new(Arc::clone(&time)),
+            held: Deliveries::new(Arc::clone(&time)),
             time,
             in_flight: Family::default(),
             allowance: Family::default(),
@@ -221,8 +221,8 @@ impl Metrics {
             let reason = reason.to_string();
             drop(self.dead_letters.get_or_create(&ReasonLabels { reason }));
         }
-        for sight in Sight::ALL.map(Sight::as_str) {
-            drop(self.looks.get_or_create(&SightLabels { sight }));
+        for found in Whereabouts::ALL.map(Whereabouts::as_str) {
+            drop(self.looks.get_or_create(&SightLabels { found }));
         }
     }
 
@@ -283,9 +283,9 @@ impl Metrics {
         self.retries.inc();
     }
 
-    pub(crate) fn looked(&self, sight: Sight) {
-        let sight = sight.as_str();
-        self.looks.get_or_create(&SightLabels { sight }).inc();
+    pub(crate) fn looked(&self, found: Whereabouts) {
+        let found = found.as_str();
+        self.looks.get_or_create(&SightLabels { found }).inc();
     }
 
     /// A conversation that the event would have cut, had it been taken at its word.
@@ -307,7 +307,7 @@ impl Metrics {
 
     /// Counts a delivery as held, its caller waiting since `since`, until what this gives is
     /// dropped.
-    pub(crate) fn delivered(&self, since: Option<Timestamp>) -> HeldDelivery {
+    pub(crate) fn delivered(&self, since: Option<Timestamp>) -> DeliveryGuard {
         self.held.begin(since)
     }
 

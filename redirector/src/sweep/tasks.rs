@@ -15,7 +15,7 @@ use super::Sweeper;
 use super::take_up::{Found, Seen};
 use crate::deadline::Deadline;
 use crate::limiter::Class;
-use crate::lookup::{LookFailure, Sight, Stay, stay_for};
+use crate::lookup::{EnqueuedFor, LookFailure, Whereabouts, enqueued_for};
 use crate::members::{Listed, Members};
 
 /// How long a caller must have been out of the voice queue before the task is closed.
@@ -109,7 +109,10 @@ impl Sweeper {
         match &known?.listed {
             Listed::Callers(since) => {
                 let enqueued_at = since.get(&request.call_sid);
-                Some(enqueued_at.is_some_and(|at| stay_for(request, *at) != Stay::Another))
+                Some(
+                    enqueued_at
+                        .is_some_and(|at| enqueued_for(request, *at) != EnqueuedFor::AnotherTask),
+                )
             }
             Listed::NoQueue | Listed::Unclear => None,
         }
@@ -129,7 +132,10 @@ impl Sweeper {
             .look(request, now, &mut slot, deadline)
             .await?;
         drop(slot);
-        if !matches!(look.sight, Sight::Absent | Sight::Ended | Sight::OtherTask) {
+        if !matches!(
+            look.found,
+            Whereabouts::Absent | Whereabouts::Ended | Whereabouts::OtherTask
+        ) {
             return Ok(());
         }
         let closed = shared

@@ -14,7 +14,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use self::traces::{Endpoint, Exporter};
+use self::traces::{Exporter, OtlpEndpoint};
 use crate::Problems;
 
 pub use self::lines::{dropped as dropped_lines, flush as flush_lines, say};
@@ -96,7 +96,7 @@ impl FromStr for Filter {
 pub struct LogSettings {
     filter: EnvFilter,
     format: LogFormat,
-    endpoint: Option<Endpoint>,
+    endpoint: Option<OtlpEndpoint>,
 }
 
 impl LogArgs {

@@ -35,9 +35,9 @@ const LAST_EXPORT: Duration = Duration::from_secs(2);
 
 /// Where spans go: the base URL of an OTLP receiver.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Endpoint(Url);
+pub(super) struct OtlpEndpoint(Url);
 
-impl FromStr for Endpoint {
+impl FromStr for OtlpEndpoint {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -52,9 +52,9 @@ impl FromStr for Endpoint {
     }
 }
 
-impl fmt::Debug for Endpoint {
+impl fmt::Debug for OtlpEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Endpoint({})", self.0.host_str().unwrap_or_default())
+        write!(f, "OtlpEndpoint({})", self.0.host_str().unwrap_or_default())
     }
 }
 
@@ -68,7 +68,7 @@ impl Exporter {
     ///
     /// # Errors
     /// One of those variables is wrong, or the system's certificates can't be read.
-    pub(super) fn new(endpoint: &Endpoint, service: &str) -> anyhow::Result<Self> {
+    pub(super) fn new(endpoint: &OtlpEndpoint, service: &str) -> anyhow::Result<Self> {
         // Another part of the process may have installed a provider before: then that one is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let base = endpoint.0.as_str().trim_end_matches('/');

@@ -16,7 +16,7 @@ use crate::twilio_time::TwilioTime;
 /// The deliveries held at the moment. Read when metrics are scraped, for a caller's wait goes on
 /// between events.
 #[derive(Debug, Clone)]
-pub(crate) struct Held {
+pub(crate) struct Deliveries {
     time: Arc<TwilioTime>,
     state: Arc<Mutex<State>>,
 }
@@ -29,7 +29,7 @@ struct State {
     waiting: BTreeSet<(Timestamp, u64)>,
 }
 
-impl Held {
+impl Deliveries {
     /// None yet.
     pub(crate) fn new(time: Arc<TwilioTime>) -> Self {
         Self {
@@ -39,13 +39,13 @@ impl Held {
     }
 
     /// Holds a delivery until what this gives is dropped.
-    pub(crate) fn begin(&self, since: Option<Timestamp>) -> HeldDelivery {
+    pub(crate) fn begin(&self, since: Option<Timestamp>) -> DeliveryGuard {
         let mut state = self.state.lock();
         state.count += 1;
         state.next += 1;
         let waiting = since.map(|since| (since, state.next));
         state.waiting.extend(waiting);
-        HeldDelivery {
+        DeliveryGuard {
             held: self.clone(),
             waiting,
         }
@@ -62,7 +62,7 @@ impl Held {
     }
 }
 
-impl Collector for Held {
+impl Collector for Deliveries {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let (count, oldest) = self.read();
         let count = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
@@ -84,12 +84,12 @@ impl Collector for Held {
 
 /// One delivery, held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct HeldDelivery {
-    held: Held,
+pub(crate) struct DeliveryGuard {
+    held: Deliveries,
     waiting: Option<(Timestamp, u64)>,
 }
 
-impl Drop for HeldDelivery {
+impl Drop for DeliveryGuard {
     fn drop(&mut self) {
         let mut state = self.held.state.lock();
         state.count -= 1;
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_longest_wait_is_told_until_its_delivery_ends() {
-        let held = Held::new(Arc::new(TwilioTime::new(clock::Clock::system())));
+        let held = Deliveries::new(Arc::new(TwilioTime::new(clock::Clock::system())));
         assert_eq!(held.read(), (0, Duration::ZERO));
         let long_ago = Timestamp::now() - 2 * MINUTE;
         let _recent = held.begin(Some(Timestamp::now()));
