@@ -42,3 +42,13 @@ async fn redirectors_survive_a_half_open_connection_to_the_broker() {
 async fn nobody_is_lost_when_the_broker_is_bounced_during_an_outage_of_twilios() {
     run(&broker::BOUNCED).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_is_refused_for_a_while_loses_nobody() {
+    run(&broker::LOGIN_REFUSED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_drops_packets_loses_nobody() {
+    run(&broker::DEAD_ADDRESS).await;
+}

@@ -61,3 +61,8 @@ async fn callers_whose_tasks_fell_off_their_workflow_are_rescued() {
 async fn callers_whose_tasks_ended_untold_are_found_by_the_sweep() {
     run(&callbacks::ENDS_UNTOLD).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_whose_tasks_fell_off_their_workflow_untold_are_found_by_the_sweep() {
+    run(&callbacks::TIMED_OUT_UNTOLD).await;
+}

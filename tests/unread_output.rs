@@ -1,4 +1,4 @@
-//! What nobody reads: a full pipe behind the log holds nothing up.
+//! What nobody reads holds nothing up. For the log, see the table of faults.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -6,40 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use simulator::PlaceCall;
-use tests::{Backend, PATIENCE, Stack, StackOptions, Surroundings, binary, free_address};
+use tests::{Backend, PATIENCE, Stack, StackOptions, binary, free_address};
 use tokio::net::TcpListener;
-
-const DROPPED: &str = "overflow_log_lines_dropped_total";
-
-#[tokio::test]
-async fn callers_are_redirected_and_processes_stop_though_nobody_reads_their_logs() {
-    let options = StackOptions {
-        settings: vec![("LOG_LEVEL", "trace".to_owned())],
-        surroundings: Surroundings {
-            log_unread: true,
-            ..Surroundings::default()
-        },
-        ..StackOptions::default()
-    };
-    let mut stack = Stack::start(Backend::Sqlite, options).await;
-    let deadline = Instant::now() + PATIENCE;
-    // Until the pipes are full, and what we keep for them.
-    loop {
-        let caller = PlaceCall::into_placeholder();
-        stack.simulator.place_calls(50, &caller).unwrap();
-        stack
-            .expect("everybody redirected", |state| state.waiting_count() == 0)
-            .await;
-        let (ingest, redirector) = (&stack.ingests[0], &stack.redirectors[0]);
-        assert_eq!(ingest.get("/livez").await.unwrap().0, 200);
-        if ingest.metric(DROPPED).await > 0.0 && redirector.metric(DROPPED).await > 0.0 {
-            break;
-        }
-        assert!(Instant::now() < deadline, "no line was ever dropped");
-    }
-    assert!(stack.redirectors.remove(0).stop().await.success());
-    assert!(stack.ingests.remove(0).stop().await.success());
-}
 
 #[tokio::test]
 async fn a_collector_of_traces_that_never_answers_holds_nothing_up() {

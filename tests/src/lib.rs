@@ -9,6 +9,7 @@ mod foreign;
 mod process;
 mod prometheus;
 mod proxy;
+pub mod senders;
 mod stack;
 
 pub use foreign::Foreign;

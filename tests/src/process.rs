@@ -35,7 +35,7 @@ pub(crate) fn build_folder() -> PathBuf {
 }
 
 /// What a process is started into.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Surroundings {
     /// How many files it may have open; as many as the tests where it is `None`.
     pub open_files: Option<u32>,

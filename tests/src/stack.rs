@@ -172,10 +172,14 @@ impl Stack {
         settings.push(("LISTEN", address.to_string()));
         settings.push(("PUBLIC_URL", self.public_url(address)));
         settings.push(("QUEUE_URL", queue_url.to_owned()));
-        let spool = self.spools.join(format!("spool-{index}.db"));
-        settings.push(("SPOOL", spool.display().to_string()));
+        settings.push(("SPOOL", self.spool(index).display().to_string()));
         settings.extend(self.settings.iter().cloned());
         settings
+    }
+
+    /// The spool of the `index`th ingest.
+    pub fn spool(&self, index: usize) -> PathBuf {
+        self.spools.join(format!("spool-{index}.db"))
     }
 
     /// Starts another redirector.

@@ -9,6 +9,7 @@ mod address;
 mod boot;
 mod cluster;
 mod files;
+mod hole;
 mod install;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 pub use address::free_address;
 use boot::Launcher;
 pub use cluster::Cluster;
+pub use hole::Hole;
 pub use install::NotInstalled;
 
 /// How long the node may take to see what it is told: far above what it takes.

@@ -3,11 +3,14 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rabbitmq::Node;
+use clock::Clock;
+use jiff::Timestamp;
+use rabbitmq::{Hole, Node, free_address};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use simulator::Simulator;
 
+use super::conditions::Conditions;
 use super::disk::Disk;
 use super::load::Load;
 use crate::{Process, Proxy, Stack, StackOptions};
@@ -39,6 +42,8 @@ pub struct Broker {
     pub to_ingests: Proxy,
     /// Between the redirectors and the broker.
     pub to_redirectors: Proxy,
+    /// Another of its addresses, if there is one, at which packets are dropped.
+    pub dead: Option<Hole>,
 }
 
 /// Two ingests behind one address, three redirectors, a queue, and the simulated Twilio.
@@ -64,6 +69,8 @@ pub struct Plan {
     pub between: Between,
     /// Settings of all processes, beside those that make faults pass quickly.
     pub settings: Vec<(&'static str, String)>,
+    /// What all processes run in.
+    pub conditions: Conditions,
     /// A disk for the spools or the embedded queue; else they lie with everything else.
     pub disk: Option<Disk>,
     /// Calls a second.
@@ -98,9 +105,14 @@ impl Arena {
                 .map(|(name, value)| (*name, (*value).to_owned()))
                 .chain(plan.settings)
                 .collect(),
+            surroundings: plan.conditions.surroundings,
             ..StackOptions::default()
         };
         options.simulator.seed = Some(plan.seed);
+        let ahead = plan.conditions.clock_ahead;
+        if !ahead.is_zero() {
+            options.simulator.clock = Clock::simulated(Timestamp::now() - ahead);
+        }
         let disk = plan.disk;
         let on_disk = disk.as_ref().map_or(folder.path(), Disk::path);
         options.spools = Some(on_disk.to_owned());
@@ -115,10 +127,18 @@ impl Arena {
                     node,
                     to_ingests: Proxy::start(vec![node.address()]).await,
                     to_redirectors: Proxy::start(vec![node.address()]).await,
+                    dead: plan
+                        .conditions
+                        .dead_address
+                        .then(|| Hole::at(free_address())),
                 };
                 let through = |proxy: &Proxy| {
                     let direct = node.address().to_string();
-                    Some(node.url().replace(&direct, &proxy.address().to_string()))
+                    let mut addresses = proxy.address().to_string();
+                    if let Some(dead) = &broker.dead {
+                        addresses = format!("{},{addresses}", dead.address());
+                    }
+                    Some(node.url().replace(&direct, &addresses))
                 };
                 options.ingest_queue = through(&broker.to_ingests);
                 options.redirector_queue = through(&broker.to_redirectors);

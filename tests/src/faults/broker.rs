@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use simulator::{Fault, Rule};
 
-use super::{Arena, Scenario};
+use super::{Arena, Conditions, Scenario};
 use crate::PATIENCE;
 
 /// All of them.
@@ -17,6 +17,8 @@ pub const ALL: &[&Scenario] = &[
     &CUT_FROM_REDIRECTORS,
     &HALF_OPEN_FROM_REDIRECTORS,
     &BOUNCED,
+    &LOGIN_REFUSED,
+    &DEAD_ADDRESS,
 ];
 
 const SPOOLED: &str =
@@ -179,6 +181,62 @@ pub const BOUNCED: Scenario = Scenario {
         })
     },
     dead_letters: &["delivery_limit"],
+    ..BASE
+};
+
+/// A password was rotated, or who knows of users is away.
+pub const LOGIN_REFUSED: Scenario = Scenario {
+    name: "login-refused",
+    fault: "broker: refuses our login for 4 s",
+    strike: |arena| {
+        Box::pin(async {
+            let node = arena.broker().node;
+            let before = arena.spooled().await;
+            let password = move |password| {
+                tokio::task::spawn_blocking(move || {
+                    node.ctl(&["change_password", "guest", password])
+                })
+            };
+            password("another").await.unwrap();
+            tokio::task::spawn_blocking(|| node.ctl(&["close_all_connections", "rotated"]))
+                .await
+                .unwrap();
+            arena.last(Duration::from_secs(4)).await;
+            for process in arena.stack.ingests.iter().chain(&arena.stack.redirectors) {
+                process.logged("not let in by the broker").await;
+            }
+            arena.spooled_since(before).await;
+            password("guest").await.unwrap();
+        })
+    },
+    ..BASE
+};
+
+/// One of the broker's addresses drops packets; whoever has lost the other tries it.
+pub const DEAD_ADDRESS: Scenario = Scenario {
+    name: "dead-address",
+    fault: "broker: one of its two addresses drops packets; TCP cut to the other",
+    conditions: Conditions {
+        dead_address: true,
+        ..Conditions::GOOD
+    },
+    strike: |arena| {
+        Box::pin(async {
+            let before = arena.spooled().await;
+            let broker = arena.broker();
+            broker.to_ingests.cut();
+            broker.to_redirectors.cut();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            broker.to_ingests.restore();
+            broker.to_redirectors.restore();
+            let dead = broker.dead.as_ref().expect("the scenario has one");
+            let tried = format!("no RabbitMQ answers at {}", dead.address());
+            for process in arena.stack.ingests.iter().chain(&arena.stack.redirectors) {
+                process.logged(&tried).await;
+            }
+            arena.spooled_since(before).await;
+        })
+    },
     ..BASE
 };
 

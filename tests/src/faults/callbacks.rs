@@ -21,6 +21,7 @@ pub const ALL: &[&Scenario] = &[
     &TASKS_EXPIRED,
     &WORKFLOW_TIMED_OUT,
     &ENDS_UNTOLD,
+    &TIMED_OUT_UNTOLD,
 ];
 
 /// Nobody takes callbacks for a while.
@@ -69,26 +70,7 @@ pub const WORKFLOW_TIMED_OUT: Scenario = Scenario {
     name: "workflow-timed-out",
     fault: "callbacks lost, and the tasks fall off the end of their workflow",
     promise: "rescued: redirected though the task is gone",
-    strike: |arena| {
-        async {
-            let workflow = workflow_with_an_end(arena).await;
-            let call = PlaceCall {
-                workflow: Some(workflow),
-                ..PlaceCall::into_placeholder()
-            };
-            let callers = unheard_of(arena, call).await;
-            let tasks: Vec<_> = callers.iter().map(|caller| Some(caller.task_sid)).collect();
-            arena.off_hold(callers).await;
-            let journal = arena.twilio().journal();
-            let ended = journal
-                .callbacks()
-                .filter(|sent| sent.kind == EventKind::WorkflowTimeout)
-                .map(|sent| sent.task);
-            let ended: HashSet<_> = ended.collect();
-            assert!(tasks.iter().all(|task| ended.contains(task)), "they fell");
-        }
-        .boxed()
-    },
+    strike: |arena| workflow_times_out(arena).boxed(),
     ..Scenario::BASE
 };
 
@@ -100,7 +82,7 @@ pub const ENDS_UNTOLD: Scenario = Scenario {
     settings: &[("SWEEP_INTERVAL", "1s")],
     strike: |arena| {
         async {
-            let rule = lose(arena, EventKind::TaskCanceled, When::Always);
+            let rule = lose(arena, &[EventKind::TaskCanceled], When::Always);
             tasks_expire(arena).await;
             arena.twilio().faults().remove(rule);
         }
@@ -109,7 +91,44 @@ pub const ENDS_UNTOLD: Scenario = Scenario {
     ..Scenario::BASE
 };
 
-/// Callers wait of whom we hear nothing, and the time to live of their tasks runs out.
+/// Tasks fall off the end of their workflow, and not even that is told.
+pub const TIMED_OUT_UNTOLD: Scenario = Scenario {
+    name: "timed-out-untold",
+    fault: "all callbacks lost, and the tasks fall off the end of their workflow",
+    promise: "the sweep finds the callers themselves: no task stands for them",
+    settings: &[("SWEEP_INTERVAL", "1s")],
+    strike: |arena| {
+        async {
+            let ends = [EventKind::WorkflowTimeout, EventKind::TaskCanceled];
+            let rule = lose(arena, &ends, When::Always);
+            workflow_times_out(arena).await;
+            arena.twilio().faults().remove(rule);
+        }
+        .boxed()
+    },
+    ..Scenario::BASE
+};
+
+/// Callers wait of whom we hear nothing, and their workflow has an end.
+async fn workflow_times_out(arena: &mut Arena) {
+    let workflow = workflow_with_an_end(arena).await;
+    let call = PlaceCall {
+        workflow: Some(workflow),
+        ..PlaceCall::into_placeholder()
+    };
+    let callers = unheard_of(arena, call).await;
+    let tasks: Vec<_> = callers.iter().map(|caller| Some(caller.task_sid)).collect();
+    arena.off_hold(callers).await;
+    let journal = arena.twilio().journal();
+    let ended = journal
+        .callbacks()
+        .filter(|sent| sent.kind == EventKind::WorkflowTimeout)
+        .map(|sent| sent.task);
+    let ended: HashSet<_> = ended.collect();
+    assert!(tasks.iter().all(|task| ended.contains(task)), "they fell");
+}
+
+/// Callers wait of whom we hear nothing, and the the time to live of their tasks runs out.
 async fn tasks_expire(arena: &mut Arena) {
     let callers = unheard_of(arena, PlaceCall::into_placeholder()).await;
     for caller in &callers {
@@ -118,10 +137,10 @@ async fn tasks_expire(arena: &mut Arena) {
     arena.off_hold(callers).await;
 }
 
-/// Callbacks of this kind are lost from now on.
-fn lose(arena: &Arena, event: EventKind, when: When) -> RuleId {
+/// Callbacks of these kinds are lost from now on.
+fn lose(arena: &Arena, events: &[EventKind], when: When) -> RuleId {
     let lost = CallbackRule {
-        events: vec![event],
+        events: events.to_vec(),
         fault: CallbackFault::Drop,
         when,
     };
@@ -130,7 +149,7 @@ fn lose(arena: &Arena, event: EventKind, when: When) -> RuleId {
 
 /// Callers whose entry into the placeholder queue is never told.
 async fn unheard_of(arena: &mut Arena, call: PlaceCall) -> Vec<Caller> {
-    let rule = lose(arena, EventKind::TaskQueueEntered, When::Always);
+    let rule = lose(arena, &[EventKind::TaskQueueEntered], When::Always);
     let callers = arena.twilio().place_calls(30, &call).unwrap();
     arena
         .expect("their events dropped", |state| {
@@ -160,7 +179,11 @@ async fn workflow_with_an_end(arena: &mut Arena) -> WorkflowSid {
 
 fn lose_callbacks_and_the_sweeper(arena: &mut Arena) -> BoxFuture<'_, ()> {
     async {
-        let rule = lose(arena, EventKind::TaskQueueEntered, When::Probability(0.5));
+        let rule = lose(
+            arena,
+            &[EventKind::TaskQueueEntered],
+            When::Probability(0.5),
+        );
         arena.last(Duration::from_secs(1)).await;
         arena.on_hold(5).await;
         let sweeper = arena

@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use simulator::{Fault, Rule};
 
 use super::disk::Disk;
-use super::{Arena, Between, Plan, Scenario, all, settle};
+use super::{Arena, Between, Conditions, Plan, Scenario, all, settle};
 
 /// Faults in one round; then everybody is accounted for, and all is built anew.
 const FAULTS_PER_ROUND: usize = 6;
@@ -58,6 +58,7 @@ async fn one_round(between: Between, sweeps: bool, seed: u64) {
         settings: settings
             .map(|(name, value)| (name, value.to_owned()))
             .collect(),
+        conditions: Conditions::GOOD,
         disk: random.random_bool(0.3).then(Disk::mount).flatten(),
         rate: RATE,
         seed: random.random(),
@@ -69,6 +70,7 @@ async fn one_round(between: Between, sweeps: bool, seed: u64) {
     let fitting: Vec<&Scenario> = all()
         .filter(|scenario| !scenario.that_queue_only || scenario.between == between)
         .filter(|scenario| !scenario.needs_disk || has_disk)
+        .filter(|scenario| scenario.conditions == Conditions::GOOD)
         // Nobody becomes a dead letter, not even for RabbitMQ.
         .filter(|scenario| scenario.dead_letters.is_empty())
         .filter(|scenario| {

@@ -1,4 +1,4 @@
-//! The disk under the spool, or under the embedded queue, is full.
+//! The disk under the spool, or under the embedded queue, is full, or the spool's file is gone.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,7 +12,7 @@ use super::{Arena, Between, Scenario};
 use crate::PATIENCE;
 
 /// All of them.
-pub const ALL: &[&Scenario] = &[&UNDER_THE_SPOOL, &UNDER_THE_EMBEDDED_QUEUE];
+pub const ALL: &[&Scenario] = &[&UNDER_THE_SPOOL, &UNDER_THE_EMBEDDED_QUEUE, &SPOOL_MOVED];
 
 const BASE: Scenario = Scenario {
     promise: "503, so that Twilio repeats it; recovers by itself when there is room again",
@@ -50,6 +50,36 @@ pub const UNDER_THE_EMBEDDED_QUEUE: Scenario = Scenario {
             arena.disk().fill();
             refused(arena).await;
             arena.disk().free();
+        }
+        .boxed()
+    },
+    ..BASE
+};
+
+/// Somebody moves the spools while the broker is away, and puts them back.
+pub const SPOOL_MOVED: Scenario = Scenario {
+    name: "spool-moved",
+    fault: "the spools' files are moved away while the broker is away",
+    promise: "503, so that Twilio repeats it; recovers by itself when they are back",
+    between: Between::RabbitMq,
+    needs_disk: false,
+    strike: |arena| {
+        async {
+            let ingests = 0..arena.stack.ingests.len();
+            let spools = ingests.map(|index| arena.stack.spool(index));
+            let moved: Vec<_> = spools
+                .map(|spool| (spool.with_extension("moved"), spool))
+                .collect();
+            for (elsewhere, spool) in &moved {
+                std::fs::rename(spool, elsewhere).unwrap();
+            }
+            arena.broker().to_ingests.cut();
+            refused(arena).await;
+            for (elsewhere, spool) in &moved {
+                std::fs::rename(elsewhere, spool).unwrap();
+            }
+            arena.last(Duration::from_secs(1)).await;
+            arena.broker().to_ingests.restore();
         }
         .boxed()
     },

@@ -7,6 +7,7 @@ mod arena;
 pub mod broker;
 pub mod callbacks;
 pub mod chaos;
+pub mod conditions;
 pub mod disk;
 pub mod late;
 mod load;
@@ -25,6 +26,7 @@ use futures::future::BoxFuture;
 use simulator::{Caller, State};
 
 pub use arena::{Arena, Between, Broker, Plan};
+pub use conditions::Conditions;
 pub use load::Load;
 pub use verdict::Figures;
 
@@ -49,6 +51,8 @@ pub struct Scenario {
     pub that_queue_only: bool,
     /// Settings that it needs.
     pub settings: &'static [(&'static str, &'static str)],
+    /// What its processes run in.
+    pub conditions: Conditions,
     /// Whether the spools or the embedded queue must lie on a disk that can be filled.
     pub needs_disk: bool,
     /// The fault, from its beginning until it is over. It waits until it has been felt: a fault that
@@ -69,6 +73,7 @@ impl Scenario {
         between: Between::RabbitMq,
         that_queue_only: false,
         settings: &[],
+        conditions: Conditions::GOOD,
         needs_disk: false,
         strike: |_| Box::pin(async {}),
         dead_letters: &[],
@@ -87,6 +92,7 @@ pub fn all() -> impl Iterator<Item = &'static Scenario> {
         callbacks::ALL,
         disk::ALL,
         vanished::ALL,
+        conditions::ALL,
     ]
     .into_iter()
     .flatten()
@@ -111,6 +117,7 @@ pub async fn run(scenario: &'static Scenario) {
         settings: settings
             .map(|(name, value)| (*name, (*value).to_owned()))
             .collect(),
+        conditions: scenario.conditions,
         disk,
         rate: RATE,
         seed: 1,

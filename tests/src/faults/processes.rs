@@ -214,7 +214,7 @@ pub const SECOND_SIGNAL: Scenario = Scenario {
     ..BASE
 };
 
-fn rolling_restart(arena: &mut Arena) -> BoxFuture<'_, ()> {
+pub(super) fn rolling_restart(arena: &mut Arena) -> BoxFuture<'_, ()> {
     async {
         for index in 0..arena.stack.ingests.len() {
             Arena::stop_in_order(&mut arena.stack.ingests[index], INGEST_STOPS_WITHIN).await;

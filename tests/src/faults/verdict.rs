@@ -20,7 +20,7 @@ pub struct Figures {
     pub hung_up: usize,
     /// Dead letters that are left of those redirected, by reason.
     pub dead_letters: BTreeMap<String, usize>,
-    /// Those whose callback was never answered with a 2xx, redirected nevertheless.
+    /// Those whose callback was never answered with a 2xx, redirected or gone nevertheless.
     pub without_callback: usize,
     /// From a caller's entry into the placeholder queue to the redirect, in ms: the median.
     pub median_ms: u64,
@@ -71,6 +71,7 @@ pub(super) fn judge(
             broken.push(format!("{} was forgotten", caller.call_sid));
             continue;
         };
+        figures.without_callback += usize::from(!accepted.contains(&caller.call_sid));
         let reason = dead.get(&caller.call_sid);
         match (heard.redirects(), reason) {
             (0, _) if hung_up(heard) => figures.hung_up += 1,
@@ -89,7 +90,6 @@ pub(super) fn judge(
                     *figures.dead_letters.entry(reason.clone()).or_default() += 1;
                 }
                 figures.redirected += 1;
-                figures.without_callback += usize::from(!accepted.contains(&caller.call_sid));
                 waits.extend(wait(heard));
             }
             (_, _) => broken.push(format!("not redirected just once: {heard:?}")),
