@@ -7,14 +7,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::broker::{Connection, Shared, State, Turn, Unacked};
+use super::broker::{Connection, Shared, State};
+use super::consumer::MemoryConsumer;
 use super::intents::MemoryLog;
 use super::{Loss, Operation};
-use crate::traits::Settle;
 use crate::{
-    Cause, Consumer, DeadLetter, DeadLetterId, DeadLetters, Delivery, Done, Filter, Health,
-    IntentLog, IntentReader, Listed, Lock, Message, Options, Publish, Queue, QueueError,
-    RawMessage, Settlement, Stats,
+    Consumer, DeadLetter, DeadLetterId, DeadLetters, Done, Filter, Health, IntentLog, IntentReader,
+    Listed, Lock, Message, Options, Publish, Queue, QueueError, RawMessage, Settlement, Stats,
 };
 
 /// A queue in memory.
@@ -24,7 +23,7 @@ pub(super) struct Client {
     pub(super) broker: Arc<Shared>,
     pub(super) name: String,
     pub(super) options: Options,
-    closed: AtomicBool,
+    pub(super) closed: AtomicBool,
 }
 
 impl MemoryQueue {
@@ -87,7 +86,7 @@ impl Client {
     }
 
     /// Never returns once the process was killed: what is left of it does nothing any more.
-    async fn alive(&self) {
+    pub(super) async fn alive(&self) {
         if self.broker.state().is_killed(&self.name) {
             std::future::pending::<()>().await;
         }
@@ -164,15 +163,8 @@ impl DeadLetters for MemoryQueue {
 impl Queue for MemoryQueue {
     async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
         self.0.alive().await;
-        let mut state = self.0.broker.state();
-        let number = state.number();
-        state.consumers.insert(number, Turn::default());
-        Ok(Box::new(MemoryConsumer {
-            number,
-            client: Arc::clone(&self.0),
-            prefetch: usize::from(prefetch),
-            stopped: false,
-        }))
+        let client = Arc::clone(&self.0);
+        Ok(Box::new(MemoryConsumer::new(client, usize::from(prefetch))))
     }
 
     async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError> {
@@ -249,183 +241,5 @@ impl Drop for MemoryLock {
                 state.locks.remove(&self.name);
             }
         });
-    }
-}
-
-struct MemoryConsumer {
-    client: Arc<Client>,
-    number: u64,
-    prefetch: usize,
-    stopped: bool,
-}
-
-impl MemoryConsumer {
-    fn take(&self, state: &mut State) -> Option<Result<Delivery, QueueError>> {
-        let client = &self.client;
-        if client.closed.load(Ordering::Relaxed) {
-            let closed = QueueError::Unavailable("the queue was closed".to_owned());
-            return Some(Err(closed));
-        }
-        let connection = state.connection(&client.name)?;
-        let mine = |unacked: &&Unacked| unacked.consumer == self.number;
-        let has_room = state.unacked.values().filter(mine).count() < self.prefetch;
-        self.turn(state)?.waiting = has_room;
-        if !has_room || !state.is_its_turn(self.number) {
-            return None;
-        }
-        let (number, stored) = state.ready.pop_first()?;
-        let delivery = state.number();
-        let turn = self.turn(state)?;
-        (turn.waiting, turn.last_served) = (false, delivery);
-        let settle = Box::new(MemorySettle {
-            client: Arc::clone(client),
-            number,
-            delivery,
-            settled: false,
-        });
-        let (redelivered, deliveries) = (stored.redelivered, stored.deliveries);
-        let message = stored.message.clone();
-        let unacked = Unacked {
-            stored,
-            delivery,
-            connection,
-            consumer: self.number,
-        };
-        state.unacked.insert(number, unacked);
-        Some(Ok(Delivery::new(message, redelivered, deliveries, settle)))
-    }
-
-    fn turn<'a>(&self, state: &'a mut State) -> Option<&'a mut Turn> {
-        state.consumers.get_mut(&self.number)
-    }
-}
-
-#[async_trait]
-impl Consumer for MemoryConsumer {
-    async fn next(&mut self) -> Result<Delivery, QueueError> {
-        self.client.alive().await;
-        // However it ends, what is left is another's turn.
-        let waits = Waits(self);
-        let taken = self.client.broker.wait_for(|state| match self.stopped {
-            true => None,
-            false => self.take(state),
-        });
-        let delivery = taken.await;
-        drop(waits);
-        delivery
-    }
-
-    async fn stop(&mut self) {
-        self.stopped = true;
-    }
-}
-
-/// A consumer that waits for a delivery.
-struct Waits<'a>(&'a MemoryConsumer);
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        let broker = &self.0.client.broker;
-        let mut state = broker.state();
-        if let Some(turn) = self.0.turn(&mut state) {
-            turn.waiting = false;
-        }
-        if !state.ready.is_empty() {
-            drop(state);
-            broker.change(|_| {});
-        }
-    }
-}
-
-impl Drop for MemoryConsumer {
-    fn drop(&mut self) {
-        self.client
-            .broker
-            .change(|state| state.consumers.remove(&self.number));
-    }
-}
-
-struct MemorySettle {
-    client: Arc<Client>,
-    number: u64,
-    delivery: u64,
-    settled: bool,
-}
-
-impl MemorySettle {
-    /// Does `work` with the message, which is nobody's from then on.
-    async fn settle(
-        mut self: Box<Self>,
-        work: impl FnOnce(&mut State, RawMessage),
-    ) -> Result<(), QueueError> {
-        let gone = || QueueError::DeliveryLost("its connection is gone".to_owned());
-        let (number, delivery) = (self.number, self.delivery);
-        let settled = self.client.ask(Operation::Settle, |state, _| {
-            if !state.is_held(number, delivery) {
-                return Err(gone());
-            }
-            if let Some(unacked) = state.unacked.remove(&number) {
-                work(state, unacked.stored.message);
-            }
-            Ok(())
-        });
-        let settled = settled.await?;
-        self.settled = true;
-        settled
-    }
-
-    fn give_back(&self, counted: bool) {
-        let limit = self.client.options.delivery_limit;
-        self.client.broker.change(|state| {
-            if state.is_held(self.number, self.delivery) {
-                state.give_back(self.number, counted, limit);
-            }
-        });
-    }
-}
-
-#[async_trait]
-impl Settle for MemorySettle {
-    async fn ack(self: Box<Self>) -> Result<(), QueueError> {
-        self.settle(|_, _| {}).await
-    }
-
-    async fn dead_letter(
-        self: Box<Self>,
-        _: &RawMessage,
-        cause: &Cause,
-        died_at: Timestamp,
-    ) -> Result<(), QueueError> {
-        self.settle(|state, message| state.dead_letter(message, cause.clone(), died_at))
-            .await
-    }
-
-    async fn panicked(self: Box<Self>, _: &RawMessage) -> Result<(), QueueError> {
-        self.settle(|state, mut message| {
-            message.panics += 1;
-            state.insert(message);
-        })
-        .await
-    }
-
-    async fn release(mut self: Box<Self>) -> Result<(), QueueError> {
-        let held = !self.is_lost();
-        self.give_back(false);
-        self.settled = true;
-        held.then_some(())
-            .ok_or_else(|| QueueError::DeliveryLost("its connection is gone".to_owned()))
-    }
-
-    fn is_lost(&self) -> bool {
-        let state = self.client.broker.state();
-        !state.is_held(self.number, self.delivery)
-    }
-}
-
-impl Drop for MemorySettle {
-    fn drop(&mut self) {
-        if !self.settled {
-            self.give_back(true);
-        }
     }
 }

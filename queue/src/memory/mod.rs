@@ -3,6 +3,7 @@
 
 mod broker;
 mod client;
+mod consumer;
 mod intents;
 
 use std::sync::Arc;

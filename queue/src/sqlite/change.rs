@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::database::Durability;
 use super::handle::{ConsumerId, Failure};
 use super::intents::{self, Reading};
 use super::messages::{self, Return, Token};
@@ -24,13 +23,10 @@ pub(super) enum Change {
     Publish(RawMessage),
     /// To the log of intents; the reader is told of it.
     Append(Intent, Arc<Reading>),
-    Ack(Token, ConsumerId),
-    DeadLetter(Token, ConsumerId, Cause, Timestamp),
-    /// To the end of the queue, in another form.
-    PublishAgain(Token, ConsumerId, RawMessage),
-    GiveBack {
+    Settle {
         token: Token,
-        how: Return,
+        how: Settled,
+        /// May have another delivery in place of this one.
         consumer: Option<ConsumerId>,
     },
     Replay {
@@ -40,6 +36,15 @@ pub(super) enum Change {
     Discard {
         row: i64,
     },
+}
+
+/// How a delivery ends.
+pub(super) enum Settled {
+    Acked,
+    DeadLetter(Cause, Timestamp),
+    /// To the end of the queue, in another form.
+    PublishedAgain(RawMessage),
+    Returned(Return),
 }
 
 /// How a change ended that the file took.
@@ -65,60 +70,33 @@ impl Outcome {
 }
 
 impl Change {
-    pub(super) fn give_back_unseen(token: Token) -> Self {
-        Self::GiveBack {
+    /// Gives back what no consumer will settle.
+    pub(super) fn give_back(token: Token, how: Return) -> Self {
+        Self::Settle {
             token,
-            how: Return::Unseen,
+            how: Settled::Returned(how),
             consumer: None,
-        }
-    }
-
-    pub(super) fn durability(&self) -> Durability {
-        match self {
-            Self::Publish(_)
-            | Self::Append(..)
-            | Self::Ack(..)
-            | Self::DeadLetter(..)
-            | Self::PublishAgain(..)
-            | Self::Replay { .. }
-            | Self::Discard { .. } => Durability::Power,
-            Self::GiveBack { .. } => Durability::Process,
-        }
-    }
-
-    /// The consumer that may have another delivery in place of this one.
-    pub(super) fn settles_for(&self) -> Option<ConsumerId> {
-        match self {
-            Self::Ack(_, consumer)
-            | Self::DeadLetter(_, consumer, ..)
-            | Self::PublishAgain(_, consumer, _) => Some(*consumer),
-            Self::GiveBack { consumer, .. } => *consumer,
-            _ => None,
         }
     }
 
     /// What is still to be done later if this could not be done: nobody holds the delivery any
     /// more.
     pub(super) fn owes(&self) -> Option<Self> {
-        let (token, how) = match self {
-            Self::Ack(token, _) | Self::DeadLetter(token, ..) | Self::PublishAgain(token, ..) => {
-                (*token, Return::Abandoned)
+        match self {
+            Self::Settle { token, how, .. } => {
+                let how = match how {
+                    Settled::Returned(how) => *how,
+                    _ => Return::Abandoned,
+                };
+                Some(Self::give_back(*token, how))
             }
-            Self::GiveBack { token, how, .. } => (*token, *how),
-            Self::Publish(_) | Self::Append(..) | Self::Replay { .. } | Self::Discard { .. } => {
-                return None;
-            }
-        };
-        Some(Self::GiveBack {
-            token,
-            how,
-            consumer: None,
-        })
+            _ => None,
+        }
     }
 
     /// Makes the change, within a transaction.
     pub(super) fn perform(&self, db: &Connection, limits: Limits) -> rusqlite::Result<Outcome> {
-        let was_ours = match self {
+        let was_there = match self {
             Self::Publish(_) | Self::Replay { .. } if is_full(db, limits)? => {
                 return Ok(Outcome::Full);
             }
@@ -129,16 +107,16 @@ impl Change {
             }
             Self::Replay { row, message } => messages::replay(db, *row, message)?,
             Self::Discard { row } => messages::discard(db, *row)?,
-            Self::Ack(token, _) => messages::remove(db, *token)?,
-            Self::DeadLetter(token, _, cause, died_at) => {
-                messages::dead_letter(db, *token, cause, *died_at)?
-            }
-            Self::PublishAgain(token, _, message) => messages::publish_again(db, *token, message)?,
-            Self::GiveBack { token, how, .. } => {
-                messages::give_back(db, *token, *how, limits.deliveries)?
-            }
+            Self::Settle { token, how, .. } => match how {
+                Settled::Acked => messages::remove(db, *token)?,
+                Settled::DeadLetter(cause, died_at) => {
+                    messages::dead_letter(db, *token, cause, *died_at)?
+                }
+                Settled::PublishedAgain(message) => messages::publish_again(db, *token, message)?,
+                Settled::Returned(how) => messages::give_back(db, *token, *how, limits.deliveries)?,
+            },
         };
-        Ok(match was_ours {
+        Ok(match was_there {
             true => Outcome::Done,
             false => Outcome::Gone,
         })

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use super::change::{Change, Outcome};
+use super::change::{Change, Outcome, Settled};
 use super::handle::{Command, ConsumerId, Failure, Handle};
 use super::messages::{Delivered, Return, Token};
 use crate::traits::Settle;
@@ -83,18 +83,11 @@ struct SqliteSettle {
 }
 
 impl SqliteSettle {
-    async fn settle(
-        mut self,
-        change: impl FnOnce(Token, ConsumerId) -> Change,
-    ) -> Result<(), QueueError> {
-        let Some(token) = self.token.take() else {
+    async fn settle(mut self, how: Settled) -> Result<(), QueueError> {
+        let Some(change) = self.change(how) else {
             return Ok(());
         };
-        match self
-            .handle
-            .perform(change(token, self.consumer), None)
-            .await
-        {
+        match self.handle.perform(change, None).await {
             Ok(Outcome::Gone) | Err(Failure::Closed) => {
                 Err(QueueError::DeliveryLost("the queue was closed".to_owned()))
             }
@@ -102,16 +95,21 @@ impl SqliteSettle {
             Err(failure) => Err(failure.into()),
         }
     }
+
+    /// Only once.
+    fn change(&mut self, how: Settled) -> Option<Change> {
+        Some(Change::Settle {
+            token: self.token.take()?,
+            how,
+            consumer: Some(self.consumer),
+        })
+    }
 }
 
 impl Drop for SqliteSettle {
     fn drop(&mut self) {
-        if let Some(token) = self.token.take() {
-            self.handle.perform_later(Change::GiveBack {
-                token,
-                how: Return::Abandoned,
-                consumer: Some(self.consumer),
-            });
+        if let Some(change) = self.change(Settled::Returned(Return::Abandoned)) {
+            self.handle.perform_later(change);
         }
     }
 }
@@ -119,7 +117,7 @@ impl Drop for SqliteSettle {
 #[async_trait]
 impl Settle for SqliteSettle {
     async fn ack(self: Box<Self>) -> Result<(), QueueError> {
-        self.settle(Change::Ack).await
+        self.settle(Settled::Acked).await
     }
 
     async fn dead_letter(
@@ -128,24 +126,17 @@ impl Settle for SqliteSettle {
         cause: &Cause,
         died_at: Timestamp,
     ) -> Result<(), QueueError> {
-        let cause = cause.clone();
-        self.settle(|token, consumer| Change::DeadLetter(token, consumer, cause, died_at))
+        self.settle(Settled::DeadLetter(cause.clone(), died_at))
             .await
     }
 
     async fn panicked(self: Box<Self>, message: &RawMessage) -> Result<(), QueueError> {
-        let message = message.after_panic();
-        self.settle(|token, consumer| Change::PublishAgain(token, consumer, message))
+        self.settle(Settled::PublishedAgain(message.after_panic()))
             .await
     }
 
     async fn release(self: Box<Self>) -> Result<(), QueueError> {
-        self.settle(|token, consumer| Change::GiveBack {
-            token,
-            how: Return::Released,
-            consumer: Some(consumer),
-        })
-        .await
+        self.settle(Settled::Returned(Return::Released)).await
     }
 
     fn is_lost(&self) -> bool {

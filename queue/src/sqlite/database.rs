@@ -31,22 +31,11 @@ const BUSY_STEP: Duration = Duration::from_millis(1);
 /// The write-ahead log is cut back to this once it is checkpointed.
 const LOG_SIZE_LIMIT: i64 = 16 << 20;
 
-/// What a transaction must outlive once it is committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Durability {
-    /// The process: who has which delivery, which means nothing after a power failure, as all
-    /// consumers are gone. Not synced; SQLite's log stays consistent, and a later sync covers it.
-    Process,
-    /// A power failure: messages. Synced.
-    Power,
-}
-
 /// A connection to the queue's file.
 pub(super) struct Database {
     path: PathBuf,
     identity: Identity,
     connection: Connection,
-    durability: Durability,
 }
 
 impl Database {
@@ -106,7 +95,6 @@ impl Database {
             // Last: by now SQLite has made whatever it needs.
             identity: Identity::of(path)?,
             connection,
-            durability: Durability::Power,
         })
     }
 
@@ -125,22 +113,12 @@ impl Database {
         self.identity.is_at(&self.path)
     }
 
-    /// Does `work` whole or not at all; once this returns `Ok`, it has the `durability`.
+    /// Does `work` whole or not at all; once this returns `Ok`, it outlives a power failure.
     pub(super) fn transaction<T>(
         &mut self,
-        durability: Durability,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
         self.is_in_place()?;
-        if self.durability != durability {
-            let synchronous = match durability {
-                Durability::Process => "NORMAL",
-                Durability::Power => "FULL",
-            };
-            self.connection
-                .pragma_update(None, "synchronous", synchronous)?;
-            self.durability = durability;
-        }
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;

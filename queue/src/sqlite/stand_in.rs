@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Result};
 
-use super::database::{Database, Durability};
+use super::database::Database;
 use super::messages;
 use crate::{OnBroker, QueueError};
 
@@ -12,7 +12,7 @@ const TABLE: &str =
 
 /// Makes the file `queue`'s, unless messages for another are in it.
 pub(super) fn claim(db: &mut Database, queue: &OnBroker) -> std::result::Result<(), QueueError> {
-    let others = db.transaction(Durability::Power, |tx| {
+    let others = db.transaction(|tx| {
         tx.execute_batch(TABLE)?;
         let before = claimed(tx)?.filter(|before| !before.may_be(queue));
         if before.is_some() && messages::length(tx)? > 0 {

@@ -11,11 +11,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::change::{Change, Limits, Outcome, Pending};
-use super::database::{Database, Durability, is_damage, is_store_failure};
+use super::database::{Database, is_damage, is_store_failure};
 use super::handle::{Command, Failure, Status};
 use super::intents::{Ages, Readers};
 use super::lock::FileLock;
-use super::messages::{self, Delivered};
+use super::messages::{self, Delivered, Return};
 use super::subscribers::Subscribers;
 use crate::Health;
 
@@ -53,14 +53,6 @@ pub(super) struct Writer {
     failure: Option<String>,
 }
 
-/// What is to be done between two waits.
-struct Round {
-    /// Unsynced, and so done first: nobody is to wait for a sync in vain.
-    quick: Vec<Pending>,
-    synced: Vec<Pending>,
-    flow: ControlFlow<()>,
-}
-
 impl Writer {
     pub(super) fn new(
         db: Database,
@@ -94,7 +86,7 @@ impl Writer {
         }
         self.status.has_ended.store(true, Ordering::Release);
         if self.consuming.is_some()
-            && let Err(error) = self.give_back_all(Durability::Power)
+            && let Err(error) = self.give_back_all()
         {
             // The next to consume does it.
             tracing::warn!(queue = %self.db, %error, "couldn't give deliveries back on closing");
@@ -103,22 +95,16 @@ impl Writer {
 
     /// Waits for commands, or until there is something to do without any.
     fn wait(&self) -> Option<Vec<Command>> {
-        let works = self.failure.is_none();
-        let stands_by = !self.subscribers.is_empty() && self.consuming.is_none();
-        let can_deliver = self.subscribers.credit() > 0 && self.consuming.is_some();
-        let next_read = self.readers.next_read();
-        let timeouts = [
-            Some(if works { IDLE_INTERVAL } else { RETRY_INTERVAL }),
-            (stands_by && works).then_some(STANDBY_INTERVAL),
-            (can_deliver && works).then_some(POLL_INTERVAL),
-            (!self.owed.is_empty() && works).then_some(Duration::ZERO),
-            next_read.map(|at| at.saturating_duration_since(Instant::now())),
-        ];
-        let timeout = timeouts
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(IDLE_INTERVAL);
+        let timeout = match self.consuming {
+            _ if self.failure.is_some() => RETRY_INTERVAL,
+            _ if !self.owed.is_empty() => Duration::ZERO,
+            Some(_) if self.subscribers.credit() > 0 => POLL_INTERVAL,
+            None if !self.subscribers.is_empty() => STANDBY_INTERVAL,
+            _ => IDLE_INTERVAL,
+        };
+        let until_read = |at: Instant| at.saturating_duration_since(Instant::now());
+        let next_read = self.readers.next_read().map(until_read);
+        let timeout = next_read.map_or(timeout, |wait| timeout.min(wait));
         let first = match self.inbox.recv_timeout(timeout) {
             Ok(command) => Some(command),
             Err(RecvTimeoutError::Timeout) => None,
@@ -129,30 +115,20 @@ impl Writer {
     }
 
     fn round(&mut self, commands: Vec<Command>) -> ControlFlow<()> {
-        let Round {
-            quick,
-            synced,
-            flow,
-        } = self.sort(commands);
-        if self.failure.is_none() {
-            let in_place = self.db.is_in_place();
-            self.note(in_place.err().as_ref());
-        } else if quick.is_empty() && synced.is_empty() {
+        let (changes, flow) = self.sort(commands);
+        if self.failure.is_some() && changes.is_empty() {
             self.try_store();
         }
-        if !quick.is_empty() {
-            self.perform(quick, Durability::Process, 0);
-        }
         if self.failure.is_none() {
-            let tried = self.try_to_consume();
-            self.note(tried.err().as_ref());
+            let ready = self.db.is_in_place().and_then(|()| self.try_to_consume());
+            self.note(ready.err().as_ref());
         }
         let wanted = match self.consuming {
             Some(_) => self.subscribers.credit().min(MAX_DELIVERIES),
             None => 0,
         };
-        if !synced.is_empty() || (wanted > 0 && self.any_ready()) {
-            self.perform(synced, Durability::Power, wanted);
+        if !changes.is_empty() || (wanted > 0 && self.any_ready()) {
+            self.perform(changes, wanted);
         }
         if let Err(error) = self.tidy() {
             self.note(Some(&error));
@@ -160,23 +136,21 @@ impl Writer {
         flow
     }
 
-    fn sort(&mut self, commands: Vec<Command>) -> Round {
-        let mut round = Round {
-            quick: self.owed.drain(..).map(Pending::unattended).collect(),
-            synced: Vec::new(),
-            flow: ControlFlow::Continue(()),
-        };
+    /// The changes among the commands; the others are carried out.
+    fn sort(&mut self, commands: Vec<Command>) -> (Vec<Pending>, ControlFlow<()>) {
+        let mut changes: Vec<_> = self.owed.drain(..).map(Pending::unattended).collect();
         for command in commands {
             match command {
                 Command::Do(pending) if pending.is_given_up() => {}
                 Command::Do(pending) => {
-                    if let Some(consumer) = pending.change.settles_for() {
-                        self.subscribers.settled(consumer);
+                    if let Change::Settle {
+                        consumer: Some(consumer),
+                        ..
+                    } = &pending.change
+                    {
+                        self.subscribers.settled(*consumer);
                     }
-                    match pending.change.durability() {
-                        Durability::Process => round.quick.push(pending),
-                        Durability::Power => round.synced.push(pending),
-                    }
+                    changes.push(pending);
                 }
                 Command::Subscribe {
                     consumer,
@@ -189,18 +163,15 @@ impl Writer {
                 } => {
                     self.subscribers.remove(consumer);
                     while let Ok(delivered) = unseen.try_recv() {
-                        let back = Change::give_back_unseen(delivered.token);
-                        round.quick.push(Pending::unattended(back));
+                        let back = Change::give_back(delivered.token, Return::Unseen);
+                        changes.push(Pending::unattended(back));
                     }
                 }
                 Command::Read(reading) => self.readers.add(reading),
-                Command::Close => {
-                    round.flow = ControlFlow::Break(());
-                    break;
-                }
+                Command::Close => return (changes, ControlFlow::Break(())),
             }
         }
-        round
+        (changes, ControlFlow::Continue(()))
     }
 
     /// Becomes the process that consumes, if we want to and nobody else does. What the last one left
@@ -216,7 +187,7 @@ impl Writer {
             self.stands_by = true;
             return Ok(());
         };
-        let left = self.give_back_all(Durability::Process)?;
+        let left = self.give_back_all()?;
         if self.stands_by || left > 0 {
             tracing::warn!(queue = %self.db, left, "taking over from a process that is gone");
         }
@@ -245,10 +216,9 @@ impl Writer {
         Ok(())
     }
 
-    fn give_back_all(&mut self, durability: Durability) -> rusqlite::Result<usize> {
+    fn give_back_all(&mut self) -> rusqlite::Result<usize> {
         let limit = self.limits.deliveries;
-        self.db
-            .transaction(durability, |tx| messages::give_back_all(tx, limit))
+        self.db.transaction(|tx| messages::give_back_all(tx, limit))
     }
 
     /// Looks without writing, as it is asked often.
@@ -261,10 +231,10 @@ impl Writer {
     }
 
     /// Makes the changes, takes up to `wanted` messages, commits, answers and delivers.
-    fn perform(&mut self, pending: Vec<Pending>, durability: Durability, wanted: usize) {
+    fn perform(&mut self, pending: Vec<Pending>, wanted: usize) {
         let limits = self.limits;
         let ages = &mut self.ages;
-        let done = self.db.transaction(durability, |tx| {
+        let done = self.db.transaction(|tx| {
             let outcomes = pending
                 .iter()
                 .map(|pending| pending.change.perform(tx, limits))
@@ -291,7 +261,7 @@ impl Writer {
             // Not the store: one of the changes. The others are not to suffer from it.
             Err(error) if pending.len() > 1 && !is_store_failure(&error) => {
                 for pending in pending {
-                    self.perform(vec![pending], durability, 0);
+                    self.perform(vec![pending], 0);
                 }
             }
             Err(error) => {
@@ -318,15 +288,14 @@ impl Writer {
 
     fn hand_out(&mut self, delivered: Vec<Delivered>) {
         for untaken in self.subscribers.hand_out(delivered) {
-            self.owed.push(Change::give_back_unseen(untaken.token));
+            self.owed
+                .push(Change::give_back(untaken.token, Return::Unseen));
         }
     }
 
     /// Finds out whether the store works again.
     fn try_store(&mut self) {
-        let tried = self
-            .db
-            .transaction(Durability::Process, |tx| messages::touch(tx));
+        let tried = self.db.transaction(|tx| messages::touch(tx));
         let tried = tried.and_then(|()| self.try_to_consume());
         self.note(tried.err().as_ref());
     }
