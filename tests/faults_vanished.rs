@@ -13,11 +13,6 @@ async fn callers_whose_requests_a_stranger_took_are_found_by_the_sweep() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn callers_whose_requests_a_stranger_took_from_the_embedded_queue_are_found_by_the_sweep() {
-    run(&vanished::EATEN_EMBEDDED).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn callers_whose_requests_were_deleted_with_the_queue_are_found_by_the_sweep() {
     run(&vanished::QUEUE_DELETED).await;
 }

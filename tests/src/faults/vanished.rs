@@ -11,13 +11,7 @@ use super::{Arena, Between, Scenario};
 use crate::PATIENCE;
 
 /// All of them.
-pub const ALL: &[&Scenario] = &[
-    &TAKEN_FOR_POISON,
-    &EATEN,
-    &EATEN_EMBEDDED,
-    &QUEUE_DELETED,
-    &FILE_DELETED,
-];
+pub const ALL: &[&Scenario] = &[&TAKEN_FOR_POISON, &EATEN, &QUEUE_DELETED, &FILE_DELETED];
 
 /// How many requests a fault takes, at least.
 const SOME: usize = 20;
@@ -54,10 +48,12 @@ pub const TAKEN_FOR_POISON: Scenario = Scenario {
     ..BASE
 };
 
-/// Somebody else takes requests, and says that they are done.
+/// Somebody else takes requests, and says that they are done. Who comes to the embedded queue as a
+/// stranger gets nothing: one process at a time consumes.
 pub const EATEN: Scenario = Scenario {
     name: "eaten",
     fault: "a stranger at the queue acknowledges requests and does nothing",
+    that_queue_only: true,
     strike: |arena| {
         async {
             let queue = arena.stack.queue().await;
@@ -72,13 +68,6 @@ pub const EATEN: Scenario = Scenario {
         .boxed()
     },
     ..BASE
-};
-
-/// The same with the embedded queue.
-pub const EATEN_EMBEDDED: Scenario = Scenario {
-    name: "eaten-embedded",
-    between: Between::Embedded,
-    ..EATEN
 };
 
 /// An operator deletes the queue with all that is in it.
