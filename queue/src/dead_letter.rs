@@ -15,7 +15,7 @@ use crate::{Message, RawMessage, RedirectRequest};
 pub enum Reason {
     /// The deadline passed before the call could be redirected.
     Expired,
-    /// No redirect plan names its placeholder queue (any more).
+    /// No redirect plan names its placeholder queue, or none does any more.
     NoPlan,
     /// Twilio refused the redirect for good.
     Refused,
@@ -27,12 +27,12 @@ pub enum Reason {
     DeliveryLimit,
     /// Its consumers panicked over it again and again.
     Panicked,
-    /// Put there by something else, under this name.
+    /// Something else put it there, with this reason.
     Other(String),
 }
 
 impl Reason {
-    /// All that a redirector gives; the delivery limit is the queue's own.
+    /// The reasons that a redirector gives. The delivery limit is the queue's.
     pub const OURS: [Self; 6] = [
         Self::Expired,
         Self::NoPlan,
@@ -84,7 +84,7 @@ impl Serialize for Reason {
     }
 }
 
-/// What the redirector says of a request that it gives up.
+/// What the redirector says about a request that it gives up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// Why.
@@ -95,14 +95,14 @@ pub struct Cause {
     pub last_error: Option<String>,
 }
 
-/// Names one dead letter: its message ID (the event SID), or a digest of the body where a foreign
+/// Names one dead letter: its message ID (the event SID), or a digest of the body if a foreign
 /// message has none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct DeadLetterId(pub String);
 
 impl DeadLetterId {
-    /// The name of the dead letter that `message` is or would be.
+    /// The name of `message` as a dead letter.
     pub fn of(message: &RawMessage) -> Self {
         match &message.id {
             Some(id) if !id.is_empty() => Self(id.clone()),
@@ -148,8 +148,8 @@ impl DeadLetter {
         self.message.decode().ok()
     }
 
-    /// The message that a replay at `now` puts on the queue: a request is marked with the time,
-    /// what can't be understood goes back as it was. Panics are counted from zero again.
+    /// The message that a replay at `now` puts on the queue. A request is marked with the time; what
+    /// can't be understood goes back as it was. Panics are counted from zero again.
     pub fn replayed(&self, now: Timestamp) -> RawMessage {
         match self.request() {
             Some(request) => Message {
@@ -171,9 +171,9 @@ impl DeadLetter {
 /// Some dead letters, and how many more there may be.
 #[derive(Debug, Clone, Default)]
 pub struct Listed {
-    /// These.
+    /// The letters.
     pub letters: Vec<DeadLetter>,
-    /// How many were not looked at, or not wanted any more.
+    /// How many more match, or were not looked at.
     pub more: usize,
 }
 
@@ -189,13 +189,13 @@ pub enum Settlement {
 /// Which dead letters are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// These only; all where it is empty.
+    /// Only these; all if it is empty.
     pub ids: Vec<DeadLetterId>,
-    /// With this reason only.
+    /// Only those with this reason.
     pub reason: Option<Reason>,
-    /// That died at least this long ago.
+    /// Only those that died at least this long ago.
     pub older_than: Option<Duration>,
-    /// That died at most this long ago.
+    /// Only those that died at most this long ago.
     pub newer_than: Option<Duration>,
 }
 
@@ -209,7 +209,7 @@ impl Filter {
         Listed { letters, more }
     }
 
-    /// How many letters to look for, where `limit` are wanted: a name is looked for once.
+    /// How many letters to look for if `limit` are wanted: one for each ID.
     pub(crate) fn at_most(&self, limit: usize) -> usize {
         match self.ids.len() {
             0 => limit,
@@ -219,7 +219,7 @@ impl Filter {
 
     /// Whether the letter is among those meant at the time `now`.
     pub fn matches(&self, letter: &DeadLetter, now: Timestamp) -> bool {
-        // Negative where clocks differ.
+        // Negative if clocks differ.
         let age = Duration::try_from(now.duration_since(letter.died_at)).unwrap_or_default();
         (self.ids.is_empty() || self.ids.contains(&letter.id))
             && self

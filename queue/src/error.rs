@@ -1,9 +1,8 @@
-//! What can go wrong with the queue, in the words of its user rather than the backend's.
+//! What can go wrong with the queue, whatever the backend.
 
 use std::time::Duration;
 
-/// Why an operation on the queue failed. A message whose publish failed is not known to be durable;
-/// it may be.
+/// Why an operation on the queue failed. A message whose publish failed may be durable all the same.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum QueueError {
     /// The connection is gone or can't be made; the queue reconnects by itself.
@@ -15,27 +14,27 @@ pub enum QueueError {
     /// The queue takes no message now: it is full, or an alarm is raised.
     #[error("the queue refused the message: {0}")]
     Refused(String),
-    /// No queue is bound that would take the message.
+    /// No queue takes the message.
     #[error("the message could not be routed to a queue: {0}")]
     Unroutable(String),
-    /// What exists under our names differs from what we need. No retry helps.
+    /// What exists under our names differs from what we need. Retrying won't help.
     #[error("{0}")]
     Mismatch(String),
-    /// There is no such queue, and we were asked not to make it.
+    /// There is no such queue, and we were told not to create it.
     #[error("{0}")]
     Missing(String),
-    /// The broker doesn't let us in, or not do what we must. It may again: passwords are rotated, and
-    /// a broker that can't ask who we are refuses everybody.
+    /// The broker doesn't let us in, or doesn't let us do what we must. It may later: passwords are
+    /// rotated, and a broker that can't reach its user directory refuses everybody.
     #[error("{0}")]
     AccessRefused(String),
-    /// The delivery was given back meanwhile, as its connection broke or its consumer was taken for
-    /// dead: somebody else gets it, flagged redelivered.
+    /// The delivery went back to the queue meanwhile, with its connection or because the queue was
+    /// closed. Somebody else gets it, flagged redelivered.
     #[error("the delivery is no longer ours: {0}")]
     DeliveryLost(String),
     /// The disk or the database failed.
     #[error("the queue's store failed: {0}")]
     Storage(String),
-    /// Somebody else holds what only one may hold.
+    /// Somebody else holds the lock.
     #[error("{0} is in use by another process")]
     Busy(String),
 }

@@ -8,16 +8,15 @@ use twilio::CallSid;
 
 use crate::QueueError;
 
-/// How far a reader that comes new to the log reads back, at least.
+/// How far back a new reader of the log starts, at least.
 pub const READ_BACK: Duration = Duration::from_secs(60);
 
 /// "This redirector is about to update this call."
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intent {
-    /// Its own, drawn anew for each append: one whose confirm was lost may be in the log all the
-    /// same.
+    /// Unique to each append: an intent whose confirm was lost may be in the log all the same.
     pub id: u128,
-    /// The life of the redirector that wrote it, drawn at its start.
+    /// The run of the redirector that wrote it: a random number, drawn when it starts.
     pub incarnation: u64,
     /// The call.
     pub call_sid: CallSid,
@@ -28,29 +27,28 @@ pub struct Intent {
 pub enum Logged {
     /// The next entry.
     Intent(Intent),
-    /// Entries may be missing here: the log shrank, was made anew, skipped some, or holds one that
-    /// this version can't read. What was told before may be told again after it.
+    /// Entries may be missing here: the log shrank, was created again, skipped some, or holds one that
+    /// this version can't read. Entries before the gap may be told again after it.
     Gap,
 }
 
-/// Is told what the log holds, each entry once between two gaps, in the log's order.
+/// Is told what the log holds, in its order. Between two gaps each entry is told once.
 pub trait IntentReader: Send + Sync {
-    /// Takes what comes next. Called by whatever reads the log, so it must be quick.
+    /// Takes what comes next. It must be quick: reading waits for it.
     fn read(&self, logged: Logged);
 }
 
-/// The log, as one reader sees it and writes to it. It is read for as long as this lives, through
-/// losses of the connection: within a second or so of each append, and at the latest before an
-/// append of one's own returns.
+/// The log, as one reader sees it and writes to it. Until this is dropped, the reader is told of each
+/// append within a second or so, and of its own before [`IntentLog::append`] returns. Lost connections
+/// are repaired.
 #[async_trait]
 pub trait IntentLog: Send + Sync {
-    /// Returns once the intent is durable and the reader was told everything up to this very entry,
-    /// itself included. Many may be under way at once. A future that is dropped may have appended
-    /// or not.
+    /// Returns once the intent is durable and the reader was told everything up to and including it.
+    /// Many may be under way at once. If the future is dropped, the intent may be appended or not.
     ///
     /// # Errors
-    /// It is not known to be in the log, or was not read back within
-    /// [`Options::publish_timeout`](crate::Options::publish_timeout). It may be there, or come
-    /// there yet.
+    /// It was not confirmed, or not read back within
+    /// [`Options::publish_timeout`](crate::Options::publish_timeout). It may be in the log, or still
+    /// get there.
     async fn append(&self, intent: Intent) -> Result<(), QueueError>;
 }

@@ -29,29 +29,28 @@ pub use request::{RedirectRequest, Source};
 pub use traits::{Consumer, DeadLetters, Delivery, Done, Health, Lock, Publish, Queue, Stats};
 pub use url::{InvalidQueueUrl, OnBroker, QueueUrl};
 
-/// What both backends can be told.
+/// How a queue is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// What every name on the broker starts with.
+    /// RabbitMQ: what every name on the broker starts with.
     pub prefix: String,
     /// How many times a message is redelivered before it becomes a dead letter by itself.
     pub delivery_limit: u32,
     /// How long a publish may take, its confirm included.
     pub publish_timeout: Duration,
-    /// Messages that the queue holds at the most; a publish beyond it is refused. No limit where
-    /// it is `None`.
+    /// How many messages the queue holds at most; further publishes are refused. `None` for no limit.
     pub max_length: Option<u64>,
-    /// SQLite: the queue that this one stands in for. A file that holds another's messages is
+    /// SQLite: the queue that this one stands in for. A file that holds messages for another one is
     /// refused.
     pub stands_in_for: Option<OnBroker>,
-    /// RabbitMQ: whether a refusal at the very start is waited out, as later ones are.
+    /// RabbitMQ: whether to wait if access is refused at the very start, as is done later.
     pub waits_for_access: bool,
     /// RabbitMQ: the file that the URL came from, read again for each connection.
     pub url_file: Option<PathBuf>,
     /// RabbitMQ: how long opening, and each question about dead letters, waits for a slow broker;
     /// `None` for a few seconds.
     pub answer_timeout: Option<Duration>,
-    /// Opens only what is there: to look must not make anything.
+    /// Whether to open only a queue that is there already, and create nothing.
     pub existing_only: bool,
 }
 
@@ -75,8 +74,8 @@ impl Default for Options {
 /// is back.
 ///
 /// # Errors
-/// What no waiting mends: a file that is no queue, a broker that has other things under our names;
-/// and a broker that doesn't let us in, unless that is waited out.
+/// Waiting won't help: the file is no queue, or the broker has other things under our names. Or the
+/// broker doesn't let us in, unless the options say to wait for that.
 pub async fn open(url: &QueueUrl, options: Options) -> Result<Arc<dyn Queue>, QueueError> {
     Ok(match url {
         QueueUrl::Sqlite(path) => Arc::new(sqlite::SqliteQueue::open(path, options).await?),

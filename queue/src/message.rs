@@ -42,7 +42,7 @@ impl Message {
     }
 }
 
-/// A message as it lies on the queue, not yet understood: anybody may have published it.
+/// A message as it is on the queue, not yet decoded: anybody may have published it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RawMessage {
     /// `message-id`; the event SID in ours.
@@ -59,7 +59,7 @@ pub struct RawMessage {
 }
 
 impl RawMessage {
-    /// The message as it comes again after a consumer panicked over it.
+    /// The message as it is published again after a consumer panicked over it.
     pub(crate) fn after_panic(&self) -> Self {
         Self {
             panics: self.panics.saturating_add(1),
@@ -70,7 +70,7 @@ impl RawMessage {
     /// Reads the request.
     ///
     /// # Errors
-    /// The type is not one that this version knows, or the body is not what the type promises.
+    /// This version doesn't know the type, or the body doesn't match it.
     pub fn decode(&self) -> Result<RedirectRequest, DecodeError> {
         match self.kind.as_deref() {
             Some(REDIRECT_V1) => Ok(serde_json::from_slice(&self.body)?),
@@ -93,13 +93,13 @@ impl fmt::Debug for RawMessage {
 /// Why a message can't be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// A type of a later version, or of somebody else.
+    /// A later version's type, or somebody else's.
     #[error("message type {0:?} is not one of this version's ({REDIRECT_V1})")]
     UnknownType(String),
     /// No type at all.
     #[error("message has no type (expected {REDIRECT_V1})")]
     NoType,
-    /// The body doesn't hold what the type promises.
+    /// The body doesn't match the type.
     #[error("body is not a {REDIRECT_V1}: {0}")]
     Body(#[from] serde_json::Error),
 }
@@ -115,7 +115,7 @@ pub struct TraceParent(String);
 pub struct InvalidTraceParent;
 
 impl TraceParent {
-    /// A value from its parts.
+    /// Builds a value from its parts.
     pub fn new(trace_id: u128, parent_id: u64, sampled: bool) -> Self {
         Self(format!(
             "00-{trace_id:032x}-{parent_id:016x}-{:02x}",

@@ -7,9 +7,9 @@ use twilio::{AccountSid, CallSid, EventSid, TaskQueueSid, TaskSid, WorkflowSid, 
 /// "Nobody took this call: redirect it." Carries SIDs only, never a caller's number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedirectRequest {
-    /// The TaskRouter event behind the request: the key by which duplicates are known.
+    /// The TaskRouter event behind the request. Duplicates are recognised by it.
     pub event_sid: EventSid,
-    /// The account that owns the call; a subaccount has its own.
+    /// The account that owns the call, perhaps a subaccount.
     pub account_sid: AccountSid,
     /// The workspace of the task.
     pub workspace_sid: WorkspaceSid,
@@ -17,7 +17,7 @@ pub struct RedirectRequest {
     pub task_sid: TaskSid,
     /// The waiting caller's call.
     pub call_sid: CallSid,
-    /// The placeholder task queue that the task entered: it chooses the redirect plan.
+    /// The placeholder task queue that the task entered. It decides which redirect plan applies.
     pub task_queue_sid: TaskQueueSid,
     /// The workflow that routed the task; its SID is the friendly name of the voice queue in which
     /// the caller waits. Not every event names it.
@@ -25,18 +25,18 @@ pub struct RedirectRequest {
     pub workflow_sid: Option<WorkflowSid>,
     /// When the task entered the placeholder queue, by Twilio's clock.
     pub entered_at: Timestamp,
-    /// When the task was created, by Twilio's clock, where the event says so: about when the caller
-    /// was put into the voice queue.
+    /// When the task was created, by Twilio's clock, if the event says so. That is about when the
+    /// caller was put into the voice queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_created_at: Option<Timestamp>,
-    /// How we learnt of it.
+    /// How we learnt about it.
     pub source: Source,
     /// Whether Twilio must be asked before this is acted upon, however new it is: the event's time
-    /// is not clear, or the event says itself that its task isn't waiting.
+    /// is unclear, or the event itself says that its task isn't waiting.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub verify: bool,
-    /// When the request was put on the queue anew, by an operator's replay or by the sweep, if it
-    /// was: the deadline counts from then.
+    /// When an operator's replay or the sweep put the request on the queue again, if one did. The
+    /// deadline counts from then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requeued_at: Option<Timestamp>,
 }
@@ -63,8 +63,8 @@ impl RedirectRequest {
             .map_or(self.entered_at, |replayed| replayed.max(self.entered_at))
     }
 
-    /// Whether the request may be taken at its word while it is new: it is that of an event which
-    /// says that its caller waits, and when.
+    /// Whether the request can be trusted while it is new: its event says that the caller waits, and
+    /// since when.
     pub fn is_live(&self) -> bool {
         matches!(self.source, Source::Callback | Source::EventStream)
             && self.requeued_at.is_none()

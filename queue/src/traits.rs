@@ -10,7 +10,7 @@ use crate::{
     RawMessage, Settlement,
 };
 
-/// Takes requests, durably.
+/// Publishes requests, durably.
 #[async_trait]
 pub trait Publish: Send + Sync {
     /// Returns once the message is durable. Many may be under way at once, and nothing is lost if
@@ -21,39 +21,39 @@ pub trait Publish: Send + Sync {
     async fn publish(&self, message: &Message) -> Result<(), QueueError>;
 }
 
-/// Hands deliveries to one consumer.
+/// Delivers messages to one consumer.
 #[async_trait]
 pub trait Consumer: Send {
-    /// The next delivery, waiting for one. At most the prefetch is out at a time. A lost
-    /// connection is repaired inside. Cancel safe.
+    /// Waits for the next delivery. At most the prefetch is out at a time. Lost connections are
+    /// repaired. Cancel safe.
     ///
     /// # Errors
-    /// Only what no reconnecting mends, such as [`QueueError::Mismatch`].
+    /// Reconnecting won't help, as with [`QueueError::Mismatch`].
     async fn next(&mut self) -> Result<Delivery, QueueError>;
 
-    /// Takes no more: what was not handed out yet goes to other consumers at once. Deliveries
-    /// handed out before stay valid until they are settled, as long as the consumer lives.
+    /// Takes no more: messages that were not handed out yet go to other consumers at once. Deliveries
+    /// that were stay valid until they are settled, as long as the consumer lives.
     async fn stop(&mut self) {}
 }
 
-/// Told of each dead letter that something was done to.
+/// Is told of each dead letter that was replayed or discarded.
 pub type Done<'a> = &'a mut (dyn FnMut(DeadLetterId) + Send);
 
 /// The dead letters, for an operator.
 #[async_trait]
 pub trait DeadLetters: Send + Sync {
-    /// Those that match, oldest first, without taking them; no more than `limit`.
+    /// Up to `limit` of those that match, oldest first. They stay where they are.
     ///
     /// # Errors
     /// The queue can't be read, or another process is at the dead letters ([`QueueError::Busy`]).
     async fn oldest(&self, filter: &Filter, limit: usize) -> Result<Listed, QueueError>;
 
-    /// Does `how` to those that match, and tells `done` of each. A letter that is replayed is durable
-    /// on the queue before it leaves the dead letters: interrupted and done again, it may be published
-    /// twice, never be lost. A request is marked with the time of the replay.
+    /// Replays or discards those that match, and tells `done` of each. A letter that is replayed is
+    /// durable on the queue before it leaves the dead letters: if this is interrupted, it may be
+    /// published twice, but is never lost. A request is marked with the time of the replay.
     ///
     /// # Errors
-    /// As [`DeadLetters::oldest`], or a message could not be published. What was told is done.
+    /// As [`DeadLetters::oldest`], or a message could not be published. What `done` was told is done.
     async fn settle(
         &self,
         filter: &Filter,
@@ -64,15 +64,15 @@ pub trait DeadLetters: Send + Sync {
     /// All that match, as [`DeadLetters::oldest`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`DeadLetters::oldest`].
     async fn list(&self, filter: &Filter) -> Result<Vec<DeadLetter>, QueueError> {
         Ok(self.oldest(filter, usize::MAX).await?.letters)
     }
 
-    /// Moves those that match back to the queue, as [`DeadLetters::settle`], and names them.
+    /// Moves those that match back to the queue, and returns their IDs.
     ///
     /// # Errors
-    /// As there.
+    /// As [`DeadLetters::settle`].
     async fn replay(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
         let mut ids = Vec::new();
         self.settle(filter, Settlement::Replay, &mut |id| ids.push(id))
@@ -80,10 +80,10 @@ pub trait DeadLetters: Send + Sync {
         Ok(ids)
     }
 
-    /// Removes those that match for good, as [`DeadLetters::settle`], and names them.
+    /// Removes those that match for good, and returns their IDs.
     ///
     /// # Errors
-    /// As there.
+    /// As [`DeadLetters::settle`].
     async fn discard(&self, filter: &Filter) -> Result<Vec<DeadLetterId>, QueueError> {
         let mut ids = Vec::new();
         self.settle(filter, Settlement::Discard, &mut |id| ids.push(id))
@@ -92,10 +92,10 @@ pub trait DeadLetters: Send + Sync {
     }
 }
 
-/// The right to do what only one process at a time may do, such as to sweep. Released soon after it
+/// Held while doing what only one process at a time may do, such as sweeping. Released soon after it
 /// is dropped, and when its holder dies.
 pub trait Lock: Send + Sync {
-    /// Whether it was lost, with the connection or because its holder was taken for dead.
+    /// Whether it was lost, as with the connection.
     fn is_lost(&self) -> bool;
 }
 
@@ -106,7 +106,7 @@ pub struct Stats {
     pub ready: u64,
     /// Messages delivered and not settled yet, if the backend can tell.
     pub unacked: Option<u64>,
-    /// Consumers at the queue, of all processes.
+    /// Consumers at the queue, in all processes. SQLite counts the one process that consumes.
     pub consumers: u64,
     /// Dead letters.
     pub dead: u64,
@@ -117,11 +117,11 @@ pub struct Stats {
 /// Whether the queue can be used now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// It can.
+    /// Yes.
     Up,
-    /// It can't, but it is being reconnected; with the reason.
+    /// No, for this reason; it is being reconnected.
     Down(String),
-    /// It can't, and only an operator mends it; with the reason.
+    /// No, for this reason, and only an operator can mend it.
     Broken(String),
 }
 
@@ -131,7 +131,7 @@ pub trait Queue: Publish + DeadLetters {
     /// A consumer with up to `prefetch` deliveries out at a time.
     ///
     /// # Errors
-    /// Only what no reconnecting mends.
+    /// Reconnecting won't help.
     async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError>;
 
     /// Takes the lock `name`, or returns `None` at once if somebody has it.
@@ -140,9 +140,9 @@ pub trait Queue: Publish + DeadLetters {
     /// The queue can't be asked now.
     async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError>;
 
-    /// The log of intents, read by `reader` from now on: first what was appended in the past
-    /// [`READ_BACK`](crate::READ_BACK) at least, then whatever follows. Each has its own place in
-    /// the log. A broker that is away is waited for.
+    /// The log of intents. From now on `reader` is told first what was appended in the past
+    /// [`READ_BACK`](crate::READ_BACK) at least, then whatever follows. Several readers don't disturb
+    /// each other. If the broker is away, reading begins when it is back.
     fn intents(&self, reader: Arc<dyn IntentReader>) -> Arc<dyn IntentLog>;
 
     /// How the queue stands now.
@@ -165,13 +165,13 @@ pub struct Delivery {
     pub message: RawMessage,
     /// Whether it was delivered before: somebody may have acted on it.
     pub redelivered: bool,
-    /// How many times it was delivered before, of those that count.
+    /// How many deliveries before this one count towards the limit.
     pub delivery_count: u32,
     settle: Box<dyn Settle>,
 }
 
 impl Delivery {
-    /// A delivery that a backend settles by `settle`.
+    /// A delivery that its backend ends by `settle`.
     pub(crate) fn new(
         message: RawMessage,
         redelivered: bool,
@@ -194,18 +194,18 @@ impl Delivery {
         self.settle.ack().await
     }
 
-    /// It can't be done: kept among the dead letters, durable there before it leaves the queue.
+    /// It can't be done: it becomes a dead letter, and is durable there before it leaves the queue.
     ///
     /// # Errors
-    /// It could not be kept there; it is released.
+    /// It could not be stored there; it is released.
     pub async fn dead_letter(self, cause: &Cause) -> Result<(), QueueError> {
         let died_at = Timestamp::now();
         self.settle.dead_letter(&self.message, cause, died_at).await
     }
 
-    /// Its consumer panicked over it: to the end of the queue with [`RawMessage::panics`] one more,
-    /// durable there before this delivery is gone, and not flagged redelivered. The count of
-    /// deliveries would be no measure: it counts lost connections as well.
+    /// Its consumer panicked over it: it goes to the end of the queue with one more
+    /// [`RawMessage::panics`], not flagged redelivered. It is durable there before this delivery is
+    /// gone. The delivery count would not do, as it counts lost connections as well.
     ///
     /// # Errors
     /// It could not be published again; it is released.
@@ -213,9 +213,9 @@ impl Delivery {
         self.settle.panicked(&self.message).await
     }
 
-    /// Back to the queue at once, for any consumer, flagged redelivered: an orderly return, which
-    /// does not count towards the delivery limit where the backend can tell it from a consumer that
-    /// died. RabbitMQ counts it before version 4.3.
+    /// Goes back to the queue at once, for any consumer, flagged redelivered. It doesn't count towards
+    /// the delivery limit if the backend can tell it from a consumer that died; RabbitMQ can from
+    /// version 4.3 on.
     ///
     /// # Errors
     /// The delivery was lost before: it goes back anyway.
@@ -223,19 +223,19 @@ impl Delivery {
         self.settle.release().await
     }
 
-    /// Whether it was lost meanwhile: somebody else may be at it.
+    /// Whether it was lost meanwhile: somebody else may be working on it.
     pub fn is_lost(&self) -> bool {
         self.settle.is_lost()
     }
 }
 
-/// How a backend ends a delivery. Dropped before that, it gives the message back without waiting,
-/// perhaps outside a runtime.
+/// How a backend ends a delivery. Dropped before that, perhaps outside a runtime, it gives the message
+/// back without waiting.
 #[async_trait]
 pub(crate) trait Settle: Send + Sync {
     async fn ack(self: Box<Self>) -> Result<(), QueueError>;
 
-    /// On an error the implementation has released the delivery.
+    /// Releases the delivery on an error.
     async fn dead_letter(
         self: Box<Self>,
         message: &RawMessage,
@@ -243,7 +243,7 @@ pub(crate) trait Settle: Send + Sync {
         died_at: Timestamp,
     ) -> Result<(), QueueError>;
 
-    /// On an error the implementation has released the delivery.
+    /// Releases the delivery on an error.
     async fn panicked(self: Box<Self>, message: &RawMessage) -> Result<(), QueueError>;
 
     async fn release(self: Box<Self>) -> Result<(), QueueError>;

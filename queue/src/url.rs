@@ -9,7 +9,7 @@ use std::str::FromStr;
 pub enum QueueUrl {
     /// `sqlite:PATH`: an embedded queue in a file of this machine.
     Sqlite(PathBuf),
-    /// `amqp://` or `amqps://`: RabbitMQ. One for each of its nodes that the URL names.
+    /// `amqp://` or `amqps://`: RabbitMQ. One URL for each node.
     Amqp(Vec<url::Url>),
 }
 
@@ -39,7 +39,7 @@ impl FromStr for QueueUrl {
     }
 }
 
-/// The URL once for each of its hosts, which commas separate.
+/// The URL once for each of its hosts, which are separated by commas.
 fn each_host(text: &str) -> Vec<String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return vec![text.to_owned()];
@@ -57,7 +57,7 @@ fn each_host(text: &str) -> Vec<String> {
 
 fn node(text: &str) -> Result<url::Url, InvalidQueueUrl> {
     let url = url::Url::parse(text).map_err(|e| InvalidQueueUrl(format!("not a URL ({e})")))?;
-    // Part of a password, taken for a path: it would be shown.
+    // It is part of a password, and a path would be shown.
     if [
         url.path(),
         url.query().unwrap_or_default(),
@@ -78,11 +78,11 @@ fn node(text: &str) -> Result<url::Url, InvalidQueueUrl> {
 }
 
 impl QueueUrl {
-    /// With the whole path of a file, whichever folder we are in.
+    /// With the absolute path if it is a file.
     #[must_use]
     pub fn absolute(&self) -> Self {
         match self {
-            // It can fail only where the folder is gone.
+            // It fails only if the working directory is gone.
             Self::Sqlite(path) => {
                 Self::Sqlite(std::path::absolute(path).unwrap_or_else(|_| path.clone()))
             }
@@ -90,7 +90,7 @@ impl QueueUrl {
         }
     }
 
-    /// The queue that has its names start with `prefix` there; none in a file.
+    /// The queue on this broker whose names start with `prefix`; `None` for a file.
     pub fn on_broker(&self, prefix: &str) -> Option<OnBroker> {
         let Self::Amqp(nodes) = self else {
             return None;
@@ -112,7 +112,7 @@ impl QueueUrl {
     }
 }
 
-/// Which queue of which broker.
+/// A queue on a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OnBroker {
     /// Its nodes, with their ports.
@@ -122,7 +122,7 @@ pub struct OnBroker {
 }
 
 impl OnBroker {
-    /// Whether it may be the same: one and the same node knows both.
+    /// Whether it may be the same: some node is in both URLs.
     pub(crate) fn may_be(&self, other: &Self) -> bool {
         let shares_a_host = self.hosts.iter().any(|host| other.hosts.contains(host));
         self.queue == other.queue && shares_a_host
@@ -135,7 +135,7 @@ impl fmt::Display for OnBroker {
     }
 }
 
-/// Without the password, fit for logs.
+/// Without user and password, for logs.
 impl fmt::Display for QueueUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

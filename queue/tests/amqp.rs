@@ -26,7 +26,7 @@ impl conformance::Harness for Broker {
     async fn fresh() -> Self {
         static STORIES: AtomicU32 = AtomicU32::new(0);
         let story = STORIES.fetch_add(1, Ordering::Relaxed);
-        // Booting blocks for seconds, also where another story does it.
+        // Starting a node blocks for seconds, even if another story does it.
         tokio::task::spawn_blocking(Node::shared).await.unwrap();
         Self {
             prefix: format!("story{story}"),
@@ -79,7 +79,7 @@ impl conformance::Harness for Broker {
     }
 }
 
-/// Somebody else's hands on the broker.
+/// Somebody else's connection to the broker.
 async fn operator() -> (lapin::Connection, lapin::Channel) {
     let connection = lapin::Connection::connect(
         &Node::shared().url(),

@@ -36,7 +36,7 @@ async fn comes_up(url: &str) {
     queue.close().await;
 }
 
-/// Needs a mount of its own over `/etc/hosts`, and thus root.
+/// Mounts a file of its own over `/etc/hosts`, which takes root.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_address_of_a_name_will_do() {
     if let Ok(url) = std::env::var(URL) {

@@ -40,7 +40,7 @@ async fn publishes_go_on_and_nothing_confirmed_is_lost_when_the_leaders_node_is_
     let [first, second, third] = cluster.nodes() else {
         panic!("three nodes");
     };
-    // Who declares a queue has its leader.
+    // The node that declares a queue leads it.
     let through_first = open(first).await;
     let through_second = open(second).await;
     let publishing = tokio::spawn(async move {

@@ -88,7 +88,7 @@ async fn nothing_confirmed_is_lost_when_the_broker_is_killed_and_both_sides_come
     let (load, publishers) = Load::start(&ingest, 16);
     let (seen, consumer) = consume(redirector.clone());
     load.goes_on().await;
-    // A loss of the broker's own, and nothing of ours to test.
+    // The broker itself loses it; there is nothing of ours to test.
     broken.does(Node::remember_queues).await;
 
     for _ in 0..2 {
@@ -153,7 +153,7 @@ async fn a_frozen_broker_holds_nobody_up_for_longer_than_its_limit() {
     }
     until("the delivery is lost", || held.is_lost()).await;
 
-    // Every attempt to connect ends whole: no thread of it is left.
+    // Every attempt to connect ends without leaving a thread.
     tokio::time::sleep(Duration::from_secs(10)).await;
     until("few threads", || connection_threads() <= 4).await;
 
@@ -170,7 +170,7 @@ async fn a_frozen_broker_holds_nobody_up_for_longer_than_its_limit() {
     while number(&next(&mut consumer).await) != 500 {}
 }
 
-/// lapin's, of which each connection has one.
+/// lapin's threads; each connection has one.
 fn connection_threads() -> usize {
     std::fs::read_dir("/proc/self/task")
         .unwrap()
@@ -205,7 +205,7 @@ async fn a_broker_short_of_memory_refuses_messages_and_still_delivers() {
     assert!(matches!(refused, QueueError::Refused(_)), "{refused}");
     assert!(refused.to_string().contains("memory"), "{refused}");
     assert!(matches!(queue.health(), Health::Down(why) if why.contains("memory")));
-    // At once, not after the limit: whoever asks has a spool to write to.
+    // At once, not after the timeout: the caller can write to its spool instead.
     let hundred = async {
         for _ in 0..100 {
             assert!(queue.publish(&message(99)).await.is_err());

@@ -1,4 +1,4 @@
-//! The log of intents while RabbitMQ fails, and what it is on the broker.
+//! The log of intents while RabbitMQ fails, and how it is stored on the broker.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 #[allow(
@@ -89,7 +89,7 @@ impl Load {
     }
 }
 
-/// What was told between two gaps, as numbers.
+/// What the reader was told between two gaps, as numbers.
 fn stretches(told: &[Logged]) -> Vec<Vec<u128>> {
     told.split(|logged| *logged == Logged::Gap)
         .map(|stretch| {
@@ -104,7 +104,7 @@ fn stretches(told: &[Logged]) -> Vec<Vec<u128>> {
         .collect()
 }
 
-/// Every stretch is a part of the log as it is, in its order and without a hole.
+/// Every stretch is part of the whole log, in order and without a hole.
 fn assert_is_part(stretch: &[u128], log: &[u128]) {
     if let Some(first) = stretch.first() {
         let start = log.iter().position(|number| number == first).unwrap();
@@ -132,7 +132,7 @@ async fn all_readers_see_one_order_while_the_broker_is_killed_and_restarted() {
     load.stop.store(true, Ordering::Relaxed);
     join_all(writers).await.into_iter().for_each(Result::unwrap);
 
-    // One who comes new reads the log as it is.
+    // A new reader reads the whole log.
     let late = Redirector::start(&broken, "bounced").await;
     let end = append_at_last(&late.log, 1_000_000..).await;
     let log = stretches(&late.recorder.told());
@@ -174,7 +174,7 @@ async fn an_append_fails_within_its_limit_while_the_broker_is_frozen_or_away() {
     broken.does(Node::kill).await;
     let append = tokio::time::timeout(SOON, redirector.log.append(intent(3)));
     assert!(append.await.unwrap().is_err());
-    // Who comes now waits for the broker.
+    // A new reader waits for the broker.
     let late = tokio::time::timeout(SOON, Redirector::start(&broken, "away"));
     let late = late.await.unwrap();
     assert!(late.log.append(intent(4)).await.is_err());
@@ -186,11 +186,11 @@ async fn an_append_fails_within_its_limit_while_the_broker_is_frozen_or_away() {
         reader.recorder.hears(Logged::Intent(intent(end))).await;
     }
     assert_eq!(redirector.recorder.numbers(), other.recorder.numbers());
-    // And none of those that failed came after one that was told to be there.
+    // And none of those that failed came after one that was confirmed.
     assert_eq!(late.recorder.numbers(), redirector.recorder.numbers());
 }
 
-/// A log whose end is before the place where we were sends nothing until it is there again.
+/// A log that ends before our position sends nothing until it is that long again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_has_become_shorter_while_the_broker_was_away_is_a_gap() {
     let broken = Broken::node().await;
@@ -198,7 +198,7 @@ async fn a_log_that_has_become_shorter_while_the_broker_was_away_is_a_gap() {
     for number in 0..200 {
         redirector.log.append(intent(number)).await.unwrap();
     }
-    // We are out while the log is made anew, so that nobody tells us.
+    // We are disconnected while the log is created again, so nobody tells us.
     broken.says(&["-q", "clear_permissions", "guest"]).await;
     broken
         .says(&["-q", "close_all_connections", "stay out"])
@@ -214,7 +214,7 @@ async fn a_log_that_has_become_shorter_while_the_broker_was_away_is_a_gap() {
     broken
         .says(&["-q", "set_permissions", "guest", ".*", ".*", ".*"])
         .await;
-    // Also who appends nothing gets to know.
+    // A reader that appends nothing is told as well.
     redirector.recorder.hears(Logged::Gap).await;
     let since = append_at_last(&redirector.log, 1000..).await;
     let told = redirector.recorder.told();
@@ -223,7 +223,8 @@ async fn a_log_that_has_become_shorter_while_the_broker_was_away_is_a_gap() {
     assert!(stretches.last().unwrap().contains(&since));
 }
 
-/// RabbitMQ closes the channel of who keeps entries unacknowledged, and none may come after ours.
+/// RabbitMQ closes the channel of a consumer that keeps entries unacknowledged, and no entry may come
+/// after ours.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quiet_log_is_read_by_one_consumer_for_good() {
     let broken = Broken::node().await;
@@ -273,8 +274,8 @@ async fn a_log_of_many_segments_has_no_gap() {
     assert!(redirectors[0].recorder.numbers() == redirectors[1].recorder.numbers());
 }
 
-/// Asked for what came in a time in which nothing came, the broker looks where the log ends, and begins
-/// there a moment later: what came in between, it would never send.
+/// If nothing was appended in the time that the broker is asked for, it looks where the log ends and
+/// begins there a moment later. It would never send what was appended in between.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_that_begin_while_a_new_log_fills_miss_nothing() {
     let broken = Broken::node().await;
@@ -285,8 +286,8 @@ async fn readers_that_begin_while_a_new_log_fills_miss_nothing() {
         let channel = operator.create_channel().await.unwrap();
         for round in 0..25 {
             let prefix = format!("fills{lane}-{round}");
-            // Opened one after the other: RabbitMQ 3 takes a connection down that publishes to a
-            // stream while that is being made.
+            // One after the other: RabbitMQ 3 closes a connection that publishes to a stream while the
+            // stream is being created.
             let queues = [
                 broken.open(&prefix, LIMIT).await,
                 broken.open(&prefix, LIMIT).await,

@@ -42,7 +42,7 @@ async fn open(prefix: &str) -> Arc<AmqpQueue> {
         .unwrap()
 }
 
-/// Somebody else's hands on the broker.
+/// Somebody else's connection to the broker.
 async fn operator() -> (lapin::Connection, lapin::Channel) {
     let connection =
         lapin::Connection::connect(&node().await.url(), lapin::ConnectionProperties::default())
@@ -67,7 +67,7 @@ fn queue_type(name: &str) -> FieldTable {
     arguments
 }
 
-/// The outcome of publishes that went on while somebody broke the way to the queue.
+/// What came of publishes that went on while somebody deleted things on the broker.
 #[derive(Default)]
 struct Load {
     next: AtomicU32,
@@ -129,7 +129,7 @@ impl Load {
     }
 }
 
-/// Takes what is in the queue, and fails unless these are.
+/// Takes what is in the queue, and fails unless it is these.
 async fn assert_there(queue: &Arc<AmqpQueue>, mut confirmed: BTreeSet<u32>) {
     let mut consumer = queue.consume(500).await.unwrap();
     while !confirmed.is_empty() {
@@ -182,7 +182,7 @@ async fn a_queue_deleted_under_load_comes_back_and_nothing_is_confirmed_without_
     })
     .await;
 
-    // Begun after the old queue was gone, a publish can only have been stored in the new one.
+    // A publish that began after the old queue was gone can only be in the new one.
     let confirmed = load.confirmed.lock().unwrap().clone();
     let since = confirmed.into_iter().filter(|(_, era)| *era == 1);
     assert_there(&queue, since.map(|(number, _)| number).collect()).await;
@@ -409,7 +409,7 @@ async fn what_was_held_on_a_connection_that_an_operator_closes_is_lost_and_comes
 
     until("the delivery is lost", || held.is_lost()).await;
     until("the lock is lost", || lock.is_lost()).await;
-    // Its holder may still be at it: nobody in this process gets it before it is dropped.
+    // Its holder may still be working: nobody in this process gets the lock before it is dropped.
     assert!(!matches!(queue.try_lock("sweep").await, Ok(Some(_))));
     drop(lock);
     let taken = async {
@@ -479,7 +479,7 @@ async fn a_message_from_elsewhere_with_another_routing_key_becomes_a_dead_letter
         .await
         .unwrap();
     let mut consumer = queue.consume(1).await.unwrap();
-    // Released until the broker has had enough of it.
+    // Released until the broker makes a dead letter of it.
     let limit = Options::default().delivery_limit;
     for _ in 0..=limit {
         next(&mut consumer).await.release().await.unwrap();

@@ -1,4 +1,4 @@
-//! A disk that is full, and what the file takes of it.
+//! A full disk, and how much of it the file takes.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -51,7 +51,7 @@ struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// `None`, with a notice, where this user may not mount one.
+    /// `None`, with a notice, if this user may not mount one.
     fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
@@ -69,7 +69,7 @@ impl SmallDisk {
         self.folder.path().join("queue.db")
     }
 
-    /// Takes what room there is.
+    /// Takes all the room that is left.
     fn fill(&self) {
         let filler = self.folder.path().join("filler");
         let mut size = fs::metadata(&filler).map_or(0, |metadata| metadata.len());
@@ -183,7 +183,7 @@ async fn what_could_not_be_settled_on_a_full_disk_comes_again_with_the_room() {
     drop(held.next());
 
     disk.make_room();
-    // What was released doesn't count, whenever that could be written down.
+    // A release doesn't count, even if it could only be written down later.
     for (expected, count) in [(0, 1), (1, 1), (2, 0), (3, 1)] {
         let delivery = next(&mut consumer).await;
         assert_eq!(
@@ -239,7 +239,7 @@ async fn the_file_gives_back_what_a_backlog_took() {
         futures::future::join_all(deliveries.into_iter().map(Delivery::ack)).await;
     }
     let waited = tokio::time::timeout(PATIENCE, async {
-        // Its size changes with a checkpoint, and these come with writes.
+        // The size changes with a checkpoint, and checkpoints come with writes.
         while fs::metadata(&path).unwrap().len() > 8 << 20 {
             queue.publish(&message(1)).await.unwrap();
             next(&mut consumer).await.ack().await.unwrap();

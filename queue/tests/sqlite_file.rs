@@ -180,7 +180,8 @@ async fn many_may_open_a_new_file_at_once() {
     assert_eq!(open(&path).await.stats().await.unwrap().ready, 12);
 }
 
-/// What it is takes several reads, and another process may make a queue of it between two of them.
+/// It takes several reads to recognise a file, and another process may create the queue between two of
+/// them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_is_judged_by_what_it_is_at_one_moment() {
     let folder = tempfile::tempdir().unwrap();
@@ -242,7 +243,7 @@ async fn a_publish_gives_up_in_time_and_is_not_done_behind_its_publishers_back()
     };
     let queue = SqliteQueue::open(&path, options).await.unwrap();
     let holder = hold_the_file(&path);
-    // The writer waits for the file with the first of them, and never gets to see the others.
+    // The writer waits for the file with the first of them, and never sees the others.
     for number in 0..5 {
         let refused = queue.publish(&message(number)).await.unwrap_err();
         assert!(matches!(refused, QueueError::TimedOut(_)), "{refused}");
@@ -287,7 +288,7 @@ async fn an_intent_fails_in_time_while_the_file_is_held_and_leaves_no_gap() {
     let whole = patient_recorder.numbers();
     recorder.hears(Logged::Intent(intents::intent(1000))).await;
     assert_eq!(recorder.numbers(), whole);
-    // At the most the first of those that failed, which the writer was already at.
+    // At most the first of those that failed: the writer was already trying it.
     assert!(
         whole == [0, last, 1000] || whole == [0, 1, last, 1000],
         "{whole:?}"

@@ -96,7 +96,7 @@ fn say(text: impl std::fmt::Display) {
     println!("says: {text}");
 }
 
-/// What [`Other`] runs; nothing where it is run as a test.
+/// What [`Other`] runs. As a test it does nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_other_process() {
     let Ok(role) = std::env::var(ROLE) else {
@@ -143,7 +143,7 @@ async fn the_other_process() {
             let mut consumer = queue.consume(20).await.unwrap();
             loop {
                 let delivery = next(&mut consumer).await;
-                // Before: killed in between, it is seen twice rather than never.
+                // Before the ack: if it is killed in between, the message is seen twice rather than never.
                 say(number(&delivery));
                 delivery.ack().await.unwrap();
             }
@@ -170,7 +170,7 @@ async fn becomes(queue: &SqliteQueue, what: &str, holds: impl Fn(&Stats) -> bool
     waited.await.unwrap_or_else(|_| panic!("never {what}"));
 }
 
-/// As ingest and redirector do on their first day.
+/// As ingest and redirector do when they are first started.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_that_start_together_on_a_new_file_share_it() {
     const PAIRS: u32 = 100;
@@ -184,7 +184,7 @@ async fn two_processes_that_start_together_on_a_new_file_share_it() {
         }
         for other in &mut both {
             drop(other.child.stdin.take());
-            // The first is at another step of its way each time.
+            // The first has come to another step each time.
             std::thread::sleep(Duration::from_micros(100) * (pair % 50));
         }
         for other in &mut both {
@@ -337,7 +337,7 @@ async fn with_consumers_killed_under_load_every_message_is_seen() {
     }
 }
 
-/// The second stands by while the first is there, and takes over what it leaves.
+/// Checks that we stand by while the other process consumes.
 async fn stands_by(queue: &SqliteQueue, other: &mut Other) -> Box<dyn Consumer> {
     for number in 0..4 {
         queue.publish(&message(number)).await.unwrap();

@@ -58,7 +58,7 @@ impl Connection {
     /// Waits for the outcome of the first attempt, or until `deadline`.
     ///
     /// # Errors
-    /// Waiting won't mend it, or access was refused and that is not waited out.
+    /// Waiting won't help, or access was refused and that is not waited out.
     pub(super) async fn first_attempt(
         &self,
         deadline: Instant,
@@ -93,7 +93,7 @@ impl Connection {
     /// The session, waiting for one.
     ///
     /// # Errors
-    /// Waiting won't mend it.
+    /// Waiting won't help.
     pub(super) async fn connected(&self) -> Result<Arc<Session>, QueueError> {
         let mut status = self.status.subscribe();
         let ready = status.wait_for(|status| match status {

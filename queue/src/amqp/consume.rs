@@ -24,7 +24,7 @@ use super::wire;
 use crate::traits::Settle;
 use crate::{Cause, Consumer, Delivery, QueueError, RawMessage};
 
-/// A subscription that has brought nothing for this long is made anew. RabbitMQ 3 forgets the
+/// A subscription that has brought nothing for this long is replaced. RabbitMQ 3 forgets the
 /// consumers of a queue that is deleted and declared again at once: it lists them, counts messages
 /// as delivered to them, and sends nothing.
 const RENEW_AFTER: Duration = Duration::from_secs(15);

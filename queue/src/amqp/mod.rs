@@ -57,7 +57,7 @@ impl AmqpQueue {
     /// error: connecting goes on in the background.
     ///
     /// # Errors
-    /// Waiting won't mend it: the broker has other things under our names. Or it refuses our
+    /// Waiting won't help: the broker has other things under our names. Or it refuses our
     /// credentials or virtual host, unless the options say to wait for that.
     pub async fn open(nodes: &[url::Url], options: Options) -> Result<Self, QueueError> {
         let topology = Topology::new(&options)?;

@@ -20,7 +20,7 @@ use crate::{Options, QueueError};
 /// look at the dead letters counts as one. 3.x takes no negative number for "none".
 const NO_LIMIT: i32 = i32::MAX;
 
-/// How long an intent stays, at least; far more than readers read back. Trimmed by age only, for a
+/// How long an intent stays, at least; far more than readers read back. Trimmed by age only: a
 /// burst must not push out what is young.
 pub(super) const INTENTS_KEPT: Duration = Duration::from_secs(600);
 

@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use super::{Fate, MemoryQueue, Operation, Weather};
 use crate::{Cause, DeadLetter, DeadLetterId, Intent, Options, RawMessage, Reason};
 
-/// A broker in memory. Clones are the same.
+/// A broker in memory. Clones share it.
 #[derive(Clone)]
 pub struct Broker(Arc<Shared>);
 
 pub(super) struct Shared {
     state: Mutex<State>,
-    /// Wakes in the order in which was waited, so that a simulation goes the same way each time.
+    /// Wakes waiters in the order in which they came, so that a simulation can be repeated.
     changed: Notify,
     weather: Weather,
 }
@@ -25,16 +25,16 @@ pub(super) struct Shared {
 #[derive(Default)]
 pub(super) struct State {
     next: u64,
-    /// In their order.
+    /// In order.
     pub(super) ready: BTreeMap<u64, Stored>,
     pub(super) unacked: BTreeMap<u64, Unacked>,
     pub(super) dead: Vec<DeadLetter>,
-    /// Which connection holds each lock, by which attempt.
+    /// Which connection holds each lock, and by which attempt it got it.
     pub(super) locks: BTreeMap<String, (Connection, u64)>,
     pub(super) log: Log,
     /// When each consumer was last served: they take turns.
     pub(super) consumers: BTreeMap<u64, Turn>,
-    /// The clients that are connected, by name. Each connection has a number of its own.
+    /// The connected clients, by name, each with the number of its connection.
     connected: BTreeMap<String, Connection>,
     killed: BTreeSet<String>,
     /// The IDs of all messages that were ever put here.
@@ -64,11 +64,11 @@ pub(super) struct Turn {
     pub(super) waiting: bool,
 }
 
-/// The log of intents. One that is made anew counts anew.
+/// The log of intents. Each time it is lost, a new generation begins.
 #[derive(Default)]
 pub(super) struct Log {
     pub(super) generation: u64,
-    /// `None` cannot be read.
+    /// `None`: an entry that can't be read.
     pub(super) entries: Vec<(Instant, Option<Intent>)>,
 }
 
@@ -79,7 +79,7 @@ impl Default for Broker {
 }
 
 impl Broker {
-    /// A broker that `weather` befalls.
+    /// A broker in this weather.
     pub fn with_weather(weather: Weather) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::default(),
@@ -112,7 +112,7 @@ impl Broker {
         });
     }
 
-    /// The process is no more: it loses all that it holds, and nothing that it is at goes on.
+    /// The process dies: it loses all that it holds, and nothing that it was doing goes on.
     pub fn kill(&self, name: &str, delivery_limit: u32) {
         self.disconnect(name, delivery_limit);
         self.0.change(|state| state.killed.insert(name.to_owned()));
@@ -132,12 +132,12 @@ impl Broker {
         self.0.change(|state| state.insert(message));
     }
 
-    /// The log of intents is gone, and made anew.
+    /// The log of intents is lost, and created again.
     pub fn lose_intents(&self) {
         self.lose_last_intents(usize::MAX);
     }
 
-    /// The log of intents shrinks by so many entries.
+    /// The log of intents loses its last `count` entries.
     pub fn lose_last_intents(&self, count: usize) {
         self.0.change(|state| {
             state.log.generation += 1;
@@ -146,13 +146,13 @@ impl Broker {
         });
     }
 
-    /// Puts an entry into the log of intents that nobody can read.
+    /// Puts an unreadable entry into the log of intents.
     pub fn spoil_intents(&self) {
         self.0
             .change(|state| state.log.entries.push((Instant::now(), None)));
     }
 
-    /// Whether a message with this ID was ever taken.
+    /// Whether a message with this ID was ever published.
     pub fn has_taken(&self, id: &str) -> bool {
         self.0.state().taken.contains(id)
     }
@@ -162,7 +162,7 @@ impl Broker {
         self.0.state().dead.clone()
     }
 
-    /// The messages that are here, those that are delivered included.
+    /// The messages on the queue, delivered or not.
     pub fn messages(&self) -> Vec<RawMessage> {
         let state = self.0.state();
         let unacked = state.unacked.values().map(|unacked| &unacked.stored);
@@ -182,7 +182,7 @@ impl Shared {
         changed
     }
 
-    /// Waits for what `look` looks for, which is asked now and after each change.
+    /// Waits until `look` finds something. It is called now and after each change.
     pub(super) async fn wait_for<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
@@ -218,7 +218,7 @@ impl State {
         self.killed.contains(name)
     }
 
-    /// Whether no consumer waits that was served less lately.
+    /// Whether no other waiting consumer has waited for longer.
     pub(super) fn is_its_turn(&self, consumer: u64) -> bool {
         let served = |turn: &Turn| turn.last_served;
         let mine = self.consumers.get(&consumer).map_or(0, served);
@@ -230,7 +230,7 @@ impl State {
         self.connected.values().any(|up| *up == connection)
     }
 
-    /// A number that was not given before.
+    /// A new number.
     pub(super) fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -247,7 +247,7 @@ impl State {
         self.ready.insert(number, stored);
     }
 
-    /// Back to its place, or to the dead letters if that happened too often.
+    /// Puts it back in its place, or among the dead letters if that happened too often.
     pub(super) fn give_back(&mut self, number: u64, counted: bool, delivery_limit: u32) {
         let Some(Unacked { mut stored, .. }) = self.unacked.remove(&number) else {
             return;

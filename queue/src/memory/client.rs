@@ -77,7 +77,7 @@ impl Client {
         };
         let limit = self.options.publish_timeout;
         let answer = timeout(limit, asked).await;
-        // Whoever stands still finds the answer before the limit when they go on.
+        // A process that was frozen finds the answer before the timeout when it goes on.
         if !fate.freeze.is_zero() {
             tokio::time::sleep(fate.freeze).await;
         }
@@ -85,7 +85,7 @@ impl Client {
         answer.unwrap_or_else(|_| Err(QueueError::TimedOut(limit)))
     }
 
-    /// Never returns once the process was killed: what is left of it does nothing any more.
+    /// Never returns once the process was killed, so that what is left of it does nothing.
     pub(super) async fn alive(&self) {
         if self.broker.state().is_killed(&self.name) {
             std::future::pending::<()>().await;
@@ -105,7 +105,7 @@ impl Client {
         published.await?
     }
 
-    /// Takes the dead letters that match, and does with each what `work` says.
+    /// Takes the dead letters that match, and does `work` with each.
     fn take(
         &self,
         filter: &Filter,

@@ -79,7 +79,7 @@ impl MemoryConsumer {
 impl Consumer for MemoryConsumer {
     async fn next(&mut self) -> Result<Delivery, QueueError> {
         self.client.alive().await;
-        // However it ends, what is left is another's turn.
+        // However this ends, it is another consumer's turn.
         let waits = Waits(self);
         let taken = self.client.broker.wait_for(|state| match self.stopped {
             true => None,
@@ -128,7 +128,7 @@ struct MemorySettle {
 }
 
 impl MemorySettle {
-    /// Does `work` with the message, which is nobody's from then on.
+    /// Takes the message off the queue, and does `work` with it.
     async fn settle(
         mut self: Box<Self>,
         work: impl FnOnce(&mut State, RawMessage),

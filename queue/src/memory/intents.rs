@@ -24,7 +24,7 @@ struct Reading {
     place: Mutex<Place>,
 }
 
-/// What comes next: the log that was read, and how many of its entries.
+/// Which generation of the log was read, and how many of its entries.
 struct Place {
     generation: u64,
     read: usize,
@@ -80,7 +80,7 @@ impl Reading {
         (place.generation != log.generation || place.read < log.entries.len()).then_some(())
     }
 
-    /// Tells the reader everything that it was not told yet.
+    /// Tells the reader what is new.
     fn tell(&self, log: &Log) {
         let mut place = self.place.lock();
         if place.generation != log.generation {

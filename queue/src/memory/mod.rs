@@ -1,5 +1,5 @@
 //! The queue in memory, for simulations: one [`Broker`] that several simulated processes share,
-//! each through a client of its own, and a [`Weather`] that decides what befalls each operation.
+//! each through a client of its own, and a [`Weather`] that decides what happens to each operation.
 
 mod broker;
 mod client;
@@ -15,37 +15,37 @@ pub use client::MemoryQueue;
 /// What a client asks of the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
-    /// A publish, that of a dead letter included.
+    /// Publishing a message.
     Publish,
-    /// The settling of a delivery.
+    /// Settling a delivery.
     Settle,
-    /// An attempt at a lock.
+    /// Trying to take a lock.
     Lock,
-    /// An append to the log of intents.
+    /// Appending to the log of intents.
     Append,
-    /// What others appended, on its way to a reader.
+    /// Telling a reader what others appended.
     Read,
 }
 
-/// What befalls an operation.
+/// What happens to an operation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fate {
-    /// How long it takes to the broker.
+    /// How long it takes to get to the broker.
     pub delay: Duration,
     /// What is lost of it.
     pub loss: Option<Loss>,
-    /// How long its client stands still before it takes the answer.
+    /// How long its client is frozen before it gets the answer.
     pub freeze: Duration,
 }
 
-/// What is lost of an operation. Its client waits for the answer in vain.
+/// Which part of an operation is lost. Its client waits for the answer in vain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
     /// The request: nothing happens.
     Request,
-    /// The answer: the broker has done what was asked.
+    /// The answer: the broker has done it.
     Answer,
 }
 
-/// Decides what befalls the operations of the client with this name.
+/// Decides what happens to each operation of the client with this name.
 pub type Weather = Arc<dyn Fn(&str, Operation) -> Fate + Send + Sync>;

@@ -1,4 +1,4 @@
-//! The changes that the writer thread is asked for.
+//! The changes that the writer thread makes.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(super) enum Change {
     Settle {
         token: Token,
         how: Settled,
-        /// May have another delivery in place of this one.
+        /// This one may have another delivery in its place.
         consumer: Option<ConsumerId>,
     },
     Replay {
@@ -47,20 +47,20 @@ pub(super) enum Settled {
     Returned(Return),
 }
 
-/// How a change ended that the file took.
+/// What came of a change that could be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
-    /// Not done: the queue holds as many messages as it may.
+    /// Not done: the queue is full.
     Full,
-    /// Not done: the delivery or dead letter is somebody else's by now.
+    /// Not done: the delivery or dead letter is gone.
     Gone,
     /// The entry has this place in the log.
     Appended(i64),
 }
 
 impl Outcome {
-    /// The place that an entry got in the log.
+    /// The place of the new entry in the log.
     pub(super) fn appended(&self) -> Option<i64> {
         match self {
             Self::Appended(seq) => Some(*seq),
@@ -79,8 +79,7 @@ impl Change {
         }
     }
 
-    /// What is still to be done later if this could not be done: nobody holds the delivery any
-    /// more.
+    /// What must be done later if this could not be done: nobody holds the delivery any more.
     pub(super) fn owes(&self) -> Option<Self> {
         match self {
             Self::Settle { token, how, .. } => {
@@ -134,7 +133,7 @@ fn is_full(db: &Connection, limits: Limits) -> rusqlite::Result<bool> {
 pub(super) struct Pending {
     pub(super) change: Change,
     reply: Option<oneshot::Sender<Result<Outcome, Failure>>>,
-    /// Held until the change is made, as it limits how many wait for a disk that hangs.
+    /// Held until the change is made: it limits how many wait for a disk that hangs.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -161,7 +160,7 @@ impl Pending {
         }
     }
 
-    /// Whether it need not be made any more: a publisher that went away has told its client that the
+    /// Whether nobody wants it any more: a publisher that stopped waiting has told its client that the
     /// message is not durable.
     pub(super) fn is_given_up(&self) -> bool {
         let nobody_waits = self.reply.as_ref().is_some_and(oneshot::Sender::is_closed);
@@ -170,7 +169,7 @@ impl Pending {
 
     pub(super) fn answer(self, outcome: Result<Outcome, Failure>) {
         if let Some(reply) = self.reply {
-            // Whoever asked may have gone.
+            // The caller may have gone.
             let _ = reply.send(outcome);
         }
     }

@@ -61,7 +61,7 @@ impl Consumer for SqliteConsumer {
 impl SqliteConsumer {
     fn unsubscribe(&mut self) {
         let (_, none) = mpsc::unbounded_channel();
-        // An error says that the queue is closed, which gave back everything.
+        // An error means that the queue is closed, and gave everything back.
         let _ = self.handle.send(Command::Unsubscribe {
             consumer: self.id,
             unseen: std::mem::replace(&mut self.deliveries, none),
@@ -75,7 +75,7 @@ impl Drop for SqliteConsumer {
     }
 }
 
-/// Gives its delivery back when it is dropped before anything was said of it.
+/// Ends one delivery; dropped before that, it gives the message back.
 struct SqliteSettle {
     token: Option<Token>,
     consumer: ConsumerId,
@@ -96,7 +96,7 @@ impl SqliteSettle {
         }
     }
 
-    /// Only once.
+    /// `None` once it was settled.
     fn change(&mut self, how: Settled) -> Option<Change> {
         Some(Change::Settle {
             token: self.token.take()?,

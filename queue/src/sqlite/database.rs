@@ -1,4 +1,4 @@
-//! The file: opening it, telling it from others, and its transactions.
+//! The file: opening it, recognising it, and its transactions.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::QueueError;
 /// "FLXO", so that no other program's database is taken for a queue.
 const APPLICATION_ID: i32 = 0x464c_584f;
 
-/// What makes each version of the schema out of the one before; the first out of nothing.
+/// Each turns one version of the schema into the next; the first begins with nothing.
 const SCHEMA: [&str; 3] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
@@ -22,10 +22,10 @@ const SCHEMA: [&str; 3] = [
 
 const SCHEMA_VERSION: usize = SCHEMA.len();
 
-/// How long another process may hold the file before a transaction of ours gives up.
+/// How long a transaction waits while another process holds the file.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// How long one wait for another process is: well below a disk's sync, as the lock is free soon.
+/// How often it tries in the meantime: more often than a disk syncs, as the file is free soon.
 const BUSY_STEP: Duration = Duration::from_millis(1);
 
 /// The write-ahead log is cut back to this once it is checkpointed.
@@ -39,7 +39,7 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens the file at `path`, made if there is none and we `may_make` it.
+    /// Opens the file at `path`. If there is none and we `may_make` it, creates it.
     pub(super) fn open(path: &Path, may_make: bool) -> Result<Self, QueueError> {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
@@ -52,7 +52,7 @@ impl Database {
         let give_up = Instant::now() + BUSY;
         loop {
             match Self::try_open(path, may_make) {
-                // Changing a new file's journal mode doesn't wait for another process at the same.
+                // Changing a new file's journal mode doesn't wait for another process that does the same.
                 Err(OpenError::Sqlite(error)) if is_busy(&error) && Instant::now() < give_up => {
                     thread::sleep(BUSY_STEP);
                 }
@@ -72,7 +72,7 @@ impl Database {
         connection.busy_handler(Some(wait_while_busy))?;
         connection.set_prepared_statement_cache_capacity(64);
 
-        // In a transaction: another process may be making the file at this moment.
+        // In a transaction: another process may be creating the file at this moment.
         let version = version(&connection.transaction()?)?;
         if version == 0 && !may_make {
             return Err(OpenError::Missing);
@@ -92,7 +92,7 @@ impl Database {
         connection.pragma_update(None, "synchronous", "FULL")?;
         Ok(Self {
             path: path.to_owned(),
-            // Last: by now SQLite has made whatever it needs.
+            // Last: by now SQLite has created all its files.
             identity: Identity::of(path)?,
             connection,
         })
@@ -102,18 +102,18 @@ impl Database {
         &self.path
     }
 
-    /// The connection, to read.
+    /// For reading.
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Whether the path still leads to the file. Once it was deleted, SQLite would go on for ever in
-    /// what nobody finds again.
+    /// Fails if the path no longer leads to the file. SQLite would go on for ever in a deleted file,
+    /// which nobody finds again.
     pub(super) fn is_in_place(&self) -> rusqlite::Result<()> {
         self.identity.is_at(&self.path)
     }
 
-    /// Does `work` whole or not at all; once this returns `Ok`, it outlives a power failure.
+    /// Does all of `work` or nothing. Once this returns `Ok`, it survives a power failure.
     pub(super) fn transaction<T>(
         &mut self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
@@ -129,7 +129,7 @@ impl Database {
         Ok(value)
     }
 
-    /// Gives disk space back that a backlog took, a little at a time.
+    /// Gives back disk space that a backlog took, a little at a time.
     pub(super) fn shrink(&self) -> rusqlite::Result<()> {
         const PAGES: i64 = 1024;
         let free: i64 = self
@@ -160,8 +160,8 @@ fn wait_while_busy(waits: i32) -> bool {
     u128::from(waits.unsigned_abs()) * BUSY_STEP.as_millis() < BUSY.as_millis()
 }
 
-/// The version of the queue in the file, from 1 to ours; 0 where there is nothing in it. That takes
-/// several reads, which only a transaction makes one.
+/// The version of the queue in the file, from 1 to ours; 0 if the file is empty. It takes several
+/// reads, which must see the same state: hence a transaction.
 fn version(file: &Transaction<'_>) -> Result<usize, OpenError> {
     let pragma = |name| file.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     match (pragma("application_id")?, pragma("user_version")?) {
@@ -182,7 +182,7 @@ fn is_empty(file: &Transaction<'_>) -> rusqlite::Result<bool> {
     )
 }
 
-/// Makes a new file, or one of an earlier version, one of ours.
+/// Turns a new file, or one of an earlier version, into one of this version.
 fn upgrade(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.
@@ -252,7 +252,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Whether the file itself is broken or gone, which no waiting mends.
+/// Whether the file itself is broken or gone. Waiting won't help.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();
     matches!(
@@ -261,7 +261,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     ) || identity::is_gone(error)
 }
 
-/// Whether it is the store that failed, so that anything else would have failed as well.
+/// Whether it is the store that failed: anything else would have failed as well.
 pub(super) fn is_store_failure(error: &rusqlite::Error) -> bool {
     is_busy(error)
         || is_damage(error)
@@ -278,7 +278,7 @@ pub(super) fn is_store_failure(error: &rusqlite::Error) -> bool {
         )
 }
 
-/// The path of a file that stands beside the queue's own.
+/// The path of a file beside the queue's own.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

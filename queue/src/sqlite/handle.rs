@@ -25,17 +25,17 @@ pub(super) enum Command {
         prefetch: u16,
         deliveries: UnboundedSender<Delivered>,
     },
-    /// Comes with what the consumer has not looked at.
+    /// With the deliveries that the consumer has not looked at.
     Unsubscribe {
         consumer: ConsumerId,
         unseen: UnboundedReceiver<Delivered>,
     },
-    /// Reads the log of intents, for as long as this lives.
+    /// Tells the reader what is in the log of intents, until it is dropped.
     Read(Weak<Reading>),
     Close,
 }
 
-/// Why the file did not take a change.
+/// Why a change was not made.
 #[derive(Debug, Clone)]
 pub(super) enum Failure {
     Closed,
@@ -82,7 +82,7 @@ impl Handle {
         self.inbox.send(command).map_err(|_| Failure::Closed)
     }
 
-    /// Has the change made, and returns once it is committed.
+    /// Makes a change; returns once it is committed.
     pub(super) async fn perform(
         &self,
         change: Change,
@@ -93,7 +93,7 @@ impl Handle {
         answer.await.unwrap_or(Err(Failure::Closed))
     }
 
-    /// Has the change made without waiting. If the writer can't be told, it has ended, and gave
+    /// Makes a change without waiting for it. If the writer can't be told, it has ended, and gave
     /// everything back.
     pub(super) fn perform_later(&self, change: Change) {
         let _ = self.send(Command::Do(Pending::unattended(change)));

@@ -14,7 +14,7 @@ pub(super) struct Identity([(u64, u64); 2]);
 
 impl Identity {
     pub(super) fn of(path: &Path) -> Result<Self> {
-        // Never by opening them: closed again, they would let go of all locks of this process.
+        // Never by opening them: closing them would drop all locks that this process has on them.
         let identity = |path: &Path| {
             let file = fs::metadata(path).map_err(|error| gone(path, &error.to_string()))?;
             Ok::<_, Error>((file.dev(), file.ino()))
@@ -31,10 +31,10 @@ impl Identity {
     }
 }
 
-/// As SQLite itself calls it, where it notices.
+/// With the code that SQLite itself uses when it notices.
 fn gone(path: &Path, why: &str) -> Error {
     let what = format!(
-        "{} was deleted or replaced while it was in use ({why}): put it back, or start again with a new one",
+        "{} was deleted or replaced while it was in use ({why}): put it back, or restart with a new one",
         path.display()
     );
     Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_READONLY_DBMOVED), Some(what))

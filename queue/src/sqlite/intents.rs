@@ -15,7 +15,7 @@ use crate::{Intent, IntentLog, IntentReader, Logged, QueueError, READ_BACK};
 /// How long an entry stays, at least.
 const KEPT: Duration = READ_BACK.saturating_mul(2);
 
-/// What is trimmed at a time came within this time.
+/// Entries that were appended within this time are trimmed together.
 const STEP: Duration = Duration::from_secs(10);
 
 /// How often readers are told what other processes wrote.
@@ -33,7 +33,7 @@ impl SqliteIntentLog {
             reader,
             last: Mutex::new(None),
         });
-        // An error says that the queue is closed, as each append will.
+        // An error means that the queue is closed; so will each append.
         let _ = handle.send(Command::Read(Arc::downgrade(&reading)));
         Self {
             reading,
@@ -57,14 +57,14 @@ impl IntentLog for SqliteIntentLog {
     }
 }
 
-/// A reader, and where it is in the log.
+/// A reader, and its position in the log.
 pub(super) struct Reading {
     reader: Arc<dyn IntentReader>,
     last: Mutex<Option<Entry>>,
 }
 
 impl Reading {
-    /// Tells the reader what it does not know yet.
+    /// Tells the reader what is new.
     pub(super) fn catch_up(&self, db: &Connection) -> Result<()> {
         let mut last = self.last.lock();
         if let Some(known) = &*last
@@ -127,20 +127,20 @@ impl Readers {
     }
 }
 
-/// Which entries are old, by this process's own clock: no time of day is trusted.
+/// Knows which entries are old, by this process's monotonic clock: the time of day may be wrong.
 #[derive(Default)]
 pub(super) struct Ages(VecDeque<(Instant, i64)>);
 
 impl Ages {
-    /// Notes that the log holds nothing beyond `seq` yet.
+    /// Notes that `seq` is the last entry now.
     pub(super) fn note(&mut self, now: Instant, seq: i64) {
         if self.0.back().is_none_or(|(then, _)| now - *then >= STEP) {
             self.0.push_back((now, seq));
         }
     }
 
-    /// Removes old entries, more than the `added` that begin with `seq`: the log shrinks without
-    /// ever stopping for it.
+    /// Removes up to twice as many old entries as were `added` from `seq` on, so that the log shrinks
+    /// without a long pause.
     pub(super) fn trim(
         &mut self,
         db: &Connection,
@@ -154,10 +154,10 @@ impl Ages {
         }
     }
 
-    /// Up to which entry all are old, in a log that `seq` was just appended to.
+    /// The last old entry, in a log that `seq` was just appended to.
     fn old(&mut self, now: Instant, seq: i64) -> Option<i64> {
         if self.0.back().is_some_and(|(_, before)| *before >= seq) {
-            // Not the log that was looked at before.
+            // It is another log now.
             self.0.clear();
         }
         let is_old = |(then, _): &(Instant, i64)| now - *then >= KEPT;
@@ -171,7 +171,7 @@ impl Ages {
     }
 }
 
-/// An entry of the log of intents, perhaps a stranger's.
+/// An entry of the log of intents, perhaps not ours.
 #[derive(Debug)]
 struct Entry {
     seq: i64,
@@ -181,7 +181,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// `None` where it can't be understood.
+    /// `None` if it isn't ours.
     fn intent(&self) -> Option<Intent> {
         Some(Intent {
             id: u128::from_be_bytes(self.id.as_slice().try_into().ok()?),
@@ -191,7 +191,7 @@ impl Entry {
     }
 }
 
-/// Appends to the log, and tells where.
+/// Appends to the log, and returns the place of the entry.
 pub(super) fn append(db: &Connection, intent: &Intent) -> Result<i64> {
     db.prepare_cached("INSERT INTO intents (id, incarnation, call_sid) VALUES (?, ?, ?)")?
         .insert(params![
@@ -201,13 +201,13 @@ pub(super) fn append(db: &Connection, intent: &Intent) -> Result<i64> {
         ])
 }
 
-/// Whether that very entry is still where it was.
+/// Whether this entry is still where it was.
 fn is_in_log(db: &Connection, entry: &Entry) -> Result<bool> {
     db.prepare_cached("SELECT EXISTS (SELECT 1 FROM intents WHERE seq = ? AND id = ?)")?
         .query_row(params![entry.seq, entry.id], |row| row.get(0))
 }
 
-/// Reads the log from behind the entry `seq` to its end.
+/// Reads the log after the entry `seq`.
 fn read_after(db: &Connection, seq: i64, mut read: impl FnMut(Entry)) -> Result<()> {
     let mut statement = db.prepare_cached(
         "SELECT seq, id, incarnation, call_sid FROM intents WHERE seq > ? ORDER BY seq",

@@ -1,8 +1,8 @@
 //! Locks between processes, each a file beside the queue's own.
 //!
-//! The system releases such a lock the moment its process ends, however it ends. It is flock's, and
-//! on a file of its own: the locks that SQLite takes on the queue's file are of another kind, and are
-//! lost when this process closes any other handle on that file.
+//! The system releases such a lock the moment its process ends, however it ends. It is taken by flock
+//! on a file of its own: SQLite's locks on the queue's file are POSIX locks, which are dropped when this
+//! process closes any other handle on that file.
 
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
@@ -26,7 +26,7 @@ pub(super) struct FileLock {
 }
 
 impl FileLock {
-    /// The one that a process holds while it consumes the queue in the file `queue`.
+    /// The lock that a process holds while it consumes the queue in the file `queue`.
     pub(super) fn to_consume(queue: &Path) -> rusqlite::Result<Option<Self>> {
         let path = consumer_path(queue);
         Self::try_take(path.clone()).map_err(|error| {
@@ -46,7 +46,7 @@ impl FileLock {
         match file.try_lock() {
             Ok(()) => {
                 let lock = Self { file, path };
-                // Its former holder may have removed it after we opened it.
+                // Its former holder may have removed the file after we opened it.
                 Ok(lock.is_in_place().then_some(lock))
             }
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -64,7 +64,7 @@ impl FileLock {
 impl Drop for FileLock {
     fn drop(&mut self) {
         if self.is_in_place() {
-            // Before it is free: it might be somebody else's after that.
+            // While it is still locked: later it might be somebody else's.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -93,7 +93,7 @@ impl Locks {
     pub(super) fn try_take(&self, queue: &Path, name: &str) -> Result<Option<SqliteLock>, Failure> {
         let mut locks = self.0.lock();
         let locks = locks.as_mut().ok_or(Failure::Closed)?;
-        // What a file name can't hold is encoded.
+        // A file name can't hold every character.
         let encoded: String = byte_serialize(name.as_bytes()).collect();
         let path = beside(queue, &format!("-lock-{encoded}"));
         let taken = FileLock::try_take(path.clone()).map_err(|error| {
@@ -108,7 +108,7 @@ impl Locks {
         }))
     }
 
-    /// Releases them all, for good.
+    /// Releases them all; none can be taken any more.
     pub(super) fn close(&self) {
         self.0.lock().take();
     }

@@ -1,11 +1,11 @@
-//! Messages and dead letters: what is done to their tables. The caller holds the transaction.
+//! The tables of messages and dead letters. The caller holds the transaction.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Result, Row, params};
 
 use crate::{Cause, DeadLetter, DeadLetterId, RawMessage, Reason, Stats};
 
-/// Names one delivery of one message. Who lost it can't settle what somebody else got since.
+/// Names one delivery of one message, so that a delivery that was lost can't settle a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) seq: i64,
@@ -28,7 +28,7 @@ pub(super) enum Return {
     Unseen,
     /// Its consumer gave it back.
     Released,
-    /// Its consumer let it fall, or died; only this counts as a delivery.
+    /// Its consumer dropped it, or died; only this counts as a delivery.
     Abandoned,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn length(db: &Connection) -> Result<u64> {
         .query_row([], |row| count(row, 0))
 }
 
-/// Changes nothing, which shows whether anything can be changed.
+/// Changes nothing; succeeds if the file can be written.
 pub(super) fn touch(db: &Connection) -> Result<()> {
     run(db, "UPDATE totals SET dead = dead", [])?;
     Ok(())
@@ -144,8 +144,8 @@ pub(super) fn publish_again(db: &Connection, token: Token, message: &RawMessage)
     Ok(ours)
 }
 
-/// Makes a message ready again, or a dead letter if it was abandoned more than `delivery_limit` times;
-/// `false` if the delivery was lost.
+/// Makes a message ready again, or a dead letter once it was abandoned more than `delivery_limit`
+/// times; `false` if the delivery was lost.
 pub(super) fn give_back(
     db: &Connection,
     token: Token,
@@ -170,7 +170,7 @@ pub(super) fn give_back(
     Ok(run(db, &sql, params![token.seq, token.returns, counts, seen])? > 0)
 }
 
-/// Gives back everything that a consumer left behind, and tells how much that was.
+/// Gives back everything that a consumer left behind, and returns how much that was.
 pub(super) fn give_back_all(db: &Connection, delivery_limit: u32) -> Result<usize> {
     let tokens = db
         .prepare_cached("SELECT seq, returns, deliveries FROM messages WHERE unacked IS NOT NULL")?
@@ -202,7 +202,7 @@ pub(super) fn discard(db: &Connection, row: i64) -> Result<bool> {
     Ok(run(db, "DELETE FROM dead_letters WHERE row = ?", [row])? > 0)
 }
 
-/// The dead letters that `wanted` says yes to, oldest first, with their rows.
+/// The dead letters for which `wanted` returns `true`, oldest first, with their rows.
 pub(super) fn dead_letters(
     db: &Connection,
     wanted: impl Fn(&DeadLetter) -> bool,
@@ -230,7 +230,7 @@ pub(super) fn dead_letters(
         .collect()
 }
 
-/// How the queue stands, but for its consumers.
+/// How the queue stands, without its consumers.
 pub(super) fn stats(db: &Connection) -> Result<Stats> {
     db.prepare_cached(
         "SELECT messages, dead,

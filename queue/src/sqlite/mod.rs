@@ -1,11 +1,11 @@
 //! The embedded queue: one SQLite file, shared by the processes of one machine.
 //!
-//! A thread of its own changes the file (`writer`); whatever waits for it shares one sync. Many
-//! processes may publish, one at a time consumes: the others stand by, and one of them takes over
-//! what it leaves behind (`lock`).
+//! One thread makes all changes to the file (`writer`), and those that wait for it share one sync.
+//! Many processes may publish. One at a time consumes; the others stand by, and when it stops or dies
+//! one of them takes over what it left behind (`lock`).
 //!
 //! Beside the file stand SQLite's `-wal` and `-shm`, and an empty file for each lock that is held.
-//! The room that a backlog took is used again, and given back bit by bit once it is free.
+//! Disk space that a backlog took is used again, and given back bit by bit.
 
 mod change;
 mod consumer;
@@ -43,10 +43,10 @@ use crate::{
     Message, Options, Publish, Queue, QueueError, Settlement, Stats,
 };
 
-/// Publishes that may wait for the disk at a time; more wait for their turn.
+/// How many publishes wait for the disk at a time; more of them wait their turn.
 const PUBLISHES_IN_FLIGHT: usize = 4096;
 
-/// Dead letters that are moved or removed at a time.
+/// How many dead letters are moved or removed at a time.
 const DEAD_LETTERS_IN_FLIGHT: usize = 128;
 
 /// How long closing waits for a disk that hangs.
@@ -54,8 +54,8 @@ const CLOSING: Duration = Duration::from_secs(10);
 
 /// A queue in an SQLite file.
 ///
-/// It may be opened several times, by one process or by several of the same machine. Once dropped,
-/// its consumers, deliveries and locks go on until they are dropped as well.
+/// It may be opened several times, by one process or by several on the same machine. After it is
+/// dropped, its consumers, deliveries and locks live on until they are dropped as well.
 pub struct SqliteQueue {
     handle: Handle,
     reader: Arc<Mutex<Option<Database>>>,
@@ -68,8 +68,7 @@ pub struct SqliteQueue {
 }
 
 impl SqliteQueue {
-    /// Opens the queue in the file at `path`, which is made if there is none and the options allow
-    /// it.
+    /// Opens the queue in the file at `path`. If there is none and the options allow it, creates it.
     ///
     /// # Errors
     /// [`QueueError::Mismatch`]: the file is another program's, another version's, or damaged, or
@@ -193,7 +192,7 @@ impl DeadLetters for SqliteQueue {
             for ((_, letter), outcome) in letters.iter().zip(outcomes) {
                 match outcome? {
                     Outcome::Full => return Err(full()),
-                    // Somebody else was at it.
+                    // Somebody else has replayed or discarded it.
                     Outcome::Gone => {}
                     _ => done(letter.id.clone()),
                 }
@@ -238,19 +237,19 @@ impl Queue for SqliteQueue {
     }
 
     async fn close(&self) {
-        // An error says that it is closed already.
+        // An error means that it is closed already.
         let _ = self.handle.send(Command::Close);
         self.locks.close();
         let writer = self.writer.lock().take();
         let reader = self.reader.clone();
         let ended = blocking(move || {
-            // If it panicked, that was reported then.
+            // A panic was reported when it happened.
             writer.map(JoinHandle::join);
-            // One after the other: the last to go tidies up.
+            // After the writer: whoever closes the file last removes SQLite's other files.
             reader.lock().take();
         });
         if tokio::time::timeout(CLOSING, ended).await.is_err() {
-            tracing::warn!("the queue's disk hangs: closing without it");
+            tracing::warn!("the disk under the queue hangs: closing without waiting for it");
         }
     }
 }

@@ -1,5 +1,5 @@
--- Only one process at a time consumes. It holds a lock on a file beside this one, so that nobody needs
--- to be told apart here.
+-- One process at a time consumes. It holds a lock on a file beside this one, so the file needn't say
+-- who has what.
 DROP TABLE owners;
 DROP TABLE leases;
 DROP INDEX messages_by_owner;

@@ -1,4 +1,4 @@
-//! The queue that a file's messages are meant for, where it stands in for one.
+//! Which queue a file's messages are meant for, if it stands in for another queue.
 
 use rusqlite::{Connection, OptionalExtension, Result};
 
@@ -6,11 +6,11 @@ use super::database::Database;
 use super::messages;
 use crate::{OnBroker, QueueError};
 
-/// Made where it is needed, so that files without it are of the same version.
+/// Created only when needed, so that it takes no new version of the schema.
 const TABLE: &str =
     "CREATE TABLE IF NOT EXISTS stands_in_for (hosts TEXT NOT NULL, queue TEXT NOT NULL) STRICT";
 
-/// Makes the file `queue`'s, unless messages for another are in it.
+/// Claims the file for `queue`, unless it holds messages for another queue.
 pub(super) fn claim(db: &mut Database, queue: &OnBroker) -> std::result::Result<(), QueueError> {
     let others = db.transaction(|tx| {
         tx.execute_batch(TABLE)?;

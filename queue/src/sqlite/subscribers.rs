@@ -14,7 +14,7 @@ pub(super) struct Subscribers {
 
 struct Subscriber {
     consumer: ConsumerId,
-    /// How many more deliveries it may have out.
+    /// How many more deliveries it may have at the moment.
     credit: usize,
     deliveries: UnboundedSender<Delivered>,
 }
@@ -48,12 +48,12 @@ impl Subscribers {
         self.list.is_empty()
     }
 
-    /// How many deliveries all of them together can take now.
+    /// How many deliveries they can take together now.
     pub(super) fn credit(&self) -> usize {
         self.list.iter().map(|subscriber| subscriber.credit).sum()
     }
 
-    /// Hands the messages out in turn, and returns those that nobody took.
+    /// Hands the messages out in turns, and returns those that nobody took.
     pub(super) fn hand_out(&mut self, messages: Vec<Delivered>) -> Vec<Delivered> {
         let mut untaken = Vec::new();
         for message in messages {

@@ -1,8 +1,7 @@
-//! The thread that alone changes the file.
+//! The thread that makes all changes to the file.
 //!
-//! It takes all that waits, does it as one transaction, syncs once, and only then answers: however
-//! many publish at a time, they share a sync. Consumers are served from here as well, in the same
-//! transaction as the publishes that they wait for.
+//! It makes all waiting changes in one transaction, syncs once, and only then answers: however many
+//! publish at a time, they share a sync. The same transaction takes messages for the consumers.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -25,13 +24,13 @@ const POLL_INTERVAL: Duration = Duration::from_millis(25);
 /// How often a standby looks whether it is its turn to consume.
 const STANDBY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often the file is looked after while nothing is to be done.
+/// How often it looks after the file while there is nothing to do.
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often a store that failed is tried again.
+/// How often it tries again when the store has failed.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What one transaction does at the most, so that none takes long.
+/// The most that one transaction does, so that none takes long.
 const MAX_CHANGES: usize = 1024;
 const MAX_DELIVERIES: usize = 256;
 
@@ -41,15 +40,15 @@ pub(super) struct Writer {
     status: Arc<Status>,
     limits: Limits,
     subscribers: Subscribers,
-    /// Held while we consume, so that no other process does.
+    /// Held while this process consumes.
     consuming: Option<FileLock>,
     stands_by: bool,
     readers: Readers,
     ages: Ages,
-    /// What must still go back, as the store failed when it should have.
+    /// What must still be given back, because the store failed at the time.
     owed: Vec<Change>,
     next_shrink: Instant,
-    /// How the store failed, while it does.
+    /// Why the store fails at the moment, if it does.
     failure: Option<String>,
 }
 
@@ -76,7 +75,7 @@ impl Writer {
         }
     }
 
-    /// Works until it is told to close, or nobody is left to tell it anything.
+    /// Works until the queue is closed, or the last handle is dropped.
     pub(super) fn run(mut self) {
         let _ended = Ended(self.status.clone());
         while let Some(commands) = self.wait() {
@@ -88,12 +87,12 @@ impl Writer {
         if self.consuming.is_some()
             && let Err(error) = self.give_back_all()
         {
-            // The next to consume does it.
-            tracing::warn!(queue = %self.db, %error, "couldn't give deliveries back on closing");
+            // The next process that consumes does it.
+            tracing::warn!(queue = %self.db, %error, "could not give deliveries back on closing");
         }
     }
 
-    /// Waits for commands, or until there is something to do without any.
+    /// Waits for commands, or until there is something to do without one.
     fn wait(&self) -> Option<Vec<Command>> {
         let timeout = match self.consuming {
             _ if self.failure.is_some() => RETRY_INTERVAL,
@@ -136,7 +135,7 @@ impl Writer {
         flow
     }
 
-    /// The changes among the commands; the others are carried out.
+    /// Returns the changes among the commands, and carries out the others.
     fn sort(&mut self, commands: Vec<Command>) -> (Vec<Pending>, ControlFlow<()>) {
         let mut changes: Vec<_> = self.owed.drain(..).map(Pending::unattended).collect();
         for command in commands {
@@ -174,8 +173,8 @@ impl Writer {
         (changes, ControlFlow::Continue(()))
     }
 
-    /// Becomes the process that consumes, if we want to and nobody else does. What the last one left
-    /// behind goes back to the queue.
+    /// Becomes the process that consumes, if we have a consumer and no other process is it. What the
+    /// last one left behind goes back to the queue.
     fn try_to_consume(&mut self) -> rusqlite::Result<()> {
         if self.consuming.is_some() || self.subscribers.is_empty() {
             return Ok(());
@@ -196,8 +195,8 @@ impl Writer {
         Ok(())
     }
 
-    /// What is done after the changes: nobody waits for it. That reading works doesn't show that
-    /// writing does, so success says nothing of the store.
+    /// Does what nobody waits for. Success says nothing about the store: reading may work while
+    /// writing fails.
     fn tidy(&mut self) -> rusqlite::Result<()> {
         let (db, now) = (self.db.connection(), Instant::now());
         if self.readers.next_read().is_some_and(|at| at <= now) {
@@ -206,7 +205,7 @@ impl Writer {
         if self.consuming.is_none() {
             return Ok(());
         }
-        // A consumer that was stopped may still be at its deliveries.
+        // A stopped consumer may still be working on its deliveries.
         if self.subscribers.is_empty() && !messages::any_unacked(db)? {
             self.consuming = None;
         } else if self.next_shrink <= now {
@@ -221,7 +220,7 @@ impl Writer {
         self.db.transaction(|tx| messages::give_back_all(tx, limit))
     }
 
-    /// Looks without writing, as it is asked often.
+    /// Asked often, so it must not write.
     fn any_ready(&mut self) -> bool {
         let ready = messages::any_ready(self.db.connection());
         if let Err(error) = &ready {
@@ -230,7 +229,7 @@ impl Writer {
         ready.unwrap_or_default()
     }
 
-    /// Makes the changes, takes up to `wanted` messages, commits, answers and delivers.
+    /// Makes the changes and takes up to `wanted` messages in one transaction; then answers and delivers.
     fn perform(&mut self, pending: Vec<Pending>, wanted: usize) {
         let limits = self.limits;
         let ages = &mut self.ages;
@@ -258,7 +257,7 @@ impl Writer {
                     pending.answer(outcome);
                 }
             }
-            // Not the store: one of the changes. The others are not to suffer from it.
+            // One of the changes failed, not the store. The others must not suffer for it.
             Err(error) if pending.len() > 1 && !is_store_failure(&error) => {
                 for pending in pending {
                     self.perform(vec![pending], 0);
@@ -277,7 +276,7 @@ impl Writer {
         }
     }
 
-    /// Tells the reader of an intent everything up to it.
+    /// Tells the reader of a new intent everything up to it.
     fn read_back(&mut self, change: &Change, outcome: Outcome) -> Result<Outcome, Failure> {
         if let (Change::Append(_, reading), Outcome::Appended(seq)) = (change, outcome) {
             self.ages.note(Instant::now(), seq);
@@ -300,7 +299,7 @@ impl Writer {
         self.note(tried.err().as_ref());
     }
 
-    /// Takes note of how the store answered.
+    /// Updates the health by how the store answered.
     fn note(&mut self, error: Option<&rusqlite::Error>) {
         match error {
             None => {
@@ -332,7 +331,7 @@ impl Writer {
     }
 }
 
-/// Says that the thread ended, however it did.
+/// Tells the others that the thread has ended, however it did.
 struct Ended(Arc<Status>);
 
 impl Drop for Ended {
@@ -340,7 +339,8 @@ impl Drop for Ended {
         self.0.has_ended.store(true, Ordering::Release);
         *self.0.health.lock() = if std::thread::panicking() {
             Health::Broken(
-                "the queue's writer has stopped by a fault of this program: restart it".to_owned(),
+                "the queue's writer has stopped because of a bug in this program: restart it"
+                    .to_owned(),
             )
         } else {
             Health::Down("the queue is closed".to_owned())

@@ -1,4 +1,4 @@
-//! A node that tests break, and what it takes to see that.
+//! A node for tests that break it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::sync::MutexGuard;
 
 use crate::conformance::PATIENCE;
 
-/// Everything is bounded; by what doesn't matter here, since machines differ.
+/// Everything has a limit. Which one doesn't matter here, since machines differ.
 pub const SOON: Duration = Duration::from_secs(60);
 
 /// The node of this file, for one test at a time: each of them breaks it.
@@ -44,8 +44,8 @@ impl Broken {
         asked.await.unwrap()
     }
 
-    /// Has the broker close a channel on which a message was not acknowledged for that long; a
-    /// channel keeps the limits that it was opened with.
+    /// Has the broker close channels on which a message was not acknowledged for that long. A channel
+    /// keeps the limit that it was opened with.
     pub async fn close_channels_after(&self, limit: Duration) {
         let limit = limit.as_millis();
         self.does(move |node| {

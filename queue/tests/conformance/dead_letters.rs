@@ -37,8 +37,8 @@ fn id(number: u32) -> DeadLetterId {
     DeadLetterId::of(&message(number).encode())
 }
 
-/// Publishes the requests made from `numbers` and gives each up for `cause`.
-async fn bury(
+/// Publishes the requests made from `numbers`, and makes each a dead letter.
+async fn make_dead(
     queue: &std::sync::Arc<dyn queue::Queue>,
     numbers: impl IntoIterator<Item = u32>,
     cause: &Cause,
@@ -76,7 +76,7 @@ pub async fn a_dead_letter_keeps_the_message_and_the_cause(harness: impl Harness
 pub async fn listing_takes_nothing_and_goes_from_old_to_new(harness: impl Harness) {
     let queue = harness.open(options()).await;
     let elsewhere = harness.open(options()).await;
-    bury(&queue, 0..5, &refused()).await;
+    make_dead(&queue, 0..5, &refused()).await;
     dead_letters_become(&queue, 5).await;
     for operator in [&queue, &elsewhere, &queue] {
         let letters = list(operator, &Filter::default()).await;
@@ -87,9 +87,9 @@ pub async fn listing_takes_nothing_and_goes_from_old_to_new(harness: impl Harnes
 
 pub async fn dead_letters_are_chosen_by_id_reason_and_age(harness: impl Harness) {
     let queue = harness.open(options()).await;
-    bury(&queue, [0], &refused()).await;
-    bury(&queue, [1], &because(Reason::Expired)).await;
-    bury(
+    make_dead(&queue, [0], &refused()).await;
+    make_dead(&queue, [1], &because(Reason::Expired)).await;
+    make_dead(
         &queue,
         [2],
         &because(Reason::Other("of_tomorrow".to_owned())),
@@ -167,7 +167,7 @@ pub async fn a_replay_puts_the_request_back_and_marks_it(harness: impl Harness) 
     assert!(requeued_at >= before && requeued_at <= Timestamp::now());
     assert_eq!(request, traced.request);
     assert_eq!(delivery.message.traceparent, traced.traceparent);
-    // It starts anew.
+    // It is counted from zero again.
     assert!(!delivery.redelivered);
     assert_eq!(delivery.delivery_count, 0);
     ack(delivery).await;
@@ -178,7 +178,7 @@ pub async fn a_replay_puts_the_request_back_and_marks_it(harness: impl Harness) 
 pub async fn a_replay_of_all_leaves_none_and_a_second_one_finds_none(harness: impl Harness) {
     const COUNT: u32 = 300;
     let queue = harness.open(options()).await;
-    bury(&queue, 0..COUNT, &refused()).await;
+    make_dead(&queue, 0..COUNT, &refused()).await;
     dead_letters_become(&queue, COUNT as usize).await;
 
     let replayed = queue.replay(&Filter::default()).await.unwrap();
@@ -195,8 +195,8 @@ pub async fn a_replay_of_all_leaves_none_and_a_second_one_finds_none(harness: im
 
 pub async fn a_replay_leaves_the_others_where_they_are(harness: impl Harness) {
     let queue = harness.open(options()).await;
-    bury(&queue, [0, 2, 4], &because(Reason::Expired)).await;
-    bury(&queue, [1, 3], &refused()).await;
+    make_dead(&queue, [0, 2, 4], &because(Reason::Expired)).await;
+    make_dead(&queue, [1, 3], &refused()).await;
     dead_letters_become(&queue, 5).await;
 
     let expired = Filter {
@@ -263,7 +263,7 @@ pub async fn what_cannot_be_understood_is_kept_and_replayed_as_it_was(harness: i
 
 pub async fn discarded_dead_letters_are_gone_for_good(harness: impl Harness) {
     let queue = harness.open(options()).await;
-    bury(&queue, 0..3, &refused()).await;
+    make_dead(&queue, 0..3, &refused()).await;
     dead_letters_become(&queue, 3).await;
     assert_eq!(queue.discard(&of(&id(1))).await.unwrap(), [id(1)]);
     assert!(queue.discard(&of(&id(1))).await.unwrap().is_empty());
@@ -279,7 +279,7 @@ pub async fn discarded_dead_letters_are_gone_for_good(harness: impl Harness) {
 /// The same event may come twice, and both may die.
 pub async fn an_id_stands_for_all_dead_letters_that_have_it(harness: impl Harness) {
     let queue = harness.open(options()).await;
-    bury(&queue, [1, 1, 2], &refused()).await;
+    make_dead(&queue, [1, 1, 2], &refused()).await;
     dead_letters_become(&queue, 3).await;
     assert_eq!(list(&queue, &of(&id(1))).await.len(), 2);
     let replayed = queue.replay(&of(&id(1))).await.unwrap();
@@ -287,10 +287,10 @@ pub async fn an_id_stands_for_all_dead_letters_that_have_it(harness: impl Harnes
     dead_letters_become(&queue, 1).await;
     let mut consumer = queue.consume(10).await.unwrap();
     assert_eq!(take(&mut consumer, 2).await, [1, 1]);
-    // It would take, ahead of being asked, what is to be buried.
+    // It would be sent ahead what is to become a dead letter.
     consumer.stop().await;
 
-    bury(&queue, [2], &refused()).await;
+    make_dead(&queue, [2], &refused()).await;
     dead_letters_become(&queue, 2).await;
     queue.discard(&of(&id(2))).await.unwrap();
     dead_letters_become(&queue, 0).await;
@@ -318,7 +318,7 @@ pub async fn the_queue_tells_how_it_stands(harness: impl Harness) {
         s.ready == 0 && s.unacked.unwrap_or(0) == 0 && s.consumers == 0 && s.dead == 0
     })
     .await;
-    bury(&queue, [0], &refused()).await;
+    make_dead(&queue, [0], &refused()).await;
     publish(&queue, 1..4).await;
     stats_become(&queue, "3 ready, 1 dead", |s| s.ready == 3 && s.dead == 1).await;
 

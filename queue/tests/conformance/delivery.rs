@@ -99,7 +99,7 @@ pub async fn a_dropped_delivery_comes_again(harness: impl Harness) {
     become_empty(&queue).await;
 }
 
-/// Half an ack is no ack, and none is left hanging.
+/// An ack that was cut short either happened or did not.
 pub async fn an_ack_that_is_dropped_leaves_the_message_done_or_released(harness: impl Harness) {
     let queue = harness.open(options()).await;
     let mut consumer = queue.consume(1).await.unwrap();
@@ -111,7 +111,7 @@ pub async fn an_ack_that_is_dropped_leaves_the_message_done_or_released(harness:
             let _ = futures::poll!(&mut ack);
         }
         drop(ack);
-        // With a prefetch of one, the next only comes if this one was settled somehow.
+        // With a prefetch of one, the next comes only if this one was settled somehow.
         publish(&queue, [100 + number]).await;
         loop {
             let delivery = next(&mut consumer).await;
@@ -132,7 +132,7 @@ pub async fn waiting_for_a_delivery_can_be_given_up_without_losing_one(harness: 
         let queue = queue.clone();
         async move { publish(&queue, 0..200).await }
     });
-    // Each wait is given up as soon as there is nothing at once.
+    // Each wait is dropped unless there is something at once.
     let mut seen = Vec::new();
     while seen.len() < 200 {
         let waited = futures::poll!(std::pin::pin!(consumer.next()));
@@ -202,7 +202,7 @@ pub async fn a_consumer_can_come_and_go_at_any_time(harness: impl Harness) {
     for round in 0..4 {
         publish(&queue, round * 10..(round + 1) * 10).await;
         let home = if round % 2 == 0 { &queue } else { &elsewhere };
-        // Most of what it was sent ahead, it never looks at.
+        // It never looks at most of what it was sent ahead.
         let mut consumer = home.consume(20).await.unwrap();
         seen.extend(take(&mut consumer, 5).await);
     }
@@ -368,7 +368,7 @@ pub async fn panics_are_counted_by_the_message_and_not_by_its_deliveries(harness
     assert_eq!(letters[0].cause, cause);
     assert_eq!(letters[0].message.panics, 5);
 
-    // After a replay it starts from nothing.
+    // After a replay it is counted from zero.
     queue.replay(&queue::Filter::default()).await.unwrap();
     assert_eq!(next(&mut consumer).await.message.panics, 0);
 }

@@ -27,7 +27,7 @@ impl Recorder {
         self.told.lock().unwrap().clone()
     }
 
-    /// Whether it was told of the intent, which can't be long ago.
+    /// Whether it was told of the intent lately.
     pub fn knows(&self, number: u128) -> bool {
         let wanted = Logged::Intent(intent(number));
         let told = self.told.lock().unwrap();
@@ -39,7 +39,7 @@ impl Recorder {
         numbers(&self.told())
     }
 
-    /// Waits until it was told what is looked for.
+    /// Waits until it was told this.
     pub async fn hears(&self, wanted: Logged) {
         let heard = tokio::time::timeout(PATIENCE, async {
             loop {
@@ -62,7 +62,7 @@ fn numbers(told: &[Logged]) -> Vec<u128> {
     told.iter().map(number).collect()
 }
 
-/// Each of the same call by the same redirector: only the number tells them apart.
+/// All for the same call by the same redirector: only the number tells them apart.
 pub fn intent(number: u128) -> Intent {
     Intent {
         id: number,
@@ -71,13 +71,13 @@ pub fn intent(number: u128) -> Intent {
     }
 }
 
-/// The log of `queue`, and who reads it.
+/// The log of `queue`, and its reader.
 pub fn log(queue: &Arc<dyn Queue>) -> (Arc<dyn IntentLog>, Arc<Recorder>) {
     let recorder = Arc::new(Recorder::default());
     (queue.intents(recorder.clone()), recorder)
 }
 
-/// Appends until it works: what was lost may take a while to come back.
+/// Appends until it works: it may take a while to recover.
 pub async fn append_at_last(log: &Arc<dyn IntentLog>, numbers: impl Iterator<Item = u128>) -> u128 {
     let appended = tokio::time::timeout(PATIENCE * 3, async {
         for number in numbers {
@@ -213,7 +213,7 @@ pub async fn a_log_made_anew_under_its_readers_is_a_gap(harness: impl Harness) {
     }
 }
 
-/// A log that brings nothing is looked at anew after this time.
+/// A log that sends nothing is read again after this time.
 fn short() -> queue::Options {
     queue::Options {
         publish_timeout: std::time::Duration::from_secs(3),

@@ -1,4 +1,4 @@
-//! What only one may do at a time.
+//! What only one process may do at a time.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use queue::{Lock, Queue};
 
 use super::{Harness, PATIENCE, answered, options};
 
-/// Takes the lock once it is free: a holder's end may be noticed a little late.
+/// Takes the lock once it is free: a release may be noticed a little late.
 async fn take(queue: &Arc<dyn Queue>, name: &str) -> Box<dyn Lock> {
     tokio::time::timeout(PATIENCE, async {
         loop {
@@ -65,7 +65,7 @@ pub async fn a_holder_that_leaves_gives_its_locks_back(harness: impl Harness) {
     leaving.close().await;
     assert!(held.is_lost());
     let taken = take(&queue, "sweep").await;
-    // Dropped late, it doesn't take away what somebody else has now.
+    // A late drop doesn't release what somebody else has now.
     drop(held);
     assert!(queue.try_lock("sweep").await.unwrap().is_none());
     assert!(!taken.is_lost());

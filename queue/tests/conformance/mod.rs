@@ -6,7 +6,7 @@
 //! conformance_tests!(MyHarness);
 //! ```
 //!
-//! and gets each story as a test of its own.
+//! and each story becomes a test of its own.
 
 pub mod dead_letters;
 pub mod delivery;
@@ -22,7 +22,7 @@ use queue::{Consumer, Delivery, Filter, Options, Queue, QueueError, RawMessage, 
 
 pub use requests::{message, number};
 
-/// How a story gets at the real thing. One harness is one queue that nobody else uses.
+/// Gives a story access to the backend. One harness is one queue that nobody else uses.
 pub trait Harness: Send + Sync + Sized {
     /// Whether a message that is released counts as delivered, like one whose consumer died.
     const RELEASES_COUNT: bool = false;
@@ -41,10 +41,10 @@ pub trait Harness: Send + Sync + Sized {
     /// Puts a message on the queue as a foreign publisher would, durably.
     fn put(&self, message: RawMessage) -> impl Future<Output = ()> + Send;
 
-    /// Puts an entry into the log of intents that none of ours can read.
+    /// Puts an unreadable entry into the log of intents.
     fn spoil_intents(&self) -> impl Future<Output = ()> + Send;
 
-    /// Takes away all that is in the log of intents, or the log itself.
+    /// Deletes all entries of the log of intents, or the log itself.
     fn lose_intents(&self) -> impl Future<Output = ()> + Send;
 }
 
@@ -173,7 +173,7 @@ pub async fn next(consumer: &mut Box<dyn Consumer>) -> Delivery {
         .unwrap()
 }
 
-/// Does with the delivery what a good consumer does.
+/// Acknowledges the delivery.
 pub async fn ack(delivery: Delivery) {
     delivery.ack().await.unwrap();
 }
@@ -189,15 +189,14 @@ pub async fn take(consumer: &mut Box<dyn Consumer>, count: u32) -> Vec<u32> {
     numbers
 }
 
-/// Ends a process with a delivery in its hands. Nothing is said of the delivery, not by its drop
-/// either.
+/// Ends a process that holds a delivery, without settling or dropping the delivery.
 pub async fn vanish(queue: Arc<dyn Queue>, consumer: Box<dyn Consumer>, delivery: Delivery) {
     std::mem::forget(delivery);
     std::mem::forget(consumer);
     queue.close().await;
 }
 
-/// That no delivery comes while it would have had time to.
+/// Checks that no delivery comes for a while.
 pub async fn nothing_comes(consumer: &mut Box<dyn Consumer>) {
     let waited = tokio::time::timeout(Duration::from_millis(400), consumer.next()).await;
     if let Ok(delivery) = waited {
@@ -208,8 +207,8 @@ pub async fn nothing_comes(consumer: &mut Box<dyn Consumer>) {
     }
 }
 
-/// Asks until there is an answer, to what changes nothing: each has some seconds, and a broker that is
-/// short of processors may need more.
+/// Asks until there is an answer. An answer takes a few seconds at most, or it is an error; a busy broker
+/// may need longer. For questions that change nothing.
 pub async fn answered<T>(ask: impl AsyncFn() -> Result<T, QueueError>) -> T {
     let asked = tokio::time::timeout(PATIENCE, async {
         loop {
@@ -229,7 +228,7 @@ pub async fn list(queue: &Arc<dyn Queue>, filter: &Filter) -> Vec<queue::DeadLet
     answered(async || queue.list(filter).await).await
 }
 
-/// Waits until the queue stands as told: brokers count a little behind.
+/// Waits until `holds` is true of the stats: brokers count a little late.
 pub async fn stats_become(queue: &Arc<dyn Queue>, what: &str, holds: impl Fn(&Stats) -> bool) {
     let mut last = None;
     let waited = tokio::time::timeout(PATIENCE, async {
