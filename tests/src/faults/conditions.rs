@@ -47,7 +47,7 @@ impl Conditions {
 pub const CLOCK_AHEAD: Scenario = Scenario {
     name: "clock-ahead",
     fault: "our clock is 20 minutes ahead of Twilio's",
-    promise: "nobody is given up for it, nobody is redirected later",
+    promise: "nobody is given up for it",
     conditions: Conditions {
         clock_ahead: Duration::from_secs(20 * 60),
         ..Conditions::GOOD
