@@ -125,7 +125,7 @@ async fn acknowledge(
     outcome
 }
 
-/// `GET|POST /twiml/redirect`: the TwiML of a plan, for who has Twilio fetch it. The plan is that
+/// `GET|POST /twiml/redirect`: the TwiML of a plan, where Twilio is told to fetch it. The plan is that
 /// of the task queue named in the URL's query, else the default one.
 pub(crate) async fn redirect_twiml(
     State(ingest): State<Arc<Ingest>>,

@@ -68,7 +68,7 @@ impl Ingest {
         let metrics = ingest.connections.clone();
         let served = async {
             http::serve(listener, ingest.router(), limits, metrics, stop.clone()).await;
-            // Without those who sent them, too.
+            // Publishes go on even where their senders have left.
             ingest.under_way.close();
             ingest.under_way.wait().await;
         };

@@ -35,7 +35,7 @@ pub(crate) enum Next {
         /// The reason of the dead letter, if the deadline passes.
         reason: Reason,
     },
-    /// Twilio says that there is no such call in progress. It is asked what has become of it.
+    /// Twilio says that no such call is in progress. It is asked what became of the call.
     Look,
     /// No repetition helps.
     Refused,

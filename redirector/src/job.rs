@@ -22,10 +22,9 @@ use crate::outcome::Outcome;
 use crate::settings::TwimlDelivery;
 use crate::worker::Shared;
 
-/// How often Twilio is asked for a caller of whom only time will tell whether an update is still on
-/// its way.
+/// How often Twilio is asked about a caller while an earlier update may still be on its way.
 const LOOK_EVERY: Duration = Duration::from_millis(1500);
-/// A caller counts as gone who was not seen waiting in two looks this far apart.
+/// A caller counts as gone once two looks this far apart have not found them waiting.
 const LOOK_TWICE: Duration = Duration::from_secs(2);
 /// How much longer is tried once the deadline has passed, if Twilio says that the caller waits.
 const LAST_CHANCE: Duration = Duration::from_secs(60);
@@ -199,7 +198,7 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Looks at the caller; `None` where they are to be rescued, and by no plan of ours.
+    /// Looks at the caller. `None` if they are to be rescued and no plan of ours is for them.
     async fn look(
         &mut self,
         after: Option<Instant>,
@@ -213,8 +212,8 @@ impl<'a> Job<'a> {
         look.await.map(Some)
     }
 
-    /// Chooses the plan to whose placeholder the workflow of a caller leads who is to be rescued.
-    /// Whether there is one: no plan of ours is for the callers of other workflows.
+    /// For a caller who is to be rescued: chooses the plan whose placeholder their workflow leads to.
+    /// False if no plan does; callers of other workflows are not ours to redirect.
     async fn choose_rescuer(&mut self) -> Result<bool, LookFailure> {
         let (Source::Rescue, Some(sid)) = (self.request.source, self.request.workflow_sid) else {
             return Ok(true);
@@ -270,8 +269,8 @@ impl<'a> Job<'a> {
         self.update(&intent, slot).await
     }
 
-    /// Whether the proof covers everything that was written before the intent. Who writes behind it
-    /// reads it first.
+    /// Whether the proof covers everything that was written before the intent. Whoever writes after
+    /// it reads it first.
     fn holds(&self, proof: &Proof, intent: &Intent) -> bool {
         let doubt = self.shared.ledger.doubt_before(intent);
         match proof {
@@ -339,8 +338,8 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Until when it goes on though its deadline has passed. A caller who was helped in the end, or
-    /// has hung up, is nothing for an operator; one who waits is worth a last chance.
+    /// How long the job may go on once its deadline has passed. A caller who still waits gets a last
+    /// chance, and one who was helped or has hung up must not become a dead letter.
     fn more_time(&mut self) -> Option<Instant> {
         let now = Instant::now();
         if self.time == Time::Allowed {
@@ -374,7 +373,7 @@ impl<'a> Job<'a> {
         self.shared.time.age(self.request.entered_at)
     }
 
-    /// Leave to make requests to the Calls API. Callers who were not tried yet go first.
+    /// A slot for requests to the Calls API. Callers who were not tried yet go first.
     async fn slot(&self) -> Result<Slot, Interrupted> {
         let tried = self.updates > 0 || self.unseen_since.is_some();
         let class = match tried || self.shared.ledger.doubt(&self.request.call_sid).is_some() {

@@ -80,8 +80,8 @@ impl Ledger {
         self.state.lock().doubt(self.late, call, u64::MAX)
     }
 
-    /// As [`Self::doubt`], as far as it was written before the intent: who writes behind it finds
-    /// it, and waits for us.
+    /// As [`Self::doubt`], for what was written before the intent. Whoever writes after it reads it
+    /// first, and waits for us.
     pub(crate) fn doubt_before(&self, intent: &Intent) -> Option<Instant> {
         let state = self.state.lock();
         let entries = state.calls.get(&intent.call_sid);

@@ -109,7 +109,7 @@ impl Limiter {
         }
     }
 
-    /// Lets in who may go now.
+    /// Lets in those who may go now.
     fn admit(self: &Arc<Self>) {
         loop {
             let mut state = self.state.lock();
@@ -117,7 +117,7 @@ impl Limiter {
                 return;
             }
             let probe = state.mode != Mode::Open;
-            // Whoever came last is the probe: a crowd of calls that fail, each for itself, must not
+            // The newest caller is the probe: a crowd of calls that fail, each for itself, must not
             // stand before everybody else, for one pause after the other.
             let next = match probe {
                 true => VecDeque::pop_back,

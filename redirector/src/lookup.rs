@@ -267,7 +267,7 @@ impl Lookup {
     }
 }
 
-/// Whose a caller's stay in the voice queue is.
+/// The task for which a caller was put on hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EnqueuedFor {
     /// That of the task in question.
@@ -281,7 +281,7 @@ pub(crate) enum EnqueuedFor {
 /// and by different clocks of Twilio's.
 const SLACK: SignedDuration = SignedDuration::from_secs(5);
 
-/// Whose the stay is of a caller who was enqueued at this time, as far as the request tells.
+/// For which task a caller was enqueued at this time, as far as the request tells.
 pub(crate) fn enqueued_for(
     request: &RedirectRequest,
     enqueued_at: Option<Timestamp>,

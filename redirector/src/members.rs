@@ -1,4 +1,4 @@
-//! Who waits in the voice queues: one list for everybody who asks at the same time.
+//! Who waits in the voice queues. All who ask at the same time share one list.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(crate) enum Listed {
     Callers(HashMap<CallSid, Option<Timestamp>>),
     /// The workflow has none: nobody was ever enqueued for it.
     NoQueue,
-    /// Twilio says that there is one, and that there is none.
+    /// Twilio's answers contradict each other: there is a queue, and there is none.
     Unclear,
 }
 
@@ -45,7 +45,7 @@ type Answer = Result<Arc<Members>, Arc<RestError>>;
 
 #[derive(Default)]
 struct List {
-    /// Deliveries by the one who asks Twilio.
+    /// Locked while Twilio is being asked. What it keeps is the SID of the voice queue.
     asking: Arc<tokio::sync::Mutex<Option<QueueSid>>>,
     latest: Mutex<Option<Latest>>,
 }
@@ -68,10 +68,11 @@ impl VoiceQueues {
         }
     }
 
-    /// Who waits for an agent of the workflow. Asked for after `after`, where that is given.
+    /// The callers on hold in the workflow. The list was asked for later than `after`, if that is
+    /// given.
     ///
-    /// Takes no slot of the limiter's: one request of each workflow is under way at the most, and
-    /// those who wait for it have theirs.
+    /// Takes no slot of the limiter: at most one request for each workflow is under way, and those
+    /// who wait for it hold slots of their own.
     pub(crate) async fn members(self: &Arc<Self>, key: Key, after: Option<Instant>) -> Answer {
         let now = Instant::now();
         let list = Arc::clone(self.lists.lock().entry(key).or_default());
@@ -81,7 +82,7 @@ impl VoiceQueues {
                 (shared.is_some_and(|shared| latest.asked > shared) || latest.asked >= now)
                     && after.is_none_or(|after| latest.asked > after)
             }
-            // Whoever waited for it need not fail once more.
+            // Those who waited for this answer take its failure as their own.
             Err(_) => latest.answered > now,
         };
         if let Some(answer) = list.answer(will_do) {
@@ -109,7 +110,7 @@ impl VoiceQueues {
         {
             let (queues, list) = (Arc::clone(self), Arc::clone(list));
             tokio::spawn(async move {
-                // A failure is theirs who need the next list.
+                // A failure concerns only those who need the next list, and they ask again.
                 let _ = queues.ask(key, &list, asking).await;
             });
         }
@@ -156,7 +157,7 @@ impl VoiceQueues {
     }
 }
 
-/// Whoever can't be read may be anybody.
+/// An entry that can't be read may be any caller's, so the whole list says nothing then.
 fn by_call(members: twilio::rest::Listed<QueueMember>) -> Listed {
     let since = |member: QueueMember| (member.call_sid, member.date_enqueued);
     match members.unreadable {

@@ -66,7 +66,7 @@ impl Lookup {
                 let fetched = self.with_taskrouter(Class::Look, deadline, fetch).await?;
                 // It has ended since, or Twilio is wrong: the next list tells.
                 complete &= fetched.is_some();
-                // What can't be read stands for no call of ours.
+                // A task whose attributes can't be read has no call that we know of.
                 let attributes = fetched.map(|task| task.attributes.unwrap_or_default());
                 if let Some(attributes) = attributes {
                     let mut known = self.known_tasks.lock();

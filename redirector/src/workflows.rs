@@ -20,7 +20,7 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 pub(crate) type Known = Mutex<HashMap<WorkspaceSid, (Instant, Arc<[Workflow]>)>>;
 
 impl Lookup {
-    /// A workflow as it was a minute ago at the latest; `None` if Twilio lists none of that SID.
+    /// A workflow, as it was at most a minute ago; `None` if Twilio lists none with that SID.
     pub(crate) async fn workflow(
         &self,
         workspace: &WorkspaceSid,

@@ -1,5 +1,5 @@
-//! Callers for whom no task stands: it ended, and nobody told us. TaskRouter lists no tasks that have
-//! ended, so only the voice queue knows of such a caller.
+//! Callers on hold without a task: it ended, and nobody told us. TaskRouter doesn't list tasks that
+//! have ended, so only the voice queue knows of such a caller.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! The sweep: callers of whom nobody has a request, and tasks whose caller is gone.
+//! The sweep: finds callers whom no redirector knows of, and tasks whose caller is gone.
 //!
 //! Twilio repeats a callback for 15 s at the most, so an outage of ours, or a network's, can leave
 //! a task in the placeholder queue of which we never hear. One redirector at a time asks TaskRouter

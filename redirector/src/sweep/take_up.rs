@@ -1,4 +1,4 @@
-//! Callers who wait and for whom nobody is at work: their requests are put on the queue.
+//! Puts a request on the queue for each caller who waits and whom no redirector is working on.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(75);
 
 /// What was seen of a caller, or of the task that stands for one.
 pub(super) struct Seen {
-    /// When it was first seen with nobody at work.
+    /// When it was first seen and no redirector was working on it.
     pub(super) idle_since: Option<Instant>,
     /// When its caller was first seen to be out of the voice queue.
     pub(super) absent_since: Option<Instant>,
@@ -37,13 +37,13 @@ impl Default for Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Found {
     Nobody,
-    /// Somebody for whom nobody seems to be at work.
+    /// Somebody whom no redirector seems to be working on.
     Some,
 }
 
 impl Sweeper {
-    /// Puts the request on the queue, if for two sweeps nobody has been at work for it. Whether
-    /// there is reason to look again soon.
+    /// Puts the request on the queue if two sweeps have found nobody working on it. Returns whether
+    /// to look again soon.
     pub(super) async fn take_up(
         &self,
         mut request: RedirectRequest,

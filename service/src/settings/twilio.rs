@@ -197,7 +197,7 @@ fn is_auth_token(token: &str, problems: &mut Problems) -> bool {
     true
 }
 
-/// Why a text is none of Twilio's secrets.
+/// Why a text can't be a secret of Twilio's.
 fn no_secret(text: &str) -> Option<&'static str> {
     let lower = text.to_ascii_lowercase();
     if ["your_", "auth_token", "secret", "<", "…", "..."]
