@@ -69,7 +69,7 @@ impl Connections {
             if let Ok(room) = Arc::clone(&self.room).try_acquire_owned() {
                 break room;
             }
-            // If all connections are being answered, the oldest of them makes room.
+            // If all connections are being answered, the next one to end makes room.
             self.shed_one();
             let room = Arc::clone(&self.room).acquire_owned();
             if let Ok(Ok(room)) = timeout(PAUSE, room).await {
