@@ -33,7 +33,7 @@ pub(crate) async fn event_callback(
         report(&ingest, &outcome);
         outcome
     };
-    acknowledge(&ingest, EVENTS_PATH, take).await
+    timed(&ingest, EVENTS_PATH, take).await
 }
 
 async fn take_form(
@@ -65,7 +65,7 @@ pub(crate) async fn event_stream(
     body: Bytes,
 ) -> Outcome {
     let take = take_batch(&ingest, query.as_deref(), &headers, &body);
-    acknowledge(&ingest, EVENT_STREAM_PATH, take).await
+    timed(&ingest, EVENT_STREAM_PATH, take).await
 }
 
 async fn take_batch(
@@ -104,7 +104,7 @@ async fn take_batch(
 }
 
 /// Times a callback, and begins its trace.
-async fn acknowledge(
+async fn timed(
     ingest: &Ingest,
     route: &'static str,
     take: impl Future<Output = Outcome>,

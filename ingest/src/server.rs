@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::handlers;
 use crate::ingest::{EVENT_STREAM_PATH, EVENTS_PATH, Ingest, TWIML_PATH};
 
-/// The largest form: some times what TaskRouter lets a task's attributes take.
+/// The largest form: several times TaskRouter's limit for a task's attributes.
 const MAX_FORM_BYTES: usize = 256 * 1024;
 
 /// The largest batch of Event Streams.
@@ -39,7 +39,7 @@ impl Ingest {
     /// Moves what is in the spool to the queue, until `stop` is cancelled.
     pub async fn drain_spool(self: Arc<Self>, stop: CancellationToken) {
         if let Err(error) = self.outbox.drain(&stop).await {
-            tracing::error!(%error, "the spool is drained no more");
+            tracing::error!(%error, "draining the spool has stopped: restart ingest");
         }
     }
 

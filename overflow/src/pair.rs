@@ -70,7 +70,7 @@ pub(crate) async fn run_on(
             ending(&stop, redirector.run()),
         );
         served.context("LISTEN failed")?;
-        redirected.context("the queue can be used no more")
+        redirected.context("the queue is no longer usable")
     };
     host.run(settings.admin, work).await
 }

@@ -28,7 +28,7 @@ impl Role for RedirectorArgs {
         let redirector = Redirector::new(&mut host, settings.role, client, settings.plans);
         let work = async {
             let worked = redirector.run().await;
-            worked.context("the queue can be used no more")
+            worked.context("the queue is no longer usable")
         };
         host.run(settings.admin, work).await
     }

@@ -16,7 +16,7 @@ const SHOWS_AFTER: Duration = Duration::from_secs(2);
 
 /// What a failed update leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trace {
+pub(crate) enum Aftermath {
     /// Nothing: it was never sent, or refused without being carried out.
     None,
     /// It is over, and what it did shows after this long.
@@ -27,7 +27,7 @@ pub(crate) enum Trace {
 
 /// What to do after a failed update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum Advice {
     /// Try again.
     Retry {
         /// What Twilio asks to wait.
@@ -42,27 +42,27 @@ pub(crate) enum Next {
 }
 
 /// What a failed update leaves open, and what is done next.
-pub(crate) fn failed_update(error: &RestError) -> (Trace, Next) {
-    let retry = |retry_after, reason| Next::Retry {
+pub(crate) fn failed_update(error: &RestError) -> (Aftermath, Advice) {
+    let retry = |retry_after, reason| Advice::Retry {
         retry_after,
         reason,
     };
     let again = retry(None, Reason::Expired);
     match error {
-        RestError::NotSent(_) => (Trace::None, again),
-        RestError::AnswerLost(_) | RestError::Unreadable(_) => (Trace::Open, again),
+        RestError::NotSent(_) => (Aftermath::None, again),
+        RestError::AnswerLost(_) | RestError::Unreadable(_) => (Aftermath::Open, again),
         RestError::Refused(refusal) => match (refusal.status, refusal.code) {
-            (_, Some(NOT_IN_PROGRESS)) | (404, _) => (Trace::None, Next::Look),
-            _ if concerns_account(refusal) => (Trace::None, retry(None, Reason::Unauthorized)),
+            (_, Some(NOT_IN_PROGRESS)) | (404, _) => (Aftermath::None, Advice::Look),
+            _ if concerns_account(refusal) => (Aftermath::None, retry(None, Reason::Unauthorized)),
             // "Never processed and always safe to retry."
-            (429, _) => (Trace::None, retry(refusal.retry_after, Reason::Expired)),
+            (429, _) => (Aftermath::None, retry(refusal.retry_after, Reason::Expired)),
             (500 | 503, _) => (
-                Trace::Over(SHOWS_AFTER),
+                Aftermath::Over(SHOWS_AFTER),
                 retry(refusal.retry_after, Reason::Expired),
             ),
-            // A gateway in between answered, and knows not what became of the request.
-            (408 | 501.., _) => (Trace::Open, retry(refusal.retry_after, Reason::Expired)),
-            _ => (Trace::None, Next::Refused),
+            // A gateway in between answered, and doesn't know what happened to the request.
+            (408 | 501.., _) => (Aftermath::Open, retry(refusal.retry_after, Reason::Expired)),
+            _ => (Aftermath::None, Advice::Refused),
         },
     }
 }
@@ -136,36 +136,40 @@ mod tests {
 
     #[test]
     fn each_answer_has_its_meaning_for_the_call() {
-        let retry = |reason| Next::Retry {
+        let retry = |reason| Advice::Retry {
             retry_after: None,
             reason,
         };
         let expired = || retry(Reason::Expired);
-        let over = Trace::Over(SHOWS_AFTER);
+        let over = Aftermath::Over(SHOWS_AFTER);
         for (error, trace, next) in [
-            (refused(400, Some(21220)), Trace::None, Next::Look),
-            (refused(404, Some(20404)), Trace::None, Next::Look),
+            (refused(400, Some(21220)), Aftermath::None, Advice::Look),
+            (refused(404, Some(20404)), Aftermath::None, Advice::Look),
             (
                 refused(401, Some(20003)),
-                Trace::None,
+                Aftermath::None,
                 retry(Reason::Unauthorized),
             ),
             (
                 refused(403, Some(20403)),
-                Trace::None,
+                Aftermath::None,
                 retry(Reason::Unauthorized),
             ),
-            (refused(429, Some(20429)), Trace::None, expired()),
+            (refused(429, Some(20429)), Aftermath::None, expired()),
             (refused(500, Some(20500)), over, expired()),
             (refused(503, None), over, expired()),
-            (refused(502, None), Trace::Open, expired()),
-            (refused(504, None), Trace::Open, expired()),
-            (refused(408, None), Trace::Open, expired()),
-            (refused(400, Some(20001)), Trace::None, Next::Refused),
-            (RestError::NotSent("refused".into()), Trace::None, expired()),
+            (refused(502, None), Aftermath::Open, expired()),
+            (refused(504, None), Aftermath::Open, expired()),
+            (refused(408, None), Aftermath::Open, expired()),
+            (refused(400, Some(20001)), Aftermath::None, Advice::Refused),
+            (
+                RestError::NotSent("refused".into()),
+                Aftermath::None,
+                expired(),
+            ),
             (
                 RestError::AnswerLost("timed out".into()),
-                Trace::Open,
+                Aftermath::Open,
                 expired(),
             ),
         ] {

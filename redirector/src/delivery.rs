@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
 use queue::{Cause, Delivery, Reason, RedirectRequest, TraceParent};
-use service::telemetry;
+use service::{Plan, telemetry};
 use tracing::{Instrument, field};
 
 use crate::job::Job;
@@ -43,20 +43,23 @@ pub(crate) async fn handle(shared: &Shared, delivery: Delivery) {
         trace_id = traceparent.map(TraceParent::trace_id),
     );
     let work = async {
-        let outcome = match (&request, plan) {
+        let (outcome, plan) = match (&request, plan) {
             (Ok(request), Some(plan)) => {
-                // What it shares is locked for no longer than a change takes, or not at all.
+                // Unwind-safe: no lock is held across an await.
                 let job = AssertUnwindSafe(Job::new(shared, request, plan).run());
-                job.catch_unwind().await.unwrap_or(Outcome::Panicked)
+                match job.catch_unwind().await {
+                    Ok((outcome, plan)) => (outcome, Some(plan)),
+                    Err(_) => (Outcome::Panicked, Some(plan)),
+                }
             }
-            (Ok(request), None) => refused(
-                Reason::NoPlan,
-                format!("no redirect plan for task queue {}", request.task_queue_sid),
-            ),
-            (Err(error), _) => refused(Reason::Undecodable, error.to_string()),
+            (Ok(request), None) => {
+                let problem = format!("no redirect plan for task queue {}", request.task_queue_sid);
+                (refused(Reason::NoPlan, problem), None)
+            }
+            (Err(error), _) => (refused(Reason::Undecodable, error.to_string()), None),
         };
         of_trace.record("outcome", outcome.as_str());
-        settle(shared, delivery, known, outcome).await;
+        settle(shared, delivery, known, plan, outcome).await;
     };
     work.instrument(span).instrument(of_trace.clone()).await;
 }
@@ -73,6 +76,7 @@ async fn settle(
     shared: &Shared,
     delivery: Delivery,
     request: Option<&RedirectRequest>,
+    plan: Option<&Plan>,
     mut outcome: Outcome,
 ) {
     let (redelivered, delivery_count) = (delivery.redelivered, delivery.delivery_count);
@@ -92,9 +96,7 @@ async fn settle(
         Outcome::Released => delivery.release().await,
         Outcome::Panicked => delivery.panicked().await,
     };
-    let plan = request
-        .and_then(|request| shared.plans.get(&request.task_queue_sid))
-        .map(|plan| plan.name.as_str());
+    let plan = plan.map(|plan| plan.name.as_str());
     shared.metrics.ended(&outcome, plan);
     let after = request.map(|request| shared.time.age(request.entered_at));
     if let (Outcome::Redirected, Some(plan), Some(after)) = (&outcome, plan, after) {

@@ -13,11 +13,11 @@ use service::Plan;
 use tokio::time::Instant;
 use twilio::rest::Instructions;
 
-use crate::classify::{ApiHealth, Next, Trace, failed_update};
+use crate::classify::{Advice, Aftermath, ApiHealth, failed_update};
 use crate::deadline::{Deadline, Interrupted};
 use crate::ledger::INTENT_GOOD_FOR;
 use crate::limiter::{Class, Slot};
-use crate::lookup::{Look, LookFailure, Whereabouts};
+use crate::lookup::{LookFailure, Whereabouts};
 use crate::outcome::Outcome;
 use crate::settings::TwimlDelivery;
 use crate::worker::Shared;
@@ -44,7 +44,7 @@ pub(crate) struct Job<'a> {
     contradicted: bool,
     /// When a look first did not find the caller waiting, since one last did.
     unseen_since: Option<Instant>,
-    time: Time,
+    lateness: Lateness,
     /// Why it is a dead letter, if the deadline passes now.
     reason: Reason,
     last_error: Option<String>,
@@ -52,9 +52,9 @@ pub(crate) struct Job<'a> {
 
 /// How late it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Time {
-    /// Before the deadline.
-    Allowed,
+enum Lateness {
+    /// It is before the deadline.
+    No,
     /// Past it, and the caller may still be updated.
     LastChance,
     /// Twilio is only asked what became of the caller.
@@ -69,12 +69,18 @@ enum Proof {
     Look(Instant),
 }
 
-/// What comes after a step.
-enum Step<T> {
-    Go(T),
-    /// From the start, after this long.
+/// What comes next.
+enum Next {
+    /// Another attempt, after this long.
     Again(Duration),
     End(Outcome),
+    Interrupted(Interrupted),
+}
+
+impl From<Interrupted> for Next {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::Interrupted(interrupted)
+    }
 }
 
 impl<'a> Job<'a> {
@@ -94,24 +100,25 @@ impl<'a> Job<'a> {
             in_doubt: false,
             contradicted: false,
             unseen_since: None,
-            time: Time::Allowed,
+            lateness: Lateness::No,
             reason: Reason::Expired,
             last_error: None,
         }
     }
 
-    /// Takes the request to its end.
-    pub(crate) async fn run(mut self) -> Outcome {
-        loop {
+    /// Takes the request to its end. Which plan it was done by in the end comes back, too.
+    pub(crate) async fn run(mut self) -> (Outcome, &'a Plan) {
+        let outcome = loop {
             match self.redirect().await {
-                Ok(outcome) => return outcome,
-                Err(Interrupted::Stop) => return Outcome::Released,
+                Ok(outcome) => break outcome,
+                Err(Interrupted::Stop) => break Outcome::Released,
                 Err(Interrupted::Deadline) => match self.more_time() {
                     Some(until) => self.deadline.at = until,
-                    None => return self.dead(),
+                    None => break self.dead(),
                 },
             }
-        }
+        };
+        (outcome, self.plan)
     }
 
     async fn redirect(&mut self) -> Result<Outcome, Interrupted> {
@@ -130,86 +137,92 @@ impl<'a> Job<'a> {
 
     /// One attempt, and the wait before the next one. How it ends, if it does.
     async fn attempt(&mut self) -> Result<Option<Outcome>, Interrupted> {
-        let mut slot = self.slot().await?;
-        let step = match self.proof(&mut slot).await? {
-            Step::Go(_) if self.time == Time::Over => Step::End(self.dead()),
-            Step::Go(proof) => self.update_on(&proof, slot).await,
-            Step::Again(wait) => {
-                drop(slot);
-                Step::Again(wait)
-            }
-            Step::End(outcome) => Step::End(outcome),
+        let next = match self.proof().await {
+            Ok(_) if self.lateness == Lateness::Over => Next::End(self.dead()),
+            Ok((proof, slot)) => self.write_intent_and_update(&proof, slot).await,
+            Err(next) => next,
         };
-        match step {
-            Step::End(outcome) => return Ok(Some(outcome)),
-            Step::Again(wait) => self.deadline.wait(tokio::time::sleep(wait)).await?,
-            Step::Go(()) => {}
+        match next {
+            Next::Again(wait) => self.deadline.wait(tokio::time::sleep(wait)).await?,
+            Next::End(outcome) => return Ok(Some(outcome)),
+            Next::Interrupted(interrupted) => return Err(interrupted),
         }
         Ok(None)
     }
 
     /// The proof that the caller waits: the event while it is new and nothing is in doubt, else
     /// Twilio's word, asked for after the last moment at which any update that may be under way
-    /// could take effect.
-    async fn proof(&mut self, slot: &mut Slot) -> Result<Step<Proof>, Interrupted> {
+    /// could take effect. With it comes the slot for the update.
+    async fn proof(&mut self) -> Result<(Proof, Slot), Next> {
+        match self.choose_rescuer().await {
+            Ok(true) => {}
+            Ok(false) => return Err(Next::End(Outcome::NotOurs)),
+            Err(failure) => return Err(self.not_asked(failure)),
+        }
+        let slot = self.slot().await?;
         let doubt = self.shared.ledger.doubt(&self.request.call_sid);
         if doubt.is_none() && self.event_is_new() {
             if self.age() > self.shared.settings.verify_after / 2 {
-                // So late, those behind it will have to be looked for.
+                // Requests behind this one will need a look: the list is asked for ahead.
                 self.shared.lookup.expect(self.request);
             }
-            return Ok(Step::Go(Proof::Event));
+            return Ok((Proof::Event, slot));
         }
+        let now = Instant::now();
         let second = self.unseen_since.map(|first| first + LOOK_TWICE);
-        let after = doubt.max(second).filter(|after| *after < Instant::now());
-        let look = match self.look(after, slot).await {
-            Ok(Some(look)) => look,
-            Ok(None) => return Ok(Step::End(Outcome::NotOurs)),
-            Err(LookFailure::Interrupted(interrupted)) => return Err(interrupted),
-            Err(LookFailure::Rest(error)) => {
-                self.last_error = Some(error.to_string());
-                let asked = error.refusal().and_then(|refusal| refusal.retry_after);
-                return Ok(self.again(asked));
-            }
+        // No list from before the last of these moments that have passed will do.
+        let passed = [doubt, second].into_iter().flatten();
+        let after = passed.filter(|moment| *moment < now).max();
+        let lookup = &self.shared.lookup;
+        let looked = lookup.look(self.request, after, slot, &self.deadline).await;
+        let (look, slot) = match looked {
+            Ok(looked) => looked,
+            Err(failure) => return Err(self.not_asked(failure)),
         };
         self.shared.metrics.looked(look.found);
-        Ok(match look.found {
+        Err(match look.found {
             Whereabouts::Waiting => {
                 self.unseen_since = None;
                 match doubt {
                     Some(doubt) if look.asked <= doubt => {
                         let rest = doubt.saturating_duration_since(Instant::now());
-                        Step::Again((rest + Duration::from_millis(1)).min(LOOK_EVERY))
+                        Next::Again((rest + Duration::from_millis(1)).min(LOOK_EVERY))
                     }
-                    _ => Step::Go(Proof::Look(look.asked)),
+                    _ => return Ok((Proof::Look(look.asked), slot)),
                 }
             }
-            Whereabouts::Ended => Step::End(Outcome::CallEnded),
-            Whereabouts::Transfer => Step::End(Outcome::Transfer),
+            Whereabouts::Ended => Next::End(Outcome::CallEnded),
+            Whereabouts::Transfer => Next::End(Outcome::Transfer),
             Whereabouts::Absent | Whereabouts::OtherTask => match self.unseen_since {
-                Some(first) if look.asked >= first + LOOK_TWICE => Step::End(self.is_elsewhere()),
+                Some(first) if look.asked >= first + LOOK_TWICE => Next::End(self.is_elsewhere()),
                 first => {
                     let first = *self.unseen_since.insert(first.unwrap_or(look.asked));
                     let rest = (first + LOOK_TWICE).saturating_duration_since(Instant::now());
-                    Step::Again(rest + Duration::from_millis(1))
+                    Next::Again(rest + Duration::from_millis(1))
                 }
             },
             Whereabouts::Unclear => self.again(None),
         })
     }
 
-    /// Looks at the caller. `None` if they are to be rescued and no plan of ours is for them.
-    async fn look(
-        &mut self,
-        after: Option<Instant>,
-        slot: &mut Slot,
-    ) -> Result<Option<Look>, LookFailure> {
-        if !self.choose_rescuer().await? {
-            return Ok(None);
+    /// Twilio could not be asked about the caller.
+    fn not_asked(&mut self, failure: LookFailure) -> Next {
+        let error = match failure {
+            LookFailure::Interrupted(interrupted) => return interrupted.into(),
+            LookFailure::Rest(error) => error,
+        };
+        tracing::warn!(%error, "Twilio could not be asked about the caller");
+        self.last_error = Some(error.to_string());
+        match failed_update(&error).1 {
+            Advice::Retry {
+                retry_after,
+                reason,
+            } => {
+                self.reason = reason;
+                self.again(retry_after)
+            }
+            Advice::Look | Advice::Refused => self.again(None),
         }
-        let lookup = &self.shared.lookup;
-        let look = lookup.look(self.request, after, slot, &self.deadline);
-        look.await.map(Some)
     }
 
     /// For a caller who is to be rescued: chooses the plan whose placeholder their workflow leads to.
@@ -253,18 +266,18 @@ impl<'a> Job<'a> {
     }
 
     /// Writes the intent, checks that the proof still holds, and sends the update.
-    async fn update_on(&mut self, proof: &Proof, slot: Slot) -> Step<()> {
+    async fn write_intent_and_update(&mut self, proof: &Proof, slot: Slot) -> Next {
         let intent = self.shared.ledger.draw(self.request.call_sid);
         let submitted = Instant::now();
         if let Err(error) = self.shared.intents.append(intent).await {
             // Whether or not it is in the log: it was not acted upon.
             self.shared.ledger.settle(&intent);
-            tracing::warn!(%error, "no update without an intent: it could not be written");
+            tracing::warn!(%error, "the intent could not be written: the update was not sent");
             return self.again(None);
         }
         if submitted.elapsed() > INTENT_GOOD_FOR || !self.holds(proof, &intent) {
             self.shared.ledger.settle(&intent);
-            return Step::Go(());
+            return Next::Again(Duration::ZERO);
         }
         self.update(&intent, slot).await
     }
@@ -279,7 +292,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    async fn update(&mut self, intent: &Intent, mut slot: Slot) -> Step<()> {
+    async fn update(&mut self, intent: &Intent, mut slot: Slot) -> Next {
         let shared = self.shared;
         let from_ingest;
         let instructions = match &shared.settings.twiml_delivery {
@@ -305,35 +318,36 @@ impl<'a> Job<'a> {
             Ok(request_id) => {
                 shared.calls.done(self.request.task_sid);
                 tracing::debug!(twilio_request_id = request_id, "updated");
-                return Step::End(Outcome::Redirected);
+                return Next::End(Outcome::Redirected);
             }
             Err(error) => error,
         };
         self.last_error = Some(error.to_string());
-        let (trace, next) = failed_update(&error);
-        match trace {
-            Trace::None => shared.ledger.settle(intent),
-            Trace::Over(shows_after) => shared.ledger.over(intent, shows_after),
-            Trace::Open => {}
+        let (aftermath, advice) = failed_update(&error);
+        match aftermath {
+            Aftermath::None => shared.ledger.settle(intent),
+            Aftermath::Over(shows_after) => shared.ledger.over(intent, shows_after),
+            Aftermath::Open => {}
         }
-        self.in_doubt |= trace != Trace::None;
+        self.in_doubt |= aftermath != Aftermath::None;
         shared.metrics.retried();
-        match next {
-            Next::Retry {
+        match advice {
+            Advice::Retry {
                 retry_after,
                 reason,
             } => {
                 self.reason = reason;
+                shared.metrics.retried();
                 tracing::warn!(%error, attempts = self.updates, "the update failed");
                 self.again(retry_after)
             }
-            Next::Look => {
+            Advice::Look => {
                 self.contradicted = true;
                 self.again(None)
             }
-            Next::Refused => {
+            Advice::Refused => {
                 self.reason = Reason::Refused;
-                Step::End(self.dead())
+                Next::End(self.dead())
             }
         }
     }
@@ -342,11 +356,11 @@ impl<'a> Job<'a> {
     /// chance, and one who was helped or has hung up must not become a dead letter.
     fn more_time(&mut self) -> Option<Instant> {
         let now = Instant::now();
-        if self.time == Time::Allowed {
-            self.time = Time::LastChance;
+        if self.lateness == Lateness::No {
+            self.lateness = Lateness::LastChance;
             return Some(now + LAST_CHANCE.min(self.shared.settings.deadline));
         }
-        self.time = Time::Over;
+        self.lateness = Lateness::Over;
         // Somebody may be helping the caller at this very moment.
         let doubt = self.shared.ledger.doubt(&self.request.call_sid);
         let doubt = doubt.filter(|doubt| *doubt > now)?;
@@ -383,9 +397,9 @@ impl<'a> Job<'a> {
         self.deadline.wait(self.shared.calls_api.enter(class)).await
     }
 
-    fn again<T>(&mut self, retry_after: Option<Duration>) -> Step<T> {
+    fn again(&mut self, retry_after: Option<Duration>) -> Next {
         let asked = retry_after.unwrap_or_default();
         let asked = asked.min(self.shared.settings.longest_retry_after);
-        Step::Again(self.delays.next_delay().max(asked))
+        Next::Again(self.delays.next_delay().max(asked))
     }
 }

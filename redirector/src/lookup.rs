@@ -84,7 +84,7 @@ impl From<RestError> for LookFailure {
 /// What looks are made with.
 pub(crate) struct Lookup {
     pub(crate) client: Client,
-    /// TaskRouter's; the Calls API's is that of the slot.
+    pub(crate) calls_api: Arc<Limiter>,
     pub(crate) taskrouter: Arc<Limiter>,
     pub(crate) voice_queues: Arc<VoiceQueues>,
     pub(crate) known_tasks: task_lists::Known,
@@ -92,22 +92,18 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
-    /// Looks at the caller, with a slot of the Calls API. A list that was asked for not later than
-    /// `after` will not do.
+    /// Looks at the caller, with a slot of the Calls API, which comes back with the look. It is not
+    /// kept while TaskRouter is waited for: others could be helped meanwhile. A list that was asked
+    /// for at `after` or before will not do.
     pub(crate) async fn look(
         &self,
         request: &RedirectRequest,
         after: Option<Instant>,
-        slot: &mut Slot,
+        mut slot: Slot,
         deadline: &Deadline,
-    ) -> Result<Look, LookFailure> {
-        let begun = Instant::now();
+    ) -> Result<(Look, Slot), LookFailure> {
         let Some(workflow) = request.workflow_sid else {
-            let found = self.without_voice_queue(request, slot, deadline).await?;
-            return Ok(Look {
-                asked: begun,
-                found,
-            });
+            return self.without_voice_queue(request, slot, deadline).await;
         };
         let key = (request.account_sid, workflow);
         let list = async || {
@@ -115,48 +111,48 @@ impl Lookup {
             members.map_err(LookFailure::Rest)
         };
         let members = list().await?;
-        let look = |found| {
-            Ok(Look {
-                asked: members.asked,
-                found,
-            })
+        let look = |found| Look {
+            asked: members.asked,
+            found,
         };
         let since = match &members.listed {
             Listed::Callers(since) => since,
-            Listed::NoQueue => {
-                return look(self.without_voice_queue(request, slot, deadline).await?);
-            }
-            Listed::Unclear => return look(Whereabouts::Unclear),
+            Listed::NoQueue => return self.without_voice_queue(request, slot, deadline).await,
+            Listed::Unclear => return Ok((look(Whereabouts::Unclear), slot)),
         };
         let Some(enqueued_at) = since.get(&request.call_sid) else {
-            return look(match self.call(request, slot).await? {
+            let found = match self.call(request, &mut slot).await? {
                 Whereabouts::Waiting => Whereabouts::Absent,
                 other => other,
-            });
+            };
+            return Ok((look(found), slot));
         };
         match enqueued_for(request, *enqueued_at) {
-            EnqueuedFor::AnotherTask => return look(Whereabouts::OtherTask),
+            EnqueuedFor::AnotherTask => return Ok((look(Whereabouts::OtherTask), slot)),
             EnqueuedFor::ThisTask if request.source != Source::Rescue => {
-                return look(Whereabouts::Waiting);
+                return Ok((look(Whereabouts::Waiting), slot));
             }
             _ => {}
         }
+        drop(slot);
         let found = self.task(request, *enqueued_at, deadline).await?;
-        // TaskRouter may have taken its time: is the caller still there? A list that is young
-        // enough serves twice.
+        let slot = deadline.wait(self.calls_api.enter(Class::Look)).await?;
+        // That may have taken its time: is the caller still there? A list that is young enough
+        // serves twice.
         let members = list().await?;
         let is_there = match &members.listed {
             Listed::Callers(since) => since.get(&request.call_sid) == Some(enqueued_at),
             Listed::NoQueue | Listed::Unclear => false,
         };
-        Ok(Look {
+        let look = Look {
             asked: members.asked,
             found: if is_there {
                 found
             } else {
                 Whereabouts::Unclear
             },
-        })
+        };
+        Ok((look, slot))
     }
 
     /// There will be looks for callers of the same workflow soon.
@@ -213,17 +209,22 @@ impl Lookup {
     async fn without_voice_queue(
         &self,
         request: &RedirectRequest,
-        slot: &mut Slot,
+        slot: Slot,
         deadline: &Deadline,
-    ) -> Result<Whereabouts, LookFailure> {
-        match self.task(request, None, deadline).await? {
-            Whereabouts::Transfer => Ok(Whereabouts::Transfer),
-            found => Ok(match self.call(request, slot).await? {
-                Whereabouts::Waiting if found == Whereabouts::OtherTask => Whereabouts::Absent,
-                Whereabouts::Waiting => found,
+    ) -> Result<(Look, Slot), LookFailure> {
+        drop(slot);
+        let asked = Instant::now();
+        let task = self.task(request, None, deadline).await?;
+        let mut slot = deadline.wait(self.calls_api.enter(Class::Look)).await?;
+        let found = match task {
+            Whereabouts::Transfer => Whereabouts::Transfer,
+            _ => match self.call(request, &mut slot).await? {
+                Whereabouts::Waiting if task == Whereabouts::OtherTask => Whereabouts::Absent,
+                Whereabouts::Waiting => task,
                 other => other,
-            }),
-        }
+            },
+        };
+        Ok((Look { asked, found }, slot))
     }
 
     /// What the call itself says.

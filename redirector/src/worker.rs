@@ -75,6 +75,7 @@ impl Redirector {
             shared: Arc::new(Shared {
                 lookup: Lookup {
                     client: client.clone(),
+                    calls_api: Arc::clone(&calls_api),
                     taskrouter,
                     voice_queues: Arc::new(voice_queues),
                     known_tasks: task_lists::Known::default(),
@@ -110,6 +111,7 @@ impl Redirector {
             sweep.spawn(Sweeper::new(Arc::clone(&shared), settings).run());
         }
         let mut jobs = JoinSet::new();
+        let mut ended = Ok(());
         let mut read_limiters = tokio::time::interval(READ_LIMITERS);
         loop {
             tokio::select! {
@@ -117,10 +119,16 @@ impl Redirector {
                 () = shared.stop.cancelled() => break,
                 Some(_) = jobs.join_next() => {}
                 _ = read_limiters.tick() => shared.read_limiters(),
-                delivery = consumer.next() => {
-                    let (shared, delivery) = (Arc::clone(&shared), delivery?);
-                    jobs.spawn(async move { handle(&shared, delivery).await });
-                }
+                delivery = consumer.next() => match delivery {
+                    Ok(delivery) => {
+                        let shared = Arc::clone(&shared);
+                        jobs.spawn(async move { handle(&shared, delivery).await });
+                    }
+                    Err(error) => {
+                        ended = Err(error);
+                        break;
+                    }
+                },
             }
         }
         consumer.stop().await;
@@ -135,7 +143,7 @@ impl Redirector {
                 "updates still under way were cut off by the stop timeout; they are delivered again"
             );
         }
-        Ok(())
+        ended
     }
 }
 

@@ -59,10 +59,7 @@ impl Sweeper {
             let (Some(plan), Some(account_sid)) = (plan, workflow.account_sid) else {
                 continue;
             };
-            let members = lookup
-                .voice_queues
-                .members((account_sid, workflow.sid), None);
-            let members = members.await.map_err(LookFailure::Rest)?;
+            let members = self.members(account_sid, workflow.sid, deadline).await?;
             let Listed::Callers(callers) = &members.listed else {
                 continue;
             };

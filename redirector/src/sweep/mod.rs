@@ -17,12 +17,13 @@ use queue::Lock;
 use service::{Plan, telemetry};
 use tokio::time::Instant;
 use tracing::Instrument;
-use twilio::{CallSid, TaskQueueSid, TaskSid, WorkspaceSid};
+use twilio::{AccountSid, CallSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 
 use self::take_up::{Found, Seen};
 use crate::deadline::Deadline;
 use crate::limiter::Class;
 use crate::lookup::LookFailure;
+use crate::members::Members;
 use crate::settings::SweepSettings;
 use crate::worker::Shared;
 
@@ -102,6 +103,22 @@ impl Sweeper {
             tracing::info!("this redirector sweeps");
         }
         self.lock.is_some()
+    }
+
+    /// Who is on hold in a workflow.
+    async fn members(
+        &self,
+        account: AccountSid,
+        workflow: WorkflowSid,
+        deadline: &Deadline,
+    ) -> Result<Arc<Members>, LookFailure> {
+        let shared = &self.shared;
+        let _slot = deadline.wait(shared.calls_api.enter(Class::Look)).await?;
+        let members = shared
+            .lookup
+            .voice_queues
+            .members((account, workflow), None);
+        members.await.map_err(LookFailure::Rest)
     }
 
     /// The workspace of the plan's task queue: a SID of a task queue doesn't tell it.

@@ -80,7 +80,7 @@ impl Sweeper {
             call_sid = %message.request.call_sid,
             task_sid = %message.request.task_sid,
             waiting_s = waited.as_secs(),
-            "a caller waits of whom no redirector has a request: put on the queue"
+            "found a waiting caller whom no redirector is working on: a request was put on the queue"
         );
         false
     }

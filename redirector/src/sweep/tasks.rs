@@ -75,7 +75,7 @@ impl Sweeper {
         callers: &mut Callers,
         deadline: &Deadline,
     ) -> bool {
-        if self.waits(&request, callers).await != Some(false) {
+        if self.waits(&request, callers, deadline).await != Some(false) {
             seen.absent_since = None;
             return self.take_up(request, seen, backlog).await;
         }
@@ -90,18 +90,17 @@ impl Sweeper {
     }
 
     /// Whether the caller is in the voice queue for this task, where that is known.
-    async fn waits(&self, request: &RedirectRequest, callers: &mut Callers) -> Option<bool> {
-        let key = (request.account_sid, request.workflow_sid?);
+    async fn waits(
+        &self,
+        request: &RedirectRequest,
+        callers: &mut Callers,
+        deadline: &Deadline,
+    ) -> Option<bool> {
+        let key @ (account, workflow) = (request.account_sid, request.workflow_sid?);
         let known = match callers.get(&key) {
             Some(known) => known.clone(),
             None => {
-                let members = self
-                    .shared
-                    .lookup
-                    .voice_queues
-                    .members(key, None)
-                    .await
-                    .ok();
+                let members = self.members(account, workflow, deadline).await.ok();
                 callers.insert(key, members.clone());
                 members
             }
@@ -126,11 +125,8 @@ impl Sweeper {
     ) -> Result<(), LookFailure> {
         let shared = &self.shared;
         let now = Some(Instant::now());
-        let mut slot = deadline.wait(shared.calls_api.enter(Class::Close)).await?;
-        let look = shared
-            .lookup
-            .look(request, now, &mut slot, deadline)
-            .await?;
+        let slot = deadline.wait(shared.calls_api.enter(Class::Close)).await?;
+        let (look, slot) = shared.lookup.look(request, now, slot, deadline).await?;
         drop(slot);
         if !matches!(
             look.found,
