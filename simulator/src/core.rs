@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use twilio::AuthToken;
 
 use crate::config::Account;
-use crate::delivery::{Courier, Parcel};
+use crate::delivery::{Webhook, Webhooks};
 use crate::faults::Faults;
 use crate::state::{Effect, State};
 use crate::story::Moment;
@@ -26,12 +26,13 @@ pub(crate) struct Core {
     pub(crate) changes: watch::Sender<()>,
     pub(crate) story: broadcast::Sender<Moment>,
     pub(crate) faults: Faults,
-    pub(crate) courier: Courier,
+    pub(crate) webhooks: Webhooks,
     pub(crate) account: Account,
     pub(crate) signing_token: AuthToken,
     /// `Authorization` as each pair of credentials makes it.
     authorizations: [String; 2],
-    pub(crate) in_flight: InFlight,
+    /// How many API requests are under way.
+    pub(crate) in_flight: Arc<AtomicUsize>,
     concurrency_limit: Option<usize>,
     pub(crate) ended: CancellationToken,
     pub(crate) running: TaskTracker,
@@ -39,12 +40,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(
-        state: State,
-        faults: Faults,
-        ended: CancellationToken,
-        runtime: Handle,
-    ) -> Self {
+    pub(crate) fn new(state: State, faults: Faults, runtime: Handle) -> Self {
         let account = state.account.clone();
         let basic = |user: &str, password: &str| {
             format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
@@ -53,7 +49,7 @@ impl Core {
             changes: watch::Sender::new(()),
             story: broadcast::Sender::new(state.config.story_backlog),
             faults,
-            courier: Courier::new(&state.config),
+            webhooks: Webhooks::new(&state.config),
             signing_token: AuthToken::new(&account.auth_token),
             authorizations: [
                 basic(account.sid.as_str(), &account.auth_token),
@@ -61,10 +57,10 @@ impl Core {
             ],
             account,
             started: state.started,
-            in_flight: InFlight::default(),
+            in_flight: Arc::default(),
             concurrency_limit: state.config.concurrency_limit,
             state: Mutex::new(state),
-            ended,
+            ended: CancellationToken::new(),
             running: TaskTracker::new(),
             runtime,
         }
@@ -105,13 +101,13 @@ impl Core {
                 transport,
                 url,
             } => self.spawn(async move {
-                let parcel = Parcel {
+                let webhook = Webhook {
                     event,
                     transport,
                     url,
                     forged: false,
                 };
-                core.courier.send_with_faults(&core, parcel).await;
+                core.webhooks.send_with_faults(&core, webhook).await;
             }),
             Effect::StepTimeout { task, step, after } => self.spawn(async move {
                 tokio::time::sleep(after).await;
@@ -126,7 +122,7 @@ impl Core {
                 core.change(|state| state.tasks.remove(&task));
             }),
             Effect::FetchTwiml(fetch) => self.spawn(async move {
-                let document = core.courier.fetch_twiml(&core, &fetch).await;
+                let document = core.webhooks.fetch_twiml(&core, &fetch).await;
                 core.change(|state| state.instruct(fetch.call, fetch.run, document));
             }),
         }
@@ -168,27 +164,23 @@ impl Core {
     }
 }
 
-/// How many API requests are under way.
-#[derive(Clone, Default)]
-pub(crate) struct InFlight(Arc<AtomicUsize>);
-
-/// One of them.
-pub(crate) struct Flight {
+/// One of the API requests under way.
+pub(crate) struct InFlight {
     /// How many there were when it came, itself included.
     pub(crate) count: usize,
     all: Arc<AtomicUsize>,
 }
 
 impl InFlight {
-    pub(crate) fn enter(&self) -> Flight {
-        Flight {
-            count: self.0.fetch_add(1, Ordering::Relaxed) + 1,
-            all: self.0.clone(),
+    pub(crate) fn enter(all: &Arc<AtomicUsize>) -> Self {
+        Self {
+            count: all.fetch_add(1, Ordering::Relaxed) + 1,
+            all: all.clone(),
         }
     }
 }
 
-impl Drop for Flight {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.all.fetch_sub(1, Ordering::Relaxed);
     }

@@ -33,6 +33,6 @@ pub use journal::{
 };
 pub use provisioning::NumberTaker;
 pub use resources::TaskStatus;
-pub use simulator::{Caller, PlaceCall, Simulator, StartError};
-pub use state::{Begin, OtherTask, PlaceCallError, State, TaskView, TurnDown};
+pub use simulator::{Simulator, StartError};
+pub use state::{Begin, Caller, OtherTask, PlaceCall, PlaceCallError, State, TaskView, TurnDown};
 pub use story::{Moment, Story};

@@ -3,6 +3,8 @@
 
 mod calls;
 mod emit;
+mod redirects;
+mod task_changes;
 mod tasks;
 mod world;
 
@@ -19,10 +21,12 @@ use twilio::{
 };
 use url::Url;
 
-pub use calls::PlaceCallError;
-pub(crate) use calls::{NotInProgress, PlacedCall, Redirect, seconds_between};
+pub use calls::{Caller, PlaceCall, PlaceCallError};
+pub(crate) use calls::{NotInProgress, seconds_between};
+pub(crate) use redirects::Redirect;
+pub(crate) use task_changes::TaskChange;
+pub(crate) use tasks::NewTask;
 pub use tasks::{Begin, OtherTask, TurnDown};
-pub(crate) use tasks::{NewTask, TaskChange};
 
 use crate::config::{Account, Config};
 use crate::events::{Event, EventKind};

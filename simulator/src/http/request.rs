@@ -2,7 +2,11 @@
 
 use std::str::FromStr;
 
-use twilio::CallSid;
+use axum::extract::RawPathParams;
+use axum::http::HeaderName;
+use axum::http::header::IF_MATCH;
+use axum::http::request::Parts;
+use twilio::{AccountSid, CallSid, WorkspaceSid};
 
 use super::answer::ApiError;
 use crate::state::State;
@@ -21,6 +25,39 @@ pub(super) struct ApiRequest {
 }
 
 impl ApiRequest {
+    /// Takes a request apart.
+    pub(super) fn new(
+        id: String,
+        head: &Parts,
+        params: Option<&RawPathParams>,
+        body: &[u8],
+    ) -> Self {
+        let segments = params.into_iter().flat_map(RawPathParams::iter);
+        Self {
+            id,
+            path: head.uri.path().to_owned(),
+            segments: segments
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            query: pairs(head.uri.query().unwrap_or_default().as_bytes()),
+            form: pairs(body),
+            if_match: text(head, &IF_MATCH),
+        }
+    }
+
+    /// Takes the `.json` off the last segment; whether it was there.
+    pub(super) fn strip_extension(&mut self) -> bool {
+        let last = self.segments.last_mut();
+        let Some((value, stem)) = last.and_then(|(_, value)| {
+            let stem = value.strip_suffix(".json")?.to_owned();
+            Some((value, stem))
+        }) else {
+            return false;
+        };
+        *value = stem;
+        true
+    }
+
     /// A SID in the path. What is none can't be found.
     pub(super) fn sid<T: FromStr>(&self, name: &str) -> Result<T, ApiError> {
         self.segments
@@ -36,11 +73,23 @@ impl ApiRequest {
         values.find_map(|value| value.parse().ok())
     }
 
-    /// Checks that the path names our account. That of others, or an API key, is not found.
-    pub(super) fn check_account(&self, state: &State) -> Result<(), ApiError> {
-        let account: twilio::AccountSid = self.sid("AccountSid")?;
-        let ours = account == state.account.sid;
-        ours.then_some(()).ok_or_else(|| self.not_found())
+    /// Checks that the account in the path is ours, and that the workspace exists. The account of
+    /// others, or an API key, is not found.
+    pub(super) fn check_scope(&self, state: &State) -> Result<(), ApiError> {
+        let has = |name: &str| self.segments.iter().any(|(known, _)| known == name);
+        let mut is_there = true;
+        if has("AccountSid") {
+            is_there &= self.sid::<AccountSid>("AccountSid")? == state.account.sid;
+        }
+        if has("WorkspaceSid") {
+            is_there &= state.workspaces.get(&self.workspace()?).is_some();
+        }
+        is_there.then_some(()).ok_or_else(|| self.not_found())
+    }
+
+    /// The workspace that the path names.
+    pub(super) fn workspace(&self) -> Result<WorkspaceSid, ApiError> {
+        self.sid("WorkspaceSid")
     }
 
     pub(super) fn not_found(&self) -> ApiError {
@@ -88,4 +137,13 @@ fn parsed<T: FromStr>(name: &str, value: Option<&str>) -> Result<Option<T>, ApiE
         Ok(value) => Ok(Some(value)),
         Err(_) => Err(ApiError::invalid(format!("{name} is not valid"))),
     }
+}
+
+/// A header's value.
+pub(super) fn text(head: &Parts, name: &HeaderName) -> Option<String> {
+    Some(head.headers.get(name)?.to_str().ok()?.to_owned())
+}
+
+fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(encoded).into_owned().collect()
 }

@@ -153,15 +153,8 @@ impl State {
             Some(call) => json!({ "call_sid": call, "direction": "inbound" }),
             None => json!({ "channelType": "web", "customerName": "somebody" }),
         };
-        let task = self.new_task(NewTask {
-            workflow: self.demo.workflow,
-            attributes: attributes.as_object().cloned().unwrap_or_default(),
-            call,
-            begin,
-            withhold_events: false,
-            priority: 0,
-            ttl: None,
-        })?;
+        let attributes = attributes.as_object().cloned().unwrap_or_default();
+        let task = self.new_task(NewTask::of(self.demo.workflow, attributes, call, begin))?;
         let sid = self.ids.event();
         self.task_event(sid, kind, &task)
     }

@@ -12,28 +12,6 @@ use crate::events::EventKind;
 use crate::resources::{Target, Task, TaskStatus};
 use crate::story::Story;
 
-/// A change that a request asks for.
-#[derive(Debug, Default)]
-pub(crate) struct TaskChange {
-    pub(crate) attributes: Option<String>,
-    pub(crate) status: Option<TaskStatus>,
-    pub(crate) reason: Option<String>,
-    pub(crate) priority: Option<i64>,
-}
-
-/// What can't be done to a task as it is.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TaskRefusal {
-    #[error("Cannot cancel task {0} because it is not pending or reserved.")]
-    Cancel(TaskSid),
-    #[error("Cannot complete task {0} because it is not currently assigned.")]
-    Complete(TaskSid),
-    #[error("Cannot wrap up task {0} because it is not currently assigned.")]
-    WrapUp(TaskSid),
-    #[error("Cannot set task {0} to {status}.", status = .1.as_str())]
-    SetStatus(TaskSid, TaskStatus),
-}
-
 /// Where a new task begins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -224,60 +202,16 @@ impl State {
 
     /// A task has lived too long. Its call waits on.
     pub(crate) fn task_expired(&mut self, sid: TaskSid) -> bool {
-        let expires = self
-            .tasks
-            .get(&sid)
-            .is_some_and(|task| task.status.is_unassigned());
+        let expires = self.task_is(sid, TaskStatus::is_unassigned);
         if expires {
             self.end_task(sid, TaskStatus::Canceled, Some("Task TTL Exceeded"));
         }
         expires
     }
 
-    /// Changes a task as a request asks.
-    pub(crate) fn change_task(
-        &mut self,
-        sid: TaskSid,
-        change: TaskChange,
-    ) -> Result<(), TaskRefusal> {
-        let now = self.now();
-        let Some(task) = self.tasks.get_mut(&sid) else {
-            return Ok(());
-        };
-        if let Some(status) = change.status {
-            transition(sid, task.status, status)?;
-        }
-        let updated = change.attributes.is_some() || change.priority.is_some();
-        if let Some(attributes) = change.attributes {
-            task.attributes = attributes;
-        }
-        if let Some(priority) = change.priority {
-            task.priority = priority;
-        }
-        task.version += 1;
-        task.updated = now;
-        if updated {
-            self.emit(EventKind::TaskUpdated, sid);
-        }
-        match change.status {
-            Some(status) if status.is_terminal() => {
-                self.end_task(sid, status, change.reason.as_deref());
-            }
-            Some(TaskStatus::Wrapping) => {
-                self.set_status(sid, TaskStatus::Wrapping);
-                self.emit(EventKind::TaskWrapup, sid);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     /// The task is offered to a worker.
     pub(crate) fn offer_task(&mut self, sid: TaskSid) -> bool {
-        let pending = self
-            .tasks
-            .get(&sid)
-            .is_some_and(|task| task.status == TaskStatus::Pending);
+        let pending = self.task_is(sid, |status| status == TaskStatus::Pending);
         if pending {
             self.set_status(sid, TaskStatus::Reserved);
             self.emit(EventKind::ReservationCreated, sid);
@@ -311,40 +245,33 @@ impl State {
 
     /// A worker takes the task.
     pub(super) fn assign_task(&mut self, sid: TaskSid) -> bool {
-        let pending = self
-            .tasks
-            .get(&sid)
-            .is_some_and(|task| task.status.is_unassigned());
-        if pending {
+        let unassigned = self.task_is(sid, TaskStatus::is_unassigned);
+        if unassigned {
             self.offer_task(sid);
             self.set_status(sid, TaskStatus::Assigned);
             self.emit(EventKind::ReservationAccepted, sid);
         }
-        pending
+        unassigned
     }
 
     /// A worker is done with the task.
     pub(super) fn complete_if_assigned(&mut self, sid: TaskSid) {
-        let assigned = self
-            .tasks
-            .get(&sid)
-            .is_some_and(|task| task.status == TaskStatus::Assigned);
-        if assigned {
+        if self.task_is(sid, |status| status == TaskStatus::Assigned) {
             self.end_task(sid, TaskStatus::Completed, None);
         }
     }
 
     pub(super) fn cancel_if_unassigned(&mut self, sid: TaskSid, reason: &str) {
-        let open = self
-            .tasks
-            .get(&sid)
-            .is_some_and(|task| task.status.is_unassigned());
-        if open {
+        if self.task_is(sid, TaskStatus::is_unassigned) {
             self.end_task(sid, TaskStatus::Canceled, Some(reason));
         }
     }
 
-    fn end_task(&mut self, sid: TaskSid, status: TaskStatus, reason: Option<&str>) {
+    fn task_is(&self, sid: TaskSid, is: impl Fn(TaskStatus) -> bool) -> bool {
+        self.tasks.get(&sid).is_some_and(|task| is(task.status))
+    }
+
+    pub(super) fn end_task(&mut self, sid: TaskSid, status: TaskStatus, reason: Option<&str>) {
         self.set_status(sid, status);
         let Some(task) = self.tasks.get_mut(&sid) else {
             return;
@@ -370,7 +297,7 @@ impl State {
         });
     }
 
-    fn set_status(&mut self, sid: TaskSid, status: TaskStatus) {
+    pub(super) fn set_status(&mut self, sid: TaskSid, status: TaskStatus) {
         let now = self.now();
         if let Some(task) = self.tasks.get_mut(&sid) {
             task.status = status;
@@ -385,18 +312,5 @@ impl State {
             .and_then(|task| self.task_queues.get(&task.target().queue))
             .map(|queue| queue.friendly_name.clone())
             .unwrap_or_default()
-    }
-}
-
-fn transition(task: TaskSid, from: TaskStatus, to: TaskStatus) -> Result<(), TaskRefusal> {
-    let working = matches!(from, TaskStatus::Assigned | TaskStatus::Wrapping);
-    match to {
-        TaskStatus::Canceled if !from.is_unassigned() => Err(TaskRefusal::Cancel(task)),
-        TaskStatus::Completed if !working => Err(TaskRefusal::Complete(task)),
-        TaskStatus::Wrapping if from != TaskStatus::Assigned => Err(TaskRefusal::WrapUp(task)),
-        TaskStatus::Pending | TaskStatus::Reserved | TaskStatus::Assigned if to != from => {
-            Err(TaskRefusal::SetStatus(task, to))
-        }
-        _ => Ok(()),
     }
 }
