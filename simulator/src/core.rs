@@ -29,7 +29,7 @@ pub(crate) struct Core {
     pub(crate) webhooks: Webhooks,
     pub(crate) account: Account,
     pub(crate) signing_token: AuthToken,
-    /// `Authorization` as each pair of credentials makes it.
+    /// The `Authorization` header for each pair of credentials.
     authorizations: [String; 2],
     /// How many API requests are under way.
     pub(crate) in_flight: Arc<AtomicUsize>,
@@ -70,7 +70,7 @@ impl Core {
         look(&self.state.lock())
     }
 
-    /// Changes the state, sets going what follows from it, and wakes those who wait for a change.
+    /// Changes the state, starts the effects, and wakes those who wait for a change.
     pub(crate) fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> R) -> R {
         let (result, effects) = {
             let mut state = self.state.lock();
@@ -79,21 +79,21 @@ impl Core {
         };
         self.changes.send_replace(());
         for effect in effects {
-            self.set_going(effect);
+            self.start_effect(effect);
         }
         result
     }
 
-    /// Since the simulator's start.
+    /// The time since the simulator's start.
     pub(crate) fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
-    fn set_going(self: &Arc<Self>, effect: Effect) {
+    fn start_effect(self: &Arc<Self>, effect: Effect) {
         let core = self.clone();
         match effect {
             Effect::Tell(moment) => {
-                // Nobody has to watch.
+                // It fails if nobody watches.
                 let _ = self.story.send(moment);
             }
             Effect::Send {
@@ -128,7 +128,7 @@ impl Core {
         }
     }
 
-    /// Runs until it is done or the simulator ends.
+    /// Runs `work` until it is done or the simulator ends.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let ended = self.ended.clone();
         let work = async move {
@@ -153,7 +153,7 @@ impl Core {
         when_done.await.ok()
     }
 
-    /// Whether `Authorization` is one of the account's.
+    /// Whether these are the account's credentials.
     pub(crate) fn authenticates(&self, authorization: Option<&str>) -> bool {
         authorization.is_some_and(|sent| self.authorizations.iter().any(|known| known == sent))
     }

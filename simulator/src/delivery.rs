@@ -1,4 +1,4 @@
-//! How events, and requests for TwiML, leave Twilio: signed, timed out and retried as it does.
+//! How events and requests for TwiML leave Twilio: signed, timed out and retried in its way.
 
 mod callback;
 mod overrides;

@@ -20,7 +20,7 @@ use crate::http::Endpoint;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fault {
-    /// Answered with an error; nothing is changed.
+    /// It is answered with an error; nothing is changed.
     Status {
         /// The HTTP status.
         status: u16,
@@ -29,13 +29,13 @@ pub enum Fault {
         /// `Retry-After`, in seconds.
         retry_after: Option<u32>,
     },
-    /// Worked on later. The change is made even if the client has left by then.
+    /// It is worked on later. The change is made even if the client has left by then.
     Delay {
         /// How much later.
         #[serde(rename = "ms", with = "millis")]
         by: Duration,
     },
-    /// Never answered and never worked on; the connection stays open until the client leaves.
+    /// It is never worked on and never answered; the connection stays open until the client leaves.
     Hang,
     /// The connection is reset before anything is changed.
     Reset,
@@ -49,7 +49,7 @@ pub enum Fault {
 pub enum Loss {
     /// The connection is reset.
     Reset,
-    /// The connection is closed in order.
+    /// The connection is closed properly.
     Close,
     /// The connection stays open, silent, until the client leaves.
     Hang,
@@ -94,7 +94,7 @@ pub enum When {
     Always,
     /// The next so many times, then no more.
     Next(u32),
-    /// Not the next so many times, then every time.
+    /// Not the next so many times, but every time from then on.
     After(u32),
     /// With this probability, from 0 to 1.
     Probability(f64),
@@ -126,7 +126,7 @@ pub struct Rule {
     /// The operations that it concerns; all if empty.
     #[serde(default)]
     pub endpoints: Vec<Endpoint>,
-    /// The calls in whose paths it strikes; all, and what is of no call, if empty.
+    /// The calls that it concerns, by the request's path; if empty, all requests.
     #[serde(default)]
     pub calls: HashSet<CallSid>,
     /// What goes wrong.
@@ -168,7 +168,7 @@ impl Rule {
         }
     }
 
-    /// From the next but `count` on.
+    /// Not the next `count` times, but from then on.
     pub fn after(self, count: u32) -> Self {
         Self {
             when: When::After(count),

@@ -46,7 +46,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
     let api = paths
         .fold(Router::new(), |api, path| api.route(path, any(answer)))
         .fallback(answer)
-        // The last one comes first.
+        // They run from the last to the first.
         .layer(from_fn_with_state(core.clone(), middleware::limit))
         .layer(from_fn_with_state(core.clone(), middleware::authenticate))
         .layer(from_fn_with_state(core.clone(), middleware::inject_faults))

@@ -1,4 +1,4 @@
-//! The simulator as those who embed it see it.
+//! The simulator's interface.
 
 use std::io;
 use std::sync::Arc;
@@ -45,12 +45,12 @@ pub enum StartError {
 }
 
 impl Simulator {
-    /// Starts to serve on `listener`. Call it on a tokio runtime, which it then runs on.
+    /// Starts to serve on `listener`, on the current tokio runtime.
     ///
     /// # Errors
     /// The listener has no address.
     pub fn start(listener: TcpListener, config: Config) -> Result<Self, StartError> {
-        // Fails where the process has one already, which will do.
+        // Fails if the process has one already, which will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let address = listener.local_addr().map_err(StartError::Listener)?;
         let mut api_url = localhost();
@@ -64,8 +64,8 @@ impl Simulator {
         Ok(simulator)
     }
 
-    /// One that listens nowhere: [`Simulator::answer`] answers. It runs on the tokio runtime that
-    /// it is called on.
+    /// A simulator without a listener: [`Simulator::answer`] answers. It runs on the current tokio
+    /// runtime.
     pub fn in_process(config: Config) -> Self {
         Self::new(config, localhost())
     }
@@ -86,7 +86,7 @@ impl Simulator {
         }
     }
 
-    /// Answers one request; `None` where its connection was cut instead.
+    /// Answers one request; `None` if its connection was cut instead.
     pub async fn answer(&self, mut request: Request) -> Option<Response> {
         let (handle, cut) = ConnectionHandle::alone();
         request.extensions_mut().insert(ConnectInfo(handle));
@@ -129,17 +129,17 @@ impl Simulator {
         self.demo.workflow
     }
 
-    /// The placeholder queue, which the task of a caller enters when nobody took it.
+    /// The placeholder queue, which a caller's task enters when nobody took it.
     pub fn placeholder(&self) -> TaskQueueSid {
         self.demo.placeholder
     }
 
-    /// What made this run as it is; the same seed makes the same SIDs and faults.
+    /// The seed of this run. The same seed makes the same SIDs and faults.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// A caller calls: they hear hold music, and their task begins its way.
+    /// A caller calls: they hear hold music, and their task enters the workflow.
     ///
     /// # Errors
     /// The workflow doesn't exist, or takes no such task.
@@ -147,7 +147,7 @@ impl Simulator {
         self.core.change(|state| state.place_call(call))
     }
 
-    /// So many callers call at once.
+    /// Several callers call at once.
     ///
     /// # Errors
     /// As [`Simulator::place_call`].
@@ -159,61 +159,61 @@ impl Simulator {
         (0..count).map(|_| self.place_call(call.clone())).collect()
     }
 
-    /// The caller is put into the workflow's queue once more, out of a conversation: a new task
-    /// stands for the same call. `None` where the call is over or still in a queue.
+    /// A caller in a conversation is put into the workflow's queue again, and the same call gets a new
+    /// task. `None` if the call is over or still in a queue.
     pub fn enqueue_again(&self, call: CallSid, begin: Begin) -> Option<TaskSid> {
         self.core.change(|state| state.enqueue_again(call, begin))
     }
 
-    /// A task beside the callers' own enters the placeholder queue.
+    /// A task that is no waiting caller's own enters the placeholder queue.
     pub fn place_other_task(&self, other: OtherTask) -> Option<TaskSid> {
         self.core.change(|state| state.place_other_task(other))
     }
 
-    /// The task is offered to an agent. Whether it was pending.
+    /// Offers the task to an agent; returns whether it was pending.
     pub fn offer(&self, task: TaskSid) -> bool {
         self.core.change(|state| state.offer_task(task))
     }
 
-    /// The agent to whom the task was offered doesn't take it. Whether it was offered.
+    /// The agent doesn't take the task; returns whether it was offered.
     pub fn turn_down(&self, task: TaskSid, how: TurnDown) -> bool {
         self.core.change(|state| state.turn_down_task(task, how))
     }
 
-    /// Other software takes the caller off hold, into a conversation with a voicemail, say.
-    /// Whether the caller was on hold.
+    /// Other software takes the caller off hold, for a voicemail, say; returns whether they were on
+    /// hold.
     pub fn take_off_hold(&self, call: CallSid) -> bool {
         self.core.change(|state| state.take_off_hold(call))
     }
 
-    /// The caller hangs up. Whether the call was still in progress.
+    /// The caller hangs up; returns whether the call was still in progress.
     pub fn hang_up(&self, call: CallSid) -> bool {
         self.core
             .change(|state| state.end_call(call, HangUp::Caller).is_ok())
     }
 
-    /// An agent takes the call out of the queue. Whether it was still there to be taken.
+    /// An agent takes the call out of the queue; returns whether it was still there.
     pub fn agent_answers(&self, call: CallSid) -> bool {
         self.core.change(|state| state.agent_answers(call))
     }
 
-    /// The task's time to live is up. Whether it was still pending; its call waits on.
+    /// The task's time to live ends, and its call waits on; returns whether the task was pending.
     pub fn expire_task(&self, task: TaskSid) -> bool {
         self.core.change(|state| state.task_expired(task))
     }
 
-    /// What comes of dialling `number` from now on; numbers answer by default.
+    /// Sets what comes of dialling `number` from now on; by default numbers answer.
     pub fn set_dial_outcome(&self, number: E164, outcome: DialOutcome) {
         self.core
             .change(|state| state.dial_outcomes.insert(number, outcome));
     }
 
-    /// What goes wrong, to be set at any time.
+    /// What goes wrong. It can be changed at any time.
     pub fn faults(&self) -> &Faults {
         &self.core.faults
     }
 
-    /// Looks at the state. Nothing happens meanwhile, so look briefly.
+    /// Looks at the state. It is locked meanwhile, so be brief.
     pub fn inspect<R>(&self, look: impl FnOnce(&State) -> R) -> R {
         self.core.look(look)
     }
@@ -233,12 +233,12 @@ impl Simulator {
         self.core.look(State::callers_still_waiting)
     }
 
-    /// Waits until the condition holds. It is asked after changes, so it should be quick.
+    /// Waits until the condition holds. It is checked after each change, so it should be quick.
     pub async fn wait_until(&self, mut condition: impl FnMut(&State) -> bool) {
         self.wait_for(|state| condition(state).then_some(())).await;
     }
 
-    /// Waits until there is what is looked for. It is asked after changes, so it should be quick.
+    /// Waits until `look` finds something. It is called after each change, so it should be quick.
     pub async fn wait_for<T>(&self, mut look: impl FnMut(&State) -> Option<T>) -> T {
         let mut changes = self.core.changes.subscribe();
         loop {
@@ -247,18 +247,18 @@ impl Simulator {
                 return found;
             }
             if changes.changed().await.is_err() {
-                // Never: the sender lives as long as self.
+                // Never: the sender lives as long as the simulator.
                 std::future::pending::<()>().await;
             }
         }
     }
 
-    /// What happens from now on.
+    /// Everything that happens from now on.
     pub fn story(&self) -> broadcast::Receiver<Moment> {
         self.core.story.subscribe()
     }
 
-    /// Refuses connections, as if Twilio were away, and resets those that are open.
+    /// Refuses connections, as if Twilio were down, and resets those that are open.
     pub async fn stop_listening(&self) {
         if let Some(server) = &self.server {
             server.close().await;
@@ -268,7 +268,7 @@ impl Simulator {
     /// Accepts connections again, at the same address.
     ///
     /// # Errors
-    /// Somebody else has taken the address meanwhile.
+    /// Another program has taken the address meanwhile.
     pub async fn resume_listening(&self) -> io::Result<()> {
         match &self.server {
             Some(server) => server.open().await,
@@ -276,7 +276,7 @@ impl Simulator {
         }
     }
 
-    /// Ends everything within 2 s: open requests are reset, events under way given up.
+    /// Ends everything within 2 s: open requests are reset, and events under way are dropped.
     pub async fn shutdown(self) {
         self.end();
         let ended = self.core.running.wait();

@@ -13,12 +13,12 @@ use crate::journal::{CallbackOutcome, Transport};
 use crate::simulator::Simulator;
 use crate::state::EventStream;
 
-/// An event ready to be sent, as it is or bent.
+/// An event ready to be sent, unchanged or changed.
 #[derive(Clone)]
 pub struct Callback(pub(crate) Webhook);
 
 impl Callback {
-    /// Sends it to another URL than the workspace's, whose fragment may hold connection overrides.
+    /// Sends it to another URL than the workspace's. Its fragment may hold connection overrides.
     #[must_use]
     pub fn to(mut self, url: impl Into<String>) -> Self {
         self.0.url = url.into();
@@ -32,7 +32,7 @@ impl Callback {
         self
     }
 
-    /// Makes it say that it happened so much earlier, as one does that comes late.
+    /// Makes it say that it happened earlier, as if it came late.
     #[must_use]
     pub fn backdated(mut self, by: Duration) -> Self {
         let event = Arc::make_mut(&mut self.0.event);
@@ -80,7 +80,7 @@ impl Callback {
 pub struct Delivery {
     /// The event.
     pub event: EventSid,
-    /// Of the last attempt.
+    /// What came of the last attempt.
     pub outcome: CallbackOutcome,
     /// How many attempts there were.
     pub attempts: u32,
@@ -121,9 +121,9 @@ impl Simulator {
         self.core.change(|state| state.event_stream = stream);
     }
 
-    /// The `task-queue.entered` event of the task queue that a task is in, to be sent by the test:
-    /// the very event that was or would have been sent, with the same SID. It goes to the
-    /// workspace's callback URL, or where [`Callback::to`] sends it.
+    /// The `task-queue.entered` event of the task queue that a task is in, for the test to send: the
+    /// same event that was or would have been sent, with the same SID. It goes to the workspace's
+    /// callback URL, or where [`Callback::to`] sends it.
     pub fn entered_callback(&self, task: TaskSid) -> Option<Callback> {
         self.core.look(|state| {
             let event = state.tasks.get(&task)?.entered_event.clone()?;
@@ -136,8 +136,8 @@ impl Simulator {
         })
     }
 
-    /// Events that mean no stranded caller, of all kinds: of workers, of other task queues, of
-    /// other types, of tasks without a call.
+    /// Events of all kinds that mean no stranded caller: about workers, about other task queues, of
+    /// other types, about tasks without a call.
     pub fn irrelevant_callbacks(&self, count: usize) -> Vec<Callback> {
         let callback = |index| {
             self.core.change(|state| {
@@ -153,8 +153,8 @@ impl Simulator {
         (0..count).filter_map(callback).collect()
     }
 
-    /// Delivers callbacks, in their order and so many at a time, each with Twilio's timeouts and
-    /// retries but without the callback faults. Tells what came of each, in the same order.
+    /// Delivers callbacks in order, `concurrency` at a time, with Twilio's timeouts and retries but
+    /// without callback faults. Returns what came of each, in the same order.
     pub async fn deliver(&self, callbacks: Vec<Callback>, concurrency: usize) -> Vec<Delivery> {
         let count = callbacks.len();
         let queue = Arc::new(Mutex::new(callbacks.into_iter().enumerate()));
@@ -178,7 +178,7 @@ impl Simulator {
     }
 }
 
-/// Not in the condition of a loop, which would hold the lock for as long as its body takes.
+/// A function of its own: in the condition of a loop, the lock would be held throughout the body.
 fn next<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
     queue.lock().next()
 }

@@ -15,7 +15,7 @@ use crate::state::{FetchTwiml, TwimlMethod};
 use crate::twiml::{Document, InvalidTwiml};
 
 impl Webhooks {
-    /// Asks a URL what a call should do next.
+    /// Fetches the instructions for a call.
     pub(crate) async fn fetch_twiml(
         &self,
         core: &Arc<Core>,

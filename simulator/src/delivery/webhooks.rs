@@ -1,4 +1,4 @@
-//! Delivery of events.
+//! Sending events.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ const STREAM_FIRST_RETRY: Duration = Duration::from_secs(1);
 const STREAM_LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
 const STREAM_GIVES_UP: Duration = Duration::from_secs(4 * 60 * 60);
 
-/// Carries events out of the simulator.
+/// Sends events, and requests for TwiML.
 pub(crate) struct Webhooks {
     /// reqwest has one connect timeout per client.
     clients: Mutex<HashMap<Duration, Client>>,
@@ -50,7 +50,7 @@ pub(crate) struct Webhook {
     pub(crate) forged: bool,
 }
 
-/// An event as it is posted, again and again.
+/// An event as it is posted, the same for each attempt.
 struct Posted {
     url: String,
     signature: String,
@@ -103,13 +103,13 @@ impl Webhooks {
                     .no_proxy()
                     .http1_only()
                     .build()
-                    // Nothing of the above depends on the outside.
+                    // Nothing above depends on the environment.
                     .unwrap_or_else(|_| unreachable!())
             })
             .clone()
     }
 
-    /// Delivers an event, or does with it what a fault wants.
+    /// Delivers an event, with callback faults.
     pub(crate) async fn send_with_faults(&self, core: &Arc<Core>, mut webhook: Webhook) {
         match core.faults.for_callback(webhook.event.kind) {
             None => {
@@ -134,7 +134,7 @@ impl Webhooks {
         }
     }
 
-    /// Delivers an event, with the retries of its transport.
+    /// Delivers an event, with its transport's retries.
     pub(crate) async fn send(&self, core: &Arc<Core>, webhook: &Webhook) -> Delivery {
         let (url, overrides) = Overrides::split(&webhook.url);
         let posted = Posted::new(core, webhook, url);
@@ -226,7 +226,7 @@ impl Posted {
     }
 }
 
-/// A request to a URL that was checked when it was set.
+/// A request. Its URL was checked when it was set.
 pub(super) fn request<const N: usize>(
     method: Method,
     url: &str,

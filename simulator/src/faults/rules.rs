@@ -28,7 +28,7 @@ struct Rules {
     random: StdRng,
 }
 
-/// What one request has to go through.
+/// The faults of one request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct RequestFaults {
     pub(crate) delay: Duration,
@@ -36,7 +36,7 @@ pub(crate) struct RequestFaults {
 }
 
 impl RequestFaults {
-    /// For the journal: the fault that decided, or else the delay.
+    /// For the journal: the fault, or else the delay.
     pub(crate) fn recorded(self) -> Option<Fault> {
         let delayed = (!self.delay.is_zero()).then_some(Fault::Delay { by: self.delay });
         self.fault.or(delayed)
@@ -53,8 +53,8 @@ impl Faults {
         })))
     }
 
-    /// Adds a rule. Rules are asked in the order in which they were added: delays add up, of the
-    /// other faults the first that applies decides.
+    /// Adds a rule. Rules apply in the order in which they were added: delays add up; of the other
+    /// faults the first one counts.
     pub fn add(&self, rule: Rule) -> RuleId {
         let mut rules = self.0.lock();
         let id = rules.fresh_id();
@@ -62,7 +62,7 @@ impl Faults {
         id
     }
 
-    /// Adds a rule for callbacks; the first that applies decides.
+    /// Adds a rule for callbacks; the first one that applies counts.
     pub fn add_for_callbacks(&self, rule: CallbackRule) -> RuleId {
         let mut rules = self.0.lock();
         let id = rules.fresh_id();
@@ -70,7 +70,7 @@ impl Faults {
         id
     }
 
-    /// Removes a rule; whether it was still there.
+    /// Removes a rule; returns whether it was still there.
     pub fn remove(&self, id: RuleId) -> bool {
         let mut rules = self.0.lock();
         let before = rules.requests.len() + rules.callbacks.len();
@@ -86,7 +86,7 @@ impl Faults {
         rules.callbacks.clear();
     }
 
-    /// What a request has to go through; `call` is the one that its path names.
+    /// The faults of a request; `call` is the one that its path names.
     pub(crate) fn for_request(&self, endpoint: Endpoint, call: Option<CallSid>) -> RequestFaults {
         let mut rules = self.0.lock();
         let Rules {

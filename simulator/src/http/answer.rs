@@ -1,4 +1,4 @@
-//! Answers and errors as Twilio words them.
+//! Answers and errors, in Twilio's form.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 pub(super) struct Answer {
     status: StatusCode,
     etag: Option<String>,
-    /// Null for none.
+    /// Null for no body.
     body: Value,
 }
 

@@ -83,7 +83,7 @@ fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     let hang_up = match request.form("Status") {
         None => false,
         Some("completed") => true,
-        // Ends calls that are queued or ringing only, and says 200 to others.
+        // Ends only calls that are queued or ringing, and answers 200 for others.
         Some("canceled") => return fetch::<Call>(state, request),
         Some(_) => return Err(ApiError::invalid("Status must be canceled or completed")),
     };

@@ -69,7 +69,7 @@ impl Server {
         self.core.spawn(async move {
             let router = router.into_make_service_with_connect_info::<ConnectionHandle>();
             let serve = axum::serve(acceptor, router).into_future();
-            // Serving never ends by itself. The listener is gone before this says so.
+            // Serving never ends by itself. The listener is dropped before `closed` is sent.
             close.run_until_cancelled_owned(serve).await;
             let _ = closed.send(());
         });
@@ -91,7 +91,7 @@ impl Server {
         Ok(())
     }
 
-    /// Tries for a second: a process that is started just now holds the old socket for a moment.
+    /// Tries for a second: a child process that is just starting may hold the old socket for a moment.
     async fn bind(&self) -> io::Result<TcpListener> {
         for _ in 0..20 {
             match TcpListener::bind(self.address).await {
@@ -143,7 +143,7 @@ pub(crate) struct ConnectionHandle {
 }
 
 impl ConnectionHandle {
-    /// For a request that comes by no connection, and a token that is cancelled when it is cut.
+    /// For a request without a connection. The token is cancelled if it would be cut.
     pub(crate) fn alone() -> (Self, CancellationToken) {
         let cut = CancellationToken::new();
         let handle = Self {
@@ -180,7 +180,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     fn new(stream: TcpStream, cut: CancellationToken) -> Self {
-        // Answers are small and each is awaited.
+        // Answers are small, and clients wait for each.
         let _ = stream.set_nodelay(true);
         Self {
             stream,

@@ -1,4 +1,4 @@
-//! The simulator's own API, for a second terminal: no credentials, loopback only by its listener.
+//! The simulator's own API, for a second terminal. It needs no credentials; its listener is on loopback.
 
 use std::sync::Arc;
 

@@ -32,7 +32,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
 impl Resource for IncomingNumber {
     kept!(PhoneNumberSid, incoming_numbers, "incoming_phone_numbers");
 
-    /// Twilio matches parts of numbers, too.
+    /// As Twilio does, matches parts of numbers.
     fn is_wanted(&self, request: &ApiRequest) -> Result<bool, ApiError> {
         let part = request.query("PhoneNumber");
         Ok(part.is_none_or(|part| self.number.as_str().contains(part)))

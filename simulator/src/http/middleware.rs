@@ -1,4 +1,4 @@
-//! The way of an API request: it is recorded, its faults are injected, it is authenticated, and it is
+//! What an API request passes through: it is recorded, faults are injected, it is authenticated, and it is
 //! refused if too many are under way. Then its handler answers it.
 
 use std::sync::Arc;
@@ -43,8 +43,8 @@ pub(super) struct Exchange {
     client_left: AtomicBool,
 }
 
-/// Records the request, and delays it if it must be. The client doesn't get a response that is marked
-/// with a [`Loss`].
+/// Records the request, and delays it if a fault says so. A response that is marked with a [`Loss`]
+/// doesn't get to the client.
 pub(super) async fn record(
     Shared(core): Shared<Arc<Core>>,
     ConnectInfo(connection): ConnectInfo<ConnectionHandle>,
@@ -84,7 +84,7 @@ pub(super) async fn record(
     response
 }
 
-/// Lets go wrong what must, and records what came of the request.
+/// Injects the request's fault, and records what came of the request.
 pub(super) async fn inject_faults(
     Shared(core): Shared<Arc<Core>>,
     Extension(exchange): Extension<Arc<Exchange>>,
@@ -139,7 +139,7 @@ pub(super) async fn limit(
     }
 }
 
-/// Notices, by being dropped with the request's future, that the client left.
+/// Notices that the client left, by being dropped with the request's future.
 struct ClientWatch {
     core: Arc<Core>,
     exchange: Arc<Exchange>,
@@ -172,7 +172,7 @@ impl Exchange {
     ) -> Self {
         let arrived = Instant::now();
         let in_flight = InFlight::enter(&core.in_flight);
-        // A body that breaks off or never ends holds nothing that a handler would take.
+        // A body that breaks off, or is too long, counts as empty.
         let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
         let id = core.change(|state| state.ids.text("RQ"));
         let mut request = ApiRequest::new(id, head, params.as_ref(), &body);
@@ -235,7 +235,7 @@ impl Exchange {
             (CONCURRENT_REQUESTS, self.in_flight.count.to_string()),
             (REQUEST_DURATION, format!("{:.3}", elapsed.as_secs_f64())),
         ] {
-            // Digits and letters.
+            // They consist of digits and letters.
             headers.extend(value.parse().ok().map(|value| (name, value)));
         }
         response

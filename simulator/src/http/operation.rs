@@ -62,10 +62,10 @@ pub enum Endpoint {
     DeleteSubscription,
 }
 
-/// Answers one kind of request. Whatever it changes, it changes before it returns.
+/// Answers one kind of request. Its changes are made when it returns.
 pub(super) type Handler = fn(&mut State, &ApiRequest) -> Result<Answer, ApiError>;
 
-/// How requests come to an endpoint. A module per resource lists its own.
+/// Where requests for an endpoint go. Each resource's module lists its own.
 pub(super) struct Operation {
     pub(super) endpoint: Endpoint,
     pub(super) method: Method,
@@ -116,7 +116,7 @@ impl Operation {
     }
 }
 
-/// The router takes parameters only as whole segments, without `.json`.
+/// In axum's router parameters are whole segments, without `.json`.
 static BY_PATH: LazyLock<HashMap<String, Vec<&Operation>>> = LazyLock::new(|| {
     let all = [
         accounts::OPERATIONS,

@@ -11,13 +11,13 @@ use twilio::{AccountSid, CallSid, WorkspaceSid};
 use super::answer::ApiError;
 use crate::state::State;
 
-/// A request, taken apart.
+/// A parsed request.
 #[derive(Debug)]
 pub(super) struct ApiRequest {
     /// Twilio's name of it, `RQ…`.
     pub(super) id: String,
     pub(super) path: String,
-    /// What stands in the path for the names in its template.
+    /// The parameters in the path.
     pub(super) segments: Vec<(String, String)>,
     pub(super) query: Vec<(String, String)>,
     pub(super) form: Vec<(String, String)>,
@@ -25,7 +25,7 @@ pub(super) struct ApiRequest {
 }
 
 impl ApiRequest {
-    /// Takes a request apart.
+    /// Parses a request.
     pub(super) fn new(
         id: String,
         head: &Parts,
@@ -45,7 +45,7 @@ impl ApiRequest {
         }
     }
 
-    /// Takes the `.json` off the last segment; whether it was there.
+    /// Removes `.json` from the last parameter; returns whether it was there.
     pub(super) fn strip_extension(&mut self) -> bool {
         let last = self.segments.last_mut();
         let Some((value, stem)) = last.and_then(|(_, value)| {
@@ -58,7 +58,7 @@ impl ApiRequest {
         true
     }
 
-    /// A SID in the path. What is none can't be found.
+    /// A SID in the path. Anything else isn't found.
     pub(super) fn sid<T: FromStr>(&self, name: &str) -> Result<T, ApiError> {
         self.segments
             .iter()
@@ -73,8 +73,8 @@ impl ApiRequest {
         values.find_map(|value| value.parse().ok())
     }
 
-    /// Checks that the account in the path is ours, and that the workspace exists. The account of
-    /// others, or an API key, is not found.
+    /// Checks that the account in the path is ours, and that the workspace exists. Another account, or
+    /// an API key, isn't found.
     pub(super) fn check_scope(&self, state: &State) -> Result<(), ApiError> {
         let has = |name: &str| self.segments.iter().any(|(known, _)| known == name);
         let mut is_there = true;
@@ -108,7 +108,7 @@ impl ApiRequest {
             .ok_or_else(|| ApiError::missing(name))
     }
 
-    /// A parameter of the body that is more than a string.
+    /// A parameter of the body, parsed.
     pub(super) fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
         parsed(name, self.form(name))
     }
@@ -118,7 +118,7 @@ impl ApiRequest {
         value(&self.query, name).filter(|value| !value.is_empty())
     }
 
-    /// A parameter of the query string that is more than a string.
+    /// A parameter of the query string, parsed.
     pub(super) fn parsed_query<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
         parsed(name, self.query(name))
     }

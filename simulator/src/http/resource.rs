@@ -1,4 +1,4 @@
-//! What is the same for every resource: it is found, fetched, listed, created and deleted.
+//! What all resources have in common: how they are found, fetched, listed, created and deleted.
 
 use std::hash::Hash;
 use std::str::FromStr;
@@ -30,12 +30,12 @@ pub(super) trait Resource: Sized {
         self.show(state)
     }
 
-    /// Whether it belongs to what the path names.
+    /// Whether it belongs to the workspace in the path.
     fn is_below(&self, _: &ApiRequest) -> bool {
         true
     }
 
-    /// The name that is unique where it is, and by which lists can be filtered.
+    /// A name that is unique in its workspace, and by which lists can be filtered.
     fn name(&self) -> Option<&str> {
         None
     }
@@ -49,7 +49,7 @@ pub(super) trait Resource: Sized {
     }
 }
 
-/// Where the state keeps a kind of resource, as part of its [`Resource`]: `kept!(SID, field, list)`.
+/// The part of [`Resource`] that says where the state keeps them: `kept!(SID, field, list)`.
 macro_rules! kept {
     ($sid:ty, $field:ident, $list:literal) => {
         type Sid = $sid;
@@ -129,7 +129,7 @@ pub(super) fn delete<T: Resource>(
     Ok(Answer::no_content())
 }
 
-/// Checks that no other resource in the same place has the name.
+/// Checks that no other resource in the workspace has the name.
 pub(super) fn check_name<T: Resource>(
     state: &State,
     request: &ApiRequest,
@@ -148,7 +148,7 @@ pub(super) fn check_name<T: Resource>(
     }
 }
 
-/// The links of a resource to what is below it: `task_queues` is at `…/TaskQueues`.
+/// A resource's links to what belongs to it: `task_queues` is at `…/TaskQueues`.
 pub(super) fn links(url: &str, names: &[&str]) -> Map<String, Value> {
     names
         .iter()
@@ -156,7 +156,7 @@ pub(super) fn links(url: &str, names: &[&str]) -> Map<String, Value> {
         .collect()
 }
 
-/// `task_queues` as a path has it: `TaskQueues`.
+/// `TaskQueues` for `task_queues`.
 pub(super) fn camel(name: &str) -> String {
     name.split('_')
         .flat_map(|word| {

@@ -73,7 +73,7 @@ fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     Ok(resource::create(state, subscription))
 }
 
-/// `Types` is given once for each type.
+/// `Types` is repeated for each type.
 fn kinds(request: &ApiRequest) -> Result<Vec<EventKind>, ApiError> {
     #[derive(Deserialize)]
     struct Type {

@@ -100,7 +100,7 @@ fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     })
 }
 
-/// Which tasks a list holds.
+/// Which tasks are listed.
 struct Filter<'a> {
     statuses: Vec<TaskStatus>,
     task_queue: Option<TaskQueueSid>,
@@ -112,7 +112,7 @@ struct Filter<'a> {
 
 impl<'a> Filter<'a> {
     fn read(request: &'a ApiRequest) -> Result<Self, ApiError> {
-        // Given several times, or once with commas.
+        // Repeated, or separated by commas.
         let statuses = request
             .query
             .iter()
@@ -154,9 +154,9 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// `Attribute:Order` pairs. A virtual start time is the time of creation here.
+/// `Attribute:Order` pairs. Here the virtual start time is the time of creation.
 struct Ordering {
-    /// 1 ascending, -1 descending, 0 not asked for.
+    /// 1 for ascending, -1 for descending, 0 for neither.
     priority: i64,
     created: i64,
 }

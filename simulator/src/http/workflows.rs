@@ -104,7 +104,7 @@ fn routing(state: &State, configuration: &str) -> Result<Routing, ApiError> {
     Ok(routing)
 }
 
-/// Tasks under way keep their route.
+/// Tasks that have a route keep it.
 fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     let configuration = match request.form("Configuration") {
         Some(text) => Some((text.to_owned(), routing(state, text)?)),

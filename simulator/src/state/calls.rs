@@ -18,15 +18,15 @@ use crate::story::Story;
 /// A call to be placed.
 #[derive(Debug, Clone, Default)]
 pub struct PlaceCall {
-    /// The caller's number; made up where `None`.
+    /// The caller's number; `None` makes one up.
     pub from: Option<E164>,
-    /// The number called; made up where `None`.
+    /// The number called; `None` makes one up.
     pub to: Option<E164>,
-    /// The workflow that routes the call; the demonstration's where `None`.
+    /// The workflow that routes the call; `None` for the demonstration's.
     pub workflow: Option<WorkflowSid>,
     /// Where the call's task begins.
     pub begin: Begin,
-    /// Whether no event of the call's task is sent by itself, because the test sends them.
+    /// Whether the events of the call's task are not sent, because the test sends them.
     pub withhold_events: bool,
 }
 
@@ -48,7 +48,7 @@ impl PlaceCall {
         }
     }
 
-    /// Sends no event of the call's task; a test does.
+    /// Leaves it to the test to send the events of the call's task.
     #[must_use]
     pub fn withholding_events(self) -> Self {
         Self {
@@ -194,7 +194,7 @@ impl State {
         Some(task)
     }
 
-    /// A task that is not its caller's own comes to the placeholder queue.
+    /// A task that is no waiting caller's own enters the placeholder queue.
     pub(crate) fn place_other_task(&mut self, other: OtherTask) -> Option<TaskSid> {
         let (call, mark) = match other {
             OtherTask::Chat => (None, Some(("channelType", json!("web")))),
@@ -228,7 +228,7 @@ impl State {
         Some(task)
     }
 
-    /// Ends what a call does now, for `next`; tells what it was.
+    /// Has a call do something else; returns what it did before.
     pub(super) fn leave_activity(
         &mut self,
         sid: CallSid,
@@ -268,7 +268,7 @@ impl State {
         sid
     }
 
-    /// Since a call's task entered the task queue that it is in.
+    /// How long ago a call's task entered the task queue that it is in.
     pub(super) fn since_entered(&self, call: CallSid) -> Option<Duration> {
         let task = self.tasks.get(&self.calls.get(&call)?.task)?;
         Some(self.elapsed().saturating_sub(task.entered_at))
@@ -279,7 +279,7 @@ pub(crate) fn seconds_between(from: Timestamp, to: Timestamp) -> i64 {
     (to.as_second() - from.as_second()).max(0)
 }
 
-/// Of a voice task as Flex makes it.
+/// A voice task's attributes, as in Flex.
 fn attributes(call: CallSid, from: &E164, to: &E164) -> Map<String, Value> {
     let attributes = json!({
         "from_country": "US",

@@ -1,4 +1,4 @@
-//! The parameters of an event.
+//! Events and their parameters.
 
 use std::sync::Arc;
 
@@ -136,7 +136,7 @@ impl State {
         })
     }
 
-    /// An event that means no stranded caller; which kind, turns with `index`.
+    /// An event that means no stranded caller; its kind depends on `index`.
     pub(crate) fn irrelevant_event(&mut self, index: usize) -> Option<Event> {
         let (kind, begin, with_call) = match index % 8 {
             0 => return self.worker_event(),

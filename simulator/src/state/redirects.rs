@@ -71,7 +71,7 @@ impl State {
         Ok(())
     }
 
-    /// Carries out the instructions of a call's `run`, unless newer ones have come.
+    /// Carries out the instructions of a call's `run`, unless there are newer ones.
     pub(crate) fn instruct(
         &mut self,
         sid: CallSid,
@@ -118,7 +118,7 @@ impl State {
             .numbers
             .iter()
             .map(|number| self.dial_outcomes.get(number).copied().unwrap_or_default());
-        // One that answers is enough; else the last one's word counts.
+        // It is enough if one answers; else the last one's outcome counts.
         dial.outcome = outcomes
             .reduce(|best, next| match best {
                 DialOutcome::Answered => best,
@@ -141,7 +141,7 @@ impl State {
         outcome
     }
 
-    /// What a request for TwiML says of its call.
+    /// What a request for TwiML says about its call.
     pub(crate) fn twiml_params(&self, sid: CallSid) -> Vec<(&'static str, String)> {
         let Some(call) = self.calls.get(&sid) else {
             return Vec::new();

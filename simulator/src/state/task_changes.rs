@@ -1,4 +1,4 @@
-//! Changes of tasks that requests ask for.
+//! Changes of tasks by requests.
 
 use twilio::TaskSid;
 
@@ -15,7 +15,7 @@ pub(crate) struct TaskChange {
     pub(crate) priority: Option<i64>,
 }
 
-/// What can't be done to a task as it is.
+/// A change that a task's status doesn't allow.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TaskRefusal {
     #[error("Cannot cancel task {0} because it is not pending or reserved.")]

@@ -1,4 +1,4 @@
-//! The way of a task through its workflow.
+//! How a task passes through its workflow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub enum Begin {
     LastStep,
 }
 
-/// How a worker doesn't take a task.
+/// How a worker turns a task down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TurnDown {
     /// By saying so.
@@ -32,7 +32,7 @@ pub enum TurnDown {
     Ignored,
 }
 
-/// A task that is no waiting caller's own.
+/// A task that doesn't stand for a waiting caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtherTask {
     /// A chat's, in the same workflow: it stands for no call.
@@ -41,7 +41,7 @@ pub enum OtherTask {
     Conference(CallSid),
     /// Of a caller who is being transferred.
     Transfer(CallSid),
-    /// An agent's, who consults a colleague: it says nothing of that, and is taken at once.
+    /// Of an agent who consults a colleague. Its attributes don't say so, and it is taken at once.
     Consultation(CallSid),
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct NewTask {
 }
 
 impl NewTask {
-    /// One like any other.
+    /// An ordinary task.
     pub(crate) fn of(
         workflow: WorkflowSid,
         attributes: Map<String, Value>,
@@ -76,8 +76,8 @@ impl NewTask {
 }
 
 impl State {
-    /// Creates a task, to be sent on its way by [`State::route_task`]; `None` if there is no such workflow, or none of its
-    /// filters takes the task.
+    /// Creates a task; [`State::route_task`] comes next. `None` if there is no such workflow, or none of
+    /// its filters takes the task.
     pub(crate) fn create_task(&mut self, new: NewTask) -> Option<TaskSid> {
         let task = self.new_task(new)?;
         let sid = task.sid;
@@ -85,7 +85,7 @@ impl State {
         Some(sid)
     }
 
-    /// A task that is nowhere yet.
+    /// A task that is not in the workflow yet.
     pub(crate) fn new_task(&mut self, new: NewTask) -> Option<Task> {
         let workflow = self.workflows.get(&new.workflow)?;
         let workspace = workflow.workspace;
@@ -120,7 +120,7 @@ impl State {
         })
     }
 
-    /// Sends a created task on its way.
+    /// Has a new task enter its workflow.
     pub(crate) fn route_task(&mut self, sid: TaskSid) {
         let Some(task) = self.tasks.get(&sid) else {
             return;
@@ -170,7 +170,7 @@ impl State {
         }
     }
 
-    /// A task's time in a step is up.
+    /// A task's time in a step ends.
     pub(crate) fn step_timed_out(&mut self, sid: TaskSid, step: usize) {
         let Some(task) = self.tasks.get_mut(&sid) else {
             return;
@@ -200,7 +200,7 @@ impl State {
         }
     }
 
-    /// A task has lived too long. Its call waits on.
+    /// A task's time to live ends. Its call waits on.
     pub(crate) fn task_expired(&mut self, sid: TaskSid) -> bool {
         let expires = self.task_is(sid, TaskStatus::is_unassigned);
         if expires {
@@ -219,8 +219,8 @@ impl State {
         pending
     }
 
-    /// The worker doesn't take the task: it waits on, or goes to the next step if its time has run
-    /// out meanwhile.
+    /// The worker doesn't take the task: it waits on, or goes to the next step if its time has ended
+    /// meanwhile.
     pub(crate) fn turn_down_task(&mut self, sid: TaskSid, how: TurnDown) -> bool {
         let Some(task) = self.tasks.get(&sid) else {
             return false;
