@@ -15,10 +15,10 @@ use crate::journal::CallbackOutcome;
 /// Twilio does.
 #[derive(Clone)]
 pub struct Config {
-    /// Seed of everything random: SIDs of calls, tasks and events, numbers, faults. `None` draws
-    /// one, which [`Simulator::seed`](crate::Simulator::seed) tells.
+    /// The seed of everything random: SIDs of calls, tasks and events, numbers, faults. `None` draws
+    /// one; see [`Simulator::seed`](crate::Simulator::seed).
     pub seed: Option<u64>,
-    /// The account and its secrets; made up where `None`. The SIDs of its workspace, task queues
+    /// The account and its secrets; `None` makes them up. The SIDs of its workspace, task queues
     /// and workflow follow from the account SID, so that settings stay valid across restarts.
     pub account: Option<Account>,
     /// The workspace's `EventCallbackUrl` at the start, connection overrides in its fragment
@@ -26,7 +26,7 @@ pub struct Config {
     pub callback_url: Option<String>,
     /// The workspace's `EventsFilter` at the start; `None` sends every event.
     pub events_filter: Option<String>,
-    /// How much faster than in real life a workflow's steps time out.
+    /// How much faster than in real life the steps of a workflow time out.
     pub speed: Speed,
     /// What becomes of a task when its call is redirected out of the voice queue.
     pub task_after_redirect: TaskAfterRedirect,
@@ -37,22 +37,22 @@ pub struct Config {
     /// Whether lists of tasks show their attributes. Twilio does, though its specification says
     /// that they are null there.
     pub attributes_in_lists: bool,
-    /// How many API requests may be under way before the next is answered 429; no limit if
-    /// `None`.
+    /// How many API requests may be under way before the next one is answered 429; `None` for no
+    /// limit.
     pub concurrency_limit: Option<usize>,
-    /// How many callbacks are under way at a time, however they are sent.
+    /// How many callbacks may be under way at a time, however they are sent.
     pub callback_concurrency: usize,
-    /// How many API requests, and how many callbacks, the journal remembers.
+    /// How many API requests, and how many callbacks, the journal keeps.
     pub journal_limit: usize,
     /// How many moments a watcher of the story may lag behind.
     pub story_backlog: usize,
     /// The time of day.
     pub clock: Clock,
-    /// What carries callbacks in place of the network.
+    /// Carries callbacks in place of the network.
     pub carrier: Option<Carrier>,
 }
 
-/// Carries callbacks to who is to have them, and the answers back.
+/// Carries callbacks to their receivers, and the answers back.
 pub type Carrier = Arc<
     dyn Fn(reqwest::Request) -> BoxFuture<'static, Result<reqwest::Response, CallbackOutcome>>
         + Send
@@ -95,7 +95,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// An account whose API key has the digits of its SID, and the auth token for a secret.
+    /// An account whose API key has the same digits as its SID, and the auth token as its secret.
     pub fn new(sid: AccountSid, auth_token: String) -> Self {
         Self {
             api_key: format!("SK{}", &sid.as_str()[2..])
@@ -117,8 +117,8 @@ impl fmt::Debug for Account {
     }
 }
 
-/// What becomes of a task when its call is redirected. Twilio documents neither; its own Flex
-/// template has seen it cancelled.
+/// What becomes of a task when its call is redirected. Twilio's documentation doesn't say; its own Flex
+/// template has seen the task cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskAfterRedirect {
     /// It stays pending until somebody closes it.
@@ -140,10 +140,10 @@ impl Speed {
     /// As in real life.
     pub const REAL: Self = Self(1.0);
 
-    /// Takes `factor` if it is finite and greater than 0.
+    /// Such a speed.
     ///
     /// # Errors
-    /// It isn't.
+    /// The factor is not finite, or not greater than 0.
     pub fn new(factor: f64) -> Result<Self, InvalidSpeed> {
         let valid = factor.is_finite() && factor > 0.0;
         valid.then_some(Self(factor)).ok_or(InvalidSpeed)

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use twilio::AuthToken;
 
 use crate::config::Account;
-use crate::delivery::{Courier, Parcel};
+use crate::delivery::{Webhook, Webhooks};
 use crate::faults::Faults;
 use crate::state::{Effect, State};
 use crate::story::Moment;
@@ -26,12 +26,13 @@ pub(crate) struct Core {
     pub(crate) changes: watch::Sender<()>,
     pub(crate) story: broadcast::Sender<Moment>,
     pub(crate) faults: Faults,
-    pub(crate) courier: Courier,
+    pub(crate) webhooks: Webhooks,
     pub(crate) account: Account,
     pub(crate) signing_token: AuthToken,
-    /// `Authorization` as each pair of credentials makes it.
+    /// The `Authorization` header for each pair of credentials.
     authorizations: [String; 2],
-    pub(crate) in_flight: InFlight,
+    /// How many API requests are under way.
+    pub(crate) in_flight: Arc<AtomicUsize>,
     concurrency_limit: Option<usize>,
     pub(crate) ended: CancellationToken,
     pub(crate) running: TaskTracker,
@@ -39,12 +40,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(
-        state: State,
-        faults: Faults,
-        ended: CancellationToken,
-        runtime: Handle,
-    ) -> Self {
+    pub(crate) fn new(state: State, faults: Faults, runtime: Handle) -> Self {
         let account = state.account.clone();
         let basic = |user: &str, password: &str| {
             format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
@@ -53,7 +49,7 @@ impl Core {
             changes: watch::Sender::new(()),
             story: broadcast::Sender::new(state.config.story_backlog),
             faults,
-            courier: Courier::new(&state.config),
+            webhooks: Webhooks::new(&state.config),
             signing_token: AuthToken::new(&account.auth_token),
             authorizations: [
                 basic(account.sid.as_str(), &account.auth_token),
@@ -61,10 +57,10 @@ impl Core {
             ],
             account,
             started: state.started,
-            in_flight: InFlight::default(),
+            in_flight: Arc::default(),
             concurrency_limit: state.config.concurrency_limit,
             state: Mutex::new(state),
-            ended,
+            ended: CancellationToken::new(),
             running: TaskTracker::new(),
             runtime,
         }
@@ -74,7 +70,7 @@ impl Core {
         look(&self.state.lock())
     }
 
-    /// Changes the state, sets going what follows from it, and wakes those who wait for a change.
+    /// Changes the state, starts the effects, and wakes those who wait for a change.
     pub(crate) fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut State) -> R) -> R {
         let (result, effects) = {
             let mut state = self.state.lock();
@@ -83,21 +79,21 @@ impl Core {
         };
         self.changes.send_replace(());
         for effect in effects {
-            self.set_going(effect);
+            self.start_effect(effect);
         }
         result
     }
 
-    /// Since the simulator's start.
+    /// The time since the simulator's start.
     pub(crate) fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
-    fn set_going(self: &Arc<Self>, effect: Effect) {
+    fn start_effect(self: &Arc<Self>, effect: Effect) {
         let core = self.clone();
         match effect {
             Effect::Tell(moment) => {
-                // Nobody has to watch.
+                // It fails if nobody watches.
                 let _ = self.story.send(moment);
             }
             Effect::Send {
@@ -105,13 +101,13 @@ impl Core {
                 transport,
                 url,
             } => self.spawn(async move {
-                let parcel = Parcel {
+                let webhook = Webhook {
                     event,
                     transport,
                     url,
                     forged: false,
                 };
-                core.courier.send_with_faults(&core, parcel).await;
+                core.webhooks.send_with_faults(&core, webhook).await;
             }),
             Effect::StepTimeout { task, step, after } => self.spawn(async move {
                 tokio::time::sleep(after).await;
@@ -126,13 +122,13 @@ impl Core {
                 core.change(|state| state.tasks.remove(&task));
             }),
             Effect::FetchTwiml(fetch) => self.spawn(async move {
-                let document = core.courier.fetch_twiml(&core, &fetch).await;
+                let document = core.webhooks.fetch_twiml(&core, &fetch).await;
                 core.change(|state| state.instruct(fetch.call, fetch.run, document));
             }),
         }
     }
 
-    /// Runs until it is done or the simulator ends.
+    /// Runs `work` until it is done or the simulator ends.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let ended = self.ended.clone();
         let work = async move {
@@ -157,7 +153,7 @@ impl Core {
         when_done.await.ok()
     }
 
-    /// Whether `Authorization` is one of the account's.
+    /// Whether these are the account's credentials.
     pub(crate) fn authenticates(&self, authorization: Option<&str>) -> bool {
         authorization.is_some_and(|sent| self.authorizations.iter().any(|known| known == sent))
     }
@@ -168,27 +164,23 @@ impl Core {
     }
 }
 
-/// How many API requests are under way.
-#[derive(Clone, Default)]
-pub(crate) struct InFlight(Arc<AtomicUsize>);
-
-/// One of them.
-pub(crate) struct Flight {
+/// One of the API requests under way.
+pub(crate) struct InFlight {
     /// How many there were when it came, itself included.
     pub(crate) count: usize,
     all: Arc<AtomicUsize>,
 }
 
 impl InFlight {
-    pub(crate) fn enter(&self) -> Flight {
-        Flight {
-            count: self.0.fetch_add(1, Ordering::Relaxed) + 1,
-            all: self.0.clone(),
+    pub(crate) fn enter(all: &Arc<AtomicUsize>) -> Self {
+        Self {
+            count: all.fetch_add(1, Ordering::Relaxed) + 1,
+            all: all.clone(),
         }
     }
 }
 
-impl Drop for Flight {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.all.fetch_sub(1, Ordering::Relaxed);
     }

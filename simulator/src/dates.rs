@@ -1,4 +1,4 @@
-//! The ways in which Twilio writes dates.
+//! How Twilio writes dates.
 
 use jiff::Timestamp;
 

@@ -1,9 +1,9 @@
-//! How events, and requests for TwiML, leave Twilio: signed, timed out and retried as it does.
+//! How events and requests for TwiML leave Twilio: signed, timed out and retried in its way.
 
 mod callback;
-mod courier;
 mod overrides;
 mod twiml;
+mod webhooks;
 
 pub use callback::{Callback, Delivery};
-pub(crate) use courier::{Courier, Parcel};
+pub(crate) use webhooks::{Webhook, Webhooks};

@@ -1,5 +1,5 @@
-//! TaskRouter events as they leave Twilio: a form for the event callback, a CloudEvent for Event
-//! Streams, both of the same parameters.
+//! TaskRouter events as Twilio sends them: as a form to the event callback, as a CloudEvent through Event
+//! Streams, with the same parameters.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ kinds! {
     ReservationRejected = "reservation.rejected",
     /// A worker let an offer of a task pass.
     ReservationTimeout = "reservation.timeout",
-    /// A worker came, left or paused.
+    /// A worker changed their activity.
     WorkerActivityUpdate = "worker.activity.update",
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Event {
     pub(crate) at: Timestamp,
     pub(crate) call: Option<CallSid>,
     pub(crate) task: Option<TaskSid>,
-    /// By the names that they have in the form.
+    /// By their names in the form.
     pub(crate) params: Vec<(&'static str, String)>,
 }
 

@@ -2,10 +2,11 @@
 
 mod answer;
 mod connection;
-mod endpoint;
+mod middleware;
+mod operation;
 mod paging;
 mod request;
-mod serve;
+mod resource;
 
 mod accounts;
 mod calls;
@@ -24,45 +25,43 @@ mod workspaces;
 
 mod control;
 
-pub(crate) use connection::{Gate, Line};
-pub use endpoint::Endpoint;
-pub(crate) use serve::router;
+pub(crate) use connection::{ConnectionHandle, Server};
+pub use operation::Endpoint;
 
-use serde_json::{Map, Value};
-use twilio::WorkspaceSid;
+use std::sync::Arc;
 
-use answer::ApiError;
-use request::ApiRequest;
+use axum::extract::State as Shared;
+use axum::middleware::from_fn_with_state;
+use axum::routing::any;
+use axum::{Extension, Router};
 
-use crate::state::State;
+use self::answer::{Answer, ApiError};
+use self::middleware::Exchange;
+use self::operation::Operation;
+use crate::core::Core;
 
-/// The workspace that a path names, which must exist.
-fn workspace(state: &State, request: &ApiRequest) -> Result<WorkspaceSid, ApiError> {
-    let sid: WorkspaceSid = request.sid("WorkspaceSid")?;
-    let known = state.workspaces.get(&sid).is_some();
-    known.then_some(sid).ok_or_else(|| request.not_found())
+/// Twilio's API and the simulator's own, on one address: their paths don't collide.
+pub(crate) fn router(core: Arc<Core>) -> Router {
+    let paths = Operation::paths();
+    let api = paths
+        .fold(Router::new(), |api, path| api.route(path, any(answer)))
+        .fallback(answer)
+        // They run from the last to the first.
+        .layer(from_fn_with_state(core.clone(), middleware::limit))
+        .layer(from_fn_with_state(core.clone(), middleware::authenticate))
+        .layer(from_fn_with_state(core.clone(), middleware::inject_faults))
+        .layer(from_fn_with_state(core.clone(), middleware::record));
+    api.merge(control::router()).with_state(core)
 }
 
-fn name_taken(kind: &str, name: &str) -> ApiError {
-    ApiError::invalid(format!(
-        "{kind} with FriendlyName {name} already exists in the workspace"
-    ))
-}
-
-/// The links of a resource to what is below it: `task_queues` is at `…/TaskQueues`.
-fn links(url: &str, names: &[&str]) -> Map<String, Value> {
-    names
-        .iter()
-        .map(|name| ((*name).to_owned(), format!("{url}/{}", camel(name)).into()))
-        .collect()
-}
-
-/// `task_queues` as a path has it: `TaskQueues`.
-fn camel(name: &str) -> String {
-    name.split('_')
-        .flat_map(|word| {
-            let (first, rest) = word.split_at(1);
-            [first.to_ascii_uppercase(), rest.to_owned()]
-        })
-        .collect()
+async fn answer(
+    Shared(core): Shared<Arc<Core>>,
+    Extension(exchange): Extension<Arc<Exchange>>,
+) -> Result<Answer, ApiError> {
+    let handler = exchange.operation.clone()?.handler;
+    let request = &exchange.request;
+    core.change(|state| {
+        request.check_scope(state)?;
+        handler(state, request)
+    })
 }

@@ -15,7 +15,7 @@ pub(crate) struct Ids(StdRng);
 macro_rules! sids {
     ($($method:ident: $sid:ident;)*) => {$(
         pub(crate) fn $method(&mut self) -> $sid {
-            // PREFIX and 32 hexadecimal digits are a SID by definition.
+            // A prefix and 32 hexadecimal digits make a SID.
             self.text($sid::PREFIX).parse().unwrap_or_else(|_| unreachable!())
         }
     )*};
@@ -52,7 +52,7 @@ impl Ids {
         format!("{:032x}", self.0.random::<u128>())
     }
 
-    /// A number out of those that North American telephony keeps for fiction.
+    /// One of the numbers that are reserved for fiction in North America.
     pub(crate) fn number(&mut self) -> E164 {
         let area = self.0.random_range(201..990);
         let line = self.0.random_range(100..200);

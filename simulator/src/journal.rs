@@ -13,7 +13,7 @@ pub use wire::{CallbackOutcome, CallbackRecord, RequestOutcome, RequestRecord, T
 
 use crate::ordered::Ordered;
 
-/// The record of a run, by which tests judge it.
+/// What happened in a run. Tests judge by it.
 #[derive(Debug, Clone)]
 pub struct Journal {
     pub(crate) callers: Ordered<CallSid, CallerLog>,
@@ -30,12 +30,12 @@ impl Journal {
         }
     }
 
-    /// What a caller heard; `None` for a call that never was.
+    /// What a caller heard; `None` if there was no such call.
     pub fn caller(&self, call: &CallSid) -> Option<&CallerLog> {
         self.callers.get(call)
     }
 
-    /// What each caller heard, by the order of their calls.
+    /// What each caller heard, in the order of their calls.
     pub fn callers(&self) -> impl DoubleEndedIterator<Item = &CallerLog> {
         self.callers.values()
     }
@@ -45,7 +45,7 @@ impl Journal {
         self.caller(call).map_or(0, CallerLog::redirects)
     }
 
-    /// The API requests, oldest first, as far back as the journal reaches.
+    /// The API requests that the journal still has, oldest first.
     pub fn requests(&self) -> impl DoubleEndedIterator<Item = &RequestRecord> {
         self.requests.iter()
     }
@@ -55,7 +55,7 @@ impl Journal {
         self.requests.total()
     }
 
-    /// The attempts to deliver callbacks, oldest first, as far back as the journal reaches.
+    /// The attempts to deliver callbacks that the journal still has, oldest first.
     pub fn callbacks(&self) -> impl DoubleEndedIterator<Item = &CallbackRecord> {
         self.callbacks.iter()
     }

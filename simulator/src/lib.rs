@@ -1,7 +1,7 @@
 //! A stateful fake of the parts of Twilio that redirect callers, over real HTTP.
 //!
 //! A [`Simulator`] holds a Flex workspace whose workflow nobody answers. Callers are placed, their
-//! tasks walk the task queues, signed event callbacks go out, and the API takes redirects. What
+//! tasks pass through the task queues, signed event callbacks go out, and the API takes redirects. What
 //! each caller hears is kept in a [`Journal`], so that a test can tell whether they were
 //! redirected once. [`Faults`] make the API and the callbacks fail on demand.
 
@@ -33,6 +33,6 @@ pub use journal::{
 };
 pub use provisioning::NumberTaker;
 pub use resources::TaskStatus;
-pub use simulator::{Caller, PlaceCall, Simulator, StartError};
-pub use state::{Begin, OtherTask, PlaceCallError, State, TaskView, TurnDown};
+pub use simulator::{Simulator, StartError};
+pub use state::{Begin, Caller, OtherTask, PlaceCall, PlaceCallError, State, TaskView, TurnDown};
 pub use story::{Moment, Story};

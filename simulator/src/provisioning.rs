@@ -1,11 +1,11 @@
-//! What an account has before anybody provisions something in it.
+//! What tests add to an account before something is provisioned in it.
 
 use twilio::{E164, PhoneNumberSid, WorkspaceSid};
 
 use crate::resources::{IncomingNumber, Workspace};
 use crate::simulator::Simulator;
 
-/// Who takes the calls to a number in place of its voice URL.
+/// What takes the calls to a number in place of its voice URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NumberTaker {
     /// A TwiML application.
@@ -67,7 +67,7 @@ impl Simulator {
         })
     }
 
-    /// Allows or forbids to dial a country, named by its ISO code.
+    /// Allows or forbids dialling a country, by its ISO code.
     pub fn set_country_allowed(&self, iso_code: &str, allowed: bool) {
         self.core.change(|state| {
             if allowed {

@@ -1,4 +1,4 @@
-//! The simulator as those who embed it see it.
+//! The simulator's interface.
 
 use std::io;
 use std::sync::Arc;
@@ -7,26 +7,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
-use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use twilio::{AccountSid, CallSid, E164, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 use url::Url;
 
 use crate::config::{Account, Config};
 use crate::core::Core;
-use crate::delivery::{Callback, Delivery, Parcel};
-use crate::events::EventKind;
 use crate::faults::Faults;
-use crate::http::{self, Gate, Line};
-use crate::journal::{DialOutcome, HangUp, Journal, Transport};
-use crate::state::{
-    Begin, Demo, EventStream, OtherTask, PlaceCallError, PlacedCall, State, TurnDown,
-};
+use crate::http::{self, ConnectionHandle, Server};
+use crate::journal::{DialOutcome, HangUp, Journal};
+use crate::state::{Begin, Caller, Demo, OtherTask, PlaceCall, PlaceCallError, State, TurnDown};
 use crate::story::Moment;
 
 /// The longest that [`Simulator::shutdown`] takes.
@@ -35,11 +28,11 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 /// A running simulator. It ends when this is dropped.
 pub struct Simulator {
     pub(crate) core: Arc<Core>,
-    /// None where it is called in process.
-    gate: Option<Gate>,
+    /// `None` if it is called in process.
+    server: Option<Server>,
     router: Router,
     api_url: Url,
-    demo: Demo,
+    pub(crate) demo: Demo,
     seed: u64,
 }
 
@@ -51,102 +44,52 @@ pub enum StartError {
     Listener(#[source] io::Error),
 }
 
-/// A call to be placed.
-#[derive(Debug, Clone, Default)]
-pub struct PlaceCall {
-    /// The caller's number; made up where `None`.
-    pub from: Option<E164>,
-    /// The number called; made up where `None`.
-    pub to: Option<E164>,
-    /// The workflow that routes the call; the demonstration's where `None`.
-    pub workflow: Option<WorkflowSid>,
-    /// Where the call's task begins.
-    pub begin: Begin,
-    /// Whether no event of the call's task is sent by itself, because the test sends them.
-    pub withhold_events: bool,
-}
-
-/// Somebody who calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-pub struct Caller {
-    /// Their call.
-    pub call_sid: CallSid,
-    /// The task that stands for it.
-    pub task_sid: TaskSid,
-}
-
-impl PlaceCall {
-    /// A call whose task enters the placeholder queue at once.
-    pub fn into_placeholder() -> Self {
-        Self {
-            begin: Begin::LastStep,
-            ..Self::default()
-        }
-    }
-
-    /// Sends no event of the call's task; a test does.
-    #[must_use]
-    pub fn withholding_events(self) -> Self {
-        Self {
-            withhold_events: true,
-            ..self
-        }
-    }
-}
-
 impl Simulator {
-    /// Starts to serve on `listener`. Call it on a tokio runtime, which it then runs on.
+    /// Starts to serve on `listener`, on the current tokio runtime.
     ///
     /// # Errors
     /// The listener has no address.
     pub fn start(listener: TcpListener, config: Config) -> Result<Self, StartError> {
-        // Fails where the process has one already, which will do.
+        // Fails if the process has one already, which will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let ended = CancellationToken::new();
-        let gate = Gate::new(listener, ended.clone());
-        let (gate, listening) = gate.map_err(StartError::Listener)?;
+        let address = listener.local_addr().map_err(StartError::Listener)?;
         let mut api_url = localhost();
         // A host and a port are always valid in an http URL.
-        let _ = api_url.set_ip_host(gate.address().ip());
-        let _ = api_url.set_port(Some(gate.address().port()));
+        let _ = api_url.set_ip_host(address.ip());
+        let _ = api_url.set_port(Some(address.port()));
 
-        let mut simulator = Self::new(config, api_url, ended);
-        simulator.gate = Some(gate);
-        let service = simulator.router.clone();
-        let service = service.into_make_service_with_connect_info::<Line>();
-        simulator.core.spawn(async move {
-            // It never returns.
-            let _ = axum::serve(listening, service).await;
-        });
+        let mut simulator = Self::new(config, api_url);
+        let (core, router) = (simulator.core.clone(), simulator.router.clone());
+        simulator.server = Some(Server::start(core, router, listener, address));
         Ok(simulator)
     }
 
-    /// One that listens nowhere: [`Simulator::answer`] answers. It runs on the tokio runtime that
-    /// it is called on.
+    /// A simulator without a listener: [`Simulator::answer`] answers. It runs on the current tokio
+    /// runtime.
     pub fn in_process(config: Config) -> Self {
-        Self::new(config, localhost(), CancellationToken::new())
+        Self::new(config, localhost())
     }
 
-    fn new(config: Config, api_url: Url, ended: CancellationToken) -> Self {
+    fn new(config: Config, api_url: Url) -> Self {
         let seed = config.seed.unwrap_or_else(rand::random);
         let state = State::new(config, seed, api_url.clone());
         let demo = state.demo;
         let faults = Faults::seeded(seed);
-        let core = Arc::new(Core::new(state, faults, ended, Handle::current()));
+        let core = Arc::new(Core::new(state, faults, Handle::current()));
         Self {
             router: http::router(core.clone()),
             core,
-            gate: None,
+            server: None,
             api_url,
             demo,
             seed,
         }
     }
 
-    /// Answers one request; `None` where its connection was cut instead.
+    /// Answers one request; `None` if its connection was cut instead.
     pub async fn answer(&self, mut request: Request) -> Option<Response> {
-        let (line, cut) = Line::alone();
-        request.extensions_mut().insert(ConnectInfo(line));
+        let (handle, cut) = ConnectionHandle::alone();
+        request.extensions_mut().insert(ConnectInfo(handle));
         tokio::select! {
             biased;
             () = cut.cancelled() => None,
@@ -186,57 +129,25 @@ impl Simulator {
         self.demo.workflow
     }
 
-    /// The placeholder queue, which the task of a caller enters when nobody took it.
+    /// The placeholder queue, which a caller's task enters when nobody took it.
     pub fn placeholder(&self) -> TaskQueueSid {
         self.demo.placeholder
     }
 
-    /// What made this run as it is; the same seed makes the same SIDs and faults.
+    /// The seed of this run. The same seed makes the same SIDs and faults.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Sets the workspace's `EventCallbackUrl`, connection overrides in its fragment included.
-    pub fn set_callback(&self, url: Option<&str>) {
-        self.core.change(|state| {
-            if let Some(workspace) = state.workspaces.get_mut(&self.demo.workspace) {
-                workspace.event_callback_url = url.map(str::to_owned);
-            }
-        });
-    }
-
-    /// Sets the workspace's `EventsFilter`; `None` sends every event.
-    pub fn set_events_filter(&self, kinds: Option<&[EventKind]>) {
-        let filter = kinds.map(|kinds| {
-            let names: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
-            names.join(",")
-        });
-        self.core.change(|state| {
-            if let Some(workspace) = state.workspaces.get_mut(&self.demo.workspace) {
-                workspace.events_filter = filter;
-            }
-        });
-    }
-
-    /// Delivers events of these types through Event Streams to a webhook sink, besides the event
-    /// callback; to none if `None`.
-    pub fn set_event_stream(&self, sink_url: Option<&str>, kinds: &[EventKind]) {
-        let stream = sink_url.map(|url| EventStream {
-            url: url.to_owned(),
-            kinds: kinds.to_vec(),
-        });
-        self.core.change(|state| state.event_stream = stream);
-    }
-
-    /// A caller calls: they hear hold music, and their task begins its way.
+    /// A caller calls: they hear hold music, and their task enters the workflow.
     ///
     /// # Errors
     /// The workflow doesn't exist, or takes no such task.
     pub fn place_call(&self, call: PlaceCall) -> Result<Caller, PlaceCallError> {
-        place_call(&self.core, call)
+        self.core.change(|state| state.place_call(call))
     }
 
-    /// So many callers call at once.
+    /// Several callers call at once.
     ///
     /// # Errors
     /// As [`Simulator::place_call`].
@@ -248,117 +159,61 @@ impl Simulator {
         (0..count).map(|_| self.place_call(call.clone())).collect()
     }
 
-    /// The caller is put into the workflow's queue once more, out of a conversation: a new task
-    /// stands for the same call. `None` where the call is over or still in a queue.
+    /// A caller in a conversation is put into the workflow's queue again, and the same call gets a new
+    /// task. `None` if the call is over or still in a queue.
     pub fn enqueue_again(&self, call: CallSid, begin: Begin) -> Option<TaskSid> {
         self.core.change(|state| state.enqueue_again(call, begin))
     }
 
-    /// A task beside the callers' own enters the placeholder queue.
+    /// A task that is no waiting caller's own enters the placeholder queue.
     pub fn place_other_task(&self, other: OtherTask) -> Option<TaskSid> {
         self.core.change(|state| state.place_other_task(other))
     }
 
-    /// The task is offered to an agent. Whether it was pending.
+    /// Offers the task to an agent; returns whether it was pending.
     pub fn offer(&self, task: TaskSid) -> bool {
         self.core.change(|state| state.offer_task(task))
     }
 
-    /// The agent to whom the task was offered doesn't take it. Whether it was offered.
+    /// The agent doesn't take the task; returns whether it was offered.
     pub fn turn_down(&self, task: TaskSid, how: TurnDown) -> bool {
         self.core.change(|state| state.turn_down_task(task, how))
     }
 
-    /// Other software takes the caller off hold, into a conversation with a voicemail, say.
-    /// Whether the caller was on hold.
+    /// Other software takes the caller off hold, for a voicemail, say; returns whether they were on
+    /// hold.
     pub fn take_off_hold(&self, call: CallSid) -> bool {
         self.core.change(|state| state.take_off_hold(call))
     }
 
-    /// The caller hangs up. Whether the call was still in progress.
+    /// The caller hangs up; returns whether the call was still in progress.
     pub fn hang_up(&self, call: CallSid) -> bool {
         self.core
             .change(|state| state.end_call(call, HangUp::Caller).is_ok())
     }
 
-    /// An agent takes the call out of the queue. Whether it was still there to be taken.
+    /// An agent takes the call out of the queue; returns whether it was still there.
     pub fn agent_answers(&self, call: CallSid) -> bool {
         self.core.change(|state| state.agent_answers(call))
     }
 
-    /// The task's time to live is up. Whether it was still pending; its call waits on.
+    /// The task's time to live ends, and its call waits on; returns whether the task was pending.
     pub fn expire_task(&self, task: TaskSid) -> bool {
         self.core.change(|state| state.task_expired(task))
     }
 
-    /// What comes of dialling `number` from now on; numbers answer by default.
+    /// Sets what comes of dialling `number` from now on; by default numbers answer.
     pub fn set_dial_outcome(&self, number: E164, outcome: DialOutcome) {
         self.core
             .change(|state| state.dial_outcomes.insert(number, outcome));
     }
 
-    /// The `task-queue.entered` event of the task queue that a task is in, to be sent by the test:
-    /// the very event that was or would have been sent, with the same SID. It goes to the
-    /// workspace's callback URL, or where [`Callback::to`] sends it.
-    pub fn entered_callback(&self, task: TaskSid) -> Option<Callback> {
-        self.core.look(|state| {
-            let event = state.tasks.get(&task)?.entered_event.clone()?;
-            Some(Callback(Parcel {
-                event,
-                transport: Transport::EventCallback,
-                url: state.callback_url(),
-                forged: false,
-            }))
-        })
-    }
-
-    /// Events that mean no stranded caller, of all kinds: of workers, of other task queues, of
-    /// other types, of tasks without a call.
-    pub fn irrelevant_callbacks(&self, count: usize) -> Vec<Callback> {
-        let callback = |index| {
-            self.core.change(|state| {
-                let event = Arc::new(state.irrelevant_event(index)?);
-                Some(Callback(Parcel {
-                    event,
-                    transport: Transport::EventCallback,
-                    url: state.callback_url(),
-                    forged: false,
-                }))
-            })
-        };
-        (0..count).filter_map(callback).collect()
-    }
-
-    /// Delivers callbacks, in their order and so many at a time, each with Twilio's timeouts and
-    /// retries but without the callback faults. Tells what came of each, in the same order.
-    pub async fn deliver(&self, callbacks: Vec<Callback>, concurrency: usize) -> Vec<Delivery> {
-        let count = callbacks.len();
-        let queue = Arc::new(parking_lot::Mutex::new(callbacks.into_iter().enumerate()));
-        let mut senders = JoinSet::new();
-        for _ in 0..concurrency.clamp(1, count.max(1)) {
-            let (core, queue) = (self.core.clone(), queue.clone());
-            senders.spawn(async move {
-                let mut done = Vec::new();
-                while let Some((index, Callback(parcel))) = next(&queue) {
-                    done.push((index, core.courier.send(&core, &parcel).await));
-                }
-                done
-            });
-        }
-        let mut deliveries: Vec<_> = senders.join_all().await.into_iter().flatten().collect();
-        deliveries.sort_unstable_by_key(|(index, _)| *index);
-        deliveries
-            .into_iter()
-            .map(|(_, delivery)| delivery)
-            .collect()
-    }
-
-    /// What goes wrong, to be set at any time.
+    /// What goes wrong. It can be changed at any time.
     pub fn faults(&self) -> &Faults {
         &self.core.faults
     }
 
-    /// Looks at the state. Nothing happens meanwhile, so look briefly.
+    /// Looks at the state. It is locked meanwhile, so be brief.
     pub fn inspect<R>(&self, look: impl FnOnce(&State) -> R) -> R {
         self.core.look(look)
     }
@@ -378,12 +233,12 @@ impl Simulator {
         self.core.look(State::callers_still_waiting)
     }
 
-    /// Waits until the condition holds. It is asked after changes, so it should be quick.
+    /// Waits until the condition holds. It is checked after each change, so it should be quick.
     pub async fn wait_until(&self, mut condition: impl FnMut(&State) -> bool) {
         self.wait_for(|state| condition(state).then_some(())).await;
     }
 
-    /// Waits until there is what is looked for. It is asked after changes, so it should be quick.
+    /// Waits until `look` finds something. It is called after each change, so it should be quick.
     pub async fn wait_for<T>(&self, mut look: impl FnMut(&State) -> Option<T>) -> T {
         let mut changes = self.core.changes.subscribe();
         loop {
@@ -392,36 +247,36 @@ impl Simulator {
                 return found;
             }
             if changes.changed().await.is_err() {
-                // Never: the sender lives as long as self.
+                // Never: the sender lives as long as the simulator.
                 std::future::pending::<()>().await;
             }
         }
     }
 
-    /// What happens from now on.
+    /// Everything that happens from now on.
     pub fn story(&self) -> broadcast::Receiver<Moment> {
         self.core.story.subscribe()
     }
 
-    /// Refuses connections, as if Twilio were away, and resets those that are open.
+    /// Refuses connections, as if Twilio were down, and resets those that are open.
     pub async fn stop_listening(&self) {
-        if let Some(gate) = &self.gate {
-            gate.close().await;
+        if let Some(server) = &self.server {
+            server.close().await;
         }
     }
 
     /// Accepts connections again, at the same address.
     ///
     /// # Errors
-    /// Somebody else has taken the address meanwhile.
+    /// Another program has taken the address meanwhile.
     pub async fn resume_listening(&self) -> io::Result<()> {
-        match &self.gate {
-            Some(gate) => gate.open().await,
+        match &self.server {
+            Some(server) => server.open().await,
             None => Ok(()),
         }
     }
 
-    /// Ends everything within 2 s: open requests are reset, events under way given up.
+    /// Ends everything within 2 s: open requests are reset, and events under way are dropped.
     pub async fn shutdown(self) {
         self.end();
         let ended = self.core.running.wait();
@@ -442,24 +297,6 @@ impl Drop for Simulator {
     }
 }
 
-pub(crate) fn place_call(core: &Arc<Core>, call: PlaceCall) -> Result<Caller, PlaceCallError> {
-    core.change(|state| {
-        let workflow = call.workflow.unwrap_or(state.demo.workflow);
-        let (call_sid, task_sid) = state.place_call(PlacedCall {
-            from: call.from,
-            to: call.to,
-            workflow,
-            begin: call.begin,
-            withhold_events: call.withhold_events,
-        })?;
-        Ok(Caller { call_sid, task_sid })
-    })
-}
-
 fn localhost() -> Url {
     Url::parse("http://localhost/").unwrap_or_else(|_| unreachable!())
-}
-
-fn next<T>(queue: &parking_lot::Mutex<impl Iterator<Item = T>>) -> Option<T> {
-    queue.lock().next()
 }

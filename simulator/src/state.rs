@@ -1,8 +1,10 @@
-//! Everything that the simulator knows. Changes are made here, without waiting for anything; what
-//! follows from them outside is left behind as [`Effect`]s.
+//! Everything that the simulator knows. Changes are made here, without waiting for anything; what they
+//! start outside is returned as [`Effect`]s.
 
 mod calls;
 mod emit;
+mod redirects;
+mod task_changes;
 mod tasks;
 mod world;
 
@@ -19,10 +21,12 @@ use twilio::{
 };
 use url::Url;
 
-pub use calls::PlaceCallError;
-pub(crate) use calls::{NotInProgress, PlacedCall, Redirect, seconds_between};
+pub use calls::{Caller, PlaceCall, PlaceCallError};
+pub(crate) use calls::{NotInProgress, seconds_between};
+pub(crate) use redirects::Redirect;
+pub(crate) use task_changes::TaskChange;
+pub(crate) use tasks::NewTask;
 pub use tasks::{Begin, OtherTask, TurnDown};
-pub(crate) use tasks::{NewTask, TaskChange};
 
 use crate::config::{Account, Config};
 use crate::events::{Event, EventKind};
@@ -62,7 +66,7 @@ pub struct State {
     effects: Vec<Effect>,
 }
 
-/// The resources that stand for a Flex set-up with outside redirection.
+/// The resources of the demonstration: a Flex set-up with outside redirection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Demo {
     pub(crate) workspace: WorkspaceSid,
@@ -78,25 +82,25 @@ pub(crate) struct EventStream {
     pub(crate) kinds: Vec<EventKind>,
 }
 
-/// What a change sets going outside the state.
+/// What a change starts outside the state.
 pub(crate) enum Effect {
-    /// An event goes to somebody who listens.
+    /// An event is sent to a receiver.
     Send {
         event: Arc<Event>,
         transport: Transport,
         url: String,
     },
-    /// A task's time in a task queue runs.
+    /// A task's time in a task queue begins.
     StepTimeout {
         task: TaskSid,
         step: usize,
         after: Duration,
     },
-    /// A task's time to live runs.
+    /// A task's time to live begins.
     TaskTtl { task: TaskSid, after: Duration },
-    /// An ended task can't be read much longer.
+    /// An ended task can be read a little longer.
     ForgetTask { task: TaskSid, after: Duration },
-    /// A call needs instructions from a URL.
+    /// A call fetches instructions from a URL.
     FetchTwiml(FetchTwiml),
     /// Watchers are told.
     Tell(Moment),
@@ -124,7 +128,7 @@ pub struct TaskView {
     pub sid: TaskSid,
     /// How far it is.
     pub status: TaskStatus,
-    /// Why it ended, in the words of who ended it.
+    /// The reason that was given when it ended.
     pub reason: Option<String>,
     /// The task queue that it is in, or was in last.
     pub queue: TaskQueueSid,
@@ -138,8 +142,8 @@ impl State {
         &self.journal
     }
 
-    /// The calls whose callers hear hold music, by the order of their calls. Takes time in
-    /// proportion to all calls; see [`State::waiting_count`].
+    /// The calls whose callers hear hold music, in order. It looks at all calls; see
+    /// [`State::waiting_count`] for less.
     pub fn callers_still_waiting(&self) -> Vec<CallSid> {
         self.calls
             .values()
@@ -188,7 +192,7 @@ impl State {
         })
     }
 
-    /// A task; `None` when it was never there or is there no more.
+    /// A task; `None` if there never was one, or there is none any more.
     pub fn task(&self, task: &TaskSid) -> Option<TaskView> {
         let task = self.tasks.get(task)?;
         Some(TaskView {
@@ -212,7 +216,7 @@ impl State {
         self.config.clock.now()
     }
 
-    /// Since the simulator's start.
+    /// The time since the simulator's start.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }

@@ -1,4 +1,4 @@
-//! What happens, as it happens, for those who watch.
+//! What happens, for those who watch it as it happens.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub enum Story {
     QueueEntered {
         /// The task.
         task: TaskSid,
-        /// Its call; none for a task that was created through the API without one.
+        /// Its call; `None` if the task was created through the API without one.
         call: Option<CallSid>,
         /// The task queue.
         queue: TaskQueueSid,
@@ -64,7 +64,7 @@ pub enum Story {
         /// 1 for the first.
         attempt: u32,
     },
-    /// A callback brought no answer.
+    /// A callback was not answered.
     CallbackFailed {
         /// The event.
         event: EventSid,
@@ -122,7 +122,7 @@ pub enum Story {
         call: Option<CallSid>,
         /// How it ended.
         status: TaskStatus,
-        /// Why, in the words of who closed it.
+        /// The reason that was given.
         reason: Option<String>,
     },
 }

@@ -1,4 +1,4 @@
-//! Reading TwiML as Twilio's voice does, for the verbs that a redirect uses.
+//! Reading TwiML as Twilio does, for the verbs that a redirect uses.
 
 mod element;
 

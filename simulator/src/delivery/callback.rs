@@ -3,18 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
 use twilio::{CallSid, EventSid, TaskSid};
 
-use super::courier::Parcel;
+use super::webhooks::Webhook;
 use crate::events::EventKind;
 use crate::journal::{CallbackOutcome, Transport};
+use crate::simulator::Simulator;
+use crate::state::EventStream;
 
-/// An event ready to be sent, as it is or bent.
+/// An event ready to be sent, unchanged or changed.
 #[derive(Clone)]
-pub struct Callback(pub(crate) Parcel);
+pub struct Callback(pub(crate) Webhook);
 
 impl Callback {
-    /// Sends it to another URL than the workspace's, whose fragment may hold connection overrides.
+    /// Sends it to another URL than the workspace's. Its fragment may hold connection overrides.
     #[must_use]
     pub fn to(mut self, url: impl Into<String>) -> Self {
         self.0.url = url.into();
@@ -28,7 +32,7 @@ impl Callback {
         self
     }
 
-    /// Makes it say that it happened so much earlier, as one does that comes late.
+    /// Makes it say that it happened earlier, as if it came late.
     #[must_use]
     pub fn backdated(mut self, by: Duration) -> Self {
         let event = Arc::make_mut(&mut self.0.event);
@@ -76,10 +80,105 @@ impl Callback {
 pub struct Delivery {
     /// The event.
     pub event: EventSid,
-    /// Of the last attempt.
+    /// What came of the last attempt.
     pub outcome: CallbackOutcome,
     /// How many attempts there were.
     pub attempts: u32,
     /// From the first sending to the last outcome.
     pub latency: Duration,
+}
+
+impl Simulator {
+    /// Sets the workspace's `EventCallbackUrl`, connection overrides in its fragment included.
+    pub fn set_callback(&self, url: Option<&str>) {
+        self.core.change(|state| {
+            if let Some(workspace) = state.workspaces.get_mut(&self.demo.workspace) {
+                workspace.event_callback_url = url.map(str::to_owned);
+            }
+        });
+    }
+
+    /// Sets the workspace's `EventsFilter`; `None` sends every event.
+    pub fn set_events_filter(&self, kinds: Option<&[EventKind]>) {
+        let filter = kinds.map(|kinds| {
+            let names: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
+            names.join(",")
+        });
+        self.core.change(|state| {
+            if let Some(workspace) = state.workspaces.get_mut(&self.demo.workspace) {
+                workspace.events_filter = filter;
+            }
+        });
+    }
+
+    /// Delivers events of these types through Event Streams to a webhook sink, besides the event
+    /// callback; to none if `None`.
+    pub fn set_event_stream(&self, sink_url: Option<&str>, kinds: &[EventKind]) {
+        let stream = sink_url.map(|url| EventStream {
+            url: url.to_owned(),
+            kinds: kinds.to_vec(),
+        });
+        self.core.change(|state| state.event_stream = stream);
+    }
+
+    /// The `task-queue.entered` event of the task queue that a task is in, for the test to send: the
+    /// same event that was or would have been sent, with the same SID. It goes to the workspace's
+    /// callback URL, or where [`Callback::to`] sends it.
+    pub fn entered_callback(&self, task: TaskSid) -> Option<Callback> {
+        self.core.look(|state| {
+            let event = state.tasks.get(&task)?.entered_event.clone()?;
+            Some(Callback(Webhook {
+                event,
+                transport: Transport::EventCallback,
+                url: state.callback_url(),
+                forged: false,
+            }))
+        })
+    }
+
+    /// Events of all kinds that mean no stranded caller: about workers, about other task queues, of
+    /// other types, about tasks without a call.
+    pub fn irrelevant_callbacks(&self, count: usize) -> Vec<Callback> {
+        let callback = |index| {
+            self.core.change(|state| {
+                let event = Arc::new(state.irrelevant_event(index)?);
+                Some(Callback(Webhook {
+                    event,
+                    transport: Transport::EventCallback,
+                    url: state.callback_url(),
+                    forged: false,
+                }))
+            })
+        };
+        (0..count).filter_map(callback).collect()
+    }
+
+    /// Delivers callbacks in order, `concurrency` at a time, with Twilio's timeouts and retries but
+    /// without callback faults. Returns what came of each, in the same order.
+    pub async fn deliver(&self, callbacks: Vec<Callback>, concurrency: usize) -> Vec<Delivery> {
+        let count = callbacks.len();
+        let queue = Arc::new(Mutex::new(callbacks.into_iter().enumerate()));
+        let mut senders = JoinSet::new();
+        for _ in 0..concurrency.clamp(1, count.max(1)) {
+            let (core, queue) = (self.core.clone(), queue.clone());
+            senders.spawn(async move {
+                let mut done = Vec::new();
+                while let Some((index, Callback(webhook))) = next(&queue) {
+                    done.push((index, core.webhooks.send(&core, &webhook).await));
+                }
+                done
+            });
+        }
+        let mut deliveries: Vec<_> = senders.join_all().await.into_iter().flatten().collect();
+        deliveries.sort_unstable_by_key(|(index, _)| *index);
+        deliveries
+            .into_iter()
+            .map(|(_, delivery)| delivery)
+            .collect()
+    }
+}
+
+/// A function of its own: in the condition of a loop, the lock would be held throughout the body.
+fn next<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    queue.lock().next()
 }

@@ -37,8 +37,8 @@ impl Default for Overrides {
 }
 
 impl Overrides {
-    /// The URL without its fragment, and what the fragment says. Values out of range are moved
-    /// into it; what is not understood leaves the default.
+    /// The URL without its fragment, and what the fragment says. Values out of range are clamped;
+    /// what can't be parsed leaves the default.
     pub(super) fn split(url: &str) -> (&str, Self) {
         let mut overrides = Self::default();
         let Some((url, fragment)) = url.split_once('#') else {

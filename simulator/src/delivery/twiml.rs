@@ -7,15 +7,15 @@ use reqwest::header::CONTENT_TYPE;
 use tokio::time::Instant;
 use twilio::{FormParams, sign_form};
 
-use super::courier::{Courier, FORM, SIGNATURE, request};
 use super::overrides::Overrides;
+use super::webhooks::{FORM, SIGNATURE, Webhooks, request};
 use crate::core::Core;
 use crate::journal::CallbackOutcome;
 use crate::state::{FetchTwiml, TwimlMethod};
 use crate::twiml::{Document, InvalidTwiml};
 
-impl Courier {
-    /// Asks a URL what a call should do next.
+impl Webhooks {
+    /// Fetches the instructions for a call.
     pub(crate) async fn fetch_twiml(
         &self,
         core: &Arc<Core>,

@@ -1,30 +1,41 @@
-//! Answers and errors as Twilio words them.
+//! Answers and errors, in Twilio's form.
 
-use serde::Serialize;
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::{ETAG, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
 
 /// What a request is answered with.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) etag: Option<String>,
-    pub(super) body: Vec<u8>,
+    status: StatusCode,
+    etag: Option<String>,
+    /// Null for no body.
+    body: Value,
 }
 
 impl Answer {
-    pub(super) fn ok(resource: &impl Serialize) -> Self {
-        Self::json(200, resource)
+    pub(super) fn ok(body: Value) -> Self {
+        Self {
+            status: StatusCode::OK,
+            etag: None,
+            body,
+        }
     }
 
-    pub(super) fn created(resource: &impl Serialize) -> Self {
-        Self::json(201, resource)
+    pub(super) fn created(body: Value) -> Self {
+        Self {
+            status: StatusCode::CREATED,
+            ..Self::ok(body)
+        }
     }
 
     /// 204, as after a deletion.
     pub(super) fn no_content() -> Self {
         Self {
-            status: 204,
-            etag: None,
-            body: Vec::new(),
+            status: StatusCode::NO_CONTENT,
+            ..Self::ok(Value::Null)
         }
     }
 
@@ -34,13 +45,14 @@ impl Answer {
             ..self
         }
     }
+}
 
-    fn json(status: u16, body: &impl Serialize) -> Self {
-        Self {
-            status,
-            etag: None,
-            // Structs of strings and numbers.
-            body: serde_json::to_vec(body).unwrap_or_else(|_| unreachable!()),
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let etag = self.etag.map(|etag| [(ETAG, etag)]);
+        match self.body {
+            Value::Null => self.status.into_response(),
+            body => (self.status, etag, Json(body)).into_response(),
         }
     }
 }
@@ -48,9 +60,11 @@ impl Answer {
 /// An error: HTTP status, Twilio's code and words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiError {
-    pub(super) status: u16,
-    pub(super) code: u32,
-    pub(super) message: String,
+    status: u16,
+    code: u32,
+    message: String,
+    /// `Retry-After`, in seconds.
+    pub(super) retry_after: Option<u32>,
 }
 
 impl ApiError {
@@ -59,6 +73,7 @@ impl ApiError {
             status,
             code,
             message: message.into(),
+            retry_after: None,
         }
     }
 
@@ -77,7 +92,7 @@ impl ApiError {
         Self::new(404, 20404, message)
     }
 
-    /// An error of which the status and code are given, in Twilio's words where they are known.
+    /// An error with this status and code, in Twilio's words if they are known.
     pub(super) fn coded(status: u16, code: u32) -> Self {
         let message = match code {
             20003 => "Authenticate",
@@ -91,23 +106,20 @@ impl ApiError {
         };
         Self::new(status, code, message)
     }
+}
 
-    pub(super) fn answer(&self) -> Answer {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            code: u32,
-            message: &'a str,
-            more_info: String,
-            status: u16,
-        }
-        Answer::json(
-            self.status,
-            &Body {
-                code: self.code,
-                message: &self.message,
-                more_info: format!("https://www.twilio.com/docs/errors/{}", self.code),
-                status: self.status,
-            },
-        )
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "code": self.code,
+            "message": self.message,
+            "more_info": format!("https://www.twilio.com/docs/errors/{}", self.code),
+            "status": self.status,
+        });
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self
+            .retry_after
+            .map(|seconds| [(RETRY_AFTER, seconds.to_string())]);
+        (status, retry_after, Json(body)).into_response()
     }
 }

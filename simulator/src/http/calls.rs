@@ -1,15 +1,18 @@
 //! `/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json`
 
-use serde::Serialize;
-use serde_json::{Map, Value};
-use twilio::{AccountSid, CallSid};
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use twilio::CallSid;
 
 use super::answer::{Answer, ApiError};
-use super::endpoint::{Endpoint, Route};
+use super::operation::{Endpoint, Operation};
 use super::request::ApiRequest;
+use super::resource::{Resource, camel, fetch, find, kept};
 use crate::dates::rfc2822;
 use crate::journal::HangUp;
-use crate::resources::{Call, CallStatus};
+use crate::ordered::Ordered;
+use crate::resources::Call;
 use crate::state::{NotInProgress, Redirect, State, TwimlMethod, seconds_between};
 
 const CALL: &str = "/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json";
@@ -29,23 +32,59 @@ const SUBRESOURCES: [&str; 9] = [
     "user_defined_messages",
 ];
 
-pub(super) const ROUTES: &[Route] = &[
-    Route::get(Endpoint::FetchCall, CALL, fetch),
-    Route::post(Endpoint::UpdateCall, CALL, update),
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::get(Endpoint::FetchCall, CALL, fetch::<Call>),
+    Operation::post(Endpoint::UpdateCall, CALL, update),
 ];
 
-fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    find(state, request).map(|call| show(state, call))
+impl Resource for Call {
+    kept!(CallSid, calls, "calls");
+
+    fn show(&self, state: &State) -> Value {
+        let account = state.account.sid;
+        let uri = format!("/2010-04-01/Accounts/{account}/Calls/{}", self.sid);
+        let below = SUBRESOURCES.map(|name| (name, format!("{uri}/{}.json", camel(name))));
+        let (from, to, started) = (self.from.as_str(), self.to.as_str(), rfc2822(self.started));
+        let duration = self.ended.map(|ended| seconds_between(self.started, ended));
+        json!({
+            "sid": self.sid,
+            "date_created": started,
+            "date_updated": rfc2822(self.updated),
+            "parent_call_sid": null,
+            "account_sid": account,
+            "to": to,
+            "to_formatted": to,
+            "from": from,
+            "from_formatted": from,
+            "phone_number_sid": null,
+            "status": self.status,
+            "start_time": started,
+            "end_time": self.ended.map(rfc2822),
+            "duration": duration.map(|seconds| seconds.to_string()),
+            "price": null,
+            "price_unit": "USD",
+            "direction": "inbound",
+            "answered_by": null,
+            "api_version": "2010-04-01",
+            "forwarded_from": null,
+            "group_sid": null,
+            "caller_name": null,
+            "queue_time": (self.queue_time * 1000).to_string(),
+            "trunk_sid": null,
+            "uri": format!("{uri}.json"),
+            "subresource_uris": BTreeMap::from(below),
+        })
+    }
 }
 
 fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let sid = find(state, request)?.sid;
+    let sid = find::<Call>(state, request)?.sid;
     let redirect = redirect(request)?;
     let hang_up = match request.form("Status") {
         None => false,
         Some("completed") => true,
-        // Ends calls that are queued or ringing only, and says 200 to others.
-        Some("canceled") => return fetch(state, request),
+        // Ends only calls that are queued or ringing, and answers 200 for others.
+        Some("canceled") => return fetch::<Call>(state, request),
         Some(_) => return Err(ApiError::invalid("Status must be canceled or completed")),
     };
     let not_in_progress = |_: NotInProgress| ApiError::coded(400, 21220);
@@ -56,7 +95,7 @@ fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
             .map_err(not_in_progress)?,
         None => return Err(ApiError::invalid("Url, Twiml or Status is required")),
     }
-    fetch(state, request)
+    fetch::<Call>(state, request)
 }
 
 fn redirect(request: &ApiRequest) -> Result<Option<Redirect>, ApiError> {
@@ -89,84 +128,4 @@ pub(super) fn twiml_method(request: &ApiRequest) -> Result<TwimlMethod, ApiError
         Some("GET") => Ok(TwimlMethod::Get),
         Some(_) => Err(ApiError::invalid("Method must be GET or POST")),
     }
-}
-
-fn find<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a Call, ApiError> {
-    request.check_account(state)?;
-    let sid: CallSid = request.sid("Sid")?;
-    state.calls.get(&sid).ok_or_else(|| request.not_found())
-}
-
-#[derive(Serialize)]
-struct Shown<'a> {
-    sid: CallSid,
-    date_created: String,
-    date_updated: String,
-    parent_call_sid: Option<CallSid>,
-    account_sid: AccountSid,
-    to: &'a str,
-    to_formatted: &'a str,
-    from: &'a str,
-    from_formatted: &'a str,
-    phone_number_sid: Option<&'a str>,
-    status: CallStatus,
-    start_time: String,
-    end_time: Option<String>,
-    duration: Option<String>,
-    price: Option<&'a str>,
-    price_unit: &'a str,
-    direction: &'a str,
-    answered_by: Option<&'a str>,
-    api_version: &'a str,
-    forwarded_from: Option<&'a str>,
-    group_sid: Option<&'a str>,
-    caller_name: Option<&'a str>,
-    queue_time: String,
-    trunk_sid: Option<&'a str>,
-    uri: String,
-    subresource_uris: Map<String, Value>,
-}
-
-fn show(state: &State, call: &Call) -> Answer {
-    let account = state.account.sid;
-    let uri = format!("/2010-04-01/Accounts/{account}/Calls/{}", call.sid);
-    let started = rfc2822(call.started);
-    Answer::ok(&Shown {
-        sid: call.sid,
-        date_created: started.clone(),
-        date_updated: rfc2822(call.updated),
-        parent_call_sid: None,
-        account_sid: account,
-        to: call.to.as_str(),
-        to_formatted: call.to.as_str(),
-        from: call.from.as_str(),
-        from_formatted: call.from.as_str(),
-        phone_number_sid: None,
-        status: call.status,
-        start_time: started,
-        end_time: call.ended.map(rfc2822),
-        duration: call
-            .ended
-            .map(|ended| seconds_between(call.started, ended).to_string()),
-        price: None,
-        price_unit: "USD",
-        direction: "inbound",
-        answered_by: None,
-        api_version: "2010-04-01",
-        forwarded_from: None,
-        group_sid: None,
-        caller_name: None,
-        queue_time: (call.queue_time * 1000).to_string(),
-        trunk_sid: None,
-        subresource_uris: SUBRESOURCES
-            .iter()
-            .map(|name| {
-                (
-                    (*name).to_owned(),
-                    format!("{uri}/{}.json", super::camel(name)).into(),
-                )
-            })
-            .collect(),
-        uri: format!("{uri}.json"),
-    })
 }

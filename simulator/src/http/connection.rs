@@ -1,4 +1,4 @@
-//! Connections that can be cut, and a listener that can be closed and opened again.
+//! A server that can be closed and opened again, and connections that can be cut.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,91 +8,95 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::core::Core;
 
 /// After `accept` failed, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The listener that axum serves from.
-pub(crate) struct Listening {
-    listener: Option<TcpListener>,
+/// Serves a router on an address that can be closed and opened again.
+pub(crate) struct Server {
+    core: Arc<Core>,
+    router: Router,
     address: SocketAddr,
-    commands: mpsc::UnboundedReceiver<Command>,
-    lines: Arc<Mutex<CancellationToken>>,
+    listening: Mutex<Option<Listening>>,
 }
 
-/// Opens and closes a [`Listening`].
-pub(crate) struct Gate {
-    ended: CancellationToken,
-    address: SocketAddr,
-    commands: mpsc::UnboundedSender<Command>,
-    lines: Arc<Mutex<CancellationToken>>,
+/// Ends the listener and its connections.
+struct Listening {
+    close: CancellationToken,
+    is_closed: oneshot::Receiver<()>,
 }
 
-enum Command {
-    Close(oneshot::Sender<()>),
-    Open(TcpListener),
-}
-
-impl Gate {
-    /// All connections are reset when `ended` is cancelled.
-    pub(crate) fn new(
+impl Server {
+    pub(crate) fn start(
+        core: Arc<Core>,
+        router: Router,
         listener: TcpListener,
-        ended: CancellationToken,
-    ) -> io::Result<(Self, Listening)> {
-        let address = listener.local_addr()?;
-        let (sender, commands) = mpsc::unbounded_channel();
-        let lines = Arc::new(Mutex::new(ended.child_token()));
-        let gate = Self {
-            ended,
+        address: SocketAddr,
+    ) -> Self {
+        let server = Self {
+            core,
+            router,
             address,
-            commands: sender,
-            lines: lines.clone(),
+            listening: Mutex::new(None),
         };
-        let listening = Listening {
-            listener: Some(listener),
-            address,
-            commands,
-            lines,
-        };
-        Ok((gate, listening))
+        server.listen(listener);
+        server
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    fn listen(&self, listener: TcpListener) {
+        let close = self.core.ended.child_token();
+        let (closed, is_closed) = oneshot::channel();
+        let router = self.router.clone();
+        let acceptor = Acceptor {
+            listener,
+            address: self.address,
+            close: close.clone(),
+        };
+        *self.listening.lock() = Some(Listening {
+            close: close.clone(),
+            is_closed,
+        });
+        self.core.spawn(async move {
+            let router = router.into_make_service_with_connect_info::<ConnectionHandle>();
+            let serve = axum::serve(acceptor, router).into_future();
+            // Serving never ends by itself. The listener is dropped before `closed` is sent.
+            close.run_until_cancelled_owned(serve).await;
+            let _ = closed.send(());
+        });
     }
 
     /// Refuses connections from now on, and resets those that are open.
     pub(crate) async fn close(&self) {
-        let (closed, when_closed) = oneshot::channel();
-        if self.commands.send(Command::Close(closed)).is_ok() {
-            // An error means that the server is gone, and with it the listener.
-            let _ = when_closed.await;
+        let listening = self.listening.lock().take();
+        if let Some(Listening { close, is_closed }) = listening {
+            close.cancel();
+            // An error means that the simulator has ended, and with it the listener.
+            let _ = is_closed.await;
         }
-        let mut lines = self.lines.lock();
-        std::mem::replace(&mut *lines, self.ended.child_token()).cancel();
     }
 
     /// Accepts connections again, at the same address.
     pub(crate) async fn open(&self) -> io::Result<()> {
-        let listener = self.listen_again().await?;
-        // Fails only once the server is gone.
-        let _ = self.commands.send(Command::Open(listener));
+        self.listen(self.bind().await?);
         Ok(())
     }
 
-    /// Tries for a second: a process that is started just now holds the old socket for a moment.
-    async fn listen_again(&self) -> io::Result<TcpListener> {
+    /// Tries for a second: a child process that is just starting may hold the old socket for a moment.
+    async fn bind(&self) -> io::Result<TcpListener> {
         for _ in 0..20 {
             match TcpListener::bind(self.address).await {
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
                 }
                 bound => return bound,
             }
@@ -101,33 +105,27 @@ impl Gate {
     }
 }
 
-impl Listener for Listening {
+/// The listener that axum serves from.
+struct Acceptor {
+    listener: TcpListener,
+    address: SocketAddr,
+    close: CancellationToken,
+}
+
+impl Listener for Acceptor {
     type Io = Connection;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         loop {
-            tokio::select! {
-                biased;
-                command = self.commands.recv() => match command {
-                    Some(Command::Open(listener)) => self.listener = Some(listener),
-                    Some(Command::Close(closed)) => {
-                        self.listener = None;
-                        let _ = closed.send(());
-                    }
-                    // The simulator is gone; its server is about to be.
-                    None => std::future::pending().await,
-                },
-                accepted = accept(self.listener.as_ref()) => match accepted {
-                    Ok((stream, peer)) => {
-                        let all = self.lines.lock();
-                        return (Connection::new(stream, all.child_token()), peer);
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                },
+            match self.listener.accept().await {
+                Ok((stream, peer)) => {
+                    return (Connection::new(stream, self.close.child_token()), peer);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }
@@ -137,29 +135,22 @@ impl Listener for Listening {
     }
 }
 
-async fn accept(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
-    match listener {
-        Some(listener) => listener.accept().await,
-        None => std::future::pending().await,
-    }
-}
-
 /// Cuts one connection.
 #[derive(Clone)]
-pub(crate) struct Line {
+pub(crate) struct ConnectionHandle {
     cut: CancellationToken,
-    in_order: Arc<AtomicBool>,
+    is_orderly: Arc<AtomicBool>,
 }
 
-impl Line {
-    /// A connection of which nothing else is simulated; with it, what is done when it is cut.
+impl ConnectionHandle {
+    /// For a request without a connection. The token is cancelled if it would be cut.
     pub(crate) fn alone() -> (Self, CancellationToken) {
         let cut = CancellationToken::new();
-        let line = Self {
+        let handle = Self {
             cut: cut.clone(),
-            in_order: Arc::default(),
+            is_orderly: Arc::default(),
         };
-        (line, cut)
+        (handle, cut)
     }
 
     /// Resets the connection: the peer sees `ECONNRESET`.
@@ -169,41 +160,41 @@ impl Line {
 
     /// Closes the connection: the peer sees its end.
     pub(super) fn close(&self) {
-        self.in_order.store(true, Ordering::Relaxed);
+        self.is_orderly.store(true, Ordering::Relaxed);
         self.cut.cancel();
     }
 }
 
-impl Connected<IncomingStream<'_, Listening>> for Line {
-    fn connect_info(stream: IncomingStream<'_, Listening>) -> Self {
-        stream.io().line.clone()
+impl Connected<IncomingStream<'_, Acceptor>> for ConnectionHandle {
+    fn connect_info(stream: IncomingStream<'_, Acceptor>) -> Self {
+        stream.io().handle.clone()
     }
 }
 
-/// A TCP connection that fails once its [`Line`] is cut.
+/// A TCP connection that fails once its [`ConnectionHandle`] cuts it.
 pub(crate) struct Connection {
     stream: TcpStream,
-    line: Line,
+    handle: ConnectionHandle,
     when_cut: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Connection {
     fn new(stream: TcpStream, cut: CancellationToken) -> Self {
-        // Answers are small and each is awaited.
+        // Answers are small, and clients wait for each.
         let _ = stream.set_nodelay(true);
         Self {
             stream,
             when_cut: Box::pin(cut.clone().cancelled_owned()),
-            line: Line {
+            handle: ConnectionHandle {
                 cut,
-                in_order: Arc::default(),
+                is_orderly: Arc::default(),
             },
         }
     }
 
     fn poll_cut(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         ready!(self.when_cut.as_mut().poll(context));
-        if !self.line.in_order.load(Ordering::Relaxed) {
+        if !self.handle.is_orderly.load(Ordering::Relaxed) {
             // Closing a socket that doesn't linger resets the connection.
             let _ = self.stream.set_zero_linger();
         }

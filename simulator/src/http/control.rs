@@ -1,4 +1,4 @@
-//! The simulator's own API, for a second terminal: no credentials, loopback only by its listener.
+//! The simulator's own API, for a second terminal. It needs no credentials; its listener is on loopback.
 
 use std::sync::Arc;
 
@@ -14,8 +14,7 @@ use twilio::{CallSid, E164, TaskSid};
 use crate::core::Core;
 use crate::faults::{CallbackRule, Rule, RuleId};
 use crate::journal::HangUp;
-use crate::simulator::{PlaceCall, place_call};
-use crate::state::{Begin, State};
+use crate::state::{Begin, PlaceCall, State};
 
 pub(super) fn router() -> Router<Arc<Core>> {
     Router::new()
@@ -58,7 +57,7 @@ async fn place(Shared(core): Shared<Arc<Core>>, body: Option<Json<Place>>) -> Re
         return refused(&format!("count must be at most {MAX_CALLS}"));
     }
     match (0..count)
-        .map(|_| place_call(&core, call.clone()))
+        .map(|_| core.change(|state| state.place_call(call.clone())))
         .collect::<Result<Vec<_>, _>>()
     {
         Ok(callers) => (StatusCode::CREATED, Json(callers)).into_response(),

@@ -1,11 +1,11 @@
 //! `/v1/DialingPermissions/Countries/{IsoCode}`
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::json;
 
 use super::answer::{Answer, ApiError};
-use super::endpoint::{Endpoint, Route};
+use super::operation::{Endpoint, Operation};
 use super::request::ApiRequest;
+use super::resource::links;
 use crate::state::State;
 
 const COUNTRY: &str = "/v1/DialingPermissions/Countries/{IsoCode}";
@@ -20,24 +20,11 @@ const COUNTRIES: [(&str, &str, &str, &str); 6] = [
     ("US", "United States", "NORTH_AMERICA", "+1"),
 ];
 
-pub(super) const ROUTES: &[Route] = &[Route::get(
+pub(super) const OPERATIONS: &[Operation] = &[Operation::get(
     Endpoint::FetchDialingPermissionsCountry,
     COUNTRY,
     fetch,
 )];
-
-#[derive(Serialize)]
-struct Shown<'a> {
-    iso_code: &'a str,
-    name: &'a str,
-    continent: &'a str,
-    country_codes: [&'a str; 1],
-    low_risk_numbers_enabled: bool,
-    high_risk_special_numbers_enabled: bool,
-    high_risk_tollfraud_numbers_enabled: bool,
-    url: String,
-    links: Map<String, Value>,
-}
 
 fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     let asked: String = request.sid("IsoCode")?;
@@ -45,19 +32,17 @@ fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         .into_iter()
         .find(|(code, ..)| *code == asked)
         .ok_or_else(|| request.not_found())?;
-    let url = format!(
-        "{}v1/DialingPermissions/Countries/{iso_code}",
-        state.base_url
-    );
-    Ok(Answer::ok(&Shown {
-        iso_code,
-        name,
-        continent,
-        country_codes: [calling_code],
-        low_risk_numbers_enabled: !state.forbidden_countries.contains(iso_code),
-        high_risk_special_numbers_enabled: false,
-        high_risk_tollfraud_numbers_enabled: false,
-        links: super::links(&url, &["highrisk_special_prefixes"]),
-        url,
-    }))
+    let countries = format!("{}v1/DialingPermissions/Countries", state.base_url);
+    let url = format!("{countries}/{iso_code}");
+    Ok(Answer::ok(json!({
+        "iso_code": iso_code,
+        "name": name,
+        "continent": continent,
+        "country_codes": [calling_code],
+        "low_risk_numbers_enabled": !state.forbidden_countries.contains(iso_code),
+        "high_risk_special_numbers_enabled": false,
+        "high_risk_tollfraud_numbers_enabled": false,
+        "links": links(&url, &["highrisk_special_prefixes"]),
+        "url": url,
+    })))
 }

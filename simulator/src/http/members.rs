@@ -1,98 +1,84 @@
 //! `/2010-04-01/Accounts/{AccountSid}/Queues/{QueueSid}/Members…`
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde_json::{Value, json};
 use twilio::{CallSid, QueueSid};
 
 use super::answer::{Answer, ApiError};
 use super::calls::{twiml_method, twiml_url};
-use super::endpoint::{Endpoint, Route};
-use super::paging::{Uris, page};
+use super::operation::{Endpoint, Operation};
+use super::paging::page;
 use super::request::ApiRequest;
 use crate::dates::rfc2822;
+use crate::resources::VoiceQueue;
 use crate::state::{Redirect, State, seconds_between};
 
 const MEMBERS: &str = "/2010-04-01/Accounts/{AccountSid}/Queues/{QueueSid}/Members.json";
 const MEMBER: &str = "/2010-04-01/Accounts/{AccountSid}/Queues/{QueueSid}/Members/{CallSid}.json";
 
-pub(super) const ROUTES: &[Route] = &[
-    Route::get(Endpoint::ListMember, MEMBERS, list),
-    Route::get(Endpoint::FetchMember, MEMBER, fetch),
-    Route::post(Endpoint::UpdateMember, MEMBER, dequeue),
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::get(Endpoint::ListMember, MEMBERS, list),
+    Operation::get(Endpoint::FetchMember, MEMBER, fetch),
+    Operation::post(Endpoint::UpdateMember, MEMBER, dequeue),
 ];
 
-#[derive(Serialize)]
-struct Shown {
-    call_sid: CallSid,
-    date_enqueued: String,
-    position: usize,
-    uri: String,
-    wait_time: i64,
-    queue_sid: QueueSid,
-}
-
 fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    #[derive(Serialize)]
-    struct List {
-        #[serde(flatten)]
-        uris: Uris,
-        queue_members: Vec<Shown>,
-    }
-    request.check_account(state)?;
-    let queue: QueueSid = request.sid("QueueSid")?;
-    let members = state.voice_queues.get(&queue).map(|queue| &queue.members);
-    let members = members.ok_or_else(|| request.not_found())?;
-    let members = members
+    let queue = queue(state, request)?;
+    let members = queue
+        .members
         .entries()
         .enumerate()
-        .map(|(rank, (number, call, since))| ((0, number.cast_signed()), (rank, *call, *since)))
-        .collect();
-    let page = page(request, members)?;
+        .map(|(rank, (number, call, since))| ((0, number.cast_signed()), (*call, *since, rank)));
     let path = request.path.trim_end_matches(".json");
-    Ok(Answer::ok(&List {
-        uris: page.uris(),
-        queue_members: page
-            .items
-            .iter()
-            .map(|(rank, call, since)| {
-                show(
-                    state,
-                    queue,
-                    *call,
-                    *since,
-                    *rank,
-                    format!("{path}/{call}.json"),
-                )
-            })
-            .collect(),
-    }))
+    page(
+        state,
+        request,
+        "queue_members",
+        members.collect(),
+        |(call, since, rank)| {
+            show(
+                state,
+                queue.sid,
+                call,
+                since,
+                rank,
+                &format!("{path}/{call}.json"),
+            )
+        },
+    )
 }
 
 fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    find(state, request).map(|member| Answer::ok(&member))
+    Ok(Answer::ok(find(state, request)?.1))
 }
 
 fn dequeue(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let member = find(state, request)?;
+    let (call, member) = find(state, request)?;
     let redirect = Redirect::Url {
         url: twiml_url(request.required("Url")?)?,
         method: twiml_method(request)?,
     };
     state
-        .redirect(member.call_sid, &request.id, redirect)
+        .redirect(call, &request.id, redirect)
         .map_err(|_| request.not_found())?;
-    Ok(Answer::ok(&member))
+    Ok(Answer::ok(member))
 }
 
-fn find(state: &State, request: &ApiRequest) -> Result<Shown, ApiError> {
-    request.check_account(state)?;
-    let queue: QueueSid = request.sid("QueueSid")?;
+fn queue<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a VoiceQueue, ApiError> {
+    let queue = state.voice_queues.get(&request.sid("QueueSid")?);
+    queue.ok_or_else(|| request.not_found())
+}
+
+fn find(state: &State, request: &ApiRequest) -> Result<(CallSid, Value), ApiError> {
+    let queue = queue(state, request)?;
     let call: CallSid = request.sid("CallSid")?;
-    let members = state.voice_queues.get(&queue).map(|queue| &queue.members);
-    let (since, rank) = members
+    let (since, rank) = Some(&queue.members)
         .and_then(|members| Some((*members.get(&call)?, members.rank(&call)?)))
         .ok_or_else(|| request.not_found())?;
-    Ok(show(state, queue, call, since, rank, request.path.clone()))
+    Ok((
+        call,
+        show(state, queue.sid, call, since, rank, &request.path),
+    ))
 }
 
 fn show(
@@ -101,14 +87,14 @@ fn show(
     call: CallSid,
     since: Timestamp,
     rank: usize,
-    uri: String,
-) -> Shown {
-    Shown {
-        call_sid: call,
-        date_enqueued: rfc2822(since),
-        position: rank + 1,
-        uri,
-        wait_time: seconds_between(since, state.now()),
-        queue_sid: queue,
-    }
+    uri: &str,
+) -> Value {
+    json!({
+        "call_sid": call,
+        "date_enqueued": rfc2822(since),
+        "position": rank + 1,
+        "uri": uri,
+        "wait_time": seconds_between(since, state.now()),
+        "queue_sid": queue,
+    })
 }

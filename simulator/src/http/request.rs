@@ -2,18 +2,22 @@
 
 use std::str::FromStr;
 
-use twilio::CallSid;
+use axum::extract::RawPathParams;
+use axum::http::HeaderName;
+use axum::http::header::IF_MATCH;
+use axum::http::request::Parts;
+use twilio::{AccountSid, CallSid, WorkspaceSid};
 
 use super::answer::ApiError;
 use crate::state::State;
 
-/// A request, taken apart.
+/// A parsed request.
 #[derive(Debug)]
 pub(super) struct ApiRequest {
     /// Twilio's name of it, `RQ…`.
     pub(super) id: String,
     pub(super) path: String,
-    /// What stands in the path for the names in its template.
+    /// The parameters in the path.
     pub(super) segments: Vec<(String, String)>,
     pub(super) query: Vec<(String, String)>,
     pub(super) form: Vec<(String, String)>,
@@ -21,7 +25,40 @@ pub(super) struct ApiRequest {
 }
 
 impl ApiRequest {
-    /// A SID in the path. What is none can't be found.
+    /// Parses a request.
+    pub(super) fn new(
+        id: String,
+        head: &Parts,
+        params: Option<&RawPathParams>,
+        body: &[u8],
+    ) -> Self {
+        let segments = params.into_iter().flat_map(RawPathParams::iter);
+        Self {
+            id,
+            path: head.uri.path().to_owned(),
+            segments: segments
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            query: pairs(head.uri.query().unwrap_or_default().as_bytes()),
+            form: pairs(body),
+            if_match: text(head, &IF_MATCH),
+        }
+    }
+
+    /// Removes `.json` from the last parameter; returns whether it was there.
+    pub(super) fn strip_extension(&mut self) -> bool {
+        let last = self.segments.last_mut();
+        let Some((value, stem)) = last.and_then(|(_, value)| {
+            let stem = value.strip_suffix(".json")?.to_owned();
+            Some((value, stem))
+        }) else {
+            return false;
+        };
+        *value = stem;
+        true
+    }
+
+    /// A SID in the path. Anything else isn't found.
     pub(super) fn sid<T: FromStr>(&self, name: &str) -> Result<T, ApiError> {
         self.segments
             .iter()
@@ -36,11 +73,23 @@ impl ApiRequest {
         values.find_map(|value| value.parse().ok())
     }
 
-    /// Checks that the path names our account. That of others, or an API key, is not found.
-    pub(super) fn check_account(&self, state: &State) -> Result<(), ApiError> {
-        let account: twilio::AccountSid = self.sid("AccountSid")?;
-        let ours = account == state.account.sid;
-        ours.then_some(()).ok_or_else(|| self.not_found())
+    /// Checks that the account in the path is ours, and that the workspace exists. Another account, or
+    /// an API key, isn't found.
+    pub(super) fn check_scope(&self, state: &State) -> Result<(), ApiError> {
+        let has = |name: &str| self.segments.iter().any(|(known, _)| known == name);
+        let mut is_there = true;
+        if has("AccountSid") {
+            is_there &= self.sid::<AccountSid>("AccountSid")? == state.account.sid;
+        }
+        if has("WorkspaceSid") {
+            is_there &= state.workspaces.get(&self.workspace()?).is_some();
+        }
+        is_there.then_some(()).ok_or_else(|| self.not_found())
+    }
+
+    /// The workspace that the path names.
+    pub(super) fn workspace(&self) -> Result<WorkspaceSid, ApiError> {
+        self.sid("WorkspaceSid")
     }
 
     pub(super) fn not_found(&self) -> ApiError {
@@ -59,7 +108,7 @@ impl ApiRequest {
             .ok_or_else(|| ApiError::missing(name))
     }
 
-    /// A parameter of the body that is more than a string.
+    /// A parameter of the body, parsed.
     pub(super) fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
         parsed(name, self.form(name))
     }
@@ -69,7 +118,7 @@ impl ApiRequest {
         value(&self.query, name).filter(|value| !value.is_empty())
     }
 
-    /// A parameter of the query string that is more than a string.
+    /// A parameter of the query string, parsed.
     pub(super) fn parsed_query<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
         parsed(name, self.query(name))
     }
@@ -88,4 +137,13 @@ fn parsed<T: FromStr>(name: &str, value: Option<&str>) -> Result<Option<T>, ApiE
         Ok(value) => Ok(Some(value)),
         Err(_) => Err(ApiError::invalid(format!("{name} is not valid"))),
     }
+}
+
+/// A header's value.
+pub(super) fn text(head: &Parts, name: &HeaderName) -> Option<String> {
+    Some(head.headers.get(name)?.to_str().ok()?.to_owned())
+}
+
+fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(encoded).into_owned().collect()
 }

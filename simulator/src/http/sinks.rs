@@ -1,55 +1,43 @@
 //! `/v1/Sinks…` of Event Streams
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
 use twilio::SinkSid;
 
 use super::answer::{Answer, ApiError};
-use super::endpoint::{Endpoint, Route};
-use super::paging::{Meta, page};
+use super::operation::{Endpoint, Operation};
 use super::request::ApiRequest;
+use super::resource::{self, Resource, kept, links, list};
 use crate::dates::iso8601;
+use crate::ordered::Ordered;
 use crate::resources::Sink;
 use crate::state::State;
 
 const SINKS: &str = "/v1/Sinks";
 const SINK: &str = "/v1/Sinks/{Sid}";
 
-pub(super) const ROUTES: &[Route] = &[
-    Route::get(Endpoint::ListSink, SINKS, list),
-    Route::post(Endpoint::CreateSink, SINKS, create),
-    Route::delete(Endpoint::DeleteSink, SINK, delete),
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::get(Endpoint::ListSink, SINKS, list::<Sink>),
+    Operation::post(Endpoint::CreateSink, SINKS, create),
+    Operation::delete(Endpoint::DeleteSink, SINK, delete),
 ];
 
-#[derive(Serialize)]
-struct Shown<'a> {
-    date_created: String,
-    date_updated: String,
-    description: &'a str,
-    sid: SinkSid,
-    sink_configuration: &'a Value,
-    sink_type: &'a str,
-    status: &'a str,
-    url: String,
-    links: Map<String, Value>,
-}
+impl Resource for Sink {
+    kept!(SinkSid, sinks, "sinks");
 
-fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    #[derive(Serialize)]
-    struct List<'a> {
-        sinks: Vec<Shown<'a>>,
-        meta: Meta,
+    fn show(&self, state: &State) -> Value {
+        let url = format!("{}v1/Sinks/{}", state.base_url, self.sid);
+        json!({
+            "date_created": iso8601(self.created),
+            "date_updated": iso8601(self.created),
+            "description": self.description,
+            "sid": self.sid,
+            "sink_configuration": self.configuration,
+            "sink_type": "webhook",
+            "status": "active",
+            "links": links(&url, &["test", "validate"]),
+            "url": url,
+        })
     }
-    let sinks = state
-        .sinks
-        .numbered()
-        .map(|(number, sink)| ((0, number.cast_signed()), sink))
-        .collect();
-    let page = page(request, sinks)?;
-    Ok(Answer::ok(&List {
-        meta: page.meta(&state.base_url, "sinks"),
-        sinks: page.items.iter().map(|sink| show(state, sink)).collect(),
-    }))
 }
 
 fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
@@ -71,9 +59,7 @@ fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         let message = "SinkConfiguration has no valid destination";
         return Err(ApiError::invalid(message));
     }
-    let answer = Answer::created(&show(state, &sink));
-    state.sinks.insert(sink.sid, sink);
-    Ok(answer)
+    Ok(resource::create(state, sink))
 }
 
 fn delete(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
@@ -81,22 +67,5 @@ fn delete(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     if state.subscriptions.values().any(|s| s.sink == sid) {
         return Err(ApiError::invalid("the Sink has Subscriptions"));
     }
-    let removed = state.sinks.remove(&sid);
-    removed.ok_or_else(|| request.not_found())?;
-    Ok(Answer::no_content())
-}
-
-fn show<'a>(state: &State, sink: &'a Sink) -> Shown<'a> {
-    let url = format!("{}v1/Sinks/{}", state.base_url, sink.sid);
-    Shown {
-        date_created: iso8601(sink.created),
-        date_updated: iso8601(sink.created),
-        description: &sink.description,
-        sid: sink.sid,
-        sink_configuration: &sink.configuration,
-        sink_type: "webhook",
-        status: "active",
-        links: super::links(&url, &["test", "validate"]),
-        url,
-    }
+    resource::delete::<Sink>(state, request)
 }

@@ -1,57 +1,57 @@
 //! `/v1/Subscriptions…` of Event Streams
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use twilio::{AccountSid, CLOUD_EVENT_PREFIX, SinkSid, SubscriptionSid};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use twilio::{CLOUD_EVENT_PREFIX, SinkSid, SubscriptionSid};
 
 use super::answer::{Answer, ApiError};
-use super::endpoint::{Endpoint, Route};
-use super::paging::{Meta, page};
+use super::operation::{Endpoint, Operation};
 use super::request::ApiRequest;
+use super::resource::{self, Resource, delete, kept, links, list};
 use crate::dates::iso8601;
 use crate::events::EventKind;
+use crate::ordered::Ordered;
 use crate::resources::Subscription;
 use crate::state::State;
 
 const SUBSCRIPTIONS: &str = "/v1/Subscriptions";
 const SUBSCRIPTION: &str = "/v1/Subscriptions/{Sid}";
 
-pub(super) const ROUTES: &[Route] = &[
-    Route::get(Endpoint::ListSubscription, SUBSCRIPTIONS, list),
-    Route::post(Endpoint::CreateSubscription, SUBSCRIPTIONS, create),
-    Route::delete(Endpoint::DeleteSubscription, SUBSCRIPTION, delete),
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::get(
+        Endpoint::ListSubscription,
+        SUBSCRIPTIONS,
+        list::<Subscription>,
+    ),
+    Operation::post(Endpoint::CreateSubscription, SUBSCRIPTIONS, create),
+    Operation::delete(
+        Endpoint::DeleteSubscription,
+        SUBSCRIPTION,
+        delete::<Subscription>,
+    ),
 ];
 
-#[derive(Serialize)]
-struct Shown<'a> {
-    account_sid: AccountSid,
-    sid: SubscriptionSid,
-    date_created: String,
-    date_updated: String,
-    description: &'a str,
-    sink_sid: SinkSid,
-    url: String,
-    links: Map<String, Value>,
-}
+impl Resource for Subscription {
+    kept!(SubscriptionSid, subscriptions, "subscriptions");
 
-fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    #[derive(Serialize)]
-    struct List<'a> {
-        subscriptions: Vec<Shown<'a>>,
-        meta: Meta,
+    fn is_wanted(&self, request: &ApiRequest) -> Result<bool, ApiError> {
+        let sink: Option<SinkSid> = request.parsed_query("SinkSid")?;
+        Ok(sink.is_none_or(|sink| self.sink == sink))
     }
-    let sink: Option<SinkSid> = request.parsed_query("SinkSid")?;
-    let subscriptions = state
-        .subscriptions
-        .numbered()
-        .filter(|(_, subscription)| sink.is_none_or(|sink| subscription.sink == sink))
-        .map(|(number, subscription)| ((0, number.cast_signed()), subscription))
-        .collect();
-    let page = page(request, subscriptions)?;
-    Ok(Answer::ok(&List {
-        meta: page.meta(&state.base_url, "subscriptions"),
-        subscriptions: page.items.iter().map(|s| show(state, s)).collect(),
-    }))
+
+    fn show(&self, state: &State) -> Value {
+        let url = format!("{}v1/Subscriptions/{}", state.base_url, self.sid);
+        json!({
+            "account_sid": state.account.sid,
+            "sid": self.sid,
+            "date_created": iso8601(self.created),
+            "date_updated": iso8601(self.created),
+            "description": self.description,
+            "sink_sid": self.sink,
+            "links": links(&url, &["subscribed_events"]),
+            "url": url,
+        })
+    }
 }
 
 fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
@@ -70,12 +70,10 @@ fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         kinds: kinds(request)?,
         created: state.now(),
     };
-    let answer = Answer::created(&show(state, &subscription));
-    state.subscriptions.insert(subscription.sid, subscription);
-    Ok(answer)
+    Ok(resource::create(state, subscription))
 }
 
-/// `Types` is given once for each type.
+/// `Types` is repeated for each type.
 fn kinds(request: &ApiRequest) -> Result<Vec<EventKind>, ApiError> {
     #[derive(Deserialize)]
     struct Type {
@@ -92,25 +90,4 @@ fn kinds(request: &ApiRequest) -> Result<Vec<EventKind>, ApiError> {
         kinds.extend(EventKind::ALL.iter().filter(|kind| kind.as_str() == name));
     }
     Ok(kinds)
-}
-
-fn delete(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let sid: SubscriptionSid = request.sid("Sid")?;
-    let removed = state.subscriptions.remove(&sid);
-    removed.ok_or_else(|| request.not_found())?;
-    Ok(Answer::no_content())
-}
-
-fn show<'a>(state: &State, subscription: &'a Subscription) -> Shown<'a> {
-    let url = format!("{}v1/Subscriptions/{}", state.base_url, subscription.sid);
-    Shown {
-        account_sid: state.account.sid,
-        sid: subscription.sid,
-        date_created: iso8601(subscription.created),
-        date_updated: iso8601(subscription.created),
-        description: &subscription.description,
-        sink_sid: subscription.sink,
-        links: super::links(&url, &["subscribed_events"]),
-        url,
-    }
 }

@@ -1,62 +1,44 @@
 //! `/v1/Workspaces/{WorkspaceSid}/TaskChannels`
 
-use serde::Serialize;
-use serde_json::{Map, Value};
-use twilio::{AccountSid, TaskChannelSid, WorkspaceSid};
+use serde_json::json;
 
 use super::answer::{Answer, ApiError};
-use super::endpoint::{Endpoint, Route};
-use super::paging::{Meta, page};
+use super::operation::{Endpoint, Operation};
+use super::paging::page;
 use super::request::ApiRequest;
+use super::resource::links;
 use crate::dates::iso8601;
 use crate::state::State;
 
 const TASK_CHANNELS: &str = "/v1/Workspaces/{WorkspaceSid}/TaskChannels";
 
-pub(super) const ROUTES: &[Route] = &[Route::get(Endpoint::ListTaskChannel, TASK_CHANNELS, list)];
-
-#[derive(Serialize)]
-struct Shown {
-    account_sid: AccountSid,
-    date_created: String,
-    date_updated: String,
-    friendly_name: &'static str,
-    sid: TaskChannelSid,
-    unique_name: &'static str,
-    workspace_sid: WorkspaceSid,
-    channel_optimized_routing: bool,
-    url: String,
-    links: Map<String, Value>,
-}
+pub(super) const OPERATIONS: &[Operation] = &[Operation::get(
+    Endpoint::ListTaskChannel,
+    TASK_CHANNELS,
+    list,
+)];
 
 fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    #[derive(Serialize)]
-    struct List {
-        channels: Vec<Shown>,
-        meta: Meta,
-    }
-    let workspace = super::workspace(state, request)?;
+    let workspace = request.workspace()?;
     let sid = state.demo.voice_channel;
     let url = format!(
         "{}v1/Workspaces/{workspace}/TaskChannels/{sid}",
         state.base_url
     );
-    let now = state.now();
-    let voice = Shown {
-        account_sid: state.account.sid,
-        date_created: iso8601(now),
-        date_updated: iso8601(now),
-        friendly_name: "Voice",
-        sid,
-        unique_name: "voice",
-        workspace_sid: workspace,
-        channel_optimized_routing: false,
-        links: super::links(&url, &[]),
-        url,
-    };
-    let page = page(request, vec![((0, 0), voice)])?;
-    Ok(Answer::ok(&List {
-        meta: page.meta(&state.base_url, "channels"),
-        channels: page.items,
-    }))
+    let now = iso8601(state.now());
+    let voice = json!({
+        "account_sid": state.account.sid,
+        "date_created": now,
+        "date_updated": now,
+        "friendly_name": "Voice",
+        "sid": sid,
+        "unique_name": "voice",
+        "workspace_sid": workspace,
+        "channel_optimized_routing": false,
+        "links": links(&url, &[]),
+        "url": url,
+    });
+    page(state, request, "channels", vec![((0, 0), voice)], |shown| {
+        shown
+    })
 }

@@ -1,84 +1,75 @@
 //! `/v1/Workspaces/{WorkspaceSid}/TaskQueues…`
 
-use serde::Serialize;
-use serde_json::{Map, Value, json};
-use twilio::{AccountSid, TaskQueueSid, WorkspaceSid};
+use serde_json::{Value, json};
+use twilio::TaskQueueSid;
 
 use super::answer::{Answer, ApiError};
-use super::endpoint::{Endpoint, Route};
-use super::paging::{Meta, page};
+use super::operation::{Endpoint, Operation};
 use super::request::ApiRequest;
+use super::resource::{self, Resource, check_name, fetch, find, find_mut, kept, list};
 use crate::dates::iso8601;
+use crate::ordered::Ordered;
 use crate::resources::{TaskOrder, TaskQueue};
 use crate::state::State;
 
 const TASK_QUEUES: &str = "/v1/Workspaces/{WorkspaceSid}/TaskQueues";
 const TASK_QUEUE: &str = "/v1/Workspaces/{WorkspaceSid}/TaskQueues/{Sid}";
 
-pub(super) const ROUTES: &[Route] = &[
-    Route::get(Endpoint::ListTaskQueue, TASK_QUEUES, list),
-    Route::post(Endpoint::CreateTaskQueue, TASK_QUEUES, create),
-    Route::get(Endpoint::FetchTaskQueue, TASK_QUEUE, fetch),
-    Route::post(Endpoint::UpdateTaskQueue, TASK_QUEUE, update),
-    Route::delete(Endpoint::DeleteTaskQueue, TASK_QUEUE, delete),
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::get(Endpoint::ListTaskQueue, TASK_QUEUES, list::<TaskQueue>),
+    Operation::post(Endpoint::CreateTaskQueue, TASK_QUEUES, create),
+    Operation::get(Endpoint::FetchTaskQueue, TASK_QUEUE, fetch::<TaskQueue>),
+    Operation::post(Endpoint::UpdateTaskQueue, TASK_QUEUE, update),
+    Operation::delete(Endpoint::DeleteTaskQueue, TASK_QUEUE, delete),
 ];
 
-#[derive(Serialize)]
-struct Shown<'a> {
-    account_sid: AccountSid,
-    assignment_activity_sid: Option<&'a str>,
-    assignment_activity_name: Option<&'a str>,
-    date_created: String,
-    date_updated: String,
-    friendly_name: &'a str,
-    max_reserved_workers: u32,
-    reservation_activity_sid: Option<&'a str>,
-    reservation_activity_name: Option<&'a str>,
-    sid: TaskQueueSid,
-    target_workers: &'a str,
-    task_order: TaskOrder,
-    url: String,
-    workspace_sid: WorkspaceSid,
-    links: Map<String, Value>,
-}
+impl Resource for TaskQueue {
+    kept!(TaskQueueSid, task_queues, "task_queues");
 
-fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    #[derive(Serialize)]
-    struct List<'a> {
-        task_queues: Vec<Shown<'a>>,
-        meta: Meta,
+    fn is_below(&self, request: &ApiRequest) -> bool {
+        request.workspace() == Ok(self.workspace)
     }
-    let workspace = super::workspace(state, request)?;
-    let name = request.query("FriendlyName");
-    let queues = state
-        .task_queues
-        .numbered()
-        .filter(|(_, queue)| queue.workspace == workspace)
-        .filter(|(_, queue)| name.is_none_or(|name| queue.friendly_name == name))
-        .map(|(number, queue)| ((0, number.cast_signed()), queue))
-        .collect();
-    let page = page(request, queues)?;
-    Ok(Answer::ok(&List {
-        meta: page.meta(&state.base_url, "task_queues"),
-        task_queues: page.items.iter().map(|q| show(state, q)).collect(),
-    }))
-}
 
-fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let workspace = super::workspace(state, request)?;
-    let sid: TaskQueueSid = request.sid("Sid")?;
-    let queue = state
-        .task_queues
-        .get(&sid)
-        .filter(|queue| queue.workspace == workspace)
-        .ok_or_else(|| request.not_found())?;
-    Ok(Answer::ok(&show(state, queue)))
+    fn name(&self) -> Option<&str> {
+        Some(&self.friendly_name)
+    }
+
+    fn show(&self, state: &State) -> Value {
+        let workspace = format!("{}v1/Workspaces/{}", state.base_url, self.workspace);
+        let url = format!("{workspace}/TaskQueues/{}", self.sid);
+        json!({
+            "account_sid": state.account.sid,
+            "assignment_activity_sid": null,
+            "assignment_activity_name": null,
+            "date_created": iso8601(self.created),
+            "date_updated": iso8601(self.updated),
+            "friendly_name": self.friendly_name,
+            "max_reserved_workers": self.max_reserved_workers,
+            "reservation_activity_sid": null,
+            "reservation_activity_name": null,
+            "sid": self.sid,
+            "target_workers": self.target_workers,
+            "task_order": self.task_order,
+            "workspace_sid": self.workspace,
+            "links": {
+                "workspace": workspace,
+                "statistics": format!("{url}/Statistics"),
+                "real_time_statistics": format!("{url}/RealTimeStatistics"),
+                "cumulative_statistics": format!("{url}/CumulativeStatistics"),
+                "list_statistics": format!("{workspace}/TaskQueues/Statistics"),
+                "bulk_real_time_statistics": format!("{workspace}/TaskQueues/RealTimeStatistics"),
+                "assignment_activity": null,
+                "reservation_activity": null,
+            },
+            "url": url,
+        })
+    }
 }
 
 fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let workspace = super::workspace(state, request)?;
+    let workspace = request.workspace()?;
     let friendly_name = request.required("FriendlyName")?;
-    check_name(state, workspace, friendly_name, None)?;
+    check_name::<TaskQueue>(state, request, "TaskQueue", friendly_name, None)?;
     let max_reserved_workers = request.parsed("MaxReservedWorkers")?.unwrap_or(1);
     if !(1..=50).contains(&max_reserved_workers) {
         let message = "MaxReservedWorkers must be from 1 to 50";
@@ -100,38 +91,16 @@ fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         created: now,
         updated: now,
     };
-    let answer = Answer::created(&show(state, &queue));
-    state.task_queues.insert(queue.sid, queue);
-    Ok(answer)
-}
-
-/// Names are unique in a workspace.
-fn check_name(
-    state: &State,
-    workspace: WorkspaceSid,
-    name: &str,
-    except: Option<TaskQueueSid>,
-) -> Result<(), ApiError> {
-    let taken = state.task_queues.values().any(|queue| {
-        queue.workspace == workspace && queue.friendly_name == name && except != Some(queue.sid)
-    });
-    match taken {
-        true => Err(super::name_taken("TaskQueue", name)),
-        false => Ok(()),
-    }
+    Ok(resource::create(state, queue))
 }
 
 fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let workspace = super::workspace(state, request)?;
-    let sid: TaskQueueSid = request.sid("Sid")?;
+    let sid = find::<TaskQueue>(state, request)?.sid;
     if let Some(name) = request.form("FriendlyName") {
-        check_name(state, workspace, name, Some(sid))?;
+        check_name::<TaskQueue>(state, request, "TaskQueue", name, Some(sid))?;
     }
     let now = state.now();
-    let queue = state.task_queues.get_mut(&sid);
-    let queue = queue
-        .filter(|queue| queue.workspace == workspace)
-        .ok_or_else(|| request.not_found())?;
+    let queue = find_mut::<TaskQueue>(state, request)?;
     if let Some(name) = request.form("FriendlyName") {
         name.clone_into(&mut queue.friendly_name);
     }
@@ -139,16 +108,11 @@ fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         expression.clone_into(&mut queue.target_workers);
     }
     queue.updated = now;
-    fetch(state, request)
+    fetch::<TaskQueue>(state, request)
 }
 
 fn delete(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let workspace = super::workspace(state, request)?;
-    let sid: TaskQueueSid = request.sid("Sid")?;
-    let queue = state.task_queues.get(&sid);
-    queue
-        .filter(|queue| queue.workspace == workspace)
-        .ok_or_else(|| request.not_found())?;
+    let sid = find::<TaskQueue>(state, request)?.sid;
     let user = state
         .workflows
         .values()
@@ -160,38 +124,5 @@ fn delete(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         );
         return Err(ApiError::invalid(message));
     }
-    state.task_queues.remove(&sid);
-    Ok(Answer::no_content())
-}
-
-fn show<'a>(state: &State, queue: &'a TaskQueue) -> Shown<'a> {
-    let workspace = format!("{}v1/Workspaces/{}", state.base_url, queue.workspace);
-    let url = format!("{workspace}/TaskQueues/{}", queue.sid);
-    let links = json!({
-        "workspace": workspace,
-        "statistics": format!("{url}/Statistics"),
-        "real_time_statistics": format!("{url}/RealTimeStatistics"),
-        "cumulative_statistics": format!("{url}/CumulativeStatistics"),
-        "list_statistics": format!("{workspace}/TaskQueues/Statistics"),
-        "bulk_real_time_statistics": format!("{workspace}/TaskQueues/RealTimeStatistics"),
-        "assignment_activity": null,
-        "reservation_activity": null,
-    });
-    Shown {
-        account_sid: state.account.sid,
-        assignment_activity_sid: None,
-        assignment_activity_name: None,
-        date_created: iso8601(queue.created),
-        date_updated: iso8601(queue.updated),
-        friendly_name: &queue.friendly_name,
-        max_reserved_workers: queue.max_reserved_workers,
-        reservation_activity_sid: None,
-        reservation_activity_name: None,
-        sid: queue.sid,
-        target_workers: &queue.target_workers,
-        task_order: queue.task_order,
-        url,
-        workspace_sid: queue.workspace,
-        links: links.as_object().cloned().unwrap_or_default(),
-    }
+    resource::delete::<TaskQueue>(state, request)
 }

@@ -1,85 +1,106 @@
 //! `/v1/Workspaces/{WorkspaceSid}/Tasks…`
 
-use serde::Serialize;
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
-use twilio::{
-    AccountSid, CallSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
-};
+use twilio::{CallSid, TaskQueueSid, TaskSid, WorkflowSid};
 
 use super::answer::{Answer, ApiError};
-use super::endpoint::{Endpoint, Route};
-use super::paging::{Meta, Place, page};
+use super::operation::{Endpoint, Operation};
+use super::paging::{Place, page};
 use super::request::ApiRequest;
+use super::resource::{Resource, find, kept};
 use crate::dates::iso8601;
+use crate::ordered::Ordered;
 use crate::resources::{Task, TaskStatus};
 use crate::state::{Begin, NewTask, State, TaskChange};
 
 const TASKS: &str = "/v1/Workspaces/{WorkspaceSid}/Tasks";
 const TASK: &str = "/v1/Workspaces/{WorkspaceSid}/Tasks/{Sid}";
 
-pub(super) const ROUTES: &[Route] = &[
-    Route::get(Endpoint::ListTask, TASKS, list),
-    Route::post(Endpoint::CreateTask, TASKS, create),
-    Route::get(Endpoint::FetchTask, TASK, fetch),
-    Route::post(Endpoint::UpdateTask, TASK, update),
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::get(Endpoint::ListTask, TASKS, list),
+    Operation::post(Endpoint::CreateTask, TASKS, create),
+    Operation::get(Endpoint::FetchTask, TASK, fetch),
+    Operation::post(Endpoint::UpdateTask, TASK, update),
 ];
 
-#[derive(Serialize)]
-struct Shown<'a> {
-    account_sid: AccountSid,
-    age: i64,
-    assignment_status: TaskStatus,
-    attributes: Option<&'a str>,
-    addons: &'a str,
-    date_created: String,
-    date_updated: String,
-    task_queue_entered_date: String,
-    priority: i64,
-    reason: Option<&'a str>,
-    sid: TaskSid,
-    task_queue_sid: TaskQueueSid,
-    task_queue_friendly_name: &'a str,
-    task_channel_sid: TaskChannelSid,
-    task_channel_unique_name: &'a str,
-    timeout: u64,
-    workflow_sid: WorkflowSid,
-    workflow_friendly_name: &'a str,
-    workspace_sid: WorkspaceSid,
-    url: String,
-    links: Map<String, Value>,
-    virtual_start_time: String,
-    ignore_capacity: bool,
-    routing_target: Option<&'a str>,
+impl Resource for Task {
+    kept!(TaskSid, tasks, "tasks");
+
+    fn is_below(&self, request: &ApiRequest) -> bool {
+        request.workspace() == Ok(self.workspace)
+    }
+
+    fn show(&self, state: &State) -> Value {
+        let queue = self.target().queue;
+        let queue_name = state
+            .task_queues
+            .get(&queue)
+            .map_or("", |queue| &queue.friendly_name);
+        let workflow_name = state
+            .workflows
+            .get(&self.workflow)
+            .map_or("", |workflow| &workflow.friendly_name);
+        let workspace = format!("{}v1/Workspaces/{}", state.base_url, self.workspace);
+        let url = format!("{workspace}/Tasks/{}", self.sid);
+        json!({
+            "account_sid": state.account.sid,
+            "age": self.age(state.now()),
+            "assignment_status": self.status,
+            "attributes": self.attributes,
+            "addons": "{}",
+            "date_created": iso8601(self.created),
+            "date_updated": iso8601(self.updated),
+            "task_queue_entered_date": iso8601(self.entered),
+            "priority": self.priority,
+            "reason": self.reason,
+            "sid": self.sid,
+            "task_queue_sid": queue,
+            "task_queue_friendly_name": queue_name,
+            "task_channel_sid": state.demo.voice_channel,
+            "task_channel_unique_name": "voice",
+            "timeout": self.ttl.as_secs(),
+            "workflow_sid": self.workflow,
+            "workflow_friendly_name": workflow_name,
+            "workspace_sid": self.workspace,
+            "links": {
+                "task_queue": format!("{workspace}/TaskQueues/{queue}"),
+                "workflow": format!("{workspace}/Workflows/{}", self.workflow),
+                "workspace": workspace,
+                "reservations": format!("{url}/Reservations"),
+            },
+            "url": url,
+            "virtual_start_time": iso8601(self.created),
+            "ignore_capacity": false,
+            "routing_target": null,
+        })
+    }
+
+    fn show_in_list(&self, state: &State) -> Value {
+        let mut shown = self.show(state);
+        if !state.config.attributes_in_lists {
+            shown["attributes"] = Value::Null;
+        }
+        shown
+    }
 }
 
 fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    #[derive(Serialize)]
-    struct List<'a> {
-        tasks: Vec<Shown<'a>>,
-        meta: Meta,
-    }
-    let workspace = super::workspace(state, request)?;
     let filter = Filter::read(request)?;
     let ordering = Ordering::read(request.query("Ordering"))?;
     let tasks = state
         .tasks
         .numbered()
-        .filter(|(_, task)| task.workspace == workspace && filter.takes(state, task))
+        .filter(|(_, task)| task.is_below(request) && filter.takes(state, task))
         .map(|(number, task)| (ordering.place(task, number.cast_signed()), task))
         .collect();
-    let page = page(request, tasks)?;
-    let attributes = state.config.attributes_in_lists;
-    Ok(Answer::ok(&List {
-        meta: page.meta(&state.base_url, "tasks"),
-        tasks: page
-            .items
-            .iter()
-            .map(|task| show(state, task, attributes))
-            .collect(),
-    }))
+    page(state, request, Task::LIST, tasks, |task| {
+        task.show_in_list(state)
+    })
 }
 
-/// Which tasks a list holds.
+/// Which tasks are listed.
 struct Filter<'a> {
     statuses: Vec<TaskStatus>,
     task_queue: Option<TaskQueueSid>,
@@ -91,7 +112,7 @@ struct Filter<'a> {
 
 impl<'a> Filter<'a> {
     fn read(request: &'a ApiRequest) -> Result<Self, ApiError> {
-        // Given several times, or once with commas.
+        // Repeated, or separated by commas.
         let statuses = request
             .query
             .iter()
@@ -133,9 +154,9 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// `Attribute:Order` pairs. A virtual start time is the time of creation here.
+/// `Attribute:Order` pairs. Here the virtual start time is the time of creation.
 struct Ordering {
-    /// 1 ascending, -1 descending, 0 not asked for.
+    /// 1 for ascending, -1 for descending, 0 for neither.
     priority: i64,
     created: i64,
 }
@@ -167,11 +188,12 @@ impl Ordering {
 }
 
 fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    find(state, request).map(|task| answer(state, task))
+    let task = find::<Task>(state, request)?;
+    Ok(Answer::ok(task.show(state)).with_etag(etag(task)))
 }
 
 fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let workspace = super::workspace(state, request)?;
+    let workspace = request.workspace()?;
     let workflow = match request.parsed("WorkflowSid")? {
         Some(workflow) => workflow,
         None => state
@@ -192,23 +214,18 @@ fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     let ttl: Option<u64> = request.parsed("Timeout")?;
     let task = state
         .create_task(NewTask {
-            workflow,
-            attributes,
-            call,
-            begin: Begin::FirstStep,
-            withhold_events: false,
             priority: request.parsed("Priority")?.unwrap_or(0),
-            ttl: ttl.map(std::time::Duration::from_secs),
+            ttl: ttl.map(Duration::from_secs),
+            ..NewTask::of(workflow, attributes, call, Begin::FirstStep)
         })
         .ok_or_else(|| ApiError::invalid("No workflow filter matches the task"))?;
     state.route_task(task);
     let task = state.tasks.get(&task).ok_or_else(|| request.not_found())?;
-    let answer = Answer::created(&show(state, task, true));
-    Ok(answer.with_etag(etag(task)))
+    Ok(Answer::created(task.show(state)).with_etag(etag(task)))
 }
 
 fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let task = find(state, request)?;
+    let task = find::<Task>(state, request)?;
     let sid = task.sid;
     if request
         .if_match
@@ -244,16 +261,6 @@ fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     fetch(state, request)
 }
 
-fn find<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a Task, ApiError> {
-    let workspace = super::workspace(state, request)?;
-    let sid: TaskSid = request.sid("Sid")?;
-    state
-        .tasks
-        .get(&sid)
-        .filter(|task| task.workspace == workspace)
-        .ok_or_else(|| request.not_found())
-}
-
 fn parse_status(text: &str) -> Option<TaskStatus> {
     TaskStatus::ALL
         .into_iter()
@@ -267,52 +274,4 @@ fn parse_attributes(json: &str) -> Result<Map<String, Value>, ApiError> {
 
 fn etag(task: &Task) -> String {
     format!("\"{}\"", task.version)
-}
-
-fn answer(state: &State, task: &Task) -> Answer {
-    Answer::ok(&show(state, task, true)).with_etag(etag(task))
-}
-
-fn show<'a>(state: &'a State, task: &'a Task, attributes: bool) -> Shown<'a> {
-    let queue = task.target().queue;
-    let workspace = format!("{}v1/Workspaces/{}", state.base_url, task.workspace);
-    let url = format!("{workspace}/Tasks/{}", task.sid);
-    let links = json!({
-        "task_queue": format!("{workspace}/TaskQueues/{queue}"),
-        "workflow": format!("{workspace}/Workflows/{}", task.workflow),
-        "workspace": workspace,
-        "reservations": format!("{url}/Reservations"),
-    });
-    Shown {
-        account_sid: state.account.sid,
-        age: task.age(state.now()),
-        assignment_status: task.status,
-        attributes: attributes.then_some(task.attributes.as_str()),
-        addons: "{}",
-        date_created: iso8601(task.created),
-        date_updated: iso8601(task.updated),
-        task_queue_entered_date: iso8601(task.entered),
-        priority: task.priority,
-        reason: task.reason.as_deref(),
-        sid: task.sid,
-        task_queue_sid: queue,
-        task_queue_friendly_name: state
-            .task_queues
-            .get(&queue)
-            .map_or("", |queue| &queue.friendly_name),
-        task_channel_sid: state.demo.voice_channel,
-        task_channel_unique_name: "voice",
-        timeout: task.ttl.as_secs(),
-        workflow_sid: task.workflow,
-        workflow_friendly_name: state
-            .workflows
-            .get(&task.workflow)
-            .map_or("", |workflow| &workflow.friendly_name),
-        workspace_sid: task.workspace,
-        url,
-        links: links.as_object().cloned().unwrap_or_default(),
-        virtual_start_time: iso8601(task.created),
-        ignore_capacity: false,
-        routing_target: None,
-    }
 }

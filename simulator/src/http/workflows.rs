@@ -1,14 +1,14 @@
 //! `/v1/Workspaces/{WorkspaceSid}/Workflows…`
 
-use serde::Serialize;
-use serde_json::{Map, Value};
-use twilio::{AccountSid, WorkflowSid, WorkspaceSid};
+use serde_json::{Value, json};
+use twilio::WorkflowSid;
 
 use super::answer::{Answer, ApiError};
-use super::endpoint::{Endpoint, Route};
-use super::paging::{Meta, page};
+use super::operation::{Endpoint, Operation};
 use super::request::ApiRequest;
+use super::resource::{self, Resource, check_name, delete, fetch, find_mut, kept, links, list};
 use crate::dates::iso8601;
+use crate::ordered::Ordered;
 use crate::resources::{Routing, Workflow, parse_configuration};
 use crate::state::State;
 
@@ -21,75 +21,53 @@ const LINKS: [&str; 3] = [
     "cumulative_statistics",
 ];
 
-pub(super) const ROUTES: &[Route] = &[
-    Route::get(Endpoint::ListWorkflow, WORKFLOWS, list),
-    Route::post(Endpoint::CreateWorkflow, WORKFLOWS, create),
-    Route::get(Endpoint::FetchWorkflow, WORKFLOW, fetch),
-    Route::post(Endpoint::UpdateWorkflow, WORKFLOW, update),
-    Route::delete(Endpoint::DeleteWorkflow, WORKFLOW, delete),
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation::get(Endpoint::ListWorkflow, WORKFLOWS, list::<Workflow>),
+    Operation::post(Endpoint::CreateWorkflow, WORKFLOWS, create),
+    Operation::get(Endpoint::FetchWorkflow, WORKFLOW, fetch::<Workflow>),
+    Operation::post(Endpoint::UpdateWorkflow, WORKFLOW, update),
+    Operation::delete(Endpoint::DeleteWorkflow, WORKFLOW, delete::<Workflow>),
 ];
 
-#[derive(Serialize)]
-struct Shown<'a> {
-    account_sid: AccountSid,
-    assignment_callback_url: Option<&'a str>,
-    configuration: &'a str,
-    date_created: String,
-    date_updated: String,
-    document_content_type: &'a str,
-    fallback_assignment_callback_url: Option<&'a str>,
-    friendly_name: &'a str,
-    sid: WorkflowSid,
-    task_reservation_timeout: u32,
-    workspace_sid: WorkspaceSid,
-    url: String,
-    links: Map<String, Value>,
-}
+impl Resource for Workflow {
+    kept!(WorkflowSid, workflows, "workflows");
 
-fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    #[derive(Serialize)]
-    struct List<'a> {
-        workflows: Vec<Shown<'a>>,
-        meta: Meta,
+    fn is_below(&self, request: &ApiRequest) -> bool {
+        request.workspace() == Ok(self.workspace)
     }
-    let workspace = super::workspace(state, request)?;
-    let name = request.query("FriendlyName");
-    let workflows = state
-        .workflows
-        .numbered()
-        .filter(|(_, workflow)| workflow.workspace == workspace)
-        .filter(|(_, workflow)| name.is_none_or(|name| workflow.friendly_name == name))
-        .map(|(number, workflow)| ((0, number.cast_signed()), workflow))
-        .collect();
-    let page = page(request, workflows)?;
-    Ok(Answer::ok(&List {
-        meta: page.meta(&state.base_url, "workflows"),
-        workflows: page.items.iter().map(|w| show(state, w)).collect(),
-    }))
-}
 
-fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let workspace = super::workspace(state, request)?;
-    let sid: WorkflowSid = request.sid("Sid")?;
-    let workflow = state
-        .workflows
-        .get(&sid)
-        .filter(|workflow| workflow.workspace == workspace)
-        .ok_or_else(|| request.not_found())?;
-    Ok(Answer::ok(&show(state, workflow)))
+    fn name(&self) -> Option<&str> {
+        Some(&self.friendly_name)
+    }
+
+    fn show(&self, state: &State) -> Value {
+        let url = format!(
+            "{}v1/Workspaces/{}/Workflows/{}",
+            state.base_url, self.workspace, self.sid
+        );
+        json!({
+            "account_sid": state.account.sid,
+            "assignment_callback_url": self.assignment_callback_url,
+            "configuration": self.configuration,
+            "date_created": iso8601(self.created),
+            "date_updated": iso8601(self.updated),
+            "document_content_type": "application/json",
+            "fallback_assignment_callback_url": self.fallback_assignment_callback_url,
+            "friendly_name": self.friendly_name,
+            "sid": self.sid,
+            "task_reservation_timeout": self.task_reservation_timeout,
+            "workspace_sid": self.workspace,
+            "links": links(&url, &LINKS),
+            "url": url,
+        })
+    }
 }
 
 fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let workspace = super::workspace(state, request)?;
+    let workspace = request.workspace()?;
     let friendly_name = request.required("FriendlyName")?;
     let configuration = request.required("Configuration")?;
-    let taken = state
-        .workflows
-        .values()
-        .any(|workflow| workflow.workspace == workspace && workflow.friendly_name == friendly_name);
-    if taken {
-        return Err(super::name_taken("Workflow", friendly_name));
-    }
+    check_name::<Workflow>(state, request, "Workflow", friendly_name, None)?;
     let routing = routing(state, configuration)?;
     let task_reservation_timeout = request.parsed("TaskReservationTimeout")?.unwrap_or(120);
     if task_reservation_timeout > 86_400 {
@@ -110,9 +88,7 @@ fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         created: now,
         updated: now,
     };
-    let answer = Answer::created(&show(state, &workflow));
-    state.workflows.insert(workflow.sid, workflow);
-    Ok(answer)
+    Ok(resource::create(state, workflow))
 }
 
 fn routing(state: &State, configuration: &str) -> Result<Routing, ApiError> {
@@ -128,19 +104,14 @@ fn routing(state: &State, configuration: &str) -> Result<Routing, ApiError> {
     Ok(routing)
 }
 
-/// Tasks under way keep their route.
+/// Tasks that have a route keep it.
 fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let workspace = super::workspace(state, request)?;
-    let sid: WorkflowSid = request.sid("Sid")?;
     let configuration = match request.form("Configuration") {
         Some(text) => Some((text.to_owned(), routing(state, text)?)),
         None => None,
     };
     let now = state.now();
-    let workflow = state.workflows.get_mut(&sid);
-    let workflow = workflow
-        .filter(|workflow| workflow.workspace == workspace)
-        .ok_or_else(|| request.not_found())?;
+    let workflow = find_mut::<Workflow>(state, request)?;
     if let Some((text, routing)) = configuration {
         workflow.configuration = text;
         workflow.routing = routing;
@@ -149,38 +120,5 @@ fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         name.clone_into(&mut workflow.friendly_name);
     }
     workflow.updated = now;
-    fetch(state, request)
-}
-
-fn delete(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let workspace = super::workspace(state, request)?;
-    let sid: WorkflowSid = request.sid("Sid")?;
-    let workflow = state.workflows.get(&sid);
-    workflow
-        .filter(|workflow| workflow.workspace == workspace)
-        .ok_or_else(|| request.not_found())?;
-    state.workflows.remove(&sid);
-    Ok(Answer::no_content())
-}
-
-fn show<'a>(state: &State, workflow: &'a Workflow) -> Shown<'a> {
-    let url = format!(
-        "{}v1/Workspaces/{}/Workflows/{}",
-        state.base_url, workflow.workspace, workflow.sid
-    );
-    Shown {
-        account_sid: state.account.sid,
-        assignment_callback_url: workflow.assignment_callback_url.as_deref(),
-        configuration: &workflow.configuration,
-        date_created: iso8601(workflow.created),
-        date_updated: iso8601(workflow.updated),
-        document_content_type: "application/json",
-        fallback_assignment_callback_url: workflow.fallback_assignment_callback_url.as_deref(),
-        friendly_name: &workflow.friendly_name,
-        sid: workflow.sid,
-        task_reservation_timeout: workflow.task_reservation_timeout,
-        workspace_sid: workflow.workspace,
-        links: super::links(&url, &LINKS),
-        url,
-    }
+    fetch::<Workflow>(state, request)
 }

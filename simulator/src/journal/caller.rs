@@ -37,7 +37,7 @@ pub enum Heard {
     Redirected {
         /// Twilio's name of the request, `RQ…`.
         request_id: String,
-        /// How the instructions came.
+        /// Where the instructions came from.
         instructions: Instructions,
     },
     /// A conversation, with an outside number or an agent, ended because the call was redirected.
@@ -68,7 +68,7 @@ pub enum Heard {
     },
 }
 
-/// How instructions came to a call.
+/// Where a call's instructions came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Instructions {
@@ -81,10 +81,10 @@ pub enum Instructions {
 /// `<Dial>`, as executed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Dial {
-    /// The numbers that rang, or in a sequence would have.
+    /// The numbers that rang, or would have rung in turn.
     #[serde(serialize_with = "numbers")]
     pub numbers: Vec<E164>,
-    /// The number shown to them; the caller's own where it is `None`.
+    /// The number shown to them; `None` for the caller's own.
     #[serde(serialize_with = "number")]
     pub caller_id: Option<E164>,
     /// How long they ring, in seconds.

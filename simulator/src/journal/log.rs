@@ -1,8 +1,8 @@
-//! A record of the last so many.
+//! A log with a limited length.
 
 use std::collections::VecDeque;
 
-/// The newest entries of a record that grows, up to a limit.
+/// The newest entries of a growing log, up to a limit.
 #[derive(Debug, Clone)]
 pub(crate) struct Log<T> {
     entries: VecDeque<T>,

@@ -21,7 +21,7 @@ pub struct RequestRecord {
     /// When it arrived, since the simulator's start.
     #[serde(rename = "at_ms", serialize_with = "millis")]
     pub at: Duration,
-    /// Which operation; `None` where there is no such resource.
+    /// Which operation; `None` if there is no such resource.
     pub endpoint: Option<Endpoint>,
     /// The HTTP method.
     pub method: String,
@@ -57,7 +57,7 @@ pub enum RequestOutcome {
         #[serde(rename = "elapsed_ms", serialize_with = "millis")]
         elapsed: Duration,
     },
-    /// It was worked on, with this status, and the answer lost on purpose.
+    /// It was worked on, and the answer was lost on purpose.
     AnswerLost {
         /// The HTTP status that the client never saw.
         status: u16,
@@ -161,7 +161,7 @@ impl CallbackOutcome {
         matches!(self, Self::Answered(200..=299))
     }
 
-    /// What was wrong, in words, where no answer came.
+    /// What was wrong, if no answer came.
     pub fn problem(self) -> Option<&'static str> {
         match self {
             Self::Answered(_) => None,

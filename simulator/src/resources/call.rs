@@ -13,7 +13,7 @@ pub(crate) struct Call {
     pub(crate) to: E164,
     pub(crate) status: CallStatus,
     pub(crate) activity: Activity,
-    /// Counts instructions, so that a document that comes late is known as superseded.
+    /// Counts instructions, so that a document that comes too late is recognised.
     pub(crate) run: u64,
     pub(crate) started: Timestamp,
     pub(crate) updated: Timestamp,
@@ -22,8 +22,7 @@ pub(crate) struct Call {
     pub(crate) queue_time: i64,
 }
 
-/// `status` of a call. Those before the answer don't occur: callers wait in a queue from the
-/// start.
+/// `status` of a call. Callers wait in a queue from the start, so the states before that don't occur.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum CallStatus {
@@ -31,7 +30,7 @@ pub(crate) enum CallStatus {
     Completed,
 }
 
-/// What a call does, and its caller hears, now.
+/// What a call does, and its caller hears, at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Activity {
     /// Hold music in a voice queue.

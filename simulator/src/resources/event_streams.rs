@@ -27,7 +27,7 @@ pub(crate) struct Subscription {
     pub(crate) sid: SubscriptionSid,
     pub(crate) description: String,
     pub(crate) sink: SinkSid,
-    /// Of all types, those that the simulator can send.
+    /// Only those that the simulator can send.
     pub(crate) kinds: Vec<EventKind>,
     pub(crate) created: Timestamp,
 }

@@ -35,7 +35,7 @@ impl FlowStatus {
     }
 }
 
-/// What Studio finds wrong with a definition; a part of what the real one looks for.
+/// What Studio finds wrong with a definition. The real one checks more.
 pub(crate) fn check_definition(definition: &Value) -> Result<(), String> {
     let states = definition["states"]
         .as_array()

@@ -26,15 +26,15 @@ pub(crate) struct Task {
     pub(crate) ttl: Duration,
     /// The ETag.
     pub(crate) version: u64,
-    /// The targets that it passes, and the one that it has come to.
+    /// The targets that it passes through; `step` is where it is now.
     pub(crate) route: Arc<[Target]>,
     pub(crate) step: usize,
-    /// Whether its time in this step ran out while it was offered to a worker.
+    /// Whether its time in this step ended while it was offered to a worker.
     pub(crate) overdue: bool,
     pub(crate) entered: Timestamp,
     /// The same, since the simulator's start.
     pub(crate) entered_at: Duration,
-    /// The event of that entry, delivered again as a duplicate.
+    /// The event of that entry.
     pub(crate) entered_event: Option<Arc<Event>>,
     pub(crate) withhold_events: bool,
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use twilio::{TaskQueueSid, WorkspaceSid};
 
-/// A task queue. No simulated worker exists, so that its target workers select nobody.
+/// A task queue. There are no simulated workers, so its target workers select nobody.
 #[derive(Debug, Clone)]
 pub(crate) struct TaskQueue {
     pub(crate) sid: TaskQueueSid,

@@ -1,4 +1,4 @@
-//! Workflows and the routes that they give to tasks.
+//! Workflows, and the routes that tasks take through them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub(crate) struct Workflow {
     pub(crate) sid: WorkflowSid,
     pub(crate) workspace: WorkspaceSid,
     pub(crate) friendly_name: String,
-    /// As it was given, which is how Twilio returns it.
+    /// As it was set, for Twilio returns it unchanged.
     pub(crate) configuration: String,
     pub(crate) routing: Routing,
     pub(crate) assignment_callback_url: Option<String>,
@@ -24,14 +24,14 @@ pub(crate) struct Workflow {
     pub(crate) updated: Timestamp,
 }
 
-/// A workflow's configuration, read.
+/// A workflow's configuration, parsed.
 #[derive(Debug, Clone)]
 pub(crate) struct Routing {
     filters: Vec<(String, Arc<[Target]>)>,
     default: Option<Arc<[Target]>>,
 }
 
-/// A step of a task's way: a task queue, and how long the task stays there.
+/// A step of a route: a task queue, and how long a task stays there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) queue: TaskQueueSid,
@@ -96,7 +96,7 @@ mod number {
     }
 }
 
-/// Reads a configuration: filters with their targets, and the default.
+/// Parses a configuration: filters with their targets, and the default.
 pub(crate) fn parse_configuration(json: &str) -> Result<Routing, InvalidConfiguration> {
     let read: Configuration =
         serde_json::from_str(json).map_err(|e| InvalidConfiguration(e.to_string()))?;
@@ -148,7 +148,7 @@ impl RawTarget {
 }
 
 impl Routing {
-    /// The way of a task with these attributes; `None` where no filter matches and there is no
+    /// The route of a task with these attributes; `None` if no filter matches and there is no
     /// default.
     pub(crate) fn route(&self, attributes: &Map<String, Value>) -> Option<Arc<[Target]>> {
         self.filters
@@ -168,8 +168,8 @@ impl Routing {
     }
 }
 
-/// Whether attributes match an expression. Understood is one comparison, `a == b` or `a != b`;
-/// everything else counts as a match.
+/// Whether attributes match an expression. Only a single comparison is understood, `a == b` or
+/// `a != b`; everything else counts as a match.
 fn matches(expression: &str, attributes: &Map<String, Value>) -> bool {
     let value = |operand: &str| {
         let operand = operand.trim();

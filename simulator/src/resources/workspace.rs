@@ -5,7 +5,7 @@ use twilio::WorkspaceSid;
 
 use crate::events::EventKind;
 
-/// A workspace: where events go, and which.
+/// A workspace. It says which events are sent, and where to.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
     pub(crate) sid: WorkspaceSid,

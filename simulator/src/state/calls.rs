@@ -3,25 +3,59 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use twilio::{CallSid, E164, QueueSid, TaskSid, WorkflowSid};
 
+use super::State;
 use super::tasks::{Begin, NewTask, OtherTask};
-use super::{Effect, FetchTwiml, State, TwimlMethod};
 use crate::config::TaskAfterRedirect;
-use crate::journal::{Dial, DialOutcome, HangUp, Heard, Instructions};
+use crate::journal::{HangUp, Heard};
 use crate::ordered::Ordered;
 use crate::resources::{Activity, Call, CallStatus, LARGEST_QUEUE, VoiceQueue};
 use crate::story::Story;
-use crate::twiml::{Document, InvalidTwiml, Verb};
 
 /// A call to be placed.
-pub(crate) struct PlacedCall {
-    pub(crate) from: Option<E164>,
-    pub(crate) to: Option<E164>,
-    pub(crate) workflow: WorkflowSid,
-    pub(crate) begin: Begin,
-    pub(crate) withhold_events: bool,
+#[derive(Debug, Clone, Default)]
+pub struct PlaceCall {
+    /// The caller's number; `None` makes one up.
+    pub from: Option<E164>,
+    /// The number called; `None` makes one up.
+    pub to: Option<E164>,
+    /// The workflow that routes the call; `None` for the demonstration's.
+    pub workflow: Option<WorkflowSid>,
+    /// Where the call's task begins.
+    pub begin: Begin,
+    /// Whether the events of the call's task are not sent, because the test sends them.
+    pub withhold_events: bool,
+}
+
+/// Somebody who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct Caller {
+    /// Their call.
+    pub call_sid: CallSid,
+    /// The task that stands for it.
+    pub task_sid: TaskSid,
+}
+
+impl PlaceCall {
+    /// A call whose task enters the placeholder queue at once.
+    pub fn into_placeholder() -> Self {
+        Self {
+            begin: Begin::LastStep,
+            ..Self::default()
+        }
+    }
+
+    /// Leaves it to the test to send the events of the call's task.
+    #[must_use]
+    pub fn withholding_events(self) -> Self {
+        Self {
+            withhold_events: true,
+            ..self
+        }
+    }
 }
 
 /// Why a call can't be placed.
@@ -35,41 +69,33 @@ pub enum PlaceCallError {
     NoRoute(WorkflowSid),
 }
 
-/// New instructions for a call.
-pub(crate) enum Redirect {
-    Twiml(String),
-    Url { url: String, method: TwimlMethod },
-}
-
 /// The call is over, or there never was one.
 #[derive(Debug)]
 pub(crate) struct NotInProgress;
 
 impl State {
     /// A caller calls, is put into the workflow's voice queue, and a task stands for them.
-    pub(crate) fn place_call(
-        &mut self,
-        place: PlacedCall,
-    ) -> Result<(CallSid, TaskSid), PlaceCallError> {
-        if self.workflows.get(&place.workflow).is_none() {
-            return Err(PlaceCallError::NoWorkflow(place.workflow));
+    pub(crate) fn place_call(&mut self, place: PlaceCall) -> Result<Caller, PlaceCallError> {
+        let workflow = place.workflow.unwrap_or(self.demo.workflow);
+        if self.workflows.get(&workflow).is_none() {
+            return Err(PlaceCallError::NoWorkflow(workflow));
         }
         let from = place.from.unwrap_or_else(|| self.ids.number());
         let to = place.to.unwrap_or_else(|| self.ids.number());
         let sid = self.ids.call();
         let task = self
             .create_task(NewTask {
-                workflow: place.workflow,
-                attributes: attributes(sid, &from, &to),
-                call: Some(sid),
-                begin: place.begin,
                 withhold_events: place.withhold_events,
-                priority: 0,
-                ttl: None,
+                ..NewTask::of(
+                    workflow,
+                    attributes(sid, &from, &to),
+                    Some(sid),
+                    place.begin,
+                )
             })
-            .ok_or(PlaceCallError::NoRoute(place.workflow))?;
+            .ok_or(PlaceCallError::NoRoute(workflow))?;
         let now = self.now();
-        let queue = self.voice_queue(place.workflow);
+        let queue = self.voice_queue(workflow);
         let call = Call {
             sid,
             task,
@@ -91,131 +117,10 @@ impl State {
         self.heard(sid, Heard::HoldMusic);
         self.tell(Story::CallPlaced { call: sid, task });
         self.route_task(task);
-        Ok((sid, task))
-    }
-
-    /// Gives a call new instructions, whatever it does now.
-    pub(crate) fn redirect(
-        &mut self,
-        sid: CallSid,
-        request_id: &str,
-        redirect: Redirect,
-    ) -> Result<(), NotInProgress> {
-        let was = self.leave_activity(sid, Activity::Fetching)?;
-        if was == Activity::Talking {
-            let request_id = request_id.to_owned();
-            self.heard(sid, Heard::ConversationCut { request_id });
-            self.tell(Story::ConversationCut { call: sid });
-        }
-        let instructions = match &redirect {
-            Redirect::Twiml(_) => Instructions::Twiml,
-            Redirect::Url { url, .. } => Instructions::Url(url.clone()),
-        };
-        self.heard(
-            sid,
-            Heard::Redirected {
-                request_id: request_id.to_owned(),
-                instructions,
-            },
-        );
-        let after = self.since_entered(sid);
-        self.tell(Story::CallRedirected {
-            call: sid,
-            request_id: request_id.to_owned(),
-            after,
-        });
-        let left_queue = matches!(was, Activity::Waiting { .. });
-        if left_queue
-            && self.config.task_after_redirect == TaskAfterRedirect::Canceled
-            && let Some(task) = self.calls.get(&sid).map(|call| call.task)
-        {
-            self.cancel_if_unassigned(task, "redirected");
-        }
-        let Some(call) = self.calls.get_mut(&sid) else {
-            return Ok(());
-        };
-        call.run += 1;
-        let run = call.run;
-        match redirect {
-            Redirect::Twiml(text) => self.instruct(sid, run, Document::parse(&text)),
-            Redirect::Url { url, method } => self.effects.push(Effect::FetchTwiml(FetchTwiml {
-                call: sid,
-                run,
-                url,
-                method,
-            })),
-        }
-        Ok(())
-    }
-
-    /// Carries out the instructions of a call's `run`, unless newer ones have come.
-    pub(crate) fn instruct(
-        &mut self,
-        sid: CallSid,
-        run: u64,
-        document: Result<Document, InvalidTwiml>,
-    ) {
-        let current = self
-            .calls
-            .get(&sid)
-            .is_some_and(|call| call.run == run && call.activity == Activity::Fetching);
-        if !current {
-            return;
-        }
-        let document = match document {
-            Ok(document) => document,
-            Err(invalid) => {
-                let problem = invalid.to_string();
-                self.tell(Story::ApplicationError {
-                    call: sid,
-                    problem: problem.clone(),
-                });
-                self.heard(sid, Heard::ApplicationError { problem });
-                let _ = self.end_call(sid, HangUp::ApplicationError);
-                return;
-            }
-        };
-        for verb in document.verbs {
-            match verb {
-                Verb::Say(text) => self.heard(sid, Heard::Said { text }),
-                Verb::Pause => {}
-                Verb::Hangup => break,
-                Verb::Dial(dial) => {
-                    if self.dial(sid, dial) == DialOutcome::Answered {
-                        return;
-                    }
-                }
-            }
-        }
-        let _ = self.end_call(sid, HangUp::Twiml);
-    }
-
-    fn dial(&mut self, sid: CallSid, mut dial: Dial) -> DialOutcome {
-        let outcomes = dial
-            .numbers
-            .iter()
-            .map(|number| self.dial_outcomes.get(number).copied().unwrap_or_default());
-        // One that answers is enough; else the last one's word counts.
-        dial.outcome = outcomes
-            .reduce(|best, next| match best {
-                DialOutcome::Answered => best,
-                _ => next,
-            })
-            .unwrap_or(DialOutcome::Failed);
-        let outcome = dial.outcome;
-        let after = self.since_entered(sid);
-        self.tell(Story::Dialled {
-            call: sid,
-            numbers: dial.numbers.clone(),
-            after,
-        });
-        self.heard(sid, Heard::Dialled(dial));
-        if outcome == DialOutcome::Answered
-            && let Some(call) = self.calls.get_mut(&sid)
-        {
-            call.activity = Activity::Talking;
-        }
-        outcome
+        Ok(Caller {
+            call_sid: sid,
+            task_sid: task,
+        })
     }
 
     /// Ends a call. If it waited in a queue, its task is cancelled.
@@ -289,7 +194,7 @@ impl State {
         Some(task)
     }
 
-    /// A task that is not its caller's own comes to the placeholder queue.
+    /// A task that is no waiting caller's own enters the placeholder queue.
     pub(crate) fn place_other_task(&mut self, other: OtherTask) -> Option<TaskSid> {
         let (call, mark) = match other {
             OtherTask::Chat => (None, Some(("channelType", json!("web")))),
@@ -323,27 +228,12 @@ impl State {
         Some(task)
     }
 
-    /// What a request for TwiML says of its call.
-    pub(crate) fn twiml_params(&self, sid: CallSid) -> Vec<(&'static str, String)> {
-        let Some(call) = self.calls.get(&sid) else {
-            return Vec::new();
-        };
-        let (from, to) = (call.from.as_str(), call.to.as_str());
-        vec![
-            ("CallSid", sid.to_string()),
-            ("AccountSid", self.account.sid.to_string()),
-            ("From", from.to_owned()),
-            ("Caller", from.to_owned()),
-            ("To", to.to_owned()),
-            ("Called", to.to_owned()),
-            ("CallStatus", "in-progress".to_owned()),
-            ("Direction", "inbound".to_owned()),
-            ("ApiVersion", "2010-04-01".to_owned()),
-        ]
-    }
-
-    /// Ends what a call does now, for `next`; tells what it was.
-    fn leave_activity(&mut self, sid: CallSid, next: Activity) -> Result<Activity, NotInProgress> {
+    /// Has a call do something else; returns what it did before.
+    pub(super) fn leave_activity(
+        &mut self,
+        sid: CallSid,
+        next: Activity,
+    ) -> Result<Activity, NotInProgress> {
         let now = self.now();
         let call = self.calls.get_mut(&sid).ok_or(NotInProgress)?;
         if call.status != CallStatus::InProgress {
@@ -378,8 +268,8 @@ impl State {
         sid
     }
 
-    /// Since a call's task entered the task queue that it is in.
-    fn since_entered(&self, call: CallSid) -> Option<Duration> {
+    /// How long ago a call's task entered the task queue that it is in.
+    pub(super) fn since_entered(&self, call: CallSid) -> Option<Duration> {
         let task = self.tasks.get(&self.calls.get(&call)?.task)?;
         Some(self.elapsed().saturating_sub(task.entered_at))
     }
@@ -389,7 +279,7 @@ pub(crate) fn seconds_between(from: Timestamp, to: Timestamp) -> i64 {
     (to.as_second() - from.as_second()).max(0)
 }
 
-/// Of a voice task as Flex makes it.
+/// A voice task's attributes, as in Flex.
 fn attributes(call: CallSid, from: &E164, to: &E164) -> Map<String, Value> {
     let attributes = json!({
         "from_country": "US",

@@ -1,4 +1,4 @@
-//! The parameters of an event.
+//! Events and their parameters.
 
 use std::sync::Arc;
 
@@ -136,7 +136,7 @@ impl State {
         })
     }
 
-    /// An event that means no stranded caller; which kind, turns with `index`.
+    /// An event that means no stranded caller; its kind depends on `index`.
     pub(crate) fn irrelevant_event(&mut self, index: usize) -> Option<Event> {
         let (kind, begin, with_call) = match index % 8 {
             0 => return self.worker_event(),
@@ -153,15 +153,8 @@ impl State {
             Some(call) => json!({ "call_sid": call, "direction": "inbound" }),
             None => json!({ "channelType": "web", "customerName": "somebody" }),
         };
-        let task = self.new_task(NewTask {
-            workflow: self.demo.workflow,
-            attributes: attributes.as_object().cloned().unwrap_or_default(),
-            call,
-            begin,
-            withhold_events: false,
-            priority: 0,
-            ttl: None,
-        })?;
+        let attributes = attributes.as_object().cloned().unwrap_or_default();
+        let task = self.new_task(NewTask::of(self.demo.workflow, attributes, call, begin))?;
         let sid = self.ids.event();
         self.task_event(sid, kind, &task)
     }

@@ -1,4 +1,4 @@
-//! The way of a task through its workflow.
+//! How a task passes through its workflow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,28 +12,6 @@ use crate::events::EventKind;
 use crate::resources::{Target, Task, TaskStatus};
 use crate::story::Story;
 
-/// A change that a request asks for.
-#[derive(Debug, Default)]
-pub(crate) struct TaskChange {
-    pub(crate) attributes: Option<String>,
-    pub(crate) status: Option<TaskStatus>,
-    pub(crate) reason: Option<String>,
-    pub(crate) priority: Option<i64>,
-}
-
-/// What can't be done to a task as it is.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TaskRefusal {
-    #[error("Cannot cancel task {0} because it is not pending or reserved.")]
-    Cancel(TaskSid),
-    #[error("Cannot complete task {0} because it is not currently assigned.")]
-    Complete(TaskSid),
-    #[error("Cannot wrap up task {0} because it is not currently assigned.")]
-    WrapUp(TaskSid),
-    #[error("Cannot set task {0} to {status}.", status = .1.as_str())]
-    SetStatus(TaskSid, TaskStatus),
-}
-
 /// Where a new task begins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,7 +23,7 @@ pub enum Begin {
     LastStep,
 }
 
-/// How a worker doesn't take a task.
+/// How a worker turns a task down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TurnDown {
     /// By saying so.
@@ -54,7 +32,7 @@ pub enum TurnDown {
     Ignored,
 }
 
-/// A task that is no waiting caller's own.
+/// A task that doesn't stand for a waiting caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtherTask {
     /// A chat's, in the same workflow: it stands for no call.
@@ -63,7 +41,7 @@ pub enum OtherTask {
     Conference(CallSid),
     /// Of a caller who is being transferred.
     Transfer(CallSid),
-    /// An agent's, who consults a colleague: it says nothing of that, and is taken at once.
+    /// Of an agent who consults a colleague. Its attributes don't say so, and it is taken at once.
     Consultation(CallSid),
 }
 
@@ -78,7 +56,7 @@ pub(crate) struct NewTask {
 }
 
 impl NewTask {
-    /// One like any other.
+    /// An ordinary task.
     pub(crate) fn of(
         workflow: WorkflowSid,
         attributes: Map<String, Value>,
@@ -98,8 +76,8 @@ impl NewTask {
 }
 
 impl State {
-    /// Creates a task, to be sent on its way by [`State::route_task`]; `None` if there is no such workflow, or none of its
-    /// filters takes the task.
+    /// Creates a task; [`State::route_task`] comes next. `None` if there is no such workflow, or none of
+    /// its filters takes the task.
     pub(crate) fn create_task(&mut self, new: NewTask) -> Option<TaskSid> {
         let task = self.new_task(new)?;
         let sid = task.sid;
@@ -107,7 +85,7 @@ impl State {
         Some(sid)
     }
 
-    /// A task that is nowhere yet.
+    /// A task that is not in the workflow yet.
     pub(crate) fn new_task(&mut self, new: NewTask) -> Option<Task> {
         let workflow = self.workflows.get(&new.workflow)?;
         let workspace = workflow.workspace;
@@ -142,7 +120,7 @@ impl State {
         })
     }
 
-    /// Sends a created task on its way.
+    /// Has a new task enter its workflow.
     pub(crate) fn route_task(&mut self, sid: TaskSid) {
         let Some(task) = self.tasks.get(&sid) else {
             return;
@@ -192,7 +170,7 @@ impl State {
         }
     }
 
-    /// A task's time in a step is up.
+    /// A task's time in a step ends.
     pub(crate) fn step_timed_out(&mut self, sid: TaskSid, step: usize) {
         let Some(task) = self.tasks.get_mut(&sid) else {
             return;
@@ -222,62 +200,18 @@ impl State {
         }
     }
 
-    /// A task has lived too long. Its call waits on.
+    /// A task's time to live ends. Its call waits on.
     pub(crate) fn task_expired(&mut self, sid: TaskSid) -> bool {
-        let expires = self
-            .tasks
-            .get(&sid)
-            .is_some_and(|task| task.status.is_unassigned());
+        let expires = self.task_is(sid, TaskStatus::is_unassigned);
         if expires {
             self.end_task(sid, TaskStatus::Canceled, Some("Task TTL Exceeded"));
         }
         expires
     }
 
-    /// Changes a task as a request asks.
-    pub(crate) fn change_task(
-        &mut self,
-        sid: TaskSid,
-        change: TaskChange,
-    ) -> Result<(), TaskRefusal> {
-        let now = self.now();
-        let Some(task) = self.tasks.get_mut(&sid) else {
-            return Ok(());
-        };
-        if let Some(status) = change.status {
-            transition(sid, task.status, status)?;
-        }
-        let updated = change.attributes.is_some() || change.priority.is_some();
-        if let Some(attributes) = change.attributes {
-            task.attributes = attributes;
-        }
-        if let Some(priority) = change.priority {
-            task.priority = priority;
-        }
-        task.version += 1;
-        task.updated = now;
-        if updated {
-            self.emit(EventKind::TaskUpdated, sid);
-        }
-        match change.status {
-            Some(status) if status.is_terminal() => {
-                self.end_task(sid, status, change.reason.as_deref());
-            }
-            Some(TaskStatus::Wrapping) => {
-                self.set_status(sid, TaskStatus::Wrapping);
-                self.emit(EventKind::TaskWrapup, sid);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     /// The task is offered to a worker.
     pub(crate) fn offer_task(&mut self, sid: TaskSid) -> bool {
-        let pending = self
-            .tasks
-            .get(&sid)
-            .is_some_and(|task| task.status == TaskStatus::Pending);
+        let pending = self.task_is(sid, |status| status == TaskStatus::Pending);
         if pending {
             self.set_status(sid, TaskStatus::Reserved);
             self.emit(EventKind::ReservationCreated, sid);
@@ -285,8 +219,8 @@ impl State {
         pending
     }
 
-    /// The worker doesn't take the task: it waits on, or goes to the next step if its time has run
-    /// out meanwhile.
+    /// The worker doesn't take the task: it waits on, or goes to the next step if its time has ended
+    /// meanwhile.
     pub(crate) fn turn_down_task(&mut self, sid: TaskSid, how: TurnDown) -> bool {
         let Some(task) = self.tasks.get(&sid) else {
             return false;
@@ -311,40 +245,33 @@ impl State {
 
     /// A worker takes the task.
     pub(super) fn assign_task(&mut self, sid: TaskSid) -> bool {
-        let pending = self
-            .tasks
-            .get(&sid)
-            .is_some_and(|task| task.status.is_unassigned());
-        if pending {
+        let unassigned = self.task_is(sid, TaskStatus::is_unassigned);
+        if unassigned {
             self.offer_task(sid);
             self.set_status(sid, TaskStatus::Assigned);
             self.emit(EventKind::ReservationAccepted, sid);
         }
-        pending
+        unassigned
     }
 
     /// A worker is done with the task.
     pub(super) fn complete_if_assigned(&mut self, sid: TaskSid) {
-        let assigned = self
-            .tasks
-            .get(&sid)
-            .is_some_and(|task| task.status == TaskStatus::Assigned);
-        if assigned {
+        if self.task_is(sid, |status| status == TaskStatus::Assigned) {
             self.end_task(sid, TaskStatus::Completed, None);
         }
     }
 
     pub(super) fn cancel_if_unassigned(&mut self, sid: TaskSid, reason: &str) {
-        let open = self
-            .tasks
-            .get(&sid)
-            .is_some_and(|task| task.status.is_unassigned());
-        if open {
+        if self.task_is(sid, TaskStatus::is_unassigned) {
             self.end_task(sid, TaskStatus::Canceled, Some(reason));
         }
     }
 
-    fn end_task(&mut self, sid: TaskSid, status: TaskStatus, reason: Option<&str>) {
+    fn task_is(&self, sid: TaskSid, is: impl Fn(TaskStatus) -> bool) -> bool {
+        self.tasks.get(&sid).is_some_and(|task| is(task.status))
+    }
+
+    pub(super) fn end_task(&mut self, sid: TaskSid, status: TaskStatus, reason: Option<&str>) {
         self.set_status(sid, status);
         let Some(task) = self.tasks.get_mut(&sid) else {
             return;
@@ -370,7 +297,7 @@ impl State {
         });
     }
 
-    fn set_status(&mut self, sid: TaskSid, status: TaskStatus) {
+    pub(super) fn set_status(&mut self, sid: TaskSid, status: TaskStatus) {
         let now = self.now();
         if let Some(task) = self.tasks.get_mut(&sid) {
             task.status = status;
@@ -385,18 +312,5 @@ impl State {
             .and_then(|task| self.task_queues.get(&task.target().queue))
             .map(|queue| queue.friendly_name.clone())
             .unwrap_or_default()
-    }
-}
-
-fn transition(task: TaskSid, from: TaskStatus, to: TaskStatus) -> Result<(), TaskRefusal> {
-    let working = matches!(from, TaskStatus::Assigned | TaskStatus::Wrapping);
-    match to {
-        TaskStatus::Canceled if !from.is_unassigned() => Err(TaskRefusal::Cancel(task)),
-        TaskStatus::Completed if !working => Err(TaskRefusal::Complete(task)),
-        TaskStatus::Wrapping if from != TaskStatus::Assigned => Err(TaskRefusal::WrapUp(task)),
-        TaskStatus::Pending | TaskStatus::Reserved | TaskStatus::Assigned if to != from => {
-            Err(TaskRefusal::SetStatus(task, to))
-        }
-        _ => Ok(()),
     }
 }

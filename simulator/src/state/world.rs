@@ -1,4 +1,4 @@
-//! The account as it is at the start: a Flex workspace with a workflow that nobody answers.
+//! The account at the start: a Flex workspace with a workflow that nobody answers.
 
 use std::collections::{HashMap, HashSet};
 

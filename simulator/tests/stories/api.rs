@@ -96,7 +96,7 @@ async fn every_answer_names_its_request_and_the_journal_knows_it() {
         request.outcome,
         RequestOutcome::Answered { status: 200, .. }
     ));
-    // Numbers are for those who ask for them only.
+    // Numbers are shown only to those who ask for them.
     assert!(!format!("{request:?}").contains("+1415"));
 }
 

@@ -273,7 +273,7 @@ async fn a_mix_of_many_callbacks_is_delivered_with_bounded_concurrency() {
     let most = receiver.most_at_a_time();
     assert!((1..=16).contains(&most), "{most} at a time");
 
-    // None of the irrelevant ones says that a call has come to the placeholder queue.
+    // None of the irrelevant ones says that a call has entered the placeholder queue.
     let relevant = receiver
         .received()
         .iter()

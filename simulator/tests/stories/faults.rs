@@ -15,7 +15,7 @@ fn on_updates(simulator: &Simulator, fault: Fault) {
     simulator.faults().add(rule);
 }
 
-/// Gives up an answer once so many requests have come.
+/// Stops waiting for an answer once so many requests have come.
 async fn leave_after<T>(requests: u64, simulator: &Simulator, answer: impl Future<Output = T>) {
     tokio::select! {
         biased;

@@ -1,5 +1,5 @@
-//! Answers hold against Twilio's own specification, where its files are: in the folder that
-//! `TWILIO_OPENAPI` names, or `../shared/twilio-openapi` beside the project.
+//! Answers match Twilio's own specification, if its files are there: in the folder that `TWILIO_OPENAPI`
+//! names, or `../shared/twilio-openapi` beside the project.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ impl Specification {
         })
     }
 
-    /// Checks that the operation is what the specification calls it, and its answer's body.
+    /// Checks the operation's name and its answer's body.
     fn check(&self, request: &RequestRecord, status: u16, body: &Value) {
         let template = request.template.unwrap();
         let name = serde_json::to_value(request.endpoint).unwrap();

@@ -1,4 +1,4 @@
-//! A simulator, a client of its API, and somebody who receives its callbacks.
+//! A simulator, a client of its API, and a receiver of its callbacks.
 
 mod receiver;
 
@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 pub use receiver::{Receiver, Reply};
 
-/// Steps of seconds pass in milliseconds.
+/// With steps of milliseconds instead of seconds.
 pub fn fast() -> Config {
     Config {
         seed: Some(42),
@@ -133,7 +133,7 @@ impl Answered {
         self.body
     }
 
-    /// HTTP status and Twilio's code, of an error in Twilio's shape.
+    /// The HTTP status and Twilio's code of an error.
     pub fn error(&self) -> (u16, u64) {
         let code = self.body["code"].as_u64().unwrap();
         assert_eq!(self.body["status"], self.status.as_u16());

@@ -1,4 +1,4 @@
-//! The way of a caller's task, and the events that tell of it.
+//! How a caller's task passes through its workflow, and the events that tell about it.
 
 use std::time::Duration;
 

@@ -21,7 +21,7 @@ pub enum Reply {
     Hang,
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Received {
     pub uri: Uri,
@@ -96,12 +96,12 @@ impl Receiver {
         format!("{}{path}", self.url)
     }
 
-    /// The next requests are answered so.
+    /// Answers the next requests like this.
     pub fn will(&self, replies: impl IntoIterator<Item = Reply>) {
         self.shared.lock().unwrap().replies.extend(replies);
     }
 
-    /// The most requests that there were at a time.
+    /// The largest number of requests at a time.
     pub fn most_at_a_time(&self) -> usize {
         self.shared.lock().unwrap().most_under_way
     }

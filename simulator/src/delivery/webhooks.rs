@@ -1,4 +1,4 @@
-//! Delivery of events.
+//! Sending events.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ const STREAM_FIRST_RETRY: Duration = Duration::from_secs(1);
 const STREAM_LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
 const STREAM_GIVES_UP: Duration = Duration::from_secs(4 * 60 * 60);
 
-/// Carries events out of the simulator.
-pub(crate) struct Courier {
+/// Sends events, and requests for TwiML.
+pub(crate) struct Webhooks {
     /// reqwest has one connect timeout per client.
     clients: Mutex<HashMap<Duration, Client>>,
     permits: Semaphore,
@@ -41,7 +41,7 @@ pub(crate) struct Courier {
 
 /// An event on its way to a URL.
 #[derive(Clone)]
-pub(crate) struct Parcel {
+pub(crate) struct Webhook {
     pub(crate) event: Arc<Event>,
     pub(crate) transport: Transport,
     /// With its fragment.
@@ -50,7 +50,7 @@ pub(crate) struct Parcel {
     pub(crate) forged: bool,
 }
 
-/// An event as it is posted, again and again.
+/// An event as it is posted, the same for each attempt.
 struct Posted {
     url: String,
     signature: String,
@@ -59,7 +59,7 @@ struct Posted {
     idempotency_token: String,
 }
 
-impl Courier {
+impl Webhooks {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             clients: Mutex::default(),
@@ -103,46 +103,46 @@ impl Courier {
                     .no_proxy()
                     .http1_only()
                     .build()
-                    // Nothing of the above depends on the outside.
+                    // Nothing above depends on the environment.
                     .unwrap_or_else(|_| unreachable!())
             })
             .clone()
     }
 
-    /// Delivers an event, or does with it what a fault wants.
-    pub(crate) async fn send_with_faults(&self, core: &Arc<Core>, mut parcel: Parcel) {
-        match core.faults.for_callback(parcel.event.kind) {
+    /// Delivers an event, with callback faults.
+    pub(crate) async fn send_with_faults(&self, core: &Arc<Core>, mut webhook: Webhook) {
+        match core.faults.for_callback(webhook.event.kind) {
             None => {
-                self.send(core, &parcel).await;
+                self.send(core, &webhook).await;
             }
             Some(CallbackFault::Forge) => {
-                parcel.forged = true;
-                self.send(core, &parcel).await;
+                webhook.forged = true;
+                self.send(core, &webhook).await;
             }
             Some(CallbackFault::Drop) => {
                 let outcome = CallbackOutcome::Dropped;
-                record(core, &parcel, 0, core.now(), outcome, Duration::ZERO);
+                record(core, &webhook, 0, core.now(), outcome, Duration::ZERO);
             }
             Some(CallbackFault::Duplicate { after }) => {
-                let second = parcel.clone();
+                let second = webhook.clone();
                 let again = async {
                     tokio::time::sleep(after).await;
                     self.send(core, &second).await;
                 };
-                tokio::join!(self.send(core, &parcel), again);
+                tokio::join!(self.send(core, &webhook), again);
             }
         }
     }
 
-    /// Delivers an event, with the retries of its transport.
-    pub(crate) async fn send(&self, core: &Arc<Core>, parcel: &Parcel) -> Delivery {
-        let (url, overrides) = Overrides::split(&parcel.url);
-        let posted = Posted::new(core, parcel, url);
+    /// Delivers an event, with its transport's retries.
+    pub(crate) async fn send(&self, core: &Arc<Core>, webhook: &Webhook) -> Delivery {
+        let (url, overrides) = Overrides::split(&webhook.url);
+        let posted = Posted::new(core, webhook, url);
         let started = Instant::now();
         let mut attempt = 1;
         loop {
             let left = overrides.total_time.saturating_sub(started.elapsed());
-            let timeout = match parcel.transport {
+            let timeout = match webhook.transport {
                 Transport::EventCallback => overrides.read_timeout.min(left),
                 Transport::EventStream => STREAM_TIMEOUT,
             };
@@ -154,8 +154,8 @@ impl Courier {
                 Err(outcome) => outcome,
             };
             drop(permit);
-            record(core, parcel, attempt, at, outcome, sent.elapsed());
-            let again = match parcel.transport {
+            record(core, webhook, attempt, at, outcome, sent.elapsed());
+            let again = match webhook.transport {
                 Transport::EventCallback => (attempt <= overrides.retries
                     && overrides.retries_on(outcome))
                 .then_some(Duration::ZERO)
@@ -164,7 +164,7 @@ impl Courier {
             };
             let Some(wait) = again else {
                 return Delivery {
-                    event: parcel.event.sid,
+                    event: webhook.event.sid,
                     outcome,
                     attempts: attempt,
                     latency: started.elapsed(),
@@ -187,23 +187,23 @@ fn stream_retry(outcome: CallbackOutcome, attempt: u32, elapsed: Duration) -> Op
 }
 
 impl Posted {
-    fn new(core: &Arc<Core>, parcel: &Parcel, url: &str) -> Self {
+    fn new(core: &Arc<Core>, webhook: &Webhook, url: &str) -> Self {
         let idempotency_token = core.change(|state| state.ids.secret());
         let strangers = AuthToken::new(&idempotency_token);
-        let token = match parcel.forged {
+        let token = match webhook.forged {
             true => &strangers,
             false => &core.signing_token,
         };
-        match parcel.transport {
+        match webhook.transport {
             Transport::EventCallback => Self {
                 url: url.to_owned(),
-                signature: sign_form(token, url, &parcel.event.form()),
+                signature: sign_form(token, url, &webhook.event.form()),
                 content_type: FORM,
-                body: parcel.event.form_body(),
+                body: webhook.event.form_body(),
                 idempotency_token,
             },
             Transport::EventStream => {
-                let body = parcel.event.cloud_events_body();
+                let body = webhook.event.cloud_events_body();
                 let (url, signature) = sign_body(token, url, body.as_bytes());
                 Self {
                     url,
@@ -226,7 +226,7 @@ impl Posted {
     }
 }
 
-/// A request to a URL that was checked when it was set.
+/// A request. Its URL was checked when it was set.
 pub(super) fn request<const N: usize>(
     method: Method,
     url: &str,
@@ -256,7 +256,7 @@ fn failure(error: &reqwest::Error) -> CallbackOutcome {
 
 fn record(
     core: &Arc<Core>,
-    parcel: &Parcel,
+    webhook: &Webhook,
     attempt: u32,
     at: Duration,
     outcome: CallbackOutcome,
@@ -268,7 +268,7 @@ fn record(
         call,
         task,
         ..
-    } = *parcel.event;
+    } = *webhook.event;
     let story = match outcome.status() {
         Some(status) => Story::CallbackAnswered {
             event,
@@ -292,7 +292,7 @@ fn record(
             kind,
             call,
             task,
-            transport: parcel.transport,
+            transport: webhook.transport,
             at,
             attempt,
             outcome,
