@@ -9,7 +9,7 @@ use tracing::{Instrument, field};
 
 use crate::job::Job;
 use crate::outcome::Outcome;
-use crate::worker::Shared;
+use crate::shared::Shared;
 
 /// A request whose job has panicked this often is poison: it becomes a dead letter.
 const PANICS: u32 = 3;

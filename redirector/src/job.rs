@@ -20,7 +20,7 @@ use crate::limiter::{Class, Slot};
 use crate::lookup::{LookFailure, Whereabouts};
 use crate::outcome::Outcome;
 use crate::settings::TwimlDelivery;
-use crate::worker::Shared;
+use crate::shared::Shared;
 
 /// How often Twilio is asked about a caller while an earlier update may still be on its way.
 const LOOK_EVERY: Duration = Duration::from_millis(1500);

@@ -17,6 +17,7 @@ mod members;
 mod metrics;
 mod outcome;
 mod settings;
+mod shared;
 mod sweep;
 mod task_lists;
 mod twilio_time;

@@ -1,17 +1,19 @@
 //! Twilio, asked about one caller: does the caller still wait, and for this task?
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use queue::{RedirectRequest, Source};
 use tokio::time::Instant;
-use twilio::rest::{AssignmentStatus, CallStatus, Client, RestError, Task};
+use twilio::rest::{AssignmentStatus, CallStatus, Client, RestError, Task, Workflow};
+use twilio::{TaskAttributes, TaskSid, WorkspaceSid};
 
 use crate::classify::ApiHealth;
 use crate::deadline::{Deadline, Interrupted};
 use crate::limiter::{Class, Limiter, Slot};
 use crate::members::{Listed, VoiceQueues};
-use crate::{task_lists, workflows};
 
 /// What Twilio says of a caller at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,8 +89,10 @@ pub(crate) struct Lookup {
     pub(crate) calls_api: Arc<Limiter>,
     pub(crate) taskrouter: Arc<Limiter>,
     pub(crate) voice_queues: Arc<VoiceQueues>,
-    pub(crate) known_tasks: task_lists::Known,
-    pub(crate) known_workflows: workflows::Known,
+    /// What was read of single tasks.
+    pub(crate) known_tasks: Mutex<HashMap<TaskSid, TaskAttributes>>,
+    /// The workflows of each workspace, and when they were listed.
+    pub(crate) known_workflows: Mutex<HashMap<WorkspaceSid, (Instant, Arc<[Workflow]>)>>,
 }
 
 impl Lookup {

@@ -1,10 +1,7 @@
 //! Lists of tasks, completed by what only the single task tells.
 
-use std::collections::HashMap;
-
-use parking_lot::Mutex;
 use twilio::rest::{Listed, Task};
-use twilio::{TaskAttributes, TaskQueueSid, TaskSid, WorkspaceSid};
+use twilio::{TaskAttributes, TaskQueueSid, WorkspaceSid};
 
 use crate::deadline::Deadline;
 use crate::limiter::Class;
@@ -14,9 +11,6 @@ use crate::lookup::{LookFailure, Lookup};
 const FETCHES: usize = 20;
 /// How many tasks' attributes are remembered.
 const MAX_KNOWN: usize = 20_000;
-
-/// What was read of single tasks.
-pub(crate) type Known = Mutex<HashMap<TaskSid, TaskAttributes>>;
 
 impl Lookup {
     /// The tasks pending in a task queue. Some may be without attributes.

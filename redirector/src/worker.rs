@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{IntentLog, Queue, QueueError};
+use parking_lot::Mutex;
+use queue::QueueError;
 use service::{Host, Plans};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use twilio::rest::Client;
 
 use crate::calls::Calls;
@@ -17,28 +17,12 @@ use crate::lookup::Lookup;
 use crate::members::VoiceQueues;
 use crate::metrics::Metrics;
 use crate::settings::RedirectorSettings;
+use crate::shared::Shared;
 use crate::sweep::Sweeper;
 use crate::twilio_time::TwilioTime;
-use crate::{task_lists, workflows};
 
 /// How often the limiters are read for the metrics.
 const READ_LIMITERS: Duration = Duration::from_secs(1);
-
-/// What all jobs of the process share.
-pub(crate) struct Shared {
-    pub(crate) settings: RedirectorSettings,
-    pub(crate) plans: Plans,
-    pub(crate) client: Client,
-    pub(crate) calls_api: Arc<Limiter>,
-    pub(crate) lookup: Lookup,
-    pub(crate) queue: Arc<dyn Queue>,
-    pub(crate) intents: Arc<dyn IntentLog>,
-    pub(crate) ledger: Arc<Ledger>,
-    pub(crate) calls: Arc<Calls>,
-    pub(crate) time: Arc<TwilioTime>,
-    pub(crate) metrics: Metrics,
-    pub(crate) stop: CancellationToken,
-}
 
 /// The service that redirects calls.
 pub struct Redirector {
@@ -78,8 +62,8 @@ impl Redirector {
                     calls_api: Arc::clone(&calls_api),
                     taskrouter,
                     voice_queues: Arc::new(voice_queues),
-                    known_tasks: task_lists::Known::default(),
-                    known_workflows: workflows::Known::default(),
+                    known_tasks: Mutex::default(),
+                    known_workflows: Mutex::default(),
                 },
                 intents: host.queue.intents(ledger.clone()),
                 ledger,

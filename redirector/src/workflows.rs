@@ -1,10 +1,8 @@
 //! Where workflows lead: which plan rescues the callers of one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::time::Instant;
 use twilio::rest::Workflow;
 use twilio::{WorkflowSid, WorkspaceSid};
@@ -15,9 +13,6 @@ use crate::lookup::{LookFailure, Lookup};
 
 /// How long a list is good. Workflows change by hand, now and then.
 const GOOD_FOR: Duration = Duration::from_secs(60);
-
-/// The workflows of each workspace, and when they were listed.
-pub(crate) type Known = Mutex<HashMap<WorkspaceSid, (Instant, Arc<[Workflow]>)>>;
 
 impl Lookup {
     /// A workflow, as it was at most a minute ago; `None` if Twilio lists none with that SID.

@@ -25,7 +25,7 @@ use crate::limiter::Class;
 use crate::lookup::LookFailure;
 use crate::members::Members;
 use crate::settings::SweepSettings;
-use crate::worker::Shared;
+use crate::shared::Shared;
 
 /// The lock of the one that sweeps.
 const LOCK: &str = "sweep";
