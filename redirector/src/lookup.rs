@@ -83,6 +83,9 @@ impl From<RestError> for LookFailure {
     }
 }
 
+/// The workflows of a workspace, and when they were listed.
+type ListedWorkflows = (Instant, Arc<[Workflow]>);
+
 /// What looks are made with.
 pub(crate) struct Lookup {
     pub(crate) client: Client,
@@ -91,8 +94,7 @@ pub(crate) struct Lookup {
     pub(crate) voice_queues: Arc<VoiceQueues>,
     /// What was read of single tasks.
     pub(crate) known_tasks: Mutex<HashMap<TaskSid, TaskAttributes>>,
-    /// The workflows of each workspace, and when they were listed.
-    pub(crate) known_workflows: Mutex<HashMap<WorkspaceSid, (Instant, Arc<[Workflow]>)>>,
+    pub(crate) known_workflows: Mutex<HashMap<WorkspaceSid, ListedWorkflows>>,
 }
 
 impl Lookup {
