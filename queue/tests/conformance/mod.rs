@@ -143,6 +143,7 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub fn options() -> Options {
     Options {
         publish_timeout: PATIENCE,
+        answer_timeout: Some(PATIENCE),
         ..Options::default()
     }
 }
