@@ -27,6 +27,8 @@ async fn node() -> &'static Node {
 fn options(prefix: &str) -> Options {
     Options {
         prefix: prefix.to_owned(),
+        publish_timeout: PATIENCE,
+        answer_timeout: Some(PATIENCE),
         ..Options::default()
     }
 }

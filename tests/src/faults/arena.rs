@@ -159,6 +159,14 @@ impl Arena {
         }
     }
 
+    /// How many redirectors work at a time: on the embedded queue one, and the others stand by.
+    pub fn consumers(&self) -> usize {
+        match &self.broker {
+            Some(_) => self.stack.redirectors.len(),
+            None => 1,
+        }
+    }
+
     /// The simulated Twilio.
     pub fn twilio(&self) -> &Simulator {
         &self.stack.simulator
