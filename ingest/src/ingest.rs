@@ -96,7 +96,10 @@ impl Ingest {
             publish_timeout: settings.publish_timeout,
             metrics: metrics.clone(),
         };
-        host.check(outbox.readiness());
+        match outbox.readiness() {
+            Some(check) => host.check(check),
+            None => host.check_queue(),
+        }
         let url = |path| SignedUrl::new(&settings.public_url.join(path));
         Self {
             verifier,

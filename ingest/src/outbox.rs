@@ -61,7 +61,6 @@ pub(crate) async fn open_spool(
 }
 
 /// The queue, and the spool that stands in for it.
-#[derive(Clone)]
 pub(crate) struct Outbox {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) spool: Option<Arc<dyn Queue>>,
@@ -180,22 +179,20 @@ impl Outbox {
         }
     }
 
-    /// Ready while the queue can be used; degraded while only the spool can.
-    pub(crate) fn readiness(&self) -> ReadinessCheck {
-        let Self { queue, spool, .. } = self.clone();
-        Arc::new(move || {
-            let spool = spool.as_ref().map(|spool| spool.health());
-            match (queue.health(), spool) {
-                (Health::Up, None | Some(Health::Up)) => Readiness::Ready,
-                (Health::Up, Some(Health::Down(why) | Health::Broken(why))) => {
-                    Readiness::Degraded(format!("the spool fails: {why}"))
-                }
-                (Health::Down(why) | Health::Broken(why), Some(Health::Up)) => {
-                    Readiness::Degraded(format!("requests go to the spool: {why}"))
-                }
-                (Health::Down(why) | Health::Broken(why), _) => Readiness::NotReady(why),
+    /// Ready while the queue can be used; degraded while only the spool can. `None` without a spool:
+    /// the host checks its queue itself.
+    pub(crate) fn readiness(&self) -> Option<ReadinessCheck> {
+        let (queue, spool) = (Arc::clone(&self.queue), self.spool.clone()?);
+        Some(Arc::new(move || match (queue.health(), spool.health()) {
+            (Health::Up, Health::Up) => Readiness::Ready,
+            (Health::Up, Health::Down(why) | Health::Broken(why)) => {
+                Readiness::Degraded(format!("the spool fails: {why}"))
             }
-        })
+            (Health::Down(why) | Health::Broken(why), Health::Up) => {
+                Readiness::Degraded(format!("requests go to the spool: {why}"))
+            }
+            (Health::Down(why) | Health::Broken(why), _) => Readiness::NotReady(why),
+        }))
     }
 
     /// Closes the spool; the queue is its host's.

@@ -394,7 +394,9 @@ impl<'a> Job<'a> {
             true => Class::Look,
             false => Class::Redirect,
         };
-        self.deadline.wait(self.shared.calls_api.enter(class)).await
+        self.deadline
+            .wait(self.shared.lookup.calls_api.enter(class))
+            .await
     }
 
     fn again(&mut self, retry_after: Option<Duration>) -> Next {

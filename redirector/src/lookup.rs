@@ -146,19 +146,12 @@ impl Lookup {
         // That may have taken its time: is the caller still there? A list that is young enough
         // serves twice.
         let members = list().await?;
-        let is_there = match &members.listed {
-            Listed::Callers(since) => since.get(&request.call_sid) == Some(enqueued_at),
-            Listed::NoQueue | Listed::Unclear => false,
+        let found = match &members.listed {
+            Listed::Callers(since) if since.get(&request.call_sid) == Some(enqueued_at) => found,
+            _ => Whereabouts::Unclear,
         };
-        let look = Look {
-            asked: members.asked,
-            found: if is_there {
-                found
-            } else {
-                Whereabouts::Unclear
-            },
-        };
-        Ok((look, slot))
+        let asked = members.asked;
+        Ok((Look { asked, found }, slot))
     }
 
     /// There will be looks for callers of the same workflow soon.

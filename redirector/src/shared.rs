@@ -9,7 +9,6 @@ use twilio::rest::Client;
 
 use crate::calls::Calls;
 use crate::ledger::Ledger;
-use crate::limiter::Limiter;
 use crate::lookup::Lookup;
 use crate::metrics::Metrics;
 use crate::settings::RedirectorSettings;
@@ -20,7 +19,6 @@ pub(crate) struct Shared {
     pub(crate) settings: RedirectorSettings,
     pub(crate) plans: Plans,
     pub(crate) client: Client,
-    pub(crate) calls_api: Arc<Limiter>,
     pub(crate) lookup: Lookup,
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) intents: Arc<dyn IntentLog>,

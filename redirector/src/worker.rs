@@ -59,7 +59,7 @@ impl Redirector {
             shared: Arc::new(Shared {
                 lookup: Lookup {
                     client: client.clone(),
-                    calls_api: Arc::clone(&calls_api),
+                    calls_api,
                     taskrouter,
                     voice_queues: Arc::new(voice_queues),
                     known_tasks: Mutex::default(),
@@ -73,7 +73,6 @@ impl Redirector {
                 stop: host.stop.clone(),
                 plans,
                 client,
-                calls_api,
                 time,
                 metrics,
                 settings,
@@ -133,7 +132,8 @@ impl Redirector {
 
 impl Shared {
     fn read_limiters(&self) {
-        self.metrics.limiter("calls", self.calls_api.reading());
+        self.metrics
+            .limiter("calls", self.lookup.calls_api.reading());
         self.metrics
             .limiter("taskrouter", self.lookup.taskrouter.reading());
     }

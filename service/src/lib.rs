@@ -2,6 +2,7 @@
 //! listener, and stopping in order.
 
 pub mod admin;
+pub mod failure;
 mod host;
 pub mod http;
 pub mod out;

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep};
 use url::Url;
 
+use crate::failure::root_cause;
 use crate::settings::QueueSettings;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -228,11 +229,4 @@ fn is_harmful(key: &str, value: &Value, delivery_limit: u32) -> bool {
             .is_some_and(|limit| limit < delivery_limit.into()),
         _ => false,
     }
-}
-
-/// Without the URL, which has the password in it.
-fn root_cause(error: reqwest::Error) -> String {
-    anyhow::Error::new(error.without_url())
-        .root_cause()
-        .to_string()
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ingest::PublicUrl;
 use rand::RngExt;
 use reqwest::redirect::Policy;
+use service::failure::root_cause;
 use service::settings::TwilioSettings;
 use twilio::rest::is_local;
 use twilio::{AuthToken, FormParams, SIGNATURE_HEADER, sign_form};
@@ -81,7 +82,6 @@ async fn post(
     form: &[(&'static str, String)],
     token: Option<&AuthToken>,
 ) -> Result<u16, String> {
-    let plain = |error: reqwest::Error| root_cause(&error.without_url());
     let mut client = reqwest::Client::builder()
         .timeout(TIMEOUT)
         // Twilio would follow, and the signature would not fit.
@@ -90,20 +90,12 @@ async fn post(
     if Url::parse(url).is_ok_and(|url| is_local(&url)) {
         client = client.no_proxy();
     }
-    let client = client.build().map_err(plain)?;
+    let client = client.build().map_err(root_cause)?;
     let mut request = client.post(url).form(form);
     if let Some(token) = token {
         let params: FormParams<'_> = form.iter().map(|(n, v)| (*n, v.as_str())).collect();
         request = request.header(SIGNATURE_HEADER, sign_form(token, url, &params));
     }
-    let answer = request.send().await.map_err(plain)?;
+    let answer = request.send().await.map_err(root_cause)?;
     Ok(answer.status().as_u16())
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

@@ -112,12 +112,9 @@ impl Sweeper {
         workflow: WorkflowSid,
         deadline: &Deadline,
     ) -> Result<Arc<Members>, LookFailure> {
-        let shared = &self.shared;
-        let _slot = deadline.wait(shared.calls_api.enter(Class::Look)).await?;
-        let members = shared
-            .lookup
-            .voice_queues
-            .members((account, workflow), None);
+        let lookup = &self.shared.lookup;
+        let _slot = deadline.wait(lookup.calls_api.enter(Class::Look)).await?;
+        let members = lookup.voice_queues.members((account, workflow), None);
         members.await.map_err(LookFailure::Rest)
     }
 

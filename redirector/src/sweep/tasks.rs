@@ -125,7 +125,9 @@ impl Sweeper {
     ) -> Result<(), LookFailure> {
         let shared = &self.shared;
         let now = Some(Instant::now());
-        let slot = deadline.wait(shared.calls_api.enter(Class::Close)).await?;
+        let slot = deadline
+            .wait(shared.lookup.calls_api.enter(Class::Close))
+            .await?;
         let (look, slot) = shared.lookup.look(request, now, slot, deadline).await?;
         drop(slot);
         if !matches!(
