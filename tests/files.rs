@@ -3,31 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use simulator::PlaceCall;
-use tests::{Backend, PATIENCE, Process, Stack, StackOptions};
-
-/// The status of the answer to one more caller's callback.
-async fn callback(stack: &Stack) -> Option<u16> {
-    let silent = PlaceCall::into_placeholder().withholding_events();
-    let caller = stack.simulator.place_call(silent).unwrap();
-    let callback = stack.simulator.entered_callback(caller.task_sid).unwrap();
-    let delivered = stack.simulator.deliver(vec![callback], 1).await;
-    delivered[0].outcome.status()
-}
+use tests::{Backend, Process, Stack, StackOptions};
 
 /// Waits until a process is ready, or not, and tells what it says then.
 async fn readiness(process: &Process, wanted: u16) -> String {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let (status, said) = process.get("/readyz").await.unwrap();
-        if status == wanted {
-            return said;
-        }
-        assert!(Instant::now() < deadline, "{status}, not {wanted}: {said}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    process.readiness(|status, _| status == wanted).await
 }
 
 fn errors(process: &Process) -> usize {
@@ -44,12 +26,12 @@ async fn nothing_is_promised_in_a_file_that_was_deleted_until_it_is_put_back() {
         stack.folder().join("queue.db"),
         stack.folder().join("elsewhere.db"),
     );
-    assert_eq!(callback(&stack).await, Some(204));
+    assert_eq!(stack.callback().await, Some(204));
     std::fs::rename(&file, &elsewhere).unwrap();
-    assert_eq!(callback(&stack).await, Some(503));
+    assert_eq!(stack.callback().await, Some(503));
     // Not even another queue is ours.
     std::fs::copy(&elsewhere, &file).unwrap();
-    assert_eq!(callback(&stack).await, Some(503));
+    assert_eq!(stack.callback().await, Some(503));
     for process in stack.ingests.iter().chain(&stack.redirectors) {
         let said = readiness(process, 503).await;
         assert!(said.contains("queue.db was deleted or replaced"), "{said}");
@@ -59,14 +41,14 @@ async fn nothing_is_promised_in_a_file_that_was_deleted_until_it_is_put_back() {
     for process in stack.ingests.iter().chain(&stack.redirectors) {
         readiness(process, 200).await;
     }
-    assert_eq!(callback(&stack).await, Some(204));
+    assert_eq!(stack.callback().await, Some(204));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_log_of_the_file_is_noticed_as_well() {
     let stack = Stack::start(Backend::Sqlite, StackOptions::default()).await;
     std::fs::remove_file(stack.folder().join("queue.db-wal")).unwrap();
-    assert_eq!(callback(&stack).await, Some(503));
+    assert_eq!(stack.callback().await, Some(503));
     readiness(&stack.redirectors[0], 503).await;
 }
 
@@ -81,19 +63,15 @@ async fn a_deleted_spool_is_no_place_for_callbacks_and_is_said_to_be_gone() {
     let ingest = &stack.ingests[0];
     let spool: &Path = &stack.folder().join("spool-0.db");
     std::fs::remove_file(spool).unwrap();
-    assert_eq!(callback(&stack).await, Some(204), "the queue took it");
-    let deadline = Instant::now() + PATIENCE;
-    while errors(ingest) == 0 {
-        assert!(Instant::now() < deadline, "{}", ingest.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    assert_eq!(stack.callback().await, Some(204), "the queue took it");
+    ingest.logged("store fails").await;
     let said = readiness(ingest, 200).await;
     assert!(
         said.contains("spool-0.db was deleted or replaced"),
         "{said}"
     );
     node.kill();
-    assert_eq!(callback(&stack).await, Some(503));
+    assert_eq!(stack.callback().await, Some(503));
     readiness(ingest, 503).await;
 }
 
@@ -110,7 +88,7 @@ async fn spooled() -> (Stack, std::path::PathBuf) {
     let url = node.url();
     node.kill();
     let mut stack = Stack::start_at(url, folder, options).await;
-    assert_eq!(callback(&stack).await, Some(204));
+    assert_eq!(stack.callback().await, Some(204));
     assert!(stack.ingests.remove(0).stop().await.success());
     assert_eq!(messages(&spool), 1);
     (stack, spool)
@@ -224,6 +202,6 @@ async fn a_slow_disk_has_all_the_time_that_a_publish_is_given() {
         tokio::time::sleep(Duration::from_secs(4)).await;
         holder.execute_batch("COMMIT").unwrap();
     };
-    let (answer, ()) = tokio::join!(callback(&stack), freed);
+    let (answer, ()) = tokio::join!(stack.callback(), freed);
     assert_eq!(answer, Some(204));
 }

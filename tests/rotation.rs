@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rabbitmq::Node;
-use simulator::PlaceCall;
 use tests::{Backend, PATIENCE, Process, Stack, StackOptions};
 
 /// Gives us a user of our own on the broker, with that password.
@@ -35,25 +34,9 @@ fn options(file: &Path) -> StackOptions {
     }
 }
 
-async fn callback(stack: &Stack) -> Option<u16> {
-    let silent = PlaceCall::into_placeholder().withholding_events();
-    let caller = stack.simulator.place_call(silent).unwrap();
-    let callback = stack.simulator.entered_callback(caller.task_sid).unwrap();
-    let delivered = stack.simulator.deliver(vec![callback], 1).await;
-    delivered[0].outcome.status()
-}
-
 /// Waits until a process says this of its readiness.
 async fn says(process: &Process, wanted: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let said = process.get("/readyz").await.expect("it lives").1;
-        if said.contains(wanted) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "not {wanted:?}: {said}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    process.readiness(|_, said| said.contains(wanted)).await;
 }
 
 async fn everybody_is_redirected(stack: &Stack) {
@@ -72,7 +55,7 @@ async fn a_rotated_password_is_read_again_and_callbacks_are_spooled_until_then()
     set_password(&node, "first");
     write_url(&node, "first", &file);
     let stack = Stack::start_at(node.url(), folder, options(&file)).await;
-    assert_eq!(callback(&stack).await, Some(204));
+    assert_eq!(stack.callback().await, Some(204));
     everybody_is_redirected(&stack).await;
 
     set_password(&node, "second");
@@ -81,7 +64,7 @@ async fn a_rotated_password_is_read_again_and_callbacks_are_spooled_until_then()
         says(process, REFUSED).await;
         assert!(process.log().contains("not let in by the broker"));
     }
-    assert_eq!(callback(&stack).await, Some(204));
+    assert_eq!(stack.callback().await, Some(204));
     write_url(&node, "second", &file);
     everybody_is_redirected(&stack).await;
     for process in stack.ingests.iter().chain(&stack.redirectors) {
@@ -96,7 +79,7 @@ async fn a_broker_that_lets_nobody_in_at_the_start_is_waited_for() {
     let file = folder.path().join("queue-url");
     write_url(&node, "first", &file);
     let stack = Stack::start_at(node.url(), folder, options(&file)).await;
-    assert_eq!(callback(&stack).await, Some(204));
+    assert_eq!(stack.callback().await, Some(204));
     for process in stack.ingests.iter().chain(&stack.redirectors) {
         says(process, REFUSED).await;
     }
@@ -132,11 +115,11 @@ async fn a_rotated_auth_token_is_read_again() {
         ..StackOptions::default()
     };
     let stack = Stack::start(Backend::Sqlite, options).await;
-    assert_eq!(callback(&stack).await, Some(403));
+    assert_eq!(stack.callback().await, Some(403));
     let token = stack.simulator.auth_token();
     std::fs::write(&file, format!("{token}\n")).unwrap();
     let deadline = Instant::now() + PATIENCE;
-    while callback(&stack).await != Some(204) {
+    while stack.callback().await != Some(204) {
         assert!(Instant::now() < deadline, "the token was not read again");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -122,6 +122,19 @@ impl Process {
         Some((status, answer.text().await.ok()?))
     }
 
+    /// Waits until its readiness is as `wanted`, and tells what it says then.
+    pub async fn readiness(&self, wanted: impl Fn(u16, &str) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (status, said) = self.get("/readyz").await.expect("it lives");
+            if wanted(status, &said) {
+                return said;
+            }
+            assert!(Instant::now() < deadline, "not as wanted: {status} {said}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Where its admin listener is.
     pub fn admin(&self) -> SocketAddr {
         self.admin

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use queue::{DeadLetter, Filter, Options, Queue, QueueError, QueueUrl, Stats};
 use rabbitmq::{Node, free_address};
-use simulator::{Config, Simulator, Speed};
+use simulator::{Config, PlaceCall, Simulator, Speed};
 use tokio::net::TcpListener;
 
 use crate::PATIENCE;
@@ -299,6 +299,15 @@ impl Stack {
         let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
         let sid = answer["sid"].as_str();
         sid.unwrap_or_else(|| panic!("no SID: {answer}")).to_owned()
+    }
+
+    /// The answer to one more caller's callback: its status, if there is one.
+    pub async fn callback(&self) -> Option<u16> {
+        let silent = PlaceCall::into_placeholder().withholding_events();
+        let caller = self.simulator.place_call(silent).unwrap();
+        let callback = self.simulator.entered_callback(caller.task_sid).unwrap();
+        let delivered = self.simulator.deliver(vec![callback], 1).await;
+        delivered[0].outcome.status()
     }
 
     /// Fails the test unless the simulator comes to see `condition`.

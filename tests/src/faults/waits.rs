@@ -22,9 +22,7 @@ impl Arena {
     /// # Panics
     /// It doesn't.
     pub async fn expect(&self, what: &str, condition: impl FnMut(&State) -> bool) {
-        let seen = self.twilio().wait_until(condition);
-        let seen = tokio::time::timeout(PATIENCE, seen).await;
-        assert!(seen.is_ok(), "not seen: {what}");
+        self.stack.expect(what, condition).await;
     }
 
     /// Waits until ingests have spooled some requests, as the queue was out of their reach, beyond
