@@ -1,6 +1,7 @@
 //! What the service needs, and what it does with an event.
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -43,7 +44,7 @@ pub struct Ingest {
     clock: Clock,
     pub(crate) outbox: Outbox,
     pub(crate) stop_timeout: Duration,
-    pub(crate) max_connections: usize,
+    pub(crate) max_connections: NonZeroUsize,
     pub(crate) connections: ListenerMetrics,
     /// Publishes, also those whose clients have left.
     pub(crate) under_way: TaskTracker,

@@ -1,47 +1,48 @@
 //! Ingest's own settings.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use service::Problems;
-use service::http::max_connections;
-use service::settings::{PublicUrl, listen_address};
+use service::settings::{PublicUrl, Setting};
+
+const LONGEST_PUBLISH: Duration = Duration::from_secs(14);
 
 /// Ingest.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Ingest")]
 pub struct IngestArgs {
-    /// Where to listen for Twilio, an IP address with a port  [default: 0.0.0.0:8080]
-    #[arg(long, env = "LISTEN", value_name = "ADDRESS")]
-    pub listen: Option<String>,
+    /// Where to listen for Twilio, an IP address with a port
+    #[arg(long, env = "LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    pub listen: Setting<SocketAddr>,
 
     /// How many connections there are at most, within the limit of open files; those that send
-    /// nothing whole make room for others  [default: 2000]
-    #[arg(long, env = "MAX_CONNECTIONS", value_name = "N")]
-    pub max_connections: Option<String>,
+    /// nothing whole make room for others
+    #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", default_value = "2000")]
+    pub max_connections: Setting<NonZeroUsize>,
 
     /// The URL by which Twilio reaches that address: signatures are made over it  [required]
-    #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
-    pub public_url: Option<String>,
+    #[arg(long, env = "PUBLIC_URL", value_name = "URL", default_value = "")]
+    pub public_url: Setting<Option<PublicUrl>>,
 
     /// How long a callback may wait to be durable, on the queue or else in the spool, before it is
-    /// answered with 503  [default: 3s]
-    #[arg(long, env = "PUBLISH_TIMEOUT", value_name = "DURATION")]
-    pub publish_timeout: Option<String>,
+    /// answered with 503
+    #[arg(long, env = "PUBLISH_TIMEOUT", value_name = "DURATION", default_value = "3s")]
+    pub publish_timeout: Setting<Duration>,
 
     /// With RabbitMQ: the file that keeps requests while the broker is away; off for none
-    /// [default: overflow-spool.db]
-    #[arg(long, env = "SPOOL", value_name = "FILE")]
-    pub spool: Option<String>,
+    #[arg(long, env = "SPOOL", value_name = "FILE", default_value = "overflow-spool.db")]
+    pub spool: Setting<PathBuf>,
 
-    /// How many requests the spool holds at most  [default: 100000]
-    #[arg(long, env = "SPOOL_MAX_LENGTH", value_name = "N")]
-    pub spool_max_length: Option<String>,
+    /// How many requests the spool holds at most
+    #[arg(long, env = "SPOOL_MAX_LENGTH", value_name = "N", default_value = "100000")]
+    pub spool_max_length: Setting<u64>,
 
-    /// How long a stop waits for the callbacks under way  [default: 10s]
-    #[arg(long, env = "INGEST_STOP_TIMEOUT", value_name = "DURATION")]
-    pub ingest_stop_timeout: Option<String>,
+    /// How long a stop waits for the callbacks under way
+    #[arg(long, env = "INGEST_STOP_TIMEOUT", value_name = "DURATION", default_value = "10s")]
+    pub ingest_stop_timeout: Setting<Duration>,
 }
 
 /// Ingest's own settings, resolved.
@@ -50,7 +51,7 @@ pub struct IngestSettings {
     /// Where to listen.
     pub listen: SocketAddr,
     /// How many connections there are at most.
-    pub max_connections: usize,
+    pub max_connections: NonZeroUsize,
     /// The URL that Twilio knows.
     pub public_url: PublicUrl,
     /// How long it may take until a request is durable.
@@ -70,61 +71,25 @@ pub struct SpoolSettings {
     pub max_length: u64,
 }
 
-const PUBLIC_URL_EXAMPLE: &str = "https://overflow.example.com";
-
 impl IngestArgs {
     /// Parses them.
     pub fn resolve(self, problems: &mut Problems) -> Option<IngestSettings> {
-        let listen = listen_address(
-            problems,
-            "LISTEN",
-            self.listen,
-            SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
-        );
-        let max_connections =
-            max_connections(problems, "MAX_CONNECTIONS", self.max_connections, 2000);
-        let public_url = problems.required("PUBLIC_URL", self.public_url, PUBLIC_URL_EXAMPLE);
-        let publish_timeout = problems.duration(
-            "PUBLISH_TIMEOUT",
-            self.publish_timeout,
-            Duration::from_secs(3),
-            "3s",
-        );
-        if publish_timeout.is_zero() || publish_timeout > Duration::from_secs(14) {
-            problems.add(
-                "PUBLISH_TIMEOUT",
-                "must be more than 0 and below the 15s that Twilio waits",
-                "3s",
-            );
-        }
-        let spool_file: PathBuf = problems.with_default(
-            "SPOOL",
-            self.spool,
-            "overflow-spool.db".into(),
-            "overflow-spool.db",
+        let publish_timeout = self.publish_timeout.must(
+            |timeout| !timeout.is_zero() && *timeout <= LONGEST_PUBLISH,
+            "must be more than 0 and below the 15s that Twilio waits",
         );
         let spool = SpoolSettings {
-            max_length: problems.with_default(
-                "SPOOL_MAX_LENGTH",
-                self.spool_max_length,
-                100_000,
-                "100000",
-            ),
-            file: spool_file,
+            file: problems.take(self.spool),
+            max_length: problems.take(self.spool_max_length),
         };
-        let stop_timeout = problems.duration(
-            "INGEST_STOP_TIMEOUT",
-            self.ingest_stop_timeout,
-            Duration::from_secs(10),
-            "10s",
-        );
+        let public_url = problems.required(self.public_url);
         Some(IngestSettings {
-            listen,
-            max_connections,
-            public_url: public_url?,
-            publish_timeout,
+            listen: problems.take(self.listen),
+            max_connections: problems.take(self.max_connections),
+            publish_timeout: problems.take(publish_timeout),
             spool: (spool.file.as_os_str() != "off").then_some(spool),
-            stop_timeout,
+            stop_timeout: problems.take(self.ingest_stop_timeout),
+            public_url: public_url?,
         })
     }
 }

@@ -2,18 +2,22 @@
 
 use anyhow::Context;
 use serde::Deserialize;
+use service::settings::Setting;
 use service::{Problems, out};
 use twilio::{CallSid, E164, TaskSid};
 use url::Url;
 
-use crate::simulate::DEFAULT_LISTEN;
-
 /// A call to a running demo or simulator.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct CallArgs {
-    /// Where the simulator is  [default: http://127.0.0.1:4010]
-    #[arg(long, env = "SIMULATOR_URL", value_name = "URL")]
-    simulator: Option<String>,
+    /// Where the simulator is
+    #[arg(
+        long,
+        env = "SIMULATOR_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:4010"
+    )]
+    simulator: Setting<Url>,
 
     /// How many calls to place at once
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -21,7 +25,7 @@ pub(crate) struct CallArgs {
 
     /// The caller's number  [default: made up]
     #[arg(long, value_name = "+…")]
-    from: Option<String>,
+    from: Option<E164>,
 }
 
 /// A call, resolved.
@@ -33,13 +37,10 @@ pub(crate) struct Call {
 
 impl CallArgs {
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<Call> {
-        let example = format!("http://{DEFAULT_LISTEN}");
-        let given = self.simulator.or(Some(example.clone()));
-        let simulator = problems.required("SIMULATOR_URL", given, &example);
         Some(Call {
-            from: problems.optional("--from", self.from, "+14155550123"),
+            simulator: problems.take(self.simulator),
             count: self.count,
-            simulator: simulator?,
+            from: self.from,
         })
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use queue::{DeadLetter, DeadLetterId, Filter, Listed, Queue, QueueUrl, Reason, Settlement};
 use serde::Serialize;
 use service::process::Interrupted;
-use service::settings::{QueueArgs, QueueSettings};
+use service::settings::{QueueArgs, QueueSettings, Setting};
 use service::{Problems, out};
 use tokio_util::sync::CancellationToken;
 
@@ -88,11 +88,7 @@ struct Which {
 
 impl Which {
     fn resolve(self, ids: Vec<DeadLetterId>, problems: &mut Problems) -> Filter {
-        let mut age = |flag: &str, value: Option<String>| {
-            let given = value.is_some();
-            let age = problems.duration(flag, value, Duration::ZERO, "15m");
-            given.then_some(age)
-        };
+        let mut age = |flag: &str, age| problems.take(Setting::named(flag.to_owned(), age));
         Filter {
             older_than: age("--older-than", self.older_than),
             newer_than: age("--newer-than", self.newer_than),

@@ -57,7 +57,8 @@ pub fn main() -> ExitCode {
     match command {
         Command::Run(args) => args.main(NAME),
         Command::Demo(args) => {
-            let logs = quiet(&args.log);
+            // The command says by itself what it does.
+            let logs = args.log.clone().quiet();
             start(NAME, logs, |problems| args.resolve(problems), demo::run)
         }
         Command::Call(args) => start(
@@ -70,25 +71,17 @@ pub fn main() -> ExitCode {
             if let Some(health) = args.health() {
                 return health;
             }
-            let logs = quiet(&args.log);
+            let logs = args.log.clone().quiet();
             start(NAME, logs, |problems| args.resolve(problems), simulate::run)
         }
         Command::DeadLetters(args) => start(
             NAME,
-            quiet(&LogArgs::default()),
+            LogArgs::default().quiet(),
             |problems| args.resolve(problems),
             dead_letters::run,
         ),
         Command::Setup(args) => provisioning::run(async |console| args.run(console).await),
         Command::Doctor(args) => provisioning::run(async |console| args.run(console).await),
         Command::Teardown(args) => provisioning::run(async |console| args.run(console).await),
-    }
-}
-
-/// Warnings only, unless more is asked for: the command says by itself what it does.
-fn quiet(logs: &LogArgs) -> LogArgs {
-    LogArgs {
-        log_level: Some(logs.log_level.clone().unwrap_or_else(|| "warn".to_owned())),
-        ..logs.clone()
     }
 }

@@ -13,7 +13,7 @@ use service::{Host, Problems, ending};
 use tokio::net::TcpListener;
 
 /// Ingest and redirector in one process.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Pair {
     #[command(flatten)]
     pub(crate) ingest: IngestArgs,

@@ -8,7 +8,7 @@ use service::{Problems, out};
 
 /// Runs a command of `provision` to its end.
 pub(crate) fn run(command: impl AsyncFnOnce(&mut Console<'_>) -> Status) -> ExitCode {
-    let logs = crate::quiet(&LogArgs::default()).resolve(&mut Problems::default());
+    let logs = LogArgs::default().quiet().resolve(&mut Problems::default());
     let _telemetry = logs.init(crate::NAME);
     let mut status = Status::Failed;
     let ended = service::process::finish(|| async {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use secrecy::ExposeSecret;
 use service::admin::health;
 use service::process::bind;
-use service::settings::listen_address;
+use service::settings::Setting;
 use service::telemetry::LogArgs;
 use service::{Problems, out};
 use simulator::{Account, Config, Simulator, Speed};
@@ -20,15 +20,19 @@ use crate::demo::story;
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4010);
 
-const ACCOUNT_SID_EXAMPLE: &str = "AC0123456789abcdef0123456789abcdef";
 const AUTH_TOKEN_EXAMPLE: &str = "0123456789abcdef0123456789abcdef";
 
 /// A simulated Twilio.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct SimulatorArgs {
-    /// Where to listen: Twilio's API, and /simulator/… to steer it  [default: 127.0.0.1:4010]
-    #[arg(long, env = "SIMULATOR_LISTEN", value_name = "ADDRESS")]
-    listen: Option<String>,
+    /// Where to listen: Twilio's API, and /simulator/… to steer it
+    #[arg(
+        long,
+        env = "SIMULATOR_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:4010"
+    )]
+    listen: Setting<SocketAddr>,
 
     /// Where event callbacks go, connection overrides in the fragment included
     #[arg(
@@ -40,12 +44,12 @@ pub(crate) struct SimulatorArgs {
 
     /// How many times faster than real a task walks its workflow of 20 s
     #[arg(long, value_name = "FACTOR", default_value = "4")]
-    speed: String,
+    speed: Speed,
 
     /// The account to play, with SIMULATOR_AUTH_TOKEN; the SIDs of its task queues follow from it
     /// [default: a made-up one]
-    #[arg(long, env = "SIMULATOR_ACCOUNT_SID", value_name = "AC…")]
-    account_sid: Option<String>,
+    #[arg(long, env = "SIMULATOR_ACCOUNT_SID", value_name = "AC…", default_value = "")]
+    account_sid: Setting<Option<AccountSid>>,
 
     /// Its auth token
     #[arg(long, env = "SIMULATOR_AUTH_TOKEN", value_name = "TOKEN")]
@@ -73,43 +77,35 @@ pub(crate) struct SimulatorSettings {
 impl SimulatorArgs {
     /// How the running simulator is, if that is all that is wanted.
     pub(crate) fn health(&self) -> Option<ExitCode> {
+        let listen = |problems: &mut Problems| problems.take(self.listen.clone());
         self.health
-            .then(|| health::ask_where(|problems| self.listen(problems), "/simulator/state"))
-    }
-
-    fn listen(&self, problems: &mut Problems) -> SocketAddr {
-        let listen = self.listen.clone();
-        listen_address(problems, "SIMULATOR_LISTEN", listen, DEFAULT_LISTEN)
+            .then(|| health::ask_where(listen, "/simulator/state"))
     }
 
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<SimulatorSettings> {
-        let listen = self.listen(problems);
         let token = problems.secret(
             "SIMULATOR_AUTH_TOKEN",
             self.auth_token,
             self.auth_token_file,
             AUTH_TOKEN_EXAMPLE,
         );
-        let (variable, example) = ("SIMULATOR_ACCOUNT_SID", ACCOUNT_SID_EXAMPLE);
         let account = match token {
             Some(token) => problems
-                .required(variable, self.account_sid, example)
+                .required(self.account_sid)
                 .map(|sid| Account::new(sid, token.expose_secret().to_owned())),
             None => {
-                let sid: Option<AccountSid> =
-                    problems.optional(variable, self.account_sid, example);
-                if sid.is_some() {
+                if problems.take(self.account_sid).is_some() {
                     problems.add("SIMULATOR_AUTH_TOKEN", "is not set", AUTH_TOKEN_EXAMPLE);
                 }
                 None
             }
         };
         Some(SimulatorSettings {
-            listen,
+            listen: problems.take(self.listen),
             config: Config {
                 account,
                 callback_url: Some(self.callback),
-                speed: problems.with_default("--speed", Some(self.speed), Speed::REAL, "4"),
+                speed: self.speed,
                 ..Config::default()
             },
         })

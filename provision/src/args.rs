@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use service::Problems;
-use service::settings::TwilioSettings;
+use service::settings::{Setting, TwilioSettings};
 use twilio::WorkspaceSid;
 use twilio::rest::Patience;
 
@@ -12,12 +12,12 @@ use crate::definitions::DEFINITIONS;
 use crate::record::recorded_prefix;
 
 /// Which resources at Twilio.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Twilio resources")]
 pub struct PlaceArgs {
     /// The TaskRouter workspace, WS…  [default: the one named "Flex Task Assignment"]
-    #[arg(long, env = "TWILIO_WORKSPACE_SID", value_name = "WS…")]
-    pub workspace: Option<String>,
+    #[arg(long, env = "TWILIO_WORKSPACE_SID", value_name = "WS…", default_value = "")]
+    pub workspace: Setting<Option<WorkspaceSid>>,
 
     /// What the names of our resources start with  [default: that of the last setup, else
     /// "[TR Call Redirection]"]
@@ -40,11 +40,7 @@ pub(crate) struct Place {
 
 impl PlaceArgs {
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<Place> {
-        let workspace = problems.optional(
-            "TWILIO_WORKSPACE_SID",
-            self.workspace,
-            "WS0123456789abcdef0123456789abcdef",
-        );
+        let workspace = problems.take(self.workspace);
         let prefix = match self.name_prefix {
             Some(prefix) => prefix.trim().to_owned(),
             None => match recorded_prefix(&self.state_file) {

@@ -1,11 +1,7 @@
 //! Three RabbitMQ nodes, of which one is killed in the middle of the work.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-#[allow(
-    dead_code,
-    unused_macros,
-    reason = "for the suite; here its helpers only"
-)]
+#[allow(dead_code, unused_macros, reason = "for the suite; here its helpers only")]
 mod conformance;
 
 use std::collections::BTreeSet;

@@ -1,11 +1,7 @@
 //! RabbitMQ fails in the middle of the work: killed, frozen, short of memory, away.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-#[allow(
-    dead_code,
-    unused_macros,
-    reason = "for the suite; here its helpers only"
-)]
+#[allow(dead_code, unused_macros, reason = "for the suite; here its helpers only")]
 mod conformance;
 
 #[allow(dead_code, reason = "for the log of intents as well")]

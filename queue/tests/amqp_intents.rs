@@ -1,11 +1,7 @@
 //! The log of intents while RabbitMQ fails, and how it is stored on the broker.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-#[allow(
-    dead_code,
-    unused_macros,
-    reason = "for the suite; here its helpers only"
-)]
+#[allow(dead_code, unused_macros, reason = "for the suite; here its helpers only")]
 mod conformance;
 
 #[allow(dead_code, reason = "for the other faults as well")]

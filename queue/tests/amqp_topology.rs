@@ -1,11 +1,7 @@
 //! What is on the broker isn't as we left it: deleted, different, forbidden.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-#[allow(
-    dead_code,
-    unused_macros,
-    reason = "for the suite; here its helpers only"
-)]
+#[allow(dead_code, unused_macros, reason = "for the suite; here its helpers only")]
 mod conformance;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -14,11 +14,7 @@ use jiff::Timestamp;
 use queue::sqlite::SqliteQueue;
 use queue::{Consumer, Delivery, Health, Logged, Options, Publish, Queue, QueueError};
 
-#[allow(
-    dead_code,
-    unused_macros,
-    reason = "for the suite; here its helpers only"
-)]
+#[allow(dead_code, unused_macros, reason = "for the suite; here its helpers only")]
 mod conformance;
 use conformance::{intents, message, number, options};
 

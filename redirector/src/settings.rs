@@ -1,11 +1,12 @@
 //! The redirector's own settings.
 
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::str::FromStr;
 use std::time::Duration;
 
 use retry::Policy;
 use service::Problems;
-use service::settings::{InvalidPublicUrl, PublicUrl};
+use service::settings::{InvalidPublicUrl, PublicUrl, Setting};
 use twilio::{TaskQueueSid, WorkspaceSid};
 
 /// RabbitMQ closes the channel of a consumer that holds a delivery for `consumer_timeout`, 30 minutes
@@ -17,67 +18,65 @@ const LATEST: Duration = Duration::from_secs(50);
 const LONGEST_VERIFY_AFTER: Duration = Duration::from_secs(30);
 
 /// Redirector.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Redirector")]
 pub struct RedirectorArgs {
     /// How long after its event, or its replay, a call is still redirected, 20m at most; later it
-    /// becomes a dead letter  [default: 15m]
-    #[arg(long, env = "REDIRECT_DEADLINE", value_name = "DURATION")]
-    pub redirect_deadline: Option<String>,
+    /// becomes a dead letter
+    #[arg(long, env = "REDIRECT_DEADLINE", value_name = "DURATION", default_value = "15m")]
+    pub redirect_deadline: Setting<Duration>,
 
     /// How old an event may be before Twilio is asked whether its caller still waits; 0s to ask
-    /// for each caller, where other software takes callers off hold, too  [default: 2s]
-    #[arg(long, env = "VERIFY_AFTER", value_name = "DURATION")]
-    pub verify_after: Option<String>,
+    /// for each caller, where other software takes callers off hold, too
+    #[arg(long, env = "VERIFY_AFTER", value_name = "DURATION", default_value = "2s")]
+    pub verify_after: Setting<Duration>,
 
     /// How late Twilio may carry out an update that it has not answered, up to 50s: so long a
-    /// caller whose update got no answer is left alone  [default: 30s]
-    #[arg(long, env = "TWILIO_LATE", value_name = "DURATION")]
-    pub twilio_late: Option<String>,
+    /// caller whose update got no answer is left alone
+    #[arg(long, env = "TWILIO_LATE", value_name = "DURATION", default_value = "30s")]
+    pub twilio_late: Setting<Duration>,
 
-    /// The longest that Twilio's Retry-After is believed  [default: 30s]
-    #[arg(long, env = "RETRY_AFTER_LONGEST", value_name = "DURATION")]
-    pub retry_after_longest: Option<String>,
+    /// The longest that Twilio's Retry-After is believed
+    #[arg(long, env = "RETRY_AFTER_LONGEST", value_name = "DURATION", default_value = "30s")]
+    pub retry_after_longest: Setting<Duration>,
 
-    /// How many deliveries this process holds at a time, those that wait included  [default: 2000]
-    #[arg(long, env = "PREFETCH", value_name = "N")]
-    pub prefetch: Option<String>,
+    /// How many deliveries this process holds at a time, those that wait included
+    #[arg(long, env = "PREFETCH", value_name = "N", default_value = "2000")]
+    pub prefetch: Setting<NonZeroU16>,
 
     /// How many requests to each of Twilio's APIs this process has under way at a time
-    /// [default: 50]
-    #[arg(long, env = "MAX_IN_FLIGHT", value_name = "N")]
-    pub max_in_flight: Option<String>,
+    #[arg(long, env = "MAX_IN_FLIGHT", value_name = "N", default_value = "50")]
+    pub max_in_flight: Setting<NonZeroUsize>,
 
-    /// The first wait before a retry; it doubles from there, with jitter  [default: 200ms]
-    #[arg(long, env = "RETRY_FIRST", value_name = "DURATION")]
-    pub retry_first: Option<String>,
+    /// The first wait before a retry; it doubles from there, with jitter
+    #[arg(long, env = "RETRY_FIRST", value_name = "DURATION", default_value = "200ms")]
+    pub retry_first: Setting<Duration>,
 
-    /// The longest wait before a retry, jitter apart  [default: 10s]
-    #[arg(long, env = "RETRY_LONGEST", value_name = "DURATION")]
-    pub retry_longest: Option<String>,
+    /// The longest wait before a retry, jitter apart
+    #[arg(long, env = "RETRY_LONGEST", value_name = "DURATION", default_value = "10s")]
+    pub retry_longest: Setting<Duration>,
 
     /// How Twilio gets the TwiML: inline with the update, or from URL, the public URL of ingest,
-    /// which then must be reachable for each redirect  [default: inline]
-    #[arg(long, env = "TWIML_DELIVERY", value_name = "inline|URL")]
-    pub twiml_delivery: Option<String>,
+    /// which then must be reachable for each redirect
+    #[arg(long, env = "TWIML_DELIVERY", value_name = "inline|URL", default_value = "inline")]
+    pub twiml_delivery: Setting<TwimlDelivery>,
 
     /// How often TaskRouter is asked for callers whose event never came; one redirector at a time
-    /// asks. 0 for never  [default: 30s]
-    #[arg(long, env = "SWEEP_INTERVAL", value_name = "DURATION")]
-    pub sweep_interval: Option<String>,
+    /// asks. 0 for never
+    #[arg(long, env = "SWEEP_INTERVAL", value_name = "DURATION", default_value = "30s")]
+    pub sweep_interval: Setting<Duration>,
 
     /// How long a task may be in a placeholder queue before the sweep takes its event for lost
-    /// [default: 10s]
-    #[arg(long, env = "SWEEP_GRACE", value_name = "DURATION")]
-    pub sweep_grace: Option<String>,
+    #[arg(long, env = "SWEEP_GRACE", value_name = "DURATION", default_value = "10s")]
+    pub sweep_grace: Setting<Duration>,
 
     /// The workspace of the placeholder task queues, WS…  [default: looked up]
-    #[arg(long, env = "TWILIO_WORKSPACE_SID", value_name = "WS…")]
-    pub workspace_sid: Option<String>,
+    #[arg(long, env = "TWILIO_WORKSPACE_SID", value_name = "WS…", default_value = "")]
+    pub workspace_sid: Setting<Option<WorkspaceSid>>,
 
-    /// How long a stop waits for the redirects under way  [default: 20s]
-    #[arg(long, env = "REDIRECTOR_STOP_TIMEOUT", value_name = "DURATION")]
-    pub redirector_stop_timeout: Option<String>,
+    /// How long a stop waits for the redirects under way
+    #[arg(long, env = "REDIRECTOR_STOP_TIMEOUT", value_name = "DURATION", default_value = "20s")]
+    pub redirector_stop_timeout: Setting<Duration>,
 }
 
 /// The redirector's own settings, resolved.
@@ -153,106 +152,56 @@ impl FromStr for TwimlDelivery {
     }
 }
 
+service::values!(TwimlDelivery = "inline");
+
 impl RedirectorArgs {
     /// Parses them.
     pub fn resolve(self, problems: &mut Problems) -> Option<RedirectorSettings> {
-        let seconds = Duration::from_secs;
-        let deadline = problems.duration(
-            "REDIRECT_DEADLINE",
-            self.redirect_deadline,
-            seconds(15 * 60),
-            "15m",
+        let deadline = self.redirect_deadline.more_than_0().must(
+            |deadline| *deadline <= LONGEST_DEADLINE,
+            "is more than 20m: a broker takes a request back that is held for 30m (consumer_timeout)",
         );
-        if deadline > LONGEST_DEADLINE {
-            problems.add(
-                "REDIRECT_DEADLINE",
-                "is more than 20m: a broker takes a request back that is held for 30m (consumer_timeout)",
-                "15m",
-            );
-        }
-        if deadline.is_zero() {
-            problems.add("REDIRECT_DEADLINE", "must be more than 0", "15m");
-        }
-        let verify_after = problems.duration("VERIFY_AFTER", self.verify_after, seconds(2), "2s");
-        let late = Duration::from_secs(30);
-        let twilio_late = problems.duration("TWILIO_LATE", self.twilio_late, late, "30s");
-        if twilio_late > LATEST {
-            problems.add("TWILIO_LATE", "must be at most 50s", "30s");
-        }
         // An event that is taken at its word must be younger than what a new reader of the log of
         // intents reads back, whatever clocks say.
-        if verify_after > LONGEST_VERIFY_AFTER {
-            problems.add("VERIFY_AFTER", "must be at most 30s", "2s");
-        }
-        let longest_retry_after = problems.duration(
-            "RETRY_AFTER_LONGEST",
-            self.retry_after_longest,
-            seconds(30),
-            "30s",
+        let verify_after = self.verify_after.must(
+            |after| *after <= LONGEST_VERIFY_AFTER,
+            "must be at most 30s",
         );
-        let prefetch = problems.with_default("PREFETCH", self.prefetch, 2000, "2000");
-        let max_in_flight = problems.with_default("MAX_IN_FLIGHT", self.max_in_flight, 50, "50");
-        if prefetch == 0 {
-            problems.add("PREFETCH", "must be at least 1", "2000");
-        }
-        if max_in_flight == 0 {
-            problems.add("MAX_IN_FLIGHT", "must be at least 1", "50");
-        }
-        if prefetch > 0 && max_in_flight > usize::from(prefetch) {
+        let twilio_late = self
+            .twilio_late
+            .must(|late| *late <= LATEST, "must be at most 50s");
+        let prefetch = problems.take(self.prefetch).get();
+        let max_in_flight = problems.take(self.max_in_flight).get();
+        if max_in_flight > usize::from(prefetch) {
             problems.add_line(format!(
                 "MAX_IN_FLIGHT, PREFETCH: {max_in_flight} requests can't be under way for \
                  {prefetch} deliveries: raise PREFETCH well above MAX_IN_FLIGHT \
                  (example: PREFETCH=2000)"
             ));
         }
-        let first = problems.duration(
-            "RETRY_FIRST",
-            self.retry_first,
-            Duration::from_millis(200),
-            "200ms",
-        );
-        let longest = problems.duration("RETRY_LONGEST", self.retry_longest, seconds(10), "10s");
-        let retry = Policy::new(first, longest)
-            .map_err(|problem| {
-                problems.add_line(format!(
-                    "RETRY_FIRST, RETRY_LONGEST: {problem} (example: RETRY_FIRST=200ms)"
-                ));
-            })
-            .ok();
-        let twiml_delivery = problems.with_default(
-            "TWIML_DELIVERY",
-            self.twiml_delivery,
-            TwimlDelivery::Inline,
-            "inline",
-        );
-        let sweep_interval =
-            problems.duration("SWEEP_INTERVAL", self.sweep_interval, seconds(30), "30s");
+        let first = problems.take(self.retry_first);
+        let retry = Policy::new(first, problems.take(self.retry_longest));
+        let retry = retry.map_err(|problem| {
+            problems.add_line(format!(
+                "RETRY_FIRST, RETRY_LONGEST: {problem} (example: RETRY_FIRST=200ms)"
+            ));
+        });
         let sweep = SweepSettings {
-            interval: sweep_interval,
-            grace: problems.duration("SWEEP_GRACE", self.sweep_grace, seconds(10), "10s"),
-            workspace: problems.optional(
-                "TWILIO_WORKSPACE_SID",
-                self.workspace_sid,
-                "WS0123456789abcdef0123456789abcdef",
-            ),
+            interval: problems.take(self.sweep_interval),
+            grace: problems.take(self.sweep_grace),
+            workspace: problems.take(self.workspace_sid),
         };
-        let stop_timeout = problems.duration(
-            "REDIRECTOR_STOP_TIMEOUT",
-            self.redirector_stop_timeout,
-            seconds(20),
-            "20s",
-        );
         Some(RedirectorSettings {
-            deadline,
-            verify_after,
-            twilio_late,
-            longest_retry_after,
+            deadline: problems.take(deadline),
+            verify_after: problems.take(verify_after),
+            twilio_late: problems.take(twilio_late),
+            longest_retry_after: problems.take(self.retry_after_longest),
             prefetch,
             max_in_flight,
-            retry: retry?,
-            twiml_delivery,
-            sweep: (!sweep_interval.is_zero()).then_some(sweep),
-            stop_timeout,
+            twiml_delivery: problems.take(self.twiml_delivery),
+            sweep: (!sweep.interval.is_zero()).then_some(sweep),
+            stop_timeout: problems.take(self.redirector_stop_timeout),
+            retry: retry.ok()?,
         })
     }
 }

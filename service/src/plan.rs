@@ -8,9 +8,10 @@ use twilio::twiml::{Dial, Notice, Record, Seconds, Twiml};
 use twilio::{E164, TaskQueueSid};
 
 use crate::Problems;
+use crate::settings::Setting;
 
 /// Which placeholder task queue, and where its callers go.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Redirect plan")]
 pub struct PlanArgs {
     /// The placeholder task queue, WQ…: a call whose task enters it is redirected
@@ -27,12 +28,12 @@ pub struct PlanArgs {
     pub forward_caller_id: Option<String>,
 
     /// How long it rings, in seconds from 5 to 600  [default: Twilio's, 30]
-    #[arg(long, env = "FORWARD_TIMEOUT", value_name = "SECONDS")]
-    pub forward_timeout: Option<String>,
+    #[arg(long, env = "FORWARD_TIMEOUT", value_name = "SECONDS", default_value = "")]
+    pub forward_timeout: Setting<Option<u32>>,
 
     /// How long the conversation may last, in seconds up to 86400  [default: Twilio's, 14400]
-    #[arg(long, env = "FORWARD_TIME_LIMIT", value_name = "SECONDS")]
-    pub forward_time_limit: Option<String>,
+    #[arg(long, env = "FORWARD_TIME_LIMIT", value_name = "SECONDS", default_value = "")]
+    pub forward_time_limit: Setting<Option<u32>>,
 
     /// Whether the conversation is recorded: do-not-record, record-from-answer,
     /// record-from-ringing, record-from-answer-dual or record-from-ringing-dual
@@ -54,8 +55,8 @@ pub struct PlanArgs {
 
     /// Whether callers whose task ended while they wait (its time to live ran out, or it fell off
     /// its workflow) are redirected too: true or false  [default: true]
-    #[arg(long, env = "FORWARD_RESCUE", value_name = "BOOL")]
-    pub forward_rescue: Option<String>,
+    #[arg(long, env = "FORWARD_RESCUE", value_name = "BOOL", default_value = "")]
+    pub forward_rescue: Setting<Option<bool>>,
 
     /// A TOML file with a [[plan]] for each further placeholder task queue
     #[arg(long, env = "REDIRECT_PLANS", value_name = "FILE")]
@@ -181,13 +182,13 @@ impl PlanArgs {
             task_queue_sid,
             forward_to,
             caller_id: set(self.forward_caller_id),
-            timeout: problems.optional("FORWARD_TIMEOUT", self.forward_timeout, "30"),
-            time_limit: problems.optional("FORWARD_TIME_LIMIT", self.forward_time_limit, "3600"),
+            timeout: problems.take(self.forward_timeout),
+            time_limit: problems.take(self.forward_time_limit),
             record: set(self.forward_record),
             notice: set(self.forward_notice),
             notice_language: set(self.forward_notice_language),
             notice_voice: set(self.forward_notice_voice),
-            rescue: problems.optional("FORWARD_RESCUE", self.forward_rescue, "true"),
+            rescue: problems.take(self.forward_rescue),
         })
     }
 }
@@ -255,28 +256,18 @@ impl Place {
     }
 }
 
-const SID_EXAMPLE: &str = "WQ0123456789abcdef0123456789abcdef";
-const NUMBER_EXAMPLE: &str = "+14155550100";
-
 impl RawPlan {
     fn parse(self, place: &Place, problems: &mut Problems) -> Option<Plan> {
-        let task_queue_sid: Option<TaskQueueSid> = problems.required(
-            &place.name("task_queue_sid"),
-            self.task_queue_sid,
-            SID_EXAMPLE,
-        );
-        let number: Option<E164> =
-            problems.required(&place.name("forward_to"), self.forward_to, NUMBER_EXAMPLE);
+        let task_queue_sid = Setting::named(place.name("task_queue_sid"), self.task_queue_sid);
+        let task_queue_sid: Option<TaskQueueSid> = problems.required(task_queue_sid);
+        let number = Setting::named(place.name("forward_to"), self.forward_to);
+        let number: Option<E164> = problems.required(number);
+        let record = problems.take(Setting::named(place.name("record"), self.record));
         let dial = Dial {
-            caller_id: problems.optional(&place.name("caller_id"), self.caller_id, NUMBER_EXAMPLE),
+            caller_id: problems.take(Setting::named(place.name("caller_id"), self.caller_id)),
             timeout: seconds(self.timeout, &place.name("timeout"), "30", problems),
             time_limit: seconds(self.time_limit, &place.name("time_limit"), "3600", problems),
-            record: problems.with_default(
-                &place.name("record"),
-                self.record,
-                Record::DoNotRecord,
-                "record-from-answer",
-            ),
+            record: record.unwrap_or(Record::DoNotRecord),
             notice: self.notice.map(|text| Notice {
                 text,
                 language: self.notice_language,

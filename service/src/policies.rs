@@ -27,6 +27,8 @@ const AGAIN_AFTER: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct ManagementUrl(Url);
 
+crate::values!(ManagementUrl = "http://rabbitmq:15672");
+
 impl FromStr for ManagementUrl {
     type Err = &'static str;
 

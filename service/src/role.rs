@@ -36,7 +36,7 @@ pub trait Role: clap::Args {
 }
 
 /// The command line of a process with a role.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct RunArgs<R: Role> {
     /// The account.
     #[command(flatten)]

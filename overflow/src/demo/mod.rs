@@ -7,14 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use ingest::IngestArgs;
 use queue::QueueUrl;
 use queue::amqp::AmqpQueue;
-use service::admin::AdminArgs;
-use service::plan::PlanArgs;
 use service::process::bind;
 use service::role::{RunArgs, Settings};
-use service::settings::{QueueArgs, TwilioArgs, listen_address};
+use service::settings::{Setting, from_flags};
 use service::telemetry::LogArgs;
 use service::{Host, Problems, out};
 use simulator::{Config, PlaceCall, Simulator, Speed};
@@ -43,15 +40,15 @@ pub(crate) struct DemoArgs {
 
     /// The number to redirect to (nobody is really called)
     #[arg(long, value_name = "+…", default_value = "+14155550100")]
-    number: String,
+    number: E164,
 
     /// The queue: amqp://… for RabbitMQ  [default: an embedded queue in a temporary file]
     #[arg(long, value_name = "URL")]
     queue: Option<String>,
 
     /// Where the simulator listens, for `overflow call`  [default: 127.0.0.1:4010]
-    #[arg(long, env = "SIMULATOR_LISTEN", value_name = "ADDRESS")]
-    listen: Option<String>,
+    #[arg(long, env = "SIMULATOR_LISTEN", value_name = "ADDRESS", default_value = "")]
+    listen: Setting<Option<SocketAddr>>,
 
     #[command(flatten)]
     pub(crate) log: LogArgs,
@@ -70,17 +67,10 @@ pub(crate) struct Demo {
 impl DemoArgs {
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<Demo> {
         let factor = if self.fast { 40.0 } else { 4.0 };
-        let number = problems.required("--number", Some(self.number), "+14155550100");
-        let queue_url = self.queue.clone();
-        let example = "amqp://guest:guest@127.0.0.1:5672";
-        let queue = problems.optional("--queue", self.queue, example);
-        if matches!(queue, Some(QueueUrl::Sqlite(_))) {
-            problems.add(
-                "--queue",
-                "names a file, whose requests the demo would take: left out, it uses one of its own",
-                example,
-            );
-        }
+        let queue = Setting::named("--queue".to_owned(), self.queue.clone()).must(
+            |queue| !matches!(queue, Some(QueueUrl::Sqlite(_))),
+            "names a file, whose requests the demo would take: left out, it uses one of its own",
+        );
         let default_listen = match self.once {
             // Nobody places further calls: any port will do.
             true => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -89,10 +79,10 @@ impl DemoArgs {
         Some(Demo {
             speed: Speed::new(factor).unwrap_or(Speed::REAL),
             once: self.once,
-            number: number?,
-            queue,
-            queue_url,
-            listen: listen_address(problems, "SIMULATOR_LISTEN", self.listen, default_listen),
+            number: self.number,
+            queue: problems.take(queue),
+            queue_url: self.queue,
+            listen: problems.take(self.listen).unwrap_or(default_listen),
         })
     }
 }
@@ -222,40 +212,22 @@ fn pair_settings(
     spool: &Path,
     number: &E164,
 ) -> anyhow::Result<Settings<Pair>> {
+    let name = std::process::id();
+    let flags = [
+        format!("--account-sid={}", simulator.account_sid()),
+        format!("--auth-token={}", simulator.auth_token()),
+        format!("--api-url={}", simulator.api_url()),
+        format!("--forward-call-task-queue-sid={}", simulator.placeholder()),
+        format!("--forward-to-number={}", number.as_str()),
+        format!("--queue={queue_url}"),
+        // Requests of another demo, about another simulator's calls, are none of ours.
+        format!("--queue-prefix=overflow-demo-{name}"),
+        format!("--public-url={public_url}"),
+        // Not the one of the folder that it is started in.
+        format!("--spool={}", spool.display()),
+        "--admin-listen=127.0.0.1:0".to_owned(),
+    ];
     let mut problems = Problems::default();
-    let settings = RunArgs {
-        twilio: TwilioArgs {
-            account_sid: Some(simulator.account_sid().to_string()),
-            auth_token: Some(simulator.auth_token().to_owned()),
-            api_url: Some(simulator.api_url().to_string()),
-            ..TwilioArgs::default()
-        },
-        plan: PlanArgs {
-            forward_call_task_queue_sid: Some(simulator.placeholder().to_string()),
-            forward_to_number: Some(number.as_str().to_owned()),
-            ..PlanArgs::default()
-        },
-        queue: QueueArgs {
-            url: Some(queue_url),
-            // Requests of another demo, about another simulator's calls, are none of ours.
-            prefix: Some(format!("overflow-demo-{}", std::process::id())),
-            ..QueueArgs::default()
-        },
-        role: Pair {
-            ingest: IngestArgs {
-                public_url: Some(public_url.to_owned()),
-                // Not the one of the folder that it is started in.
-                spool: Some(spool.display().to_string()),
-                ..IngestArgs::default()
-            },
-            ..Pair::default()
-        },
-        admin: AdminArgs {
-            admin_listen: Some("127.0.0.1:0".to_owned()),
-            ..AdminArgs::default()
-        },
-        ..RunArgs::default()
-    }
-    .resolve(&mut problems);
+    let settings = from_flags::<RunArgs<Pair>>(flags)?.resolve(&mut problems);
     Ok(problems.finish(settings)?)
 }

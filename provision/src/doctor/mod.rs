@@ -12,7 +12,7 @@ mod routing;
 
 use ::ingest::PublicUrl;
 use service::plan::PlanArgs;
-use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings};
+use service::settings::{QueueArgs, QueueSettings, Setting, TwilioArgs, TwilioSettings};
 use service::{Plans, Problems};
 use twilio::rest::Patience;
 
@@ -32,8 +32,8 @@ use self::report::Report;
 #[derive(Debug, Clone, clap::Args)]
 pub struct DoctorArgs {
     /// The URL by which Twilio reaches ingest  [required]
-    #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
-    public_url: Option<String>,
+    #[arg(long, env = "PUBLIC_URL", value_name = "URL", default_value = "")]
+    public_url: Setting<Option<PublicUrl>>,
 
     /// Write the findings as JSON
     #[arg(long)]
@@ -97,13 +97,7 @@ impl DoctorArgs {
         let place = settings(report, |problems| self.place.resolve(problems));
         let plans = settings(report, |problems| self.plan.resolve(problems));
         let queue = settings(report, |problems| self.queue.resolve(problems));
-        let public_url = settings(report, |problems| {
-            problems.required(
-                "PUBLIC_URL",
-                self.public_url,
-                "https://overflow.example.com",
-            )
-        });
+        let public_url = settings(report, |problems| problems.required(self.public_url));
         Doctor {
             twilio,
             place,

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use ingest::PublicUrl;
 use service::Problems;
-use service::settings::{InvalidSettings, TwilioArgs};
+use service::settings::{InvalidSettings, Setting, TwilioArgs};
 use twilio::rest::{ApiUrl, Patience};
 use twilio::{E164, WorkflowSid};
 
@@ -31,8 +31,8 @@ use self::plan::Planner;
 #[derive(Debug, Clone, clap::Args)]
 pub struct SetupArgs {
     /// The URL by which Twilio reaches ingest  [required]
-    #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
-    public_url: Option<String>,
+    #[arg(long, env = "PUBLIC_URL", value_name = "URL", default_value = "")]
+    public_url: Setting<Option<PublicUrl>>,
 
     /// How TaskRouter's events come: by the workspace's one event callback, or by Event Streams,
     /// which leaves the callback to whoever uses it
@@ -45,12 +45,12 @@ pub struct SetupArgs {
 
     /// Point this number of the account at the Studio flow, in E.164 form
     #[arg(long, value_name = "+…", conflicts_with = "workflow")]
-    number: Option<String>,
+    number: Option<E164>,
 
     /// Extend this workflow of yours instead of making one: the placeholder becomes the last target
     /// of each of its filters
     #[arg(long, value_name = "WW…")]
-    workflow: Option<String>,
+    workflow: Option<WorkflowSid>,
 
     /// With --workflow: a timeout for targets before the placeholder that have none, in seconds;
     /// no caller gets past a target without one
@@ -59,8 +59,8 @@ pub struct SetupArgs {
     target_timeout: Option<u32>,
 
     /// The number that redirected calls ring, to be written to the file of settings
-    #[arg(long, env = "FORWARD_TO_NUMBER", value_name = "+…")]
-    forward_to_number: Option<String>,
+    #[arg(long, env = "FORWARD_TO_NUMBER", value_name = "+…", default_value = "")]
+    forward_to_number: Setting<Option<E164>>,
 
     /// The file of settings that the services read: our lines are set, all others left alone
     #[arg(long, value_name = "FILE", default_value = ".env")]
@@ -146,19 +146,8 @@ impl SetupArgs {
             .as_ref()
             .and_then(|twilio| args::api(twilio, self.patience, &mut problems));
         let place = self.place.resolve(&mut problems);
-        let public_url = problems.required(
-            "PUBLIC_URL",
-            self.public_url,
-            "https://overflow.example.com",
-        );
-        let number = problems.optional("--number", self.number, "+14155550100");
-        let forward_to =
-            problems.optional("FORWARD_TO_NUMBER", self.forward_to_number, "+14155550100");
-        let workflow = problems.optional(
-            "--workflow",
-            self.workflow,
-            "WW0123456789abcdef0123456789abcdef",
-        );
+        let public_url = problems.required(self.public_url);
+        let forward_to = problems.take(self.forward_to_number);
         let setup = twilio.zip(api).zip(place).zip(public_url).map(
             |(((twilio, api), place), public_url)| Setup {
                 api,
@@ -168,8 +157,8 @@ impl SetupArgs {
                 api_url: twilio.client.api_url,
                 via: self.via,
                 replace_callback: self.replace_callback,
-                number,
-                workflow,
+                number: self.number,
+                workflow: self.workflow,
                 target_timeout: self.target_timeout,
                 forward_to,
                 env_file: self.env_file,

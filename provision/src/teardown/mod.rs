@@ -4,7 +4,7 @@ mod plan;
 
 use ingest::PublicUrl;
 use service::Problems;
-use service::settings::{InvalidSettings, TwilioArgs};
+use service::settings::{InvalidSettings, Setting, TwilioArgs};
 use twilio::rest::Patience;
 
 use crate::api::Api;
@@ -27,8 +27,8 @@ use self::plan::Planner;
 #[derive(Debug, Clone, clap::Args)]
 pub struct TeardownArgs {
     /// The URL of ingest, to know our event callback by where setup's record is lost
-    #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
-    public_url: Option<String>,
+    #[arg(long, env = "PUBLIC_URL", value_name = "URL", default_value = "")]
+    public_url: Setting<Option<PublicUrl>>,
 
     /// Only put back what setup replaced, and leave task queues, workflow and Studio flow: for who
     /// made them with Terraform
@@ -102,11 +102,7 @@ impl TeardownArgs {
             .resolve(&mut problems)
             .and_then(|twilio| args::api(&twilio, self.patience, &mut problems));
         let place = self.place.resolve(&mut problems);
-        let public_url = problems.optional(
-            "PUBLIC_URL",
-            self.public_url,
-            "https://overflow.example.com",
-        );
+        let public_url = problems.take(self.public_url);
         let teardown = api.zip(place).map(|(api, place)| Teardown {
             api,
             names: Names::new(&place.prefix),

@@ -5,6 +5,7 @@ pub mod health;
 mod text_format;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -20,24 +21,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Problems;
 use crate::http::{self, HttpArgs, Limits, ListenerMetrics};
-use crate::settings::listen_address;
-
-/// For Prometheus, probes and a person or two.
-const MAX_CONNECTIONS: usize = 100;
+use crate::settings::Setting;
 
 /// The admin listener.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Admin")]
 pub struct AdminArgs {
     /// Where to listen for /livez, /readyz and /metrics
     /// [default: 127.0.0.1:9090; the redirector: 127.0.0.1:9091]
-    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS")]
-    pub admin_listen: Option<String>,
+    #[arg(long, env = "ADMIN_LISTEN", value_name = "ADDRESS", default_value = "")]
+    pub admin_listen: Setting<Option<SocketAddr>>,
 
     /// How many connections there are at most; those that say nothing make room for others
-    /// [default: 100]
-    #[arg(long, env = "ADMIN_MAX_CONNECTIONS", value_name = "N")]
-    pub admin_max_connections: Option<String>,
+    #[arg(long, env = "ADMIN_MAX_CONNECTIONS", value_name = "N", default_value = "100")]
+    pub admin_max_connections: Setting<NonZeroUsize>,
 
     /// Ask the process that runs with these settings whether it is ready, and do nothing else:
     /// exit code 0 if it is
@@ -63,27 +60,19 @@ impl AdminArgs {
     /// Parses them; it listens on `default` unless it is told otherwise.
     pub fn resolve(self, problems: &mut Problems, default: SocketAddr) -> AdminSettings {
         AdminSettings {
-            listen: self.listen(problems, default),
+            listen: problems.take(self.admin_listen).unwrap_or(default),
             limits: Limits {
                 timeouts: self.http.resolve(problems),
-                connections: http::max_connections(
-                    problems,
-                    "ADMIN_MAX_CONNECTIONS",
-                    self.admin_max_connections,
-                    MAX_CONNECTIONS,
-                ),
+                connections: problems.take(self.admin_max_connections),
             },
         }
     }
 
-    fn listen(&self, problems: &mut Problems, default: SocketAddr) -> SocketAddr {
-        listen_address(problems, "ADMIN_LISTEN", self.admin_listen.clone(), default)
-    }
-
     /// How the running process is, if that is all that is wanted.
     pub fn health(&self, default: SocketAddr) -> Option<ExitCode> {
+        let listen = |problems: &mut Problems| problems.take(self.admin_listen.clone());
         self.health
-            .then(|| health::ask_where(|problems| self.listen(problems, default), "/readyz"))
+            .then(|| health::ask_where(|problems| listen(problems).unwrap_or(default), "/readyz"))
     }
 }
 

@@ -40,7 +40,17 @@ pub fn parse<P: Parser>() -> Result<P, ExitCode> {
 
 fn without_values(command: Command) -> Command {
     command
-        .mut_args(|argument| argument.hide_env_values(true))
+        .mut_args(|argument| {
+            let argument = argument.hide_env_values(true);
+            // An empty one says that there is none.
+            match argument.get_default_values() {
+                [default] => {
+                    let is_empty = default.is_empty();
+                    argument.hide_default_value(is_empty)
+                }
+                _ => argument,
+            }
+        })
         .mut_subcommands(without_values)
 }
 

@@ -27,6 +27,8 @@ impl fmt::Display for InvalidPublicUrl {
     }
 }
 
+crate::values!(PublicUrl = "https://overflow.example.com");
+
 impl FromStr for PublicUrl {
     type Err = InvalidPublicUrl;
 

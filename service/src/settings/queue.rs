@@ -1,18 +1,18 @@
 //! Which queue lies between ingest and redirector.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::queue::{Options, Queue, QueueError, QueueUrl};
 use secrecy::ExposeSecret;
 
-use super::Problems;
+use super::{Problems, Setting, Value};
 use crate::policies::ManagementUrl;
 
 /// The queue.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Queue")]
 pub struct QueueArgs {
     /// The queue: sqlite:FILE on one machine, amqp://… or amqps://… for RabbitMQ, with commas
@@ -31,42 +31,50 @@ pub struct QueueArgs {
     #[arg(
         long = "queue-management-url",
         env = "QUEUE_MANAGEMENT_URL",
-        value_name = "URL"
+        value_name = "URL",
+        default_value = ""
     )]
-    pub management_url: Option<String>,
+    pub management_url: Setting<Option<ManagementUrl>>,
 
-    /// What every name on the broker starts with  [default: overflow]
-    #[arg(long = "queue-prefix", env = "QUEUE_PREFIX", value_name = "NAME")]
-    pub prefix: Option<String>,
+    /// What every name on the broker starts with
+    #[arg(
+        long = "queue-prefix",
+        env = "QUEUE_PREFIX",
+        value_name = "NAME",
+        default_value = "overflow"
+    )]
+    pub prefix: Setting<Prefix>,
 
     /// How often a message that never gets an outcome is delivered again before it becomes a dead
-    /// letter  [default: 10]
-    #[arg(long, env = "QUEUE_DELIVERY_LIMIT", value_name = "N")]
-    pub delivery_limit: Option<String>,
+    /// letter
+    #[arg(long, env = "QUEUE_DELIVERY_LIMIT", value_name = "N", default_value = "10")]
+    pub delivery_limit: Setting<NonZeroU32>,
 
     /// How many messages the queue holds at most  [default: no limit]
-    #[arg(long, env = "QUEUE_MAX_LENGTH", value_name = "N")]
-    pub max_length: Option<String>,
+    #[arg(long, env = "QUEUE_MAX_LENGTH", value_name = "N", default_value = "")]
+    pub max_length: Setting<Option<u64>>,
 }
 
 /// What names on the broker start with.
-struct Prefix(String);
+#[derive(Debug, Clone)]
+pub struct Prefix(String);
 
-impl FromStr for Prefix {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl Value for Prefix {
+    fn read(text: &str) -> Result<Self, String> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        match text {
+        let problem = match text {
             text if !text.chars().all(is_plain) => {
-                Err("may hold letters, digits, - _ and . only: it is part of names on the broker")
+                "may hold letters, digits, - _ and . only: it is part of names on the broker"
             }
-            text if text.len() > MAX_PREFIX => Err("is longer than 200 characters"),
-            text if text.starts_with("amq.") => Err("must not start with amq., the broker's own"),
-            text => Ok(Self(text.to_owned())),
-        }
+            text if text.len() > MAX_PREFIX => "is longer than 200 characters",
+            text if text.starts_with("amq.") => "must not start with amq., the broker's own",
+            text => return Ok(Self(text.to_owned())),
+        };
+        Err(problem.to_owned())
     }
 }
+
+const DEFAULT_URL: &str = "sqlite:overflow.db";
 
 /// How long an operator's command waits for a broker that is slow.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -88,47 +96,31 @@ pub struct QueueSettings {
 impl QueueArgs {
     /// Parses them.
     pub fn resolve(self, problems: &mut Problems) -> Option<QueueSettings> {
-        let defaults = Options::default();
         let url_file = self
             .url_file
             .clone()
             .filter(|file| !file.as_os_str().is_empty());
-        let url = match problems.secret("QUEUE_URL", self.url, self.url_file, "sqlite:overflow.db")
-        {
-            Some(url) => problems.optional(
-                "QUEUE_URL",
-                Some(url.expose_secret().to_owned()),
-                "sqlite:overflow.db",
-            ),
-            None => Some(QueueUrl::Sqlite("overflow.db".into())),
+        let url = problems.secret("QUEUE_URL", self.url, self.url_file, DEFAULT_URL);
+        let url = url
+            .as_ref()
+            .map_or(DEFAULT_URL, ExposeSecret::expose_secret);
+        let url = url
+            .parse()
+            .map_err(|problem| problems.add("QUEUE_URL", problem, DEFAULT_URL))
+            .ok();
+        let Prefix(prefix) = problems.take(self.prefix);
+        let options = Options {
+            prefix,
+            delivery_limit: problems.take(self.delivery_limit).get(),
+            max_length: problems.take(self.max_length),
+            waits_for_access: true,
+            url_file,
+            ..Options::default()
         };
-        let management = problems.optional(
-            "QUEUE_MANAGEMENT_URL",
-            self.management_url,
-            "http://rabbitmq:15672",
-        );
-        let prefix = problems.optional("QUEUE_PREFIX", self.prefix, "overflow");
-        let prefix = prefix.map_or(defaults.prefix, |Prefix(prefix)| prefix);
-        let delivery_limit = problems.with_default(
-            "QUEUE_DELIVERY_LIMIT",
-            self.delivery_limit,
-            defaults.delivery_limit,
-            "10",
-        );
-        let max_length = problems.optional("QUEUE_MAX_LENGTH", self.max_length, "100000");
-        if delivery_limit == 0 {
-            problems.add("QUEUE_DELIVERY_LIMIT", "must be at least 1", "10");
-        }
+        let management = problems.take(self.management_url);
         Some(QueueSettings {
             url: url?,
-            options: Options {
-                prefix,
-                delivery_limit,
-                max_length,
-                waits_for_access: true,
-                url_file,
-                ..defaults
-            },
+            options,
             management,
         })
     }

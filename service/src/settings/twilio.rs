@@ -8,15 +8,15 @@ use ::twilio::{AccountSid, ApiKeySid, AuthToken, SignatureVerifier};
 use secrecy::ExposeSecret;
 
 use super::rotation::Files;
-use super::{Problems, proxy};
+use super::{Problems, Setting, proxy};
 
 /// The Twilio account.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Twilio account")]
 pub struct TwilioArgs {
     /// The account's SID, AC…  [required]
-    #[arg(long, env = "TWILIO_ACCOUNT_SID", value_name = "AC…")]
-    pub account_sid: Option<String>,
+    #[arg(long, env = "TWILIO_ACCOUNT_SID", value_name = "AC…", default_value = "")]
+    pub account_sid: Setting<Option<AccountSid>>,
 
     /// The account's auth token; several, separated by commas, while one is being rotated (the
     /// first is used for requests, all are accepted in signatures). Prefer the variable or the
@@ -29,8 +29,8 @@ pub struct TwilioArgs {
     pub auth_token_file: Option<PathBuf>,
 
     /// An API key for requests, instead of the auth token
-    #[arg(long, env = "TWILIO_API_KEY_SID", value_name = "SK…")]
-    pub api_key_sid: Option<String>,
+    #[arg(long, env = "TWILIO_API_KEY_SID", value_name = "SK…", default_value = "")]
+    pub api_key_sid: Setting<Option<ApiKeySid>>,
 
     /// The API key's secret
     #[arg(long, env = "TWILIO_API_KEY_SECRET", value_name = "SECRET")]
@@ -41,25 +41,32 @@ pub struct TwilioArgs {
     pub api_key_secret_file: Option<PathBuf>,
 
     /// Where Twilio's REST API is, directly or through HTTPS_PROXY: a region and edge such as https://api.dublin.ie1.twilio.com, or
-    /// a simulator  [default: https://api.twilio.com]
-    #[arg(long, env = "TWILIO_API_URL", value_name = "URL")]
-    pub api_url: Option<String>,
+    /// a simulator
+    #[arg(
+        long,
+        env = "TWILIO_API_URL",
+        value_name = "URL",
+        default_value = "https://api.twilio.com"
+    )]
+    pub api_url: Setting<ApiUrl>,
 
-    /// How long a connection to Twilio may take to open  [default: 2s]
+    /// How long a connection to Twilio may take to open
     #[arg(
         long = "twilio-connect-timeout",
         env = "TWILIO_CONNECT_TIMEOUT",
-        value_name = "DURATION"
+        value_name = "DURATION",
+        default_value = "2s"
     )]
-    pub connect_timeout: Option<String>,
+    pub connect_timeout: Setting<Duration>,
 
-    /// How long a request to Twilio may take  [default: 10s]
+    /// How long a request to Twilio may take
     #[arg(
         long = "twilio-timeout",
         env = "TWILIO_TIMEOUT",
-        value_name = "DURATION"
+        value_name = "DURATION",
+        default_value = "10s"
     )]
-    pub timeout: Option<String>,
+    pub timeout: Setting<Duration>,
 }
 
 /// The Twilio account, resolved.
@@ -81,11 +88,7 @@ impl TwilioArgs {
     /// Parses them.
     pub fn resolve(self, problems: &mut Problems) -> Option<TwilioSettings> {
         let files = Files::of(&self);
-        let account_sid = problems.required::<AccountSid>(
-            "TWILIO_ACCOUNT_SID",
-            self.account_sid,
-            "AC0123456789abcdef0123456789abcdef",
-        );
+        let account_sid = problems.required(self.account_sid);
         let token_given = self
             .auth_token
             .as_ref()
@@ -104,11 +107,7 @@ impl TwilioArgs {
             .filter(|token| !token.is_empty() && is_auth_token(token, problems))
             .map(AuthToken::new)
             .collect();
-        let key_sid = problems.optional::<ApiKeySid>(
-            "TWILIO_API_KEY_SID",
-            self.api_key_sid,
-            "SK0123456789abcdef0123456789abcdef",
-        );
+        let key_sid = problems.take(self.api_key_sid);
         let example = "the secret that was shown when the key was made";
         let key_secret = problems.secret(
             "TWILIO_API_KEY_SECRET",
@@ -143,25 +142,10 @@ impl TwilioArgs {
                 None
             }
         };
-        let api_url = problems.with_default(
-            "TWILIO_API_URL",
-            self.api_url,
-            ApiUrl::default(),
-            "https://api.dublin.ie1.twilio.com",
-        );
+        let api_url = problems.take(self.api_url);
         proxy::check(problems);
-        let connect_timeout = problems.duration(
-            "TWILIO_CONNECT_TIMEOUT",
-            self.connect_timeout,
-            Duration::from_secs(2),
-            "2s",
-        );
-        let timeout = problems.duration(
-            "TWILIO_TIMEOUT",
-            self.timeout,
-            Duration::from_secs(10),
-            "10s",
-        );
+        let connect_timeout = problems.take(self.connect_timeout);
+        let timeout = problems.take(self.timeout);
         if connect_timeout.is_zero() || timeout.is_zero() {
             problems.add_line(
                 "TWILIO_TIMEOUT, TWILIO_CONNECT_TIMEOUT: no request can be done in 0 (example: TWILIO_TIMEOUT=10s)",

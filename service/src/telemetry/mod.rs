@@ -16,27 +16,38 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use self::traces::{Exporter, OtlpEndpoint};
 use crate::Problems;
+use crate::settings::{Setting, Value, from_flags};
 
 pub use self::lines::{dropped as dropped_lines, flush as flush_lines, say};
 pub use self::traces::{TARGET, resume, traceparent};
 
 /// Logs and traces.
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Logs and traces")]
 pub struct LogArgs {
     /// What is logged: error, warn, info, debug or trace, or by module as in info,redirector=debug
     /// [default: info]
-    #[arg(long, env = "LOG_LEVEL", value_name = "FILTER")]
-    pub log_level: Option<String>,
+    #[arg(long, env = "LOG_LEVEL", value_name = "FILTER", default_value = "")]
+    pub log_level: Setting<Option<Filter>>,
 
     /// How: text or json  [default: text on a terminal, else json]
-    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT")]
-    pub log_format: Option<String>,
+    #[arg(long, env = "LOG_FORMAT", value_name = "FORMAT", default_value = "")]
+    pub log_format: Setting<Option<LogFormat>>,
 
     /// The OTLP receiver that traces are exported to, by HTTP; OpenTelemetry's variables for
     /// names, headers, sampling and batches (OTEL_SERVICE_NAME, …) hold  [default: none, no traces]
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
-    pub otel_exporter_otlp_endpoint: Option<String>,
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", default_value = "")]
+    pub otel_exporter_otlp_endpoint: Setting<Option<OtlpEndpoint>>,
+
+    #[arg(skip)]
+    quiet: bool,
+}
+
+/// What holds where the user has no say.
+impl Default for LogArgs {
+    fn default() -> Self {
+        from_flags([""; 0]).expect("no flag must be given")
+    }
 }
 
 /// How logs are written.
@@ -47,6 +58,8 @@ pub enum LogFormat {
     /// A JSON object a line.
     Json,
 }
+
+crate::values!(LogFormat = "json");
 
 impl FromStr for LogFormat {
     type Err = &'static str;
@@ -61,12 +74,11 @@ impl FromStr for LogFormat {
 }
 
 /// What is logged.
-struct Filter(EnvFilter);
+#[derive(Debug, Clone)]
+pub struct Filter(EnvFilter);
 
-impl FromStr for Filter {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
+impl Value for Filter {
+    fn read(text: &str) -> Result<Self, String> {
         let mut has_level = false;
         for part in text
             .split(',')
@@ -100,28 +112,27 @@ pub struct LogSettings {
 }
 
 impl LogArgs {
+    /// Warnings only, unless more is asked for.
+    #[must_use]
+    pub fn quiet(self) -> Self {
+        Self {
+            quiet: true,
+            ..self
+        }
+    }
+
     /// Parses them.
     pub fn resolve(self, problems: &mut Problems) -> LogSettings {
-        let terminal = std::io::stderr().is_terminal();
+        let usual = || Filter(EnvFilter::new(if self.quiet { "warn" } else { "info" }));
+        let Filter(filter) = problems.take(self.log_level).unwrap_or_else(usual);
+        let format = problems.take(self.log_format);
         LogSettings {
-            filter: problems
-                .optional("LOG_LEVEL", self.log_level, "info")
-                .map_or_else(|| EnvFilter::new("info"), |Filter(filter)| filter),
-            format: problems.with_default(
-                "LOG_FORMAT",
-                self.log_format,
-                if terminal {
-                    LogFormat::Text
-                } else {
-                    LogFormat::Json
-                },
-                "json",
-            ),
-            endpoint: problems.optional(
-                "OTEL_EXPORTER_OTLP_ENDPOINT",
-                self.otel_exporter_otlp_endpoint,
-                "http://collector:4318",
-            ),
+            filter,
+            format: format.unwrap_or_else(|| match std::io::stderr().is_terminal() {
+                true => LogFormat::Text,
+                false => LogFormat::Json,
+            }),
+            endpoint: problems.take(self.otel_exporter_otlp_endpoint),
         }
     }
 }
@@ -218,11 +229,11 @@ mod tests {
             ("redirector=debug", "redirector=debug,info"),
             ("info,redirector=debug", "redirector=debug,info"),
         ] {
-            let Filter(filter) = text.parse().unwrap();
+            let Filter(filter) = Value::read(text).unwrap();
             assert_eq!(filter.to_string(), wanted, "{text}");
         }
         for bad in ["WARNING", "verbose", "redirector", "info,lapin", "a=loud"] {
-            assert!(bad.parse::<Filter>().is_err(), "{bad}");
+            assert!(Filter::read(bad).is_err(), "{bad}");
         }
     }
 }

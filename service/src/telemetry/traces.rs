@@ -35,7 +35,9 @@ const LAST_EXPORT: Duration = Duration::from_secs(2);
 
 /// Where spans go: the base URL of an OTLP receiver.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct OtlpEndpoint(Url);
+pub struct OtlpEndpoint(Url);
+
+crate::values!(OtlpEndpoint = "http://collector:4318");
 
 impl FromStr for OtlpEndpoint {
     type Err = &'static str;

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use queue::memory::{Broker, Fate, Loss, Operation, Weather};
 use queue::{Options, Queue};
 use redirector::{Redirector, RedirectorArgs};
+use service::settings::from_flags;
 use service::{Host, Plans, Problems};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -199,10 +200,8 @@ impl Process {
     }
 
     fn ingest(&self, life: &Life, mut host: Host) -> JoinHandle<()> {
-        let args = IngestArgs {
-            public_url: Some(PUBLIC_URL.to_owned()),
-            ..IngestArgs::default()
-        };
+        let args: IngestArgs = from_flags([format!("--public-url={PUBLIC_URL}")])
+            .expect("the world's own settings are good");
         let settings = args.resolve(&mut Problems::default());
         let settings = settings.expect("the world's own settings are good");
         let account = self.site.wire.simulator.account();

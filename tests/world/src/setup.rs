@@ -8,6 +8,7 @@ use fastrand::Rng;
 use jiff::Timestamp;
 use queue::memory::Broker;
 use redirector::RedirectorArgs;
+use service::settings::from_flags;
 use simulator::{Config, EventKind, Moment, Simulator, TaskAfterRedirect};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
@@ -148,23 +149,23 @@ impl Setup {
     }
 
     fn settings(&self, simulator: &Simulator) -> RedirectorArgs {
-        let seconds = |duration: Duration| Some(format!("{}s", duration.as_secs()));
-        RedirectorArgs {
-            verify_after: seconds(self.verify_after),
-            twilio_late: seconds(self.twilio_late),
-            max_in_flight: Some(self.max_in_flight.to_string()),
-            prefetch: Some(self.prefetch.to_string()),
-            sweep_interval: match self.sweeps {
-                true => seconds(SWEEP_INTERVAL),
-                false => seconds(Duration::ZERO),
-            },
-            sweep_grace: seconds(SWEEP_GRACE),
-            redirect_deadline: seconds(self.deadline),
-            workspace_sid: self
-                .knows_workspace
-                .then(|| simulator.workspace_sid().to_string()),
-            ..RedirectorArgs::default()
+        let sweep_interval = match self.sweeps {
+            true => SWEEP_INTERVAL,
+            false => Duration::ZERO,
+        };
+        let mut flags = vec![
+            format!("--verify-after={}s", self.verify_after.as_secs()),
+            format!("--twilio-late={}s", self.twilio_late.as_secs()),
+            format!("--max-in-flight={}", self.max_in_flight),
+            format!("--prefetch={}", self.prefetch),
+            format!("--sweep-interval={}s", sweep_interval.as_secs()),
+            format!("--sweep-grace={}s", SWEEP_GRACE.as_secs()),
+            format!("--redirect-deadline={}s", self.deadline.as_secs()),
+        ];
+        if self.knows_workspace {
+            flags.push(format!("--workspace-sid={}", simulator.workspace_sid()));
         }
+        from_flags(flags).expect("the world's own settings are good")
     }
 
     /// The world at its beginning.
