@@ -12,11 +12,19 @@ use lapin::{Connection, ConnectionProperties};
 use parking_lot::Mutex;
 
 use super::error::{ACCESS_REFUSED, BrokerError, NOT_ALLOWED, answer};
-use super::session::Role;
 use crate::QueueError;
 
 /// How long one address is tried alone before the next one is tried as well.
 const HEAD_START: Duration = Duration::from_millis(250);
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Each channel confirms what is published on it.
+    Publishing,
+    /// Consuming, asking and declaring.
+    Consuming,
+}
 
 /// The socket of one connection; dropped, it is cut. lapin serves each connection in a thread that
 /// ends only with its socket, and a frozen broker never closes one: each attempt to connect to it

@@ -10,8 +10,9 @@ use retry::Policy;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use super::connect::Role;
 use super::error::ANSWER_TIMEOUT;
-use super::session::{PooledChannel, Role, Session};
+use super::session::{PooledChannel, Session};
 use super::topology::Topology;
 use crate::{Health, QueueError, QueueUrl};
 

@@ -15,7 +15,7 @@ use lapin::options::{
 use lapin::types::{FieldTable, ShortString};
 use tokio::time::{Instant, sleep_until};
 
-use super::Client;
+use super::client::Client;
 use super::connection::RECONNECT;
 use super::error::{ANSWER_TIMEOUT, BrokerError, answer, message};
 use super::publish::Outgoing;

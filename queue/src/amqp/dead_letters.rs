@@ -7,7 +7,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
 
-use super::Client;
+use super::client::Client;
 use super::error::answer_within;
 use super::lock::AmqpLock;
 use super::publish::Outgoing;

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::Client;
+use super::client::Client;
 use super::connection::RECONNECT;
 use super::consume::consume;
 use super::error::{answer, message};

@@ -1,20 +1,12 @@
 //! Named locks: exclusive queues, each owned by the connection that declared it first.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{FieldTable, ShortString};
-use parking_lot::Mutex;
 
-use super::Client;
+use super::client::{Client, Locks};
 use super::error::{RESOURCE_LOCKED, answer};
 use super::session::PooledChannel;
 use crate::{Lock, QueueError};
-
-/// The locks that this process holds or is about to take. To the broker they all have the same
-/// owner, the connection, so it takes this to keep them apart.
-pub(super) type Locks = Arc<Mutex<HashSet<ShortString>>>;
 
 impl Client {
     /// Takes the lock `name`, or returns `None` if somebody has it.

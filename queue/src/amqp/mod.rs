@@ -3,6 +3,7 @@
 //! There are two connections: one publishes, one does everything else. A broker short of memory
 //! stops reading from connections that publish; the other one still consumes, locks and asks.
 
+mod client;
 mod connect;
 mod connection;
 mod consume;
@@ -17,19 +18,20 @@ mod topology;
 mod wire;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use lapin::types::ShortString;
 use tokio::runtime::Handle;
 
+use self::client::{Client, Locks};
+use self::connect::Role;
 use self::connection::{Connection, Nodes};
 use self::consume::AmqpConsumer;
 use self::error::ANSWER_TIMEOUT;
 use self::intents::AmqpIntentLog;
-use self::lock::Locks;
 use self::publish::Outgoing;
-use self::session::{PooledChannel, Role};
+use self::session::PooledChannel;
 use self::topology::Topology;
 pub use self::topology::message_queues;
 use crate::{
@@ -39,18 +41,6 @@ use crate::{
 
 /// A queue on RabbitMQ.
 pub struct AmqpQueue(Arc<Client>);
-
-/// What all parts of the queue share.
-struct Client {
-    publishing: Connection,
-    consuming: Connection,
-    topology: Topology,
-    locks: Locks,
-    publish_timeout: Duration,
-    /// For each question about dead letters.
-    answer_timeout: Duration,
-    runtime: Handle,
-}
 
 impl AmqpQueue {
     /// Connects to one of the broker's `nodes` and declares what is ours. A broker that is away is no

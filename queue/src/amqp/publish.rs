@@ -7,7 +7,7 @@ use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Confirmation};
 
-use super::Client;
+use super::client::Client;
 use super::error::message;
 use super::session::PooledChannel;
 use super::topology::Topology;

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
-use super::connect::{Socket, connect};
+use super::connect::{Role, Socket, connect};
 use super::error::{BrokerError, answer, message};
 use super::topology::Topology;
 use crate::QueueError;
@@ -30,15 +30,6 @@ const BEFORE_REDECLARING: Duration = Duration::from_millis(250);
 /// don't go faster.
 const PUBLISHING_CHANNELS: usize = 128;
 const CONSUMING_CHANNELS: usize = 1500;
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    /// Each channel confirms what is published on it.
-    Publishing,
-    /// Consuming, asking and declaring.
-    Consuming,
-}
 
 /// A connection on which the topology has been declared. It ends when it is dropped.
 pub(super) struct Session {

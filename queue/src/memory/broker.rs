@@ -8,12 +8,12 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Fate, MemoryQueue, Operation, Weather};
-use crate::{Cause, DeadLetter, DeadLetterId, Intent, Options, RawMessage, Reason};
+use super::{Fate, Operation, Weather};
+use crate::{Cause, DeadLetter, DeadLetterId, Intent, RawMessage, Reason};
 
 /// A broker in memory. Clones share it.
 #[derive(Clone)]
-pub struct Broker(Arc<Shared>);
+pub struct Broker(pub(super) Arc<Shared>);
 
 pub(super) struct Shared {
     state: Mutex<State>,
@@ -86,12 +86,6 @@ impl Broker {
             changed: Notify::new(),
             weather,
         }))
-    }
-
-    /// The queue, as the process `name` opens it.
-    pub fn open(&self, name: &str, options: Options) -> MemoryQueue {
-        self.connect(name);
-        MemoryQueue::new(Arc::clone(&self.0), name, options)
     }
 
     /// The process has a connection again.

@@ -5,12 +5,13 @@ mod broker;
 mod client;
 mod consumer;
 mod intents;
+mod queue;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use broker::Broker;
-pub use client::MemoryQueue;
+pub use queue::MemoryQueue;
 
 /// What a client asks of the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,10 +6,14 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::handle::{ConsumerId, Failure};
+use super::failure::Failure;
 use super::intents::{self, Reading};
 use super::messages::{self, Return, Token};
 use crate::{Cause, Intent, RawMessage};
+
+/// Names one consumer of this handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ConsumerId(pub(super) u64);
 
 /// What the queue allows.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
-use super::change::{Change, Outcome, Settled};
-use super::handle::{Command, ConsumerId, Failure, Handle};
+use super::change::{Change, ConsumerId, Outcome, Settled};
+use super::failure::Failure;
+use super::handle::{Command, Handle};
 use super::messages::{Delivered, Return, Token};
 use crate::traits::Settle;
 use crate::{Cause, Consumer, Delivery, QueueError, RawMessage};

@@ -277,10 +277,3 @@ pub(super) fn is_store_failure(error: &rusqlite::Error) -> bool {
             )
         )
 }
-
-/// The path of a file beside the queue's own.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}

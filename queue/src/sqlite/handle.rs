@@ -8,14 +8,11 @@ use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use super::change::{Change, Outcome, Pending};
+use super::change::{Change, ConsumerId, Outcome, Pending};
+use super::failure::Failure;
 use super::intents::Reading;
 use super::messages::Delivered;
-use crate::{Health, QueueError};
-
-/// Names one consumer of this handle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ConsumerId(pub(super) u64);
+use crate::Health;
 
 /// What the writer thread is told.
 pub(super) enum Command {
@@ -33,22 +30,6 @@ pub(super) enum Command {
     /// Tells the reader what is in the log of intents, until it is dropped.
     Read(Weak<Reading>),
     Close,
-}
-
-/// Why a change was not made.
-#[derive(Debug, Clone)]
-pub(super) enum Failure {
-    Closed,
-    Storage(String),
-}
-
-impl From<Failure> for QueueError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Closed => Self::Unavailable("it is closed".to_owned()),
-            Failure::Storage(error) => Self::Storage(error),
-        }
-    }
 }
 
 /// The writer thread ends when the last of these is dropped.

@@ -2,11 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Error, Result, ffi};
-
-use super::database::beside;
 
 /// Device and inode of the file and of SQLite's log beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,4 +40,11 @@ fn gone(path: &Path, why: &str) -> Error {
 
 pub(super) fn is_gone(error: &Error) -> bool {
     matches!(error, Error::SqliteFailure(code, _) if code.extended_code == ffi::SQLITE_READONLY_DBMOVED)
+}
+
+/// The path of a file beside the queue's own.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }

@@ -1,16 +1,14 @@
-//! The log of intents: a table.
+//! The log of intents: a table, and what its readers know of it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use parking_lot::Mutex;
 use rusqlite::{Connection, Result, params};
 
-use super::change::Change;
-use super::handle::{Command, Failure, Handle};
-use crate::{Intent, IntentLog, IntentReader, Logged, QueueError, READ_BACK};
+use super::failure::Failure;
+use crate::{Intent, IntentReader, Logged, READ_BACK};
 
 /// How long an entry stays, at least.
 const KEPT: Duration = READ_BACK.saturating_mul(2);
@@ -21,42 +19,6 @@ const STEP: Duration = Duration::from_secs(10);
 /// How often readers are told what other processes wrote.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
 
-pub(super) struct SqliteIntentLog {
-    reading: Arc<Reading>,
-    handle: Handle,
-    limit: Duration,
-}
-
-impl SqliteIntentLog {
-    pub(super) fn start(reader: Arc<dyn IntentReader>, handle: Handle, limit: Duration) -> Self {
-        let reading = Arc::new(Reading {
-            reader,
-            last: Mutex::new(None),
-        });
-        // An error means that the queue is closed; so will each append.
-        let _ = handle.send(Command::Read(Arc::downgrade(&reading)));
-        Self {
-            reading,
-            handle,
-            limit,
-        }
-    }
-}
-
-#[async_trait]
-impl IntentLog for SqliteIntentLog {
-    async fn append(&self, intent: Intent) -> Result<(), QueueError> {
-        let change = Change::Append(intent, self.reading.clone());
-        match tokio::time::timeout(self.limit, self.handle.perform(change, None)).await {
-            Ok(done) => Ok(done.map(drop)?),
-            Err(_) => Err(QueueError::Unavailable(format!(
-                "the intent was not stored within {:?}",
-                self.limit
-            ))),
-        }
-    }
-}
-
 /// A reader, and its position in the log.
 pub(super) struct Reading {
     reader: Arc<dyn IntentReader>,
@@ -64,6 +26,11 @@ pub(super) struct Reading {
 }
 
 impl Reading {
+    pub(super) fn new(reader: Arc<dyn IntentReader>) -> Self {
+        let last = Mutex::new(None);
+        Self { reader, last }
+    }
+
     /// Tells the reader what is new.
     pub(super) fn catch_up(&self, db: &Connection) -> Result<()> {
         let mut last = self.last.lock();

@@ -15,8 +15,8 @@ use parking_lot::Mutex;
 use rusqlite::ffi;
 use url::form_urlencoded::byte_serialize;
 
-use super::database::beside;
-use super::handle::Failure;
+use super::failure::Failure;
+use super::identity::beside;
 use crate::Lock;
 
 /// A locked file. Released and removed when it is dropped.

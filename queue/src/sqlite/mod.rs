@@ -10,8 +10,10 @@
 mod change;
 mod consumer;
 mod database;
+mod failure;
 mod handle;
 mod identity;
+mod intent_log;
 mod intents;
 mod lock;
 mod messages;
@@ -31,11 +33,12 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use self::change::{Change, Limits, Outcome};
+use self::change::{Change, ConsumerId, Limits, Outcome};
 use self::consumer::SqliteConsumer;
 use self::database::Database;
-use self::handle::{Command, ConsumerId, Failure, Handle, Status};
-use self::intents::SqliteIntentLog;
+use self::failure::Failure;
+use self::handle::{Command, Handle, Status};
+use self::intent_log::SqliteIntentLog;
 use self::lock::Locks;
 use self::writer::Writer;
 use crate::{

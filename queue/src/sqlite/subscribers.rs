@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::handle::ConsumerId;
+use super::change::ConsumerId;
 use super::messages::Delivered;
 
 /// Who waits for deliveries, and for how many each.

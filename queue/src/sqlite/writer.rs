@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::change::{Change, Limits, Outcome, Pending};
 use super::database::{Database, is_damage, is_store_failure};
-use super::handle::{Command, Failure, Status};
+use super::failure::Failure;
+use super::handle::{Command, Status};
 use super::intents::{Ages, Readers};
 use super::lock::FileLock;
 use super::messages::{self, Delivered, Return};

@@ -33,7 +33,10 @@ impl Sweeper {
             for request in self.without_task(workspace, &plans, deadline).await? {
                 let call = request.call_sid;
                 let mut seen = before.remove(&call).unwrap_or_default();
-                if self.take_up(request, &mut seen, backlog).await {
+                if seen
+                    .take_up(request, self.settings.grace, backlog, &self.shared)
+                    .await
+                {
                     found = Found::Some;
                 }
                 now.insert(call, seen);

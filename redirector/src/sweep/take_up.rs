@@ -5,7 +5,7 @@ use std::time::Duration;
 use queue::{Message, RedirectRequest};
 use tokio::time::Instant;
 
-use super::Sweeper;
+use crate::shared::Shared;
 
 /// A request that was put on the queue has come to something by then, or to nothing. It is put
 /// there again after this long, and then after twice as long each time.
@@ -41,41 +41,39 @@ pub(super) enum Found {
     Some,
 }
 
-impl Sweeper {
+impl Seen {
     /// Puts the request on the queue if two sweeps have found nobody working on it. Returns whether
     /// to look again soon.
     pub(super) async fn take_up(
-        &self,
+        &mut self,
         mut request: RedirectRequest,
-        seen: &mut Seen,
+        grace: Duration,
         backlog: bool,
+        shared: &Shared,
     ) -> bool {
         let now = Instant::now();
-        let waited = self.shared.time.age(request.entered_at);
-        if backlog
-            || waited < self.settings.grace
-            || self.shared.calls.is_at_work(&request.call_sid)
-        {
-            seen.idle_since = None;
+        let waited = shared.time.age(request.entered_at);
+        if backlog || waited < grace || shared.calls.is_at_work(&request.call_sid) {
+            self.idle_since = None;
             return false;
         }
-        let idle_since = *seen.idle_since.get_or_insert(now);
-        if seen.due.is_some_and(|due| now < due) {
+        let idle_since = *self.idle_since.get_or_insert(now);
+        if self.due.is_some_and(|due| now < due) {
             return false;
         }
-        if now < idle_since + self.settings.grace.mul_f64(0.8) {
+        if now < idle_since + grace.mul_f64(0.8) {
             return true;
         }
         // However long we were away: the caller still waits.
-        request.requeued_at = Some(self.shared.time.now());
+        request.requeued_at = Some(shared.time.now());
         let message = Message::from(request);
-        if let Err(error) = self.shared.queue.publish(&message).await {
+        if let Err(error) = shared.queue.publish(&message).await {
             tracing::warn!(%error, "a waiting caller could not be put on the queue yet");
             return true;
         }
-        seen.due = Some(now + seen.alone_for);
-        seen.alone_for *= 2;
-        self.shared.metrics.sweep_found();
+        self.due = Some(now + self.alone_for);
+        self.alone_for *= 2;
+        shared.metrics.sweep_found();
         tracing::warn!(
             call_sid = %message.request.call_sid,
             task_sid = %message.request.task_sid,

@@ -77,7 +77,9 @@ impl Sweeper {
     ) -> bool {
         if self.waits(&request, callers, deadline).await != Some(false) {
             seen.absent_since = None;
-            return self.take_up(request, seen, backlog).await;
+            return seen
+                .take_up(request, self.settings.grace, backlog, &self.shared)
+                .await;
         }
         seen.idle_since = None;
         let since = *seen.absent_since.get_or_insert_with(Instant::now);

@@ -19,9 +19,9 @@ use tokio_util::io::InspectReader;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::Timeouts;
 use super::connections::Connection;
 use super::progress::{Phase, Progress};
+use super::timeouts::Timeouts;
 
 /// What is kept of a head or of pipelined requests at most: heads of Twilio's take up a few KiB.
 const MAX_BUFFER: usize = 64 * 1024;

@@ -6,8 +6,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::Timeouts;
 use super::metrics::Cut;
+use super::timeouts::Timeouts;
 
 /// How long clients that we wait for have left once the process is to stop.
 const LAST_MOMENT: Duration = Duration::from_secs(1);

@@ -1,0 +1,28 @@
+//! What all parts of the queue share.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::types::ShortString;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+
+use super::connection::Connection;
+use super::topology::Topology;
+
+/// What all parts of the queue share.
+pub(super) struct Client {
+    pub(super) publishing: Connection,
+    pub(super) consuming: Connection,
+    pub(super) topology: Topology,
+    pub(super) locks: Locks,
+    pub(super) publish_timeout: Duration,
+    /// For each question about dead letters.
+    pub(super) answer_timeout: Duration,
+    pub(super) runtime: Handle,
+}
+
+/// The locks that this process holds or is about to take. To the broker they all have the same
+/// owner, the connection, so it takes this to keep them apart.
+pub(super) type Locks = Arc<Mutex<HashSet<ShortString>>>;

@@ -1,0 +1,146 @@
+//! The queue as one process sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::Operation;
+use super::broker::{Broker, Connection};
+use super::client::Client;
+use super::consumer::MemoryConsumer;
+use super::intents::MemoryLog;
+use crate::{
+    Consumer, DeadLetters, Done, Filter, Health, IntentLog, IntentReader, Listed, Lock, Message,
+    Options, Publish, Queue, QueueError, Settlement, Stats,
+};
+
+/// A queue in memory.
+pub struct MemoryQueue(Arc<Client>);
+
+impl Broker {
+    /// The queue, as the process `name` opens it.
+    pub fn open(&self, name: &str, options: Options) -> MemoryQueue {
+        self.connect(name);
+        let client = Client::new(Arc::clone(&self.0), name, options);
+        MemoryQueue(Arc::new(client))
+    }
+}
+
+#[async_trait]
+impl Publish for MemoryQueue {
+    async fn publish(&self, message: &Message) -> Result<(), QueueError> {
+        self.0.publish(message.encode()).await
+    }
+}
+
+#[async_trait]
+impl DeadLetters for MemoryQueue {
+    async fn oldest(&self, filter: &Filter, limit: usize) -> Result<Listed, QueueError> {
+        self.0.connection()?;
+        let letters = self.0.broker.state().dead.clone();
+        Ok(filter.oldest(letters, limit))
+    }
+
+    async fn settle(
+        &self,
+        filter: &Filter,
+        how: Settlement,
+        done: Done<'_>,
+    ) -> Result<(), QueueError> {
+        let now = Timestamp::now();
+        let taken = self.0.take(filter, |state, letter| {
+            if how == Settlement::Replay {
+                state.insert(letter.replayed(now));
+            }
+        })?;
+        taken.into_iter().for_each(done);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Queue for MemoryQueue {
+    async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
+        self.0.alive().await;
+        let client = Arc::clone(&self.0);
+        Ok(Box::new(MemoryConsumer::new(client, usize::from(prefetch))))
+    }
+
+    async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError> {
+        let taken = self.0.ask(Operation::Lock, |state, connection| {
+            let number = state.number();
+            let free = !state.locks.contains_key(name);
+            free.then(|| {
+                let holder = (connection, number);
+                state.locks.insert(name.to_owned(), holder);
+                holder
+            })
+        });
+        Ok(taken.await?.map(|holder| {
+            let lock = MemoryLock {
+                client: Arc::clone(&self.0),
+                name: name.to_owned(),
+                holder,
+            };
+            Box::new(lock) as Box<dyn Lock>
+        }))
+    }
+
+    fn intents(&self, reader: Arc<dyn IntentReader>) -> Arc<dyn IntentLog> {
+        Arc::new(MemoryLog::new(Arc::clone(&self.0), reader))
+    }
+
+    async fn stats(&self) -> Result<Stats, QueueError> {
+        self.0.alive().await;
+        self.0.connection()?;
+        let state = self.0.broker.state();
+        Ok(Stats {
+            ready: state.ready.len() as u64,
+            unacked: Some(state.unacked.len() as u64),
+            consumers: state.consumers.len() as u64,
+            dead: state.dead.len() as u64,
+            ..Stats::default()
+        })
+    }
+
+    fn health(&self) -> Health {
+        match self.0.connection() {
+            Ok(_) => Health::Up,
+            Err(error) => Health::Down(error.to_string()),
+        }
+    }
+
+    async fn close(&self) {
+        self.0.alive().await;
+        if let Ok(connection) = self.0.connection() {
+            self.0.closed.store(true, Ordering::Relaxed);
+            let limit = self.0.options.delivery_limit;
+            self.0.broker.change(|state| state.lose(connection, limit));
+        }
+        self.0.closed.store(true, Ordering::Relaxed);
+    }
+}
+
+struct MemoryLock {
+    client: Arc<Client>,
+    name: String,
+    holder: (Connection, u64),
+}
+
+impl Lock for MemoryLock {
+    fn is_lost(&self) -> bool {
+        self.client.broker.state().locks.get(&self.name) != Some(&self.holder)
+    }
+}
+
+impl Drop for MemoryLock {
+    fn drop(&mut self) {
+        self.client.broker.change(|state| {
+            if state.locks.get(&self.name) == Some(&self.holder) {
+                state.locks.remove(&self.name);
+            }
+        });
+    }
+}
