@@ -79,8 +79,8 @@ fn consume(queue: Arc<AmqpQueue>) -> (Arc<Mutex<BTreeSet<u32>>>, JoinHandle<()>)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_confirmed_is_lost_when_the_broker_is_killed_and_both_sides_come_back() {
     let broken = Broken::node().await;
-    let ingest = broken.open("killed", Duration::from_secs(3)).await;
-    let redirector = broken.open("killed", Duration::from_secs(3)).await;
+    let ingest = broken.open("killed", SOON).await;
+    let redirector = broken.open("killed", SOON).await;
     let (load, publishers) = Load::start(&ingest, 16);
     let (seen, consumer) = consume(redirector.clone());
     load.goes_on().await;
@@ -118,8 +118,9 @@ async fn nothing_confirmed_is_lost_when_the_broker_is_killed_and_both_sides_come
 async fn a_frozen_broker_holds_nobody_up_for_longer_than_its_limit() {
     let broken = Broken::node().await;
     let queue = broken.open("frozen", Duration::from_millis(500)).await;
+    let patient = broken.open("frozen", SOON).await;
     let mut consumer = queue.consume(10).await.unwrap();
-    queue.publish(&message(0)).await.unwrap();
+    patient.publish(&message(0)).await.unwrap();
     let held = next(&mut consumer).await;
     broken.does(Node::freeze).await;
 
@@ -160,7 +161,8 @@ async fn a_frozen_broker_holds_nobody_up_for_longer_than_its_limit() {
     assert!(again.redelivered);
     assert!(held.ack().await.is_err());
     again.ack().await.unwrap();
-    queue.publish(&message(500)).await.unwrap();
+    until("up", || patient.health() == Health::Up).await;
+    patient.publish(&message(500)).await.unwrap();
     // Some of those that timed out may have been stored before or after; none that was confirmed
     // is missing.
     while number(&next(&mut consumer).await) != 500 {}
@@ -182,8 +184,9 @@ fn connection_threads() -> usize {
 async fn a_broker_short_of_memory_refuses_messages_and_still_delivers() {
     let broken = Broken::node().await;
     let queue = broken.open("alarm", Duration::from_secs(1)).await;
+    let patient = broken.open("alarm", SOON).await;
     for n in 0..50 {
-        queue.publish(&message(n)).await.unwrap();
+        patient.publish(&message(n)).await.unwrap();
     }
     broken.does(Node::raise_memory_alarm).await;
 
@@ -231,7 +234,7 @@ async fn a_broker_short_of_memory_refuses_messages_and_still_delivers() {
 async fn a_broker_that_is_away_at_the_start_is_waited_for() {
     let broken = Broken::node().await;
     broken.does(Node::kill).await;
-    let queue = tokio::time::timeout(SOON, broken.open("away", Duration::from_secs(3)))
+    let queue = tokio::time::timeout(SOON, broken.open("away", SOON))
         .await
         .unwrap();
     assert!(matches!(queue.health(), Health::Down(_)));
@@ -251,7 +254,7 @@ async fn a_channel_that_the_broker_closes_is_replaced_on_the_living_connection()
     broken
         .close_channels_after(Duration::from_millis(500))
         .await;
-    let queue = broken.open("channel", Duration::from_secs(3)).await;
+    let queue = broken.open("channel", SOON).await;
     let mut consumer = queue.consume(1).await.unwrap();
     queue.publish(&message(1)).await.unwrap();
     let kept = next(&mut consumer).await;

@@ -263,7 +263,7 @@ async fn an_intent_fails_in_time_while_the_file_is_held_and_leaves_no_gap() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("queue.db");
     let options = Options {
-        publish_timeout: Duration::from_millis(100),
+        publish_timeout: Duration::from_secs(1),
         ..options()
     };
     let hurried: Arc<dyn Queue> = Arc::new(SqliteQueue::open(&path, options).await.unwrap());

@@ -216,7 +216,7 @@ pub async fn a_log_made_anew_under_its_readers_is_a_gap(harness: impl Harness) {
 /// A log that sends nothing is read again after this time.
 fn short() -> queue::Options {
     queue::Options {
-        publish_timeout: std::time::Duration::from_secs(3),
+        publish_timeout: std::time::Duration::from_secs(10),
         ..options()
     }
 }
