@@ -24,8 +24,8 @@ pub(crate) struct CallArgs {
     count: u32,
 
     /// The caller's number  [default: made up]
-    #[arg(long, value_name = "+…")]
-    from: Option<E164>,
+    #[arg(long, value_name = "+…", default_value = "")]
+    from: Setting<Option<E164>>,
 }
 
 /// A call, resolved.
@@ -40,7 +40,7 @@ impl CallArgs {
         Some(Call {
             simulator: problems.take(self.simulator),
             count: self.count,
-            from: self.from,
+            from: problems.take(self.from),
         })
     }
 }

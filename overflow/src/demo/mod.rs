@@ -40,7 +40,7 @@ pub(crate) struct DemoArgs {
 
     /// The number to redirect to (nobody is really called)
     #[arg(long, value_name = "+…", default_value = "+14155550100")]
-    number: E164,
+    number: Setting<E164>,
 
     /// The queue: amqp://… for RabbitMQ  [default: an embedded queue in a temporary file]
     #[arg(long, value_name = "URL")]
@@ -79,7 +79,7 @@ impl DemoArgs {
         Some(Demo {
             speed: Speed::new(factor).unwrap_or(Speed::REAL),
             once: self.once,
-            number: self.number,
+            number: problems.take(self.number),
             queue: problems.take(queue),
             queue_url: self.queue,
             listen: problems.take(self.listen).unwrap_or(default_listen),

@@ -44,13 +44,13 @@ pub struct SetupArgs {
     replace_callback: bool,
 
     /// Point this number of the account at the Studio flow, in E.164 form
-    #[arg(long, value_name = "+…", conflicts_with = "workflow")]
-    number: Option<E164>,
+    #[arg(long, value_name = "+…", default_value = "", conflicts_with = "workflow")]
+    number: Setting<Option<E164>>,
 
     /// Extend this workflow of yours instead of making one: the placeholder becomes the last target
     /// of each of its filters
-    #[arg(long, value_name = "WW…")]
-    workflow: Option<WorkflowSid>,
+    #[arg(long, value_name = "WW…", default_value = "")]
+    workflow: Setting<Option<WorkflowSid>>,
 
     /// With --workflow: a timeout for targets before the placeholder that have none, in seconds;
     /// no caller gets past a target without one
@@ -147,6 +147,8 @@ impl SetupArgs {
             .and_then(|twilio| args::api(twilio, self.patience, &mut problems));
         let place = self.place.resolve(&mut problems);
         let public_url = problems.required(self.public_url);
+        let number = problems.take(self.number);
+        let workflow = problems.take(self.workflow);
         let forward_to = problems.take(self.forward_to_number);
         let setup = twilio.zip(api).zip(place).zip(public_url).map(
             |(((twilio, api), place), public_url)| Setup {
@@ -157,8 +159,8 @@ impl SetupArgs {
                 api_url: twilio.client.api_url,
                 via: self.via,
                 replace_callback: self.replace_callback,
-                number: self.number,
-                workflow: self.workflow,
+                number,
+                workflow,
                 target_timeout: self.target_timeout,
                 forward_to,
                 env_file: self.env_file,

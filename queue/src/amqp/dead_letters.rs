@@ -19,8 +19,9 @@ use crate::{DeadLetter, Done, Filter, Listed, QueueError, Settlement};
 /// Only one process at a time looks into the queue: the others don't see what it has fetched.
 const LOCK: &str = "dead-letters";
 
-/// How many letters are fetched at a time.
-const BATCH: usize = 128;
+/// How many letters are fetched, or acknowledged, at a time. A quorum queue puts acks off while 32
+/// before them are not done, and forgets those when the channel closes (`quorum_commands_soft_limit`).
+const BATCH: usize = 16;
 
 /// A dead letter that nobody else sees at the moment.
 struct Fetched {
@@ -75,6 +76,7 @@ impl Client {
         let mut queue = DeadLetterQueue::open(self).await?;
         let now = Timestamp::now();
         let mut told = HashSet::new();
+        let mut acks = 0;
         let mut outcome = Ok(());
         while outcome.is_ok() && queue.left > 0 {
             let mut batch = queue.fetch().await?;
@@ -99,11 +101,16 @@ impl Client {
                 let ack = BasicAckOptions::default();
                 self.answer(queue.channel.basic_ack(fetched.tag, ack))
                     .await?;
+                acks += 1;
+                if queue.left == 0 && acks % BATCH == 0 {
+                    queue.await_acks().await?;
+                }
                 if told.insert(fetched.letter.id.clone()) {
                     done(fetched.letter.id);
                 }
             }
         }
+        queue.await_acks().await?;
         queue.close().await?;
         outcome
     }
@@ -137,6 +144,10 @@ impl<'a> DeadLetterQueue<'a> {
     async fn fetch(&mut self) -> Result<Vec<Fetched>, QueueError> {
         let count = self.left.min(BATCH);
         self.left -= count;
+        self.get(count).await
+    }
+
+    async fn get(&self, count: usize) -> Result<Vec<Fetched>, QueueError> {
         let dead = &self.client.topology.dead;
         let get = || {
             self.channel
@@ -149,6 +160,14 @@ impl<'a> DeadLetterQueue<'a> {
             letter: wire::dead_letter(&got.delivery.properties, got.delivery.data),
         });
         Ok(fetched.collect())
+    }
+
+    /// Waits until the broker has done the acks: they have no answer, but a get after them has.
+    async fn await_acks(&mut self) -> Result<(), QueueError> {
+        let late = self.get(1).await?;
+        self.left = self.left.saturating_sub(late.len());
+        self.kept.extend(late);
+        Ok(())
     }
 
     /// Gives back what was kept, and waits until the next one sees it.
