@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use service::Problems;
 use service::http::max_connections;
-use service::settings::{PublicUrl, listen_address};
+use service::settings::listen_address;
+use twilio::PublicUrl;
 
 /// Ingest.
 #[derive(Debug, Clone, Default, clap::Args)]

@@ -12,13 +12,16 @@ use service::telemetry::LogArgs;
 use service::{Problems, out};
 use simulator::{Account, Config, Simulator, Speed};
 use tokio_util::sync::CancellationToken;
-use twilio::AccountSid;
+use twilio::{AccountSid, CONNECTION_OVERRIDES, EVENTS_PATH};
 
 use crate::demo::story;
 
 /// Where the simulator listens unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4010);
+
+/// Where ingest listens unless told otherwise.
+const PUBLIC_URL: &str = "http://127.0.0.1:8080";
 
 const ACCOUNT_SID_EXAMPLE: &str = "AC0123456789abcdef0123456789abcdef";
 const AUTH_TOKEN_EXAMPLE: &str = "0123456789abcdef0123456789abcdef";
@@ -31,11 +34,7 @@ pub(crate) struct SimulatorArgs {
     listen: Option<String>,
 
     /// Where event callbacks go, connection overrides in the fragment included
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8080/taskrouter/events#rc=5&rp=all&ct=2000&rt=2500"
-    )]
+    #[arg(long, value_name = "URL", default_value_t = default_callback())]
     callback: String,
 
     /// How many times faster than real a task walks its workflow of 20 s
@@ -62,6 +61,10 @@ pub(crate) struct SimulatorArgs {
 
     #[command(flatten)]
     pub(crate) log: LogArgs,
+}
+
+fn default_callback() -> String {
+    format!("{PUBLIC_URL}{EVENTS_PATH}#{CONNECTION_OVERRIDES}")
 }
 
 /// The simulator's settings, resolved.
@@ -131,7 +134,7 @@ pub(crate) async fn run(
          TWILIO_AUTH_TOKEN={token}\n\
          FORWARD_CALL_TASK_QUEUE_SID={placeholder}\n\
          FORWARD_TO_NUMBER=+14155550100\n\
-         PUBLIC_URL=http://127.0.0.1:8080\n\n\
+         PUBLIC_URL={PUBLIC_URL}\n\n\
          Place a call with `overflow call`; stop with Ctrl-C.\n",
         url = simulator.api_url(),
         account = simulator.account_sid(),

@@ -1,32 +1,10 @@
 //! The workspace's one event callback: its URL, its filter, and whose it is.
 
-use ingest::PublicUrl;
 use twilio::EventType;
 use twilio::rest::Workspace;
 use url::Url;
 
 use crate::record::ReplacedCallback;
-
-const PATH: &str = "/taskrouter/events";
-/// Five repetitions within the 15 s that Twilio gives a callback, whatever goes wrong with one.
-const OVERRIDES: &str = "rc=5&rp=all&ct=2000&rt=2500";
-/// Where Event Streams deliver.
-const STREAM_PATH: &str = "/taskrouter/event-stream";
-
-/// The callback URL to be set, connection overrides included.
-pub(crate) fn callback_url(public_url: &PublicUrl) -> String {
-    format!("{}#{OVERRIDES}", public_url.join(PATH))
-}
-
-/// Where callbacks are posted: the callback URL without its overrides.
-pub(crate) fn receiver(public_url: &PublicUrl) -> String {
-    public_url.join(PATH)
-}
-
-/// Where a sink is to post.
-pub(crate) fn stream_url(public_url: &PublicUrl) -> String {
-    public_url.join(STREAM_PATH)
-}
 
 /// Whether both post to the same place: overrides don't matter.
 pub(crate) fn same_receiver(one: &str, other: &str) -> bool {
@@ -211,16 +189,14 @@ mod tests {
 
     #[test]
     fn overrides_make_no_other_receiver_of_a_url() {
-        let url: PublicUrl = "https://overflow.example.com".parse().unwrap();
+        let url: twilio::PublicUrl = "https://overflow.example.com".parse().unwrap();
+        let callback = url.event_callback();
         assert!(same_receiver(
-            &callback_url(&url),
+            &callback,
             "https://overflow.example.com/taskrouter/events#rc=1"
         ));
-        assert!(!same_receiver(
-            &callback_url(&url),
-            "https://other.example.com/"
-        ));
-        assert!(repeats(&callback_url(&url)));
+        assert!(!same_receiver(&callback, "https://other.example.com/"));
+        assert!(repeats(&callback));
         assert!(!repeats("https://example.com/#rc=0"));
     }
 

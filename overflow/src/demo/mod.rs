@@ -20,7 +20,7 @@ use service::{Host, Problems, out};
 use simulator::{Config, PlaceCall, Simulator, Speed};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use twilio::E164;
+use twilio::{E164, PublicUrl};
 
 use crate::pair::{self, Pair};
 use crate::simulate::DEFAULT_LISTEN;
@@ -102,14 +102,12 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let simulator_listener = bind("SIMULATOR_LISTEN", demo.listen).await?;
     let ingest_listener = bind("LISTEN", SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-    let public_url = format!("http://{}", ingest_listener.local_addr()?);
+    let public_url: PublicUrl = format!("http://{}", ingest_listener.local_addr()?).parse()?;
     let simulator = Simulator::start(
         simulator_listener,
         Config {
             speed: demo.speed,
-            callback_url: Some(format!(
-                "{public_url}/taskrouter/events#rc=5&rp=all&ct=2000&rt=2500"
-            )),
+            callback_url: Some(public_url.event_callback()),
             ..Config::default()
         },
     )?;
@@ -217,7 +215,7 @@ async fn play(
 /// What `overflow run` would be told.
 fn pair_settings(
     simulator: &Simulator,
-    public_url: &str,
+    public_url: &PublicUrl,
     queue_url: String,
     spool: &Path,
     number: &E164,
@@ -243,7 +241,7 @@ fn pair_settings(
         },
         role: Pair {
             ingest: IngestArgs {
-                public_url: Some(public_url.to_owned()),
+                public_url: Some(public_url.to_string()),
                 // Not the one of the folder that it is started in.
                 spool: Some(spool.display().to_string()),
                 ..IngestArgs::default()

@@ -1,17 +1,16 @@
 //! Do TaskRouter's events come to ingest?
 
-use ingest::PublicUrl;
-use twilio::EventType;
+use twilio::{CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, EventType, PublicUrl};
 
 use super::report::Report;
-use crate::callback::{EventsFilter, receiver, repeats, same_receiver, shown, stream_url};
+use crate::callback::{EventsFilter, repeats, same_receiver, shown};
 use crate::inventory::Inventory;
 
 pub(super) fn check(public_url: &PublicUrl, inventory: &Inventory, report: &mut Report) {
     let workspace = &inventory.workspace;
     let url = &workspace.event_callback_url;
-    let by_callback = same_receiver(url, &receiver(public_url));
-    let destination = stream_url(public_url);
+    let by_callback = same_receiver(url, &public_url.join(EVENTS_PATH));
+    let destination = public_url.join(EVENT_STREAM_PATH);
     let stream = inventory
         .streams
         .iter()
@@ -50,7 +49,7 @@ pub(super) fn check(public_url: &PublicUrl, inventory: &Inventory, report: &mut 
             format!(
                 "the workspace's events go to {}, not to {}",
                 shown(url),
-                shown(&receiver(public_url))
+                shown(&public_url.join(EVENTS_PATH))
             ),
             "run `overflow setup`; with the callback in use by another, `--via event-streams`",
         );
@@ -88,7 +87,7 @@ fn check_callback(url: &str, filter: &str, report: &mut Report) {
         report.warn(
             "event callback",
             "has no connection overrides: Twilio does not repeat a callback that failed",
-            "run `overflow setup`, which adds #rc=5&rp=all&ct=2000&rt=2500",
+            format!("run `overflow setup`, which adds #{CONNECTION_OVERRIDES}"),
         );
     }
 }

@@ -3,17 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use ingest::PublicUrl;
 use rand::RngExt;
 use reqwest::redirect::Policy;
 use service::failure::root_cause;
 use service::settings::TwilioSettings;
 use twilio::rest::is_local;
-use twilio::{AuthToken, FormParams, SIGNATURE_HEADER, sign_form};
+use twilio::{AuthToken, EVENTS_PATH, FormParams, PublicUrl, SIGNATURE_HEADER, sign_form};
 use url::Url;
 
 use super::report::Report;
-use crate::callback::{receiver, shown};
+use crate::callback::shown;
 
 /// What Twilio allows a callback.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -24,7 +23,7 @@ pub(super) async fn check(twilio: &TwilioSettings, public_url: &PublicUrl, repor
     let Some(token) = twilio.auth_tokens.first() else {
         return;
     };
-    let url = receiver(public_url);
+    let url = public_url.join(EVENTS_PATH);
     let form = probe(twilio);
     let name = shown(&url);
     let started = Instant::now();

@@ -10,10 +10,10 @@ mod queue;
 mod report;
 mod routing;
 
-use ::ingest::PublicUrl;
 use service::plan::PlanArgs;
 use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings};
 use service::{Plans, Problems};
+use twilio::PublicUrl;
 use twilio::rest::Patience;
 
 use crate::api::Api;

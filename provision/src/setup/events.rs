@@ -1,10 +1,10 @@
 //! How TaskRouter's events come to ingest: the event callback, or Event Streams.
 
+use twilio::{EVENT_STREAM_PATH, EVENTS_PATH};
+
 use super::Via;
 use super::plan::Planner;
-use crate::callback::{
-    EventsFilter, before_setup, callback_url, is_ours, receiver, shown, stream_url,
-};
+use crate::callback::{EventsFilter, before_setup, is_ours, shown};
 use crate::error::Error;
 use crate::record::{PreviousCallback, ReplacedCallback};
 use crate::step::Step;
@@ -12,7 +12,7 @@ use crate::step::Step;
 impl Planner<'_> {
     pub(super) fn events(&self) -> Result<Vec<Step>, Error> {
         let setup = self.setup;
-        let destination = stream_url(&setup.public_url);
+        let destination = setup.public_url.join(EVENT_STREAM_PATH);
         let mut steps = Vec::new();
         let mut kept = None;
         if setup.via == Via::EventStreams {
@@ -57,7 +57,7 @@ impl Planner<'_> {
         let setup = self.setup;
         let workspace = &self.inventory.workspace;
         let known = self.record.and_then(|record| record.callback.as_ref());
-        let receiver = receiver(&setup.public_url);
+        let receiver = setup.public_url.join(EVENTS_PATH);
         let current = &workspace.event_callback_url;
         let ours = is_ours(workspace, known, Some(&receiver));
         if setup.via == Via::EventStreams {
@@ -77,7 +77,7 @@ impl Planner<'_> {
         if !ours && !current.is_empty() && !setup.replace_callback {
             return Err(Error::ForeignCallback(shown(current)));
         }
-        let url = callback_url(&setup.public_url);
+        let url = setup.public_url.event_callback();
         let filter = EventsFilter::parse(&workspace.events_filter).with_ours();
         let previous = match ours {
             true => known.and_then(|known| known.previous.clone()),

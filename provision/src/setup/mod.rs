@@ -5,11 +5,10 @@ mod plan;
 
 use std::path::PathBuf;
 
-use ingest::PublicUrl;
 use service::Problems;
 use service::settings::{InvalidSettings, TwilioArgs};
 use twilio::rest::{ApiUrl, Patience};
-use twilio::{E164, WorkflowSid};
+use twilio::{E164, PublicUrl, WorkflowSid};
 
 use crate::api::Api;
 use crate::args::{self, Place, PlaceArgs};

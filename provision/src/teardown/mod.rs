@@ -2,14 +2,13 @@
 
 mod plan;
 
-use ingest::PublicUrl;
 use service::Problems;
 use service::settings::{InvalidSettings, TwilioArgs};
 use twilio::rest::Patience;
+use twilio::{EVENTS_PATH, PublicUrl};
 
 use crate::api::Api;
 use crate::args::{self, Place, PlaceArgs};
-use crate::callback::receiver;
 use crate::console::{Console, Status};
 use crate::definitions::Names;
 use crate::error::{Doing, Error};
@@ -141,7 +140,7 @@ impl Teardown {
         let inventory = Inventory::read(&self.api, workspace, &self.names, record.as_ref()).await?;
         let numbers = self.api.client.incoming_numbers(&self.api.account, None);
         let numbers = numbers.await.doing("list the phone numbers")?;
-        let receiver = self.public_url.as_ref().map(receiver);
+        let receiver = self.public_url.as_ref().map(|url| url.join(EVENTS_PATH));
         let (plan, complete) = Planner {
             inventory: &inventory,
             record: record.as_ref(),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use twilio::rest::{IncomingNumber, Workflow};
-use twilio::{TaskQueueSid, WorkflowSid};
+use twilio::{EVENTS_PATH, TaskQueueSid, WorkflowSid};
 
 use crate::callback::{before_setup, shown};
 use crate::inventory::Inventory;
@@ -200,5 +200,5 @@ fn before(found: &Workflow, replaced: &ReplacedRouting, placeholder: &str) -> Op
 
 fn posts_to_our_path(url: &str) -> bool {
     let receiver = url.split('#').next().unwrap_or_default();
-    receiver.ends_with("/taskrouter/events")
+    receiver.ends_with(EVENTS_PATH)
 }

@@ -6,7 +6,6 @@
 mod command_line;
 mod dotenv;
 mod proxy;
-mod public_url;
 mod queue;
 mod rotation;
 mod secret;
@@ -19,7 +18,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use self::command_line::parse;
-pub use self::public_url::{InvalidPublicUrl, PublicUrl};
 pub use self::queue::{QueueArgs, QueueSettings};
 pub use self::twilio::{TwilioArgs, TwilioSettings};
 
