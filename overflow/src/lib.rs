@@ -11,6 +11,7 @@ mod simulate;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use provision::Patience;
 use service::process::start;
 use service::role::RunArgs;
 use service::settings;
@@ -79,9 +80,15 @@ pub fn main() -> ExitCode {
             |problems| args.resolve(problems),
             dead_letters::run,
         ),
-        Command::Setup(args) => provisioning::run(async |console| args.run(console).await),
-        Command::Doctor(args) => provisioning::run(async |console| args.run(console).await),
-        Command::Teardown(args) => provisioning::run(async |console| args.run(console).await),
+        Command::Setup(args) => {
+            provisioning::run(async |console| args.run(console, Patience::default()).await)
+        },
+        Command::Doctor(args) => {
+            provisioning::run(async |console| args.run(console, Patience::default()).await)
+        },
+        Command::Teardown(args) => {
+            provisioning::run(async |console| args.run(console, Patience::default()).await)
+        },
     }
 }
 

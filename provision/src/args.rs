@@ -8,7 +8,9 @@ use twilio::WorkspaceSid;
 use twilio::rest::Patience;
 
 use crate::api::Api;
-use crate::definitions::DEFINITIONS;
+use crate::console::{Console, Status};
+use crate::definitions::{DEFINITIONS, Names};
+use crate::error::Error;
 use crate::record::recorded_prefix;
 
 /// Which resources at Twilio.
@@ -34,7 +36,7 @@ pub struct PlaceArgs {
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) workspace: Option<WorkspaceSid>,
-    pub(crate) prefix: String,
+    pub(crate) names: Names,
     pub(crate) state_file: PathBuf,
 }
 
@@ -66,9 +68,37 @@ impl PlaceArgs {
         }
         Some(Place {
             workspace,
-            prefix,
+            names: Names::new(prefix),
             state_file: self.state_file,
         })
+    }
+}
+
+/// Whether changes are made, and whether that is asked first.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ConsentArgs {
+    /// Don't ask
+    #[arg(long, short)]
+    yes: bool,
+
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+impl ConsentArgs {
+    /// How the command ends where what was shown is not to be done.
+    pub(crate) fn refused(&self, console: &mut Console<'_>) -> Result<Option<Status>, Error> {
+        if self.dry_run {
+            console.line("\nA dry run: nothing was changed.");
+            return Ok(Some(Status::Done));
+        }
+        if !self.yes && !console.confirm("\nDo this?")? {
+            console.line("Nothing was changed.");
+            return Ok(Some(Status::Failed));
+        }
+        console.line("");
+        Ok(None)
     }
 }
 

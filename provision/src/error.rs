@@ -1,8 +1,9 @@
 //! Why setup or teardown can't go on, and what to do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use service::settings::InvalidSettings;
 use twilio::rest::RestError;
 use twilio::{AccountSid, PhoneNumberSid, WorkspaceSid};
 
@@ -45,15 +46,11 @@ pub(crate) enum Error {
     )]
     NoSuchNumber(String),
     #[error(
-        "phone number {number} is answered by {kind} {sid}, which wins over its voice URL\n  \
+        "phone number {number} is answered by {by}, which wins over its voice URL\n  \
          Nothing was changed. Take the number off it first (Console > Phone Numbers > {number} > \
          Voice configuration), or point it at the flow there."
     )]
-    NumberTaken {
-        number: PhoneNumberSid,
-        kind: &'static str,
-        sid: String,
-    },
+    NumberTaken { number: PhoneNumberSid, by: String },
     #[error(
         "workspace {0} has no task channel named \"voice\"\n  \
          Flex makes it; is this the Flex workspace? Name another by --workspace WS…"
@@ -99,9 +96,18 @@ pub(crate) enum Error {
     Ask(#[from] io::Error),
     #[error("{0}")]
     Waiting(String),
+    #[error(transparent)]
+    Settings(#[from] InvalidSettings),
 }
 
 impl Error {
+    pub(crate) fn write(path: &Path, error: io::Error) -> Self {
+        Self::Write {
+            path: path.to_owned(),
+            error,
+        }
+    }
+
     pub(crate) fn other_account(
         path: PathBuf,
         recorded: (AccountSid, WorkspaceSid),

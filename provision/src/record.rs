@@ -14,7 +14,7 @@ use twilio::{
 };
 
 use crate::error::Error;
-use crate::files::write_atomically;
+use crate::files;
 
 const VERSION: u32 = 1;
 
@@ -39,7 +39,7 @@ pub(crate) struct Record {
     #[serde(default)]
     pub(crate) numbers: BTreeMap<PhoneNumberSid, ReplacedVoice>,
     #[serde(default)]
-    pub(crate) extended_workflows: BTreeMap<WorkflowSid, ReplacedRouting>,
+    pub(crate) extended_workflows: BTreeMap<WorkflowSid, ReplacedConfiguration>,
 }
 
 /// The workspace's event callback.
@@ -67,7 +67,7 @@ pub(crate) struct ReplacedVoice {
 
 /// The configuration of a workflow of the user's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct ReplacedRouting {
+pub(crate) struct ReplacedConfiguration {
     pub(crate) installed: String,
     pub(crate) previous: String,
 }
@@ -127,18 +127,14 @@ impl RecordFile {
         // Strings and SIDs.
         let mut text = serde_json::to_string_pretty(record).unwrap_or_else(|_| unreachable!());
         text.push('\n');
-        write_atomically(&self.path, &text).map_err(|error| Error::Write {
-            path: self.path.clone(),
-            error,
-        })
+        files::write_atomically(&self.path, &text)
     }
 
     pub(crate) fn remove(&self) -> Result<(), Error> {
         match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::Write {
-                path: self.path.clone(),
-                error,
-            }),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::write(&self.path, error))
+            }
             _ => Ok(()),
         }
     }
@@ -150,15 +146,8 @@ pub(crate) fn recorded_prefix(path: &Path) -> Result<Option<String>, Error> {
 }
 
 fn read(path: &Path) -> Result<Option<Record>, Error> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(Error::Read {
-                path: path.to_owned(),
-                error,
-            });
-        }
+    let Some(text) = files::read(path)? else {
+        return Ok(None);
     };
     let broken = |problem: String| Error::Record {
         path: path.to_owned(),

@@ -19,7 +19,6 @@ use twilio::rest::Patience;
 use crate::api::Api;
 use crate::args::{self, Place, PlaceArgs};
 use crate::console::{Console, Status};
-use crate::definitions::Names;
 use crate::inventory::Inventory;
 use crate::record::RecordFile;
 use crate::workspace;
@@ -48,9 +47,6 @@ pub struct DoctorArgs {
     plan: PlanArgs,
     #[command(flatten)]
     queue: QueueArgs,
-
-    #[arg(skip)]
-    patience: Patience,
 }
 
 /// What is to be checked; what the settings don't say can't be.
@@ -63,18 +59,11 @@ struct Doctor {
 }
 
 impl DoctorArgs {
-    /// How long requests are tried again while Twilio is asked too often.
-    #[must_use]
-    pub fn with_patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
-        self
-    }
-
-    /// Does it.
-    pub async fn run(self, console: &mut Console<'_>) -> Status {
+    /// Does it. With `patience`, requests are tried again while Twilio is asked too often.
+    pub async fn run(self, console: &mut Console<'_>, patience: Patience) -> Status {
         let json = self.json;
         let mut report = Report::default();
-        let doctor = self.resolve(&mut report);
+        let doctor = self.resolve(patience, &mut report);
         doctor.examine(&mut report).await;
         match json {
             true => report.show_json(console),
@@ -87,29 +76,21 @@ impl DoctorArgs {
     }
 
     /// A setting that is wrong is a finding, and keeps only what depends on it from being checked.
-    fn resolve(self, report: &mut Report) -> Doctor {
-        let patience = self.patience;
-        let twilio = settings(report, |problems| {
-            let twilio = self.twilio.resolve(problems)?;
-            let api = args::api(&twilio, patience, problems)?;
-            Some((twilio, api))
-        });
-        let place = settings(report, |problems| self.place.resolve(problems));
-        let plans = settings(report, |problems| self.plan.resolve(problems));
-        let queue = settings(report, |problems| self.queue.resolve(problems));
-        let public_url = settings(report, |problems| {
-            problems.required(
-                "PUBLIC_URL",
-                self.public_url,
-                "https://overflow.example.com",
-            )
-        });
+    fn resolve(self, patience: Patience, report: &mut Report) -> Doctor {
+        let example = "https://overflow.example.com";
+        let (twilio, public_url) = (self.twilio, self.public_url);
         Doctor {
-            twilio,
-            place,
-            plans,
-            queue,
-            public_url,
+            twilio: settings(report, |problems| {
+                let twilio = twilio.resolve(problems)?;
+                let api = args::api(&twilio, patience, problems)?;
+                Some((twilio, api))
+            }),
+            place: settings(report, |problems| self.place.resolve(problems)),
+            plans: settings(report, |problems| self.plan.resolve(problems)),
+            queue: settings(report, |problems| self.queue.resolve(problems)),
+            public_url: settings(report, |problems| {
+                problems.required("PUBLIC_URL", public_url, example)
+            }),
         }
     }
 }
@@ -154,9 +135,9 @@ impl Doctor {
 
     async fn examine_workspace(&self, api: &Api, report: &mut Report) {
         let Some(place) = &self.place else { return };
-        let workspace = match workspace::find(api, place.workspace).await {
-            Ok(workspace) => workspace,
-            Err(error) => return report_error("workspace", &error, report),
+        let workspace = workspace::find(api, place.workspace).await;
+        let Some(workspace) = report.read("workspace", workspace) else {
+            return;
         };
         report.ok(
             "workspace",
@@ -165,10 +146,9 @@ impl Doctor {
         let records = RecordFile::new(place.state_file.clone(), api.account, workspace.sid);
         // Whose it is matters to setup and teardown only.
         let record = records.read().ok().flatten();
-        let names = Names::new(&place.prefix);
-        let inventory = match Inventory::read(api, workspace, &names, record.as_ref()).await {
-            Ok(inventory) => inventory,
-            Err(error) => return report_error("workspace", &error, report),
+        let inventory = Inventory::read(api, workspace, &place.names, record.as_ref()).await;
+        let Some(inventory) = report.read("workspace", inventory) else {
+            return;
         };
         if let Some(plans) = &self.plans {
             routing::check(api, plans, &inventory, report).await;
@@ -178,12 +158,4 @@ impl Doctor {
         }
         numbers::check(api, &inventory, report).await;
     }
-}
-
-/// A failed look at something is a finding.
-fn report_error(check: &'static str, error: &crate::error::Error, report: &mut Report) {
-    let text = error.to_string();
-    let (found, todo) = text.split_once('\n').unwrap_or((&text, ""));
-    let todo = todo.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    report.fail(check, found, todo);
 }

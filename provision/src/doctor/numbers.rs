@@ -1,12 +1,9 @@
 //! Does a phone number lead to the Studio flow?
 
-use twilio::rest::IncomingNumber;
-
 use super::report::Report;
-use super::report_error;
 use crate::api::Api;
 use crate::error::Doing;
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, answered_by};
 
 pub(super) async fn check(api: &Api, inventory: &Inventory, report: &mut Report) {
     // Without our flow, one of the user's own leads to the workflow.
@@ -18,14 +15,10 @@ pub(super) async fn check(api: &Api, inventory: &Inventory, report: &mut Report)
             "run `overflow setup`, or publish it in Console > Studio",
         );
     }
-    let numbers = api
-        .client
-        .incoming_numbers(&api.account, None)
-        .await
-        .doing("list the phone numbers");
-    let numbers = match numbers {
-        Ok(numbers) => numbers,
-        Err(error) => return report_error("number", &error, report),
+    let numbers = api.client.incoming_numbers(&api.account, None).await;
+    let numbers = numbers.doing("list the phone numbers");
+    let Some(numbers) = report.read("number", numbers) else {
+        return;
     };
     let end = format!("/Flows/{}", flow.sid);
     let leading: Vec<_> = numbers
@@ -40,7 +33,7 @@ pub(super) async fn check(api: &Api, inventory: &Inventory, report: &mut Report)
         );
     }
     for number in leading {
-        match overruled_by(number) {
+        match answered_by(number) {
             None => report.ok(
                 "number",
                 format!("{} leads to Studio flow {}", number.sid, flow.sid),
@@ -55,11 +48,4 @@ pub(super) async fn check(api: &Api, inventory: &Inventory, report: &mut Report)
             ),
         }
     }
-}
-
-fn overruled_by(number: &IncomingNumber) -> Option<String> {
-    let application = number.voice_application();
-    application
-        .map(|sid| format!("TwiML application {sid}"))
-        .or_else(|| number.trunk().map(|sid| format!("SIP trunk {sid}")))
 }

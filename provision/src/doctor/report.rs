@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::console::Console;
+use crate::error::Error;
 
 /// How good it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -52,6 +53,18 @@ impl Report {
         todo: impl Into<String>,
     ) {
         self.add(check, Level::Problem, found.into(), Some(todo.into()));
+    }
+
+    /// What was read; a failure to read it is a finding.
+    pub(super) fn read<T>(&mut self, check: &'static str, read: Result<T, Error>) -> Option<T> {
+        let text = match read {
+            Ok(read) => return Some(read),
+            Err(error) => error.to_string(),
+        };
+        let (found, todo) = text.split_once('\n').unwrap_or((&text, ""));
+        let todo: Vec<_> = todo.lines().map(str::trim).collect();
+        self.fail(check, found, todo.join(" "));
+        None
     }
 
     pub(super) fn add(

@@ -4,40 +4,21 @@ use service::{Plan, Plans};
 use twilio::rest::{TaskQueue, VoiceQueue, Workflow};
 
 use super::report::{Level, Report};
-use super::report_error;
 use crate::api::Api;
+use crate::configuration::{Configuration, Problem};
 use crate::error::Doing;
 use crate::inventory::Inventory;
-use crate::routing::{Problem, Routing};
 
 /// The share of a voice queue's size from which on it is nearly full, in percent.
 const NEARLY_FULL: u32 = 80;
 
 pub(super) async fn check(api: &Api, plans: &Plans, inventory: &Inventory, report: &mut Report) {
-    let workspace = inventory.workspace.sid;
-    let queues = api
-        .client
-        .task_queues(&workspace)
-        .await
-        .doing("list the task queues");
-    let queues = match queues {
-        Ok(queues) => queues,
-        Err(error) => return report_error("placeholder", &error, report),
-    };
-    let voice_queues = api
-        .client
-        .voice_queues(&api.account)
-        .await
-        .doing("list the voice queues");
-    let voice_queues = match voice_queues {
-        Ok(queues) => queues,
-        Err(error) => {
-            report_error("voice queue", &error, report);
-            Vec::new()
-        }
-    };
+    let voice_queues = api.client.voice_queues(&api.account).await;
+    let voice_queues = report.read("voice queue", voice_queues.doing("list the voice queues"));
+    let voice_queues = voice_queues.unwrap_or_default();
     for plan in plans.iter() {
-        let Some(queue) = queues.iter().find(|q| q.sid == plan.task_queue_sid) else {
+        let mut queues = inventory.all_task_queues.iter();
+        let Some(queue) = queues.find(|queue| queue.sid == plan.task_queue_sid) else {
             report.fail(
                 "placeholder",
                 format!(
@@ -95,14 +76,14 @@ fn check_workflows(
     let placeholder = queue.sid.as_str();
     let mut leading = 0;
     for workflow in &inventory.workflows {
-        let Ok(routing) = Routing::parse(&workflow.configuration) else {
+        let Ok(configuration) = Configuration::parse(&workflow.configuration) else {
             continue;
         };
-        if !routing.leads_to(placeholder) {
+        if !configuration.leads_to(placeholder) {
             continue;
         }
         leading += 1;
-        check_filters(workflow, &routing, placeholder, report);
+        check_filters(workflow, &configuration, placeholder, report);
         check_voice_queue(workflow, voice_queues, report);
     }
     if leading == 0 {
@@ -117,11 +98,16 @@ fn check_workflows(
     }
 }
 
-fn check_filters(workflow: &Workflow, routing: &Routing, placeholder: &str, report: &mut Report) {
+fn check_filters(
+    workflow: &Workflow,
+    configuration: &Configuration,
+    placeholder: &str,
+    report: &mut Report,
+) {
     let name = format!("{:?} ({})", workflow.friendly_name, workflow.sid);
-    let findings = routing.findings(placeholder);
+    let findings = configuration.findings(placeholder);
     if findings.is_empty() {
-        let count = routing.filter_count();
+        let count = configuration.filter_count();
         report.ok(
             "workflow",
             format!("{name}: the placeholder is last, without timeout, in its {count} filter(s)"),
@@ -143,7 +129,7 @@ fn check_filters(workflow: &Workflow, routing: &Routing, placeholder: &str, repo
             Some(finding.problem.remedy().to_owned()),
         );
     }
-    match routing.default_queue() {
+    match configuration.default_queue() {
         Some(queue) if queue == placeholder => report.ok(
             "default filter",
             format!("{name}: tasks that no filter takes go to the placeholder"),

@@ -11,15 +11,12 @@ use twilio::rest::{ApiUrl, Patience};
 use twilio::{E164, PublicUrl, WorkflowSid};
 
 use crate::api::Api;
-use crate::args::{self, Place, PlaceArgs};
+use crate::args::{self, ConsentArgs, Place, PlaceArgs};
 use crate::console::{Console, Status};
-use crate::definitions::Names;
 use crate::dotenv::Dotenv;
 use crate::error::Error;
-use crate::inventory::Inventory;
-use crate::record::RecordFile;
-use crate::step::Work;
-use crate::workspace;
+use crate::record::Record;
+use crate::site::Site;
 
 use self::plan::Planner;
 
@@ -65,22 +62,14 @@ pub struct SetupArgs {
     #[arg(long, value_name = "FILE", default_value = ".env")]
     env_file: PathBuf,
 
-    /// Don't ask
-    #[arg(long, short)]
-    yes: bool,
-
-    /// Show what would be done, and do nothing
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    consent: ConsentArgs,
 
     // Last: what follows them would stand under their headings.
     #[command(flatten)]
     twilio: TwilioArgs,
     #[command(flatten)]
     place: PlaceArgs,
-
-    #[arg(skip)]
-    patience: Patience,
 }
 
 /// How TaskRouter's events come to ingest.
@@ -97,7 +86,6 @@ pub(crate) enum Via {
 pub(crate) struct Setup {
     api: Api,
     place: Place,
-    names: Names,
     public_url: PublicUrl,
     api_url: ApiUrl,
     via: Via,
@@ -107,43 +95,24 @@ pub(crate) struct Setup {
     target_timeout: Option<u32>,
     forward_to: Option<E164>,
     env_file: PathBuf,
-    yes: bool,
-    dry_run: bool,
+    consent: ConsentArgs,
     /// Whether an auth token was given: ingest needs one.
     has_auth_token: bool,
 }
 
 impl SetupArgs {
-    /// How long requests are tried again while Twilio is asked too often.
-    #[must_use]
-    pub fn with_patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
-        self
+    /// Does it. With `patience`, requests are tried again while Twilio is asked too often.
+    pub async fn run(self, console: &mut Console<'_>, patience: Patience) -> Status {
+        let ended = async { self.resolve(patience)?.run(console).await }.await;
+        console.end(ended)
     }
 
-    /// Does it.
-    pub async fn run(self, console: &mut Console<'_>) -> Status {
-        match self.resolve() {
-            Err(invalid) => {
-                console.line(invalid);
-                Status::WrongSettings
-            }
-            Ok(setup) => match setup.run(console).await {
-                Ok(status) => status,
-                Err(error) => {
-                    console.line(format_args!("✗ {error}"));
-                    Status::Failed
-                }
-            },
-        }
-    }
-
-    fn resolve(self) -> Result<Setup, InvalidSettings> {
+    fn resolve(self, patience: Patience) -> Result<Setup, InvalidSettings> {
         let mut problems = Problems::default();
         let twilio = self.twilio.resolve(&mut problems);
         let api = twilio
             .as_ref()
-            .and_then(|twilio| args::api(twilio, self.patience, &mut problems));
+            .and_then(|twilio| args::api(twilio, patience, &mut problems));
         let place = self.place.resolve(&mut problems);
         let public_url = problems.required(
             "PUBLIC_URL",
@@ -161,7 +130,6 @@ impl SetupArgs {
         let setup = twilio.zip(api).zip(place).zip(public_url).map(
             |(((twilio, api), place), public_url)| Setup {
                 api,
-                names: Names::new(&place.prefix),
                 place,
                 public_url,
                 api_url: twilio.client.api_url,
@@ -172,8 +140,7 @@ impl SetupArgs {
                 target_timeout: self.target_timeout,
                 forward_to,
                 env_file: self.env_file,
-                yes: self.yes,
-                dry_run: self.dry_run,
+                consent: self.consent,
                 has_auth_token: !twilio.auth_tokens.is_empty(),
             },
         );
@@ -183,51 +150,25 @@ impl SetupArgs {
 
 impl Setup {
     async fn run(&self, console: &mut Console<'_>) -> Result<Status, Error> {
-        let workspace = workspace::find(&self.api, self.place.workspace).await?;
-        let records = RecordFile::new(
-            self.place.state_file.clone(),
-            self.api.account,
-            workspace.sid,
-        );
-        let record = records.read()?;
-        let inventory = Inventory::read(&self.api, workspace, &self.names, record.as_ref()).await?;
+        let mut site = Site::open(&self.api, &self.place).await?;
         let dotenv = Dotenv::read(&self.env_file)?;
         let planner = Planner {
             setup: self,
-            inventory: &inventory,
-            record: record.as_ref(),
+            site: &site,
         };
-        let plan = planner.plan(&dotenv).await?;
-        let workspace = &inventory.workspace;
-        console.line(format_args!(
-            "Workspace {:?} ({}) of account {}:\n",
-            workspace.friendly_name, workspace.sid, self.api.account
-        ));
-        plan.show(console);
-        if plan.is_empty() {
+        let steps = planner.steps(&dotenv).await?;
+        if !site.show(&steps, console) {
             console.line("\nNothing to do: everything is as it should be.");
             self.say_what_is_missing(&dotenv, console);
             return Ok(Status::Done);
         }
-        if self.dry_run {
-            console.line("\nA dry run: nothing was changed.");
-            return Ok(Status::Done);
+        if let Some(status) = self.consent.refused(console)? {
+            return Ok(status);
         }
-        if !self.yes && !console.confirm("\nDo this?")? {
-            console.line("Nothing was changed.");
-            return Ok(Status::Failed);
-        }
-        console.line("");
-        let mut record = record.unwrap_or_else(|| records.empty());
-        record.prefix = self.names.prefix().to_owned();
-        let work = Work::new(
-            &self.api,
-            workspace.sid,
-            &records,
-            Some(record),
-            &mut *console,
-        );
-        plan.carry_out(work).await?;
+        let record = record_found(&site);
+        site.records.write(&record)?;
+        site.record = Some(record);
+        site.carry_out(steps, console).await?;
         console.line("\nSet up.");
         self.say_what_is_missing(&Dotenv::read(&self.env_file)?, console);
         console.line("Check it with `overflow doctor`, start with `overflow run`.");
@@ -256,4 +197,21 @@ impl Setup {
             ));
         }
     }
+}
+
+/// The record with what is there already, so that teardown knows it under another name, too.
+fn record_found(site: &Site<'_>) -> Record {
+    let inventory = &site.inventory;
+    let mut record = site.record.clone().unwrap_or_else(|| site.records.empty());
+    site.names.prefix().clone_into(&mut record.prefix);
+    for (role, queue) in &inventory.task_queues {
+        record
+            .task_queues
+            .insert(site.names.task_queue(*role), queue.sid);
+    }
+    let workflow = inventory.workflow.as_ref().map(|workflow| workflow.sid);
+    record.workflow = workflow.or(record.workflow);
+    let flow = inventory.flow.as_ref().map(|flow| flow.sid);
+    record.studio_flow = flow.or(record.studio_flow);
+    record
 }

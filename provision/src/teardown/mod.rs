@@ -8,14 +8,10 @@ use twilio::rest::Patience;
 use twilio::{EVENTS_PATH, PublicUrl};
 
 use crate::api::Api;
-use crate::args::{self, Place, PlaceArgs};
+use crate::args::{self, ConsentArgs, Place, PlaceArgs};
 use crate::console::{Console, Status};
-use crate::definitions::Names;
 use crate::error::{Doing, Error};
-use crate::inventory::Inventory;
-use crate::record::{Record, RecordFile};
-use crate::step::Work;
-use crate::workspace;
+use crate::site::Site;
 
 use self::plan::Planner;
 
@@ -38,22 +34,14 @@ pub struct TeardownArgs {
     #[arg(long)]
     force: bool,
 
-    /// Don't ask
-    #[arg(long, short)]
-    yes: bool,
-
-    /// Show what would be done, and do nothing
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    consent: ConsentArgs,
 
     // Last: what follows them would stand under their headings.
     #[command(flatten)]
     twilio: TwilioArgs,
     #[command(flatten)]
     place: PlaceArgs,
-
-    #[arg(skip)]
-    patience: Patience,
 }
 
 /// What teardown is to do.
@@ -61,45 +49,25 @@ pub struct TeardownArgs {
 pub(crate) struct Teardown {
     api: Api,
     place: Place,
-    names: Names,
     public_url: Option<PublicUrl>,
     keep_resources: bool,
     force: bool,
-    yes: bool,
-    dry_run: bool,
+    consent: ConsentArgs,
 }
 
 impl TeardownArgs {
-    /// How long requests are tried again while Twilio is asked too often.
-    #[must_use]
-    pub fn with_patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
-        self
+    /// Does it. With `patience`, requests are tried again while Twilio is asked too often.
+    pub async fn run(self, console: &mut Console<'_>, patience: Patience) -> Status {
+        let ended = async { self.resolve(patience)?.run(console).await }.await;
+        console.end(ended)
     }
 
-    /// Does it.
-    pub async fn run(self, console: &mut Console<'_>) -> Status {
-        match self.resolve() {
-            Err(invalid) => {
-                console.line(invalid);
-                Status::WrongSettings
-            }
-            Ok(teardown) => match teardown.run(console).await {
-                Ok(status) => status,
-                Err(error) => {
-                    console.line(format_args!("✗ {error}"));
-                    Status::Failed
-                }
-            },
-        }
-    }
-
-    fn resolve(self) -> Result<Teardown, InvalidSettings> {
+    fn resolve(self, patience: Patience) -> Result<Teardown, InvalidSettings> {
         let mut problems = Problems::default();
         let api = self
             .twilio
             .resolve(&mut problems)
-            .and_then(|twilio| args::api(&twilio, self.patience, &mut problems));
+            .and_then(|twilio| args::api(&twilio, patience, &mut problems));
         let place = self.place.resolve(&mut problems);
         let public_url = problems.optional(
             "PUBLIC_URL",
@@ -108,13 +76,11 @@ impl TeardownArgs {
         );
         let teardown = api.zip(place).map(|(api, place)| Teardown {
             api,
-            names: Names::new(&place.prefix),
             place,
             public_url,
             keep_resources: self.keep_resources,
             force: self.force,
-            yes: self.yes,
-            dry_run: self.dry_run,
+            consent: self.consent,
         });
         problems.finish(teardown)
     }
@@ -122,63 +88,43 @@ impl TeardownArgs {
 
 impl Teardown {
     async fn run(&self, console: &mut Console<'_>) -> Result<Status, Error> {
-        let workspace = workspace::find(&self.api, self.place.workspace).await?;
-        let records = RecordFile::new(
-            self.place.state_file.clone(),
-            self.api.account,
-            workspace.sid,
-        );
-        let record = records.read()?;
-        if record.is_none() {
+        let site = Site::open(&self.api, &self.place).await?;
+        if site.record.is_none() {
             console.line(format_args!(
                 "! {} is not there: what setup replaced can't be restored; what carries the prefix \
                  {:?} can be removed.",
-                records.path().display(),
-                self.names.prefix()
+                site.records.path().display(),
+                site.names.prefix()
             ));
         }
-        let inventory = Inventory::read(&self.api, workspace, &self.names, record.as_ref()).await?;
         let numbers = self.api.client.incoming_numbers(&self.api.account, None);
         let numbers = numbers.await.doing("list the phone numbers")?;
         let receiver = self.public_url.as_ref().map(|url| url.join(EVENTS_PATH));
-        let (plan, complete) = Planner {
-            inventory: &inventory,
-            record: record.as_ref(),
+        let planner = Planner {
+            site: &site,
             numbers: &numbers,
             receiver: receiver.as_deref(),
             keep_resources: self.keep_resources,
-        }
-        .plan();
+        };
+        let (steps, complete) = planner.steps();
         let status = match complete {
             true => Status::Done,
             false => Status::Failed,
         };
-        console.line(format_args!(
-            "Workspace {:?} ({}) of account {}:\n",
-            inventory.workspace.friendly_name, inventory.workspace.sid, self.api.account
-        ));
-        plan.show(console);
-        if plan.is_empty() {
+        if !site.show(&steps, console) {
             console.line("\nNothing of ours is left.");
-            records.remove()?;
+            site.records.remove()?;
             return Ok(status);
         }
-        if self.dry_run {
-            console.line("\nA dry run: nothing was changed.");
-            return Ok(Status::Done);
+        if !self.consent.dry_run {
+            self.refuse_while_callers_wait(&site, console).await?;
         }
-        self.refuse_while_callers_wait(&inventory, record.as_ref(), console)
-            .await?;
-        if !self.yes && !console.confirm("\nDo this?")? {
-            console.line("Nothing was changed.");
-            return Ok(Status::Failed);
+        if let Some(status) = self.consent.refused(console)? {
+            return Ok(status);
         }
-        console.line("");
-        let sid = inventory.workspace.sid;
-        let work = Work::new(&self.api, sid, &records, record, &mut *console);
-        plan.carry_out(work).await?;
+        site.carry_out(steps, console).await?;
         if complete {
-            records.remove()?;
+            site.records.remove()?;
         }
         console.line(match status {
             Status::Done => "\nTaken down. The settings in .env were left as they are.",
@@ -189,11 +135,11 @@ impl Teardown {
 
     async fn refuse_while_callers_wait(
         &self,
-        inventory: &Inventory,
-        record: Option<&Record>,
+        site: &Site<'_>,
         console: &mut Console<'_>,
     ) -> Result<(), Error> {
         let client = &self.api.client;
+        let (inventory, record) = (&site.inventory, &site.record);
         let workspace = &inventory.workspace.sid;
         let doing = "count the waiting tasks";
         let mut waiting = Vec::new();
@@ -206,7 +152,7 @@ impl Teardown {
             }
         }
         // Their tasks keep the way to the placeholder that they were created with.
-        for workflow in record.into_iter().flat_map(|r| r.extended_workflows.keys()) {
+        for workflow in record.iter().flat_map(|r| r.extended_workflows.keys()) {
             let tasks = client.waiting_tasks(workspace, workflow).await;
             let tasks = tasks.doing(doing)?;
             if tasks > 0 {

@@ -3,20 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use twilio::rest::{IncomingNumber, Workflow};
+use twilio::rest::IncomingNumber;
 use twilio::{EVENTS_PATH, TaskQueueSid, WorkflowSid};
 
-use crate::callback::{before_setup, shown};
+use crate::callback::{Restoration, before_setup, shown};
+use crate::configuration::{Configuration, before_extension};
 use crate::inventory::Inventory;
-use crate::plan::Plan;
-use crate::record::{Record, ReplacedRouting};
-use crate::routing::Routing;
-use crate::step::Step;
+use crate::record::Record;
+use crate::site::Site;
+use crate::step::{Change, Step};
 
 /// What there is, and what setup wrote down of it.
 pub(super) struct Planner<'a> {
-    pub(super) inventory: &'a Inventory,
-    pub(super) record: Option<&'a Record>,
+    pub(super) site: &'a Site<'a>,
     pub(super) numbers: &'a [IncomingNumber],
     /// Where callbacks are posted to us, if that is known.
     pub(super) receiver: Option<&'a str>,
@@ -24,140 +23,146 @@ pub(super) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// The plan, and whether it leaves nothing of ours behind.
-    pub(super) fn plan(&self) -> (Plan, bool) {
-        let mut plan = Plan::default();
-        self.restore_numbers(&mut plan);
+    /// The steps, and whether they leave nothing of ours behind.
+    pub(super) fn steps(&self) -> (Vec<Step>, bool) {
+        let mut steps = Vec::new();
+        self.restore_numbers(&mut steps);
         // Before the callback goes, so that nobody is sent to a placeholder that nobody watches.
-        let restored = self.restore_workflows(&mut plan);
-        self.restore_callback(&mut plan);
-        for stream in &self.inventory.streams {
-            plan.add(Step::DeleteStream(stream.clone()));
-        }
+        let restored = self.restore_workflows(&mut steps);
+        self.restore_callback(&mut steps);
+        steps.extend(self.inventory().streams.iter().map(Step::delete_stream));
         if self.keep_resources {
-            return (plan, true);
+            return (steps, true);
         }
-        self.note_numbers_left(&mut plan);
-        let complete = self.remove(&restored, &mut plan);
-        (plan, complete)
+        self.note_numbers_left(&mut steps);
+        let complete = self.remove(&restored, &mut steps);
+        (steps, complete)
     }
 
-    fn restore_numbers(&self, plan: &mut Plan) {
-        let recorded = self.record.map(|record| &record.numbers);
+    fn inventory(&self) -> &Inventory {
+        &self.site.inventory
+    }
+
+    fn record(&self) -> Option<&Record> {
+        self.site.record.as_ref()
+    }
+
+    fn restore_numbers(&self, steps: &mut Vec<Step>) {
+        let recorded = self.record().map(|record| &record.numbers);
         for (sid, replaced) in recorded.into_iter().flatten() {
             match self.numbers.iter().find(|number| number.sid == *sid) {
                 Some(number) if number.voice.url == replaced.installed_url => {
-                    plan.add(Step::Number {
-                        found: number.clone(),
-                        voice: replaced.previous.clone(),
-                        replaced: None,
-                    });
+                    steps.push(Step::number(number, replaced.previous.clone(), None));
                 }
-                Some(_) => plan.note(format!(
+                Some(_) => steps.push(Step::note(format!(
                     "phone number {sid} was pointed elsewhere since setup: left as it is"
-                )),
-                None => plan.note(format!(
+                ))),
+                None => steps.push(Step::note(format!(
                     "phone number {sid} is no longer the account's: nothing to restore"
-                )),
+                ))),
             }
         }
     }
 
-    fn note_numbers_left(&self, plan: &mut Plan) {
-        let flow = self.inventory.flow.as_ref();
+    fn note_numbers_left(&self, steps: &mut Vec<Step>) {
+        let flow = self.inventory().flow.as_ref();
         let Some(webhook) = flow.and_then(|flow| flow.webhook_url.as_ref()) else {
             return;
         };
         let recorded = |number: &&IncomingNumber| {
-            self.record
+            self.record()
                 .is_some_and(|record| record.numbers.contains_key(&number.sid))
         };
         let leading = self.numbers.iter().filter(|n| n.voice.url == *webhook);
         for number in leading.filter(|number| !recorded(number)) {
-            plan.note(format!(
+            steps.push(Step::note(format!(
                 "phone number {} leads to the Studio flow, and where it led before is not \
                  recorded: calls to it will fail until you point it elsewhere (Console > Phone \
                  Numbers)",
                 number.sid
-            ));
+            )));
         }
     }
 
     /// Returns the configurations that workflows are to have then.
-    fn restore_workflows(&self, plan: &mut Plan) -> BTreeMap<WorkflowSid, String> {
+    fn restore_workflows(&self, steps: &mut Vec<Step>) -> BTreeMap<WorkflowSid, String> {
         let mut restored = BTreeMap::new();
-        let Some(placeholder) = self.inventory.placeholder() else {
+        let Some(placeholder) = self.inventory().placeholder() else {
             return restored;
         };
-        let recorded = self.record.map(|record| &record.extended_workflows);
+        let placeholder = placeholder.sid.as_str();
+        let recorded = self.record().map(|record| &record.extended_workflows);
         for (sid, replaced) in recorded.into_iter().flatten() {
-            let Some(found) = self.inventory.workflows.iter().find(|w| w.sid == *sid) else {
-                plan.note(format!("workflow {sid} is gone: nothing to restore"));
+            let Some(found) = self.inventory().workflows.iter().find(|w| w.sid == *sid) else {
+                steps.push(Step::note(format!(
+                    "workflow {sid} is gone: nothing to restore"
+                )));
                 continue;
             };
-            if let Some(configuration) = before(found, replaced, placeholder.sid.as_str()) {
+            if let Some(configuration) =
+                before_extension(&found.configuration, Some(replaced), placeholder)
+            {
                 restored.insert(*sid, configuration.clone());
-                plan.add(Step::Route {
-                    found: found.clone(),
-                    configuration,
-                    replaced: None,
-                    notes: Vec::new(),
-                });
+                steps.push(Step::configuration(found, configuration, None));
             }
         }
         restored
     }
 
-    fn restore_callback(&self, plan: &mut Plan) {
-        let workspace = &self.inventory.workspace;
-        let replaced = self.record.and_then(|record| record.callback.as_ref());
+    fn restore_callback(&self, steps: &mut Vec<Step>) {
+        let workspace = &self.inventory().workspace;
+        let replaced = self.record().and_then(|record| record.callback.as_ref());
         let current = &workspace.event_callback_url;
         if let Some(restoration) = before_setup(workspace, replaced, self.receiver) {
-            plan.add(Step::Callback {
-                found: workspace.clone(),
-                url: restoration.url,
-                filter: restoration.filter,
-                replaced: None,
-            });
-            if !restoration.known {
-                plan.note(
+            let Restoration { url, filter, known } = restoration;
+            steps.push(Step::callback(workspace, url, filter, None));
+            if !known {
+                steps.push(Step::note(
                     "what the event callback was before setup is not recorded: it is emptied, its \
                      filter left",
-                );
+                ));
             }
         } else if replaced.is_some() && !current.is_empty() {
-            plan.note(format!(
+            steps.push(Step::note(format!(
                 "the workspace's event callback was changed since setup, to {}: left as it is",
                 shown(current)
-            ));
+            )));
         } else if self.receiver.is_none() && posts_to_our_path(current) {
-            plan.note(format!(
+            steps.push(Step::note(format!(
                 "the workspace's event callback is {}: if that is ours, run teardown with \
                  --public-url",
                 shown(current)
-            ));
+            )));
         }
     }
 
     /// Whether all of ours goes.
-    fn remove(&self, restored: &BTreeMap<WorkflowSid, String>, plan: &mut Plan) -> bool {
-        let inventory = self.inventory;
-        plan.extend(inventory.flow.clone().map(Step::DeleteFlow));
-        plan.extend(inventory.workflow.clone().map(Step::DeleteWorkflow));
+    fn remove(&self, restored: &BTreeMap<WorkflowSid, String>, steps: &mut Vec<Step>) -> bool {
+        let inventory = self.inventory();
+        steps.extend(inventory.flow.iter().map(|flow| {
+            let change = Change::DeleteFlow(flow.sid);
+            Step::delete("Studio flow", &flow.friendly_name, flow.sid, change)
+        }));
+        steps.extend(inventory.workflow.iter().map(|workflow| {
+            let change = Change::DeleteWorkflow(workflow.sid);
+            Step::delete("workflow", &workflow.friendly_name, workflow.sid, change)
+        }));
         let mut complete = true;
         for queue in inventory.task_queues.values() {
             let users = self.users_left(queue.sid, restored);
             if users.is_empty() {
-                plan.add(Step::DeleteTaskQueue(queue.clone()));
+                let (name, sid) = (&queue.friendly_name, queue.sid);
+                let change = Change::DeleteTaskQueue(sid);
+                steps.push(Step::delete("task queue", name, sid, change));
                 continue;
             }
             complete = false;
-            plan.note(format!(
+            steps.push(Step::note(format!(
                 "task queue {} is kept: workflow {} leads to it, and setup did not record that. \
                  Take it out there (Console > TaskRouter > Workflows), then run teardown again",
                 queue.friendly_name,
                 users.join(", ")
-            ));
+            )));
         }
         complete
     }
@@ -168,34 +173,18 @@ impl Planner<'_> {
         queue: TaskQueueSid,
         restored: &BTreeMap<WorkflowSid, String>,
     ) -> Vec<String> {
-        let removed = self.inventory.workflow.as_ref().map(|w| w.sid);
-        let stay = self.inventory.workflows.iter();
+        let removed = self.inventory().workflow.as_ref().map(|w| w.sid);
+        let stay = self.inventory().workflows.iter();
         stay.filter(|workflow| removed != Some(workflow.sid))
             .filter(|workflow| {
                 let then = restored
                     .get(&workflow.sid)
                     .unwrap_or(&workflow.configuration);
-                Routing::parse(then).is_ok_and(|routing| routing.leads_to(queue.as_str()))
+                Configuration::parse(then).is_ok_and(|then| then.leads_to(queue.as_str()))
             })
             .map(|workflow| format!("{:?} ({})", workflow.friendly_name, workflow.sid))
             .collect()
     }
-}
-
-/// The configuration that a workflow is to go back to; `None` where the placeholder is no longer in
-/// it.
-fn before(found: &Workflow, replaced: &ReplacedRouting, placeholder: &str) -> Option<String> {
-    let mut current = Routing::parse(&found.configuration).ok()?;
-    if !current.leads_to(placeholder) {
-        return None;
-    }
-    let untouched = Routing::parse(&replaced.installed).is_ok_and(|ours| ours == current);
-    if untouched && Routing::parse(&replaced.previous).is_ok() {
-        return Some(replaced.previous.clone());
-    }
-    // Changed since by somebody else, whose changes stay.
-    current.retract(placeholder).ok()?;
-    Some(current.to_text())
 }
 
 fn posts_to_our_path(url: &str) -> bool {

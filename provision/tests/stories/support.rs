@@ -133,9 +133,9 @@ impl Desk {
         let mut ask = Answers(answers.iter().copied().collect());
         let mut console = Console::new(&mut output, &mut ask);
         let status = match Command::try_parse_from(all).unwrap() {
-            Command::Setup(args) => args.with_patience(self.patience).run(&mut console).await,
-            Command::Doctor(args) => args.with_patience(self.patience).run(&mut console).await,
-            Command::Teardown(args) => args.with_patience(self.patience).run(&mut console).await,
+            Command::Setup(args) => args.run(&mut console, self.patience).await,
+            Command::Doctor(args) => args.run(&mut console, self.patience).await,
+            Command::Teardown(args) => args.run(&mut console, self.patience).await,
         };
         Run {
             status,

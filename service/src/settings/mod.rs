@@ -4,7 +4,7 @@
 //! and collects every problem, so that a wrong start says all that is wrong at once.
 
 mod command_line;
-mod dotenv;
+pub mod dotenv;
 mod proxy;
 mod queue;
 mod rotation;
