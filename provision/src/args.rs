@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use service::Problems;
-use service::settings::TwilioSettings;
+use service::settings::{TwilioArgs, TwilioSettings};
 use twilio::WorkspaceSid;
 use twilio::rest::Patience;
 
@@ -16,20 +16,20 @@ use crate::record::recorded_prefix;
 /// Which resources at Twilio.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Twilio resources")]
-pub struct PlaceArgs {
+pub(crate) struct PlaceArgs {
     /// The TaskRouter workspace, WS…  [default: the one named "Flex Task Assignment"]
     #[arg(long, env = "TWILIO_WORKSPACE_SID", value_name = "WS…")]
-    pub workspace: Option<String>,
+    workspace: Option<String>,
 
     /// What the names of our resources start with  [default: that of the last setup, else
     /// "[TR Call Redirection]"]
     #[arg(long = "prefix", value_name = "TEXT")]
-    pub name_prefix: Option<String>,
+    name_prefix: Option<String>,
 
     /// The file that keeps what setup replaced, for teardown to put it back. It holds SIDs and
     /// earlier settings, no credentials of ours
     #[arg(long, value_name = "FILE", default_value = ".overflow-setup.json")]
-    pub state_file: PathBuf,
+    state_file: PathBuf,
 }
 
 /// Which resources at Twilio, resolved.
@@ -76,7 +76,7 @@ impl PlaceArgs {
 
 /// Whether changes are made, and whether that is asked first.
 #[derive(Debug, Clone, clap::Args)]
-pub struct ConsentArgs {
+pub(crate) struct ConsentArgs {
     /// Don't ask
     #[arg(long, short)]
     yes: bool,
@@ -102,17 +102,19 @@ impl ConsentArgs {
     }
 }
 
-/// The account, with patience.
-pub(crate) fn api(
-    twilio: &TwilioSettings,
+/// The account's settings, and a client that asks with patience.
+pub(crate) fn account(
+    twilio: TwilioArgs,
     patience: Patience,
     problems: &mut Problems,
-) -> Option<Api> {
-    match twilio.client() {
-        Ok(client) => Some(Api {
-            client: client.with_patience(patience),
-            account: twilio.account_sid,
-        }),
+) -> Option<(TwilioSettings, Api)> {
+    let settings = twilio.resolve(problems)?;
+    let account = settings.account_sid;
+    match settings.client() {
+        Ok(client) => {
+            let client = client.with_patience(patience);
+            Some((settings, Api { client, account }))
+        }
         Err(error) => {
             problems.add_line(format!("cannot make a client of Twilio's API: {error}"));
             None

@@ -4,12 +4,11 @@ use twilio::EventType;
 use twilio::rest::Workspace;
 use url::Url;
 
-use crate::record::ReplacedCallback;
+use crate::record::{PreviousCallback, ReplacedCallback};
 
-/// Whether both post to the same place: overrides don't matter.
-pub(crate) fn same_receiver(one: &str, other: &str) -> bool {
-    let place = |url: &str| url.split('#').next().unwrap_or_default().to_owned();
-    place(one) == place(other)
+/// Where callbacks are posted: the URL without connection overrides.
+pub(crate) fn without_overrides(url: &str) -> &str {
+    url.split('#').next().unwrap_or_default()
 }
 
 /// Whether the URL carries connection overrides that repeat a failed callback.
@@ -29,8 +28,8 @@ impl EventsFilter {
     /// Reads it as Twilio gives it, with or without spaces.
     pub(crate) fn parse(text: &str) -> Self {
         let mut events: Vec<String> = Vec::new();
-        for event in text.split(',').map(str::trim).filter(|e| !e.is_empty()) {
-            if !events.iter().any(|known| known == event) {
+        for event in text.split(',').map(str::trim) {
+            if !event.is_empty() && !events.iter().any(|known| known == event) {
                 events.push(event.to_owned());
             }
         }
@@ -44,24 +43,21 @@ impl EventsFilter {
 
     /// Those of ours that don't pass.
     pub(crate) fn missing(&self) -> Vec<EventType> {
-        if self.is_open() {
-            return Vec::new();
+        match self.is_open() {
+            true => Vec::new(),
+            false => self.unnamed().collect(),
         }
-        EventType::ALL
-            .into_iter()
-            .filter(|event| !self.0.iter().any(|known| known == event.as_str()))
-            .collect()
     }
 
     /// This filter, and what we need.
     pub(crate) fn with_ours(&self) -> Self {
-        let mut events = self.0.clone();
-        for event in EventType::ALL {
-            if !events.iter().any(|known| known == event.as_str()) {
-                events.push(event.as_str().to_owned());
-            }
-        }
-        Self(events)
+        let ours = self.unnamed().map(|event| event.as_str().to_owned());
+        Self(self.0.iter().cloned().chain(ours).collect())
+    }
+
+    fn unnamed(&self) -> impl Iterator<Item = EventType> {
+        let is_named = |event: &EventType| self.0.iter().any(|known| known == event.as_str());
+        EventType::ALL.into_iter().filter(move |e| !is_named(e))
     }
 
     /// This filter without what `added` has more than `before`.
@@ -96,49 +92,35 @@ pub(crate) fn is_ours(
         && [installed, receiver]
             .into_iter()
             .flatten()
-            .any(|ours| same_receiver(current, ours))
+            .any(|ours| without_overrides(current) == without_overrides(ours))
 }
 
-/// How the callback was before setup; `None` where it isn't ours to be put back.
+/// What the callback is to be put back to; `None` where it isn't ours to be put back. Where it isn't
+/// known what stood there before, it is emptied and its filter left.
 pub(crate) fn before_setup(
     workspace: &Workspace,
     replaced: Option<&ReplacedCallback>,
     receiver: Option<&str>,
-) -> Option<Restoration> {
+) -> Option<PreviousCallback> {
     if !is_ours(workspace, replaced, receiver) {
         return None;
     }
     let known = replaced.and_then(|replaced| Some((replaced, replaced.previous.as_ref()?)));
     let Some((replaced, previous)) = known else {
-        return Some(Restoration {
+        return Some(PreviousCallback {
             url: String::new(),
             filter: workspace.events_filter.clone(),
-            known: false,
         });
     };
+    let mut before = previous.clone();
     let current = EventsFilter::parse(&workspace.events_filter);
     let installed = EventsFilter::parse(&replaced.installed_filter);
-    let filter = if current == installed {
-        previous.filter.clone()
-    } else {
+    if current != installed {
         // Changed since by somebody else, whose events stay.
-        let before = EventsFilter::parse(&previous.filter);
-        current.without_added(&before, &installed).to_text()
-    };
-    Some(Restoration {
-        url: previous.url.clone(),
-        filter,
-        known: true,
-    })
-}
-
-/// What the callback is to be put back to.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Restoration {
-    pub(crate) url: String,
-    pub(crate) filter: String,
-    /// Whether it is known what stood there before.
-    pub(crate) known: bool,
+        let filter = EventsFilter::parse(&previous.filter);
+        before.filter = current.without_added(&filter, &installed).to_text();
+    }
+    Some(before)
 }
 
 /// A URL fit to be shown: without user information, and without a query, which may hold a token.
@@ -191,11 +173,7 @@ mod tests {
     fn overrides_make_no_other_receiver_of_a_url() {
         let url: twilio::PublicUrl = "https://overflow.example.com".parse().unwrap();
         let callback = url.event_callback();
-        assert!(same_receiver(
-            &callback,
-            "https://overflow.example.com/taskrouter/events#rc=1"
-        ));
-        assert!(!same_receiver(&callback, "https://other.example.com/"));
+        assert_eq!(without_overrides(&callback), url.join("/taskrouter/events"));
         assert!(repeats(&callback));
         assert!(!repeats("https://example.com/#rc=0"));
     }

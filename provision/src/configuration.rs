@@ -21,7 +21,8 @@ pub(crate) enum InvalidConfiguration {
 pub(crate) struct Configuration(Value);
 
 /// Something about a filter that an operator should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("filter {filter} {problem}")]
 pub(crate) struct Finding {
     /// The filter's name.
     pub(crate) filter: String,
@@ -29,32 +30,24 @@ pub(crate) struct Finding {
 }
 
 /// How a filter fails to lead to the placeholder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Problem {
     /// The placeholder is none of its targets.
+    #[error("does not lead to the placeholder")]
     Missing,
     /// Targets come after the placeholder.
+    #[error("has targets after the placeholder, which callers never reach")]
     NotLast,
     /// The placeholder has a timeout, after which Twilio deletes the task while the caller waits.
+    #[error("gives the placeholder a timeout: then the task is deleted while its caller waits")]
     TimesOut,
     /// A target before the placeholder has no timeout: nobody gets past it.
+    #[error("has a target without timeout before the placeholder: no caller gets past it")]
     NeverReached,
 }
 
 impl Problem {
-    pub(crate) fn found(self) -> &'static str {
-        match self {
-            Self::Missing => "does not lead to the placeholder",
-            Self::NotLast => "has targets after the placeholder, which callers never reach",
-            Self::TimesOut => {
-                "gives the placeholder a timeout: then the task is deleted while its caller waits"
-            }
-            Self::NeverReached => {
-                "has a target without timeout before the placeholder: no caller gets past it"
-            }
-        }
-    }
-
+    /// What to do about it.
     pub(crate) fn remedy(self) -> &'static str {
         match self {
             Self::Missing => {

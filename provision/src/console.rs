@@ -102,19 +102,12 @@ pub enum Status {
     WrongSettings,
 }
 
-impl Status {
-    /// The exit code.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Failed => 1,
-            Self::WrongSettings => service::settings::EXIT_CONFIG,
-        }
-    }
-}
-
 impl From<Status> for std::process::ExitCode {
     fn from(status: Status) -> Self {
-        Self::from(status.code())
+        Self::from(match status {
+            Status::Done => 0,
+            Status::Failed => 1,
+            Status::WrongSettings => service::settings::EXIT_CONFIG,
+        })
     }
 }

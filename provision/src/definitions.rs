@@ -76,10 +76,8 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn new(prefix: impl Into<String>) -> Self {
-        Self {
-            prefix: prefix.into(),
-        }
+    pub(crate) fn new(prefix: String) -> Self {
+        Self { prefix }
     }
 
     pub(crate) fn prefix(&self) -> &str {
@@ -115,24 +113,21 @@ pub(crate) fn workflow(sid_of: impl Fn(Role) -> String) -> Value {
 }
 
 /// The definition of our Studio flow.
-pub(crate) fn studio_flow(workflow_sid: &str, voice_channel_sid: &str) -> Value {
+pub(crate) fn studio_flow(workflow_sid: String, voice_channel_sid: String) -> Value {
+    let voice_channel = ("voice_channel_sid", voice_channel_sid);
     fill(
         STUDIO_FLOW,
-        &[
-            ("workflow_sid", workflow_sid.to_owned()),
-            ("voice_channel_sid", voice_channel_sid.to_owned()),
-        ],
+        &[("workflow_sid", workflow_sid), voice_channel],
     )
 }
 
 /// Fills a template in as Terraform's `templatefile` does. Values are SIDs and names of ours, which
 /// JSON strings can hold as they are.
 fn fill(template: &str, values: &[(&str, String)]) -> Value {
-    let filled = values
-        .iter()
-        .fold(template.to_owned(), |text, (name, value)| {
-            text.replace(&format!("${{{name}}}"), value)
-        });
+    let mut filled = template.to_owned();
+    for (name, value) in values {
+        filled = filled.replace(&format!("${{{name}}}"), value);
+    }
     // A test holds the files to it.
     serde_json::from_str(&filled).unwrap_or_else(|error| unreachable!("{error}"))
 }
@@ -144,7 +139,7 @@ mod tests {
     #[test]
     fn the_templates_are_json_with_nothing_left_to_fill_in() {
         let workflow = workflow(|role| role.variable().to_uppercase());
-        let flow = studio_flow("WW", "TC");
+        let flow = studio_flow("WW".into(), "TC".into());
         for filled in [&workflow, &flow] {
             assert!(!filled.to_string().contains("${"), "{filled}");
         }
@@ -155,7 +150,7 @@ mod tests {
 
     #[test]
     fn every_name_carries_the_prefix() {
-        let names = Names::new(&DEFINITIONS.prefix);
+        let names = Names::new(DEFINITIONS.prefix.clone());
         let mut all: Vec<_> = Role::ALL.map(|role| names.task_queue(role)).to_vec();
         all.extend([names.workflow(), names.studio_flow(), names.event_stream()]);
         for name in all {

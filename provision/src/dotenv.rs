@@ -60,29 +60,26 @@ impl Dotenv {
                 continue;
             }
             let line = format!("{name}={}", quoted(new));
-            let mut text = String::new();
-            let mut found = false;
-            for existing in self.text.split_inclusive('\n') {
+            let is_set = |existing: &str| variable(existing) == Some(name);
+            if !self.text.lines().any(is_set) {
+                if !self.text.is_empty() && !self.text.ends_with('\n') {
+                    self.text.push_str(newline);
+                }
+                self.text.push_str(&format!("{line}{newline}"));
+                continue;
+            }
+            let lines = self.text.split_inclusive('\n').map(|existing| {
                 let content = existing.trim_end_matches(['\r', '\n']);
-                if variable(content) != Some(name) {
-                    text.push_str(existing);
-                    continue;
+                if !is_set(content) {
+                    return existing.to_owned();
                 }
-                found = true;
-                if content.trim_start().starts_with("export ") {
-                    text.push_str("export ");
-                }
-                text.push_str(&line);
-                text.push_str(&existing[content.len()..]);
-            }
-            if !found {
-                if !text.is_empty() && !text.ends_with('\n') {
-                    text.push_str(newline);
-                }
-                text.push_str(&line);
-                text.push_str(newline);
-            }
-            self.text = text;
+                let export = match content.trim_start().starts_with("export ") {
+                    true => "export ",
+                    false => "",
+                };
+                format!("{export}{line}{}", &existing[content.len()..])
+            });
+            self.text = lines.collect();
         }
         files::write_atomically(&self.path, &self.text)
     }

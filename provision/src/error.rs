@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use service::settings::InvalidSettings;
 use twilio::rest::RestError;
-use twilio::{AccountSid, PhoneNumberSid, WorkspaceSid};
+use twilio::{PhoneNumberSid, WorkflowSid, WorkspaceSid};
 
 /// Why a command ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -62,11 +62,11 @@ pub(crate) enum Error {
     )]
     NoSuchWorkflow {
         workspace: WorkspaceSid,
-        workflow: twilio::WorkflowSid,
+        workflow: WorkflowSid,
     },
     #[error("the configuration of workflow {workflow} can't be extended: {problem}")]
     Workflow {
-        workflow: twilio::WorkflowSid,
+        workflow: WorkflowSid,
         problem: String,
     },
     #[error("Studio finds the flow invalid: {0}\n  Nothing of it was created or changed.")]
@@ -105,19 +105,6 @@ impl Error {
         Self::Write {
             path: path.to_owned(),
             error,
-        }
-    }
-
-    pub(crate) fn other_account(
-        path: PathBuf,
-        recorded: (AccountSid, WorkspaceSid),
-        current: (AccountSid, WorkspaceSid),
-    ) -> Self {
-        let show = |(account, workspace)| format!("account {account}, workspace {workspace}");
-        Self::OtherAccount {
-            path,
-            recorded: show(recorded),
-            current: show(current),
         }
     }
 }

@@ -41,7 +41,7 @@ impl Inventory {
         api: &Api,
         workspace: Workspace,
         names: &Names,
-        record: Option<&Record>,
+        record: &Record,
     ) -> Result<Self, Error> {
         let (client, sid) = (&api.client, &workspace.sid);
         let all_task_queues = client.task_queues(sid).await;
@@ -49,7 +49,7 @@ impl Inventory {
         let mut task_queues = BTreeMap::new();
         for role in Role::ALL {
             let name = names.task_queue(role);
-            let recorded = record.and_then(|record| record.task_queues.get(&name).copied());
+            let recorded = record.task_queues.get(&name).copied();
             let id = |queue: &TaskQueue| (queue.sid, queue.friendly_name == name);
             if let Some(queue) = ours("task queue", &name, recorded, &all_task_queues, id)? {
                 task_queues.insert(role, queue);
@@ -57,9 +57,8 @@ impl Inventory {
         }
         let workflows = client.workflows(sid).await.doing("list the workflows")?;
         let name = names.workflow();
-        let recorded = record.and_then(|record| record.workflow);
         let id = |workflow: &Workflow| (workflow.sid, workflow.friendly_name == name);
-        let workflow = ours("workflow", &name, recorded, &workflows, id)?;
+        let workflow = ours("workflow", &name, record.workflow, &workflows, id)?;
         Ok(Self {
             all_task_queues,
             task_queues,
@@ -71,8 +70,10 @@ impl Inventory {
         })
     }
 
-    pub(crate) fn placeholder(&self) -> Option<&TaskQueue> {
-        self.task_queues.get(&Role::Placeholder)
+    /// Our stream that posts there.
+    pub(crate) fn stream_to(&self, destination: &str) -> Option<&Stream> {
+        let mut streams = self.streams.iter();
+        streams.find(|stream| stream.sink.destination() == Some(destination))
     }
 }
 
@@ -94,12 +95,11 @@ fn ours<T: Clone, S: PartialEq + ToString>(
     only(kind, name, named, |one| id(one).0, remedy)
 }
 
-async fn flow(api: &Api, names: &Names, record: Option<&Record>) -> Result<Option<Flow>, Error> {
+async fn flow(api: &Api, names: &Names, record: &Record) -> Result<Option<Flow>, Error> {
     let name = names.studio_flow();
-    let recorded = record.and_then(|record| record.studio_flow);
     let all = api.client.flows().await.doing("list the Studio flows")?;
     let id = |flow: &FlowSummary| (flow.sid, flow.friendly_name == name);
-    match ours("Studio flow", &name, recorded, &all, id)? {
+    match ours("Studio flow", &name, record.studio_flow, &all, id)? {
         Some(found) => {
             let flow = api.client.flow(&found.sid).await;
             flow.doing("read the Studio flow")
@@ -108,12 +108,11 @@ async fn flow(api: &Api, names: &Names, record: Option<&Record>) -> Result<Optio
     }
 }
 
-async fn streams(api: &Api, names: &Names, record: Option<&Record>) -> Result<Vec<Stream>, Error> {
+async fn streams(api: &Api, names: &Names, record: &Record) -> Result<Vec<Stream>, Error> {
     let name = names.event_stream();
-    let recorded = record.and_then(|record| record.sink);
     let sinks = api.client.sinks().await;
     let sinks = sinks.doing("list the Event Streams sinks")?;
-    let is_ours = |sink: &Sink| sink.description == name || recorded == Some(sink.sid);
+    let is_ours = |sink: &Sink| sink.description == name || record.sink == Some(sink.sid);
     let mut streams = Vec::new();
     for sink in sinks.into_iter().filter(is_ours) {
         let subscriptions = api.client.subscriptions(&sink.sid).await;

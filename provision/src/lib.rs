@@ -19,7 +19,6 @@ mod step;
 mod teardown;
 mod workspace;
 
-pub use args::{ConsentArgs, PlaceArgs};
 pub use console::{Ask, AskTerminal, Console, Status};
 pub use doctor::DoctorArgs;
 pub use setup::SetupArgs;

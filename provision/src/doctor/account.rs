@@ -13,19 +13,17 @@ use crate::error::advice;
 pub(super) async fn check(twilio: &TwilioSettings, api: &Api, report: &mut Report) {
     let by_key = matches!(twilio.client.credentials, Credentials::ApiKey(..));
     let clock = Ahead::default();
-    match read(api, &clock.of(&api.client)).await {
+    let account = api.account;
+    match clock.of(&api.client).account(&account).await {
         Ok(account) => describe(api, &account, report),
         // A standard API key works all the same; what it may do shows below.
         Err(error) if by_key && is_refused(&error) => report.ok(
             "credentials",
-            format!(
-                "an API key of account {}, which may not read the account itself",
-                api.account
-            ),
+            format!("an API key of account {account}, which may not read the account itself"),
         ),
         Err(error) => report.fail(
             "credentials",
-            format!("account {} cannot be read: {error}", api.account),
+            format!("account {account} cannot be read: {error}"),
             advice(&error),
         ),
     }
@@ -41,14 +39,8 @@ pub(super) async fn check(twilio: &TwilioSettings, api: &Api, report: &mut Repor
     check_tokens(twilio, api, by_key, report).await;
 }
 
-async fn read(api: &Api, client: &Client) -> Result<Account, RestError> {
-    client.account(&api.account).await
-}
-
 fn is_refused(error: &RestError) -> bool {
-    error
-        .refusal()
-        .is_some_and(|refusal| matches!(refusal.status, 401 | 403))
+    matches!(error.refusal(), Some(refusal) if matches!(refusal.status, 401 | 403))
 }
 
 fn describe(api: &Api, account: &Account, report: &mut Report) {
@@ -91,7 +83,7 @@ async fn check_tokens(twilio: &TwilioSettings, api: &Api, by_key: bool, report: 
             ..twilio.client.clone()
         };
         let known = match Client::new(&config) {
-            Ok(client) => read(api, &client).await,
+            Ok(client) => client.account(&api.account).await,
             Err(error) => Err(error),
         };
         match known {

@@ -67,14 +67,13 @@ async fn check_plan(api: &Api, plan: &Plan, report: &mut Report) {
             format!("enable the country in {GEO_PERMISSIONS}"),
         ),
         Some(country) => {
-            let special = match (
-                country.high_risk_special_numbers_enabled,
-                country.high_risk_tollfraud_numbers_enabled,
-            ) {
-                (true, true) => "",
-                _ => {
+            let every_prefix = country.high_risk_special_numbers_enabled
+                && country.high_risk_tollfraud_numbers_enabled;
+            let special = match every_prefix {
+                true => "",
+                false => {
                     "; whether the number has a high-risk prefix, which is not allowed, can't be \
-                      checked"
+                     checked"
                 }
             };
             report.ok(

@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use rand::RngExt;
 use reqwest::redirect::Policy;
 use service::failure::root_cause;
 use service::settings::TwilioSettings;
@@ -16,7 +15,6 @@ use crate::callback::shown;
 
 /// What Twilio allows a callback.
 const TIMEOUT: Duration = Duration::from_secs(15);
-const PROBE: &str = "overflow.doctor";
 
 pub(super) async fn check(twilio: &TwilioSettings, public_url: &PublicUrl, report: &mut Report) {
     // Said before.
@@ -67,12 +65,11 @@ pub(super) async fn check(twilio: &TwilioSettings, public_url: &PublicUrl, repor
 }
 
 fn probe(twilio: &TwilioSettings) -> Vec<(&'static str, String)> {
-    let sid = format!("EV{:032x}", rand::rng().random::<u128>());
     vec![
         ("AccountSid", twilio.account_sid.to_string()),
         ("EventDescription", "A test by overflow doctor".to_owned()),
-        ("EventType", PROBE.to_owned()),
-        ("Sid", sid),
+        ("EventType", "overflow.doctor".to_owned()),
+        ("Sid", format!("EV{:032x}", rand::random::<u128>())),
     ]
 }
 

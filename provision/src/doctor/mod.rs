@@ -11,7 +11,7 @@ mod report;
 mod routing;
 
 use service::plan::PlanArgs;
-use service::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings};
+use service::settings::{QueueArgs, TwilioArgs};
 use service::{Plans, Problems};
 use twilio::PublicUrl;
 use twilio::rest::Patience;
@@ -20,7 +20,7 @@ use crate::api::Api;
 use crate::args::{self, Place, PlaceArgs};
 use crate::console::{Console, Status};
 use crate::inventory::Inventory;
-use crate::record::RecordFile;
+use crate::record::Record;
 use crate::workspace;
 
 use self::report::Report;
@@ -49,22 +49,12 @@ pub struct DoctorArgs {
     queue: QueueArgs,
 }
 
-/// What is to be checked; what the settings don't say can't be.
-struct Doctor {
-    twilio: Option<(TwilioSettings, Api)>,
-    place: Option<Place>,
-    plans: Option<Plans>,
-    queue: Option<QueueSettings>,
-    public_url: Option<PublicUrl>,
-}
-
 impl DoctorArgs {
     /// Does it. With `patience`, requests are tried again while Twilio is asked too often.
     pub async fn run(self, console: &mut Console<'_>, patience: Patience) -> Status {
         let json = self.json;
         let mut report = Report::default();
-        let doctor = self.resolve(patience, &mut report);
-        doctor.examine(&mut report).await;
+        self.examine(patience, &mut report).await;
         match json {
             true => report.show_json(console),
             false => report.show(console),
@@ -76,21 +66,30 @@ impl DoctorArgs {
     }
 
     /// A setting that is wrong is a finding, and keeps only what depends on it from being checked.
-    fn resolve(self, patience: Patience, report: &mut Report) -> Doctor {
+    async fn examine(self, patience: Patience, report: &mut Report) {
+        let account = settings(report, |p| args::account(self.twilio, patience, p));
+        let place = settings(report, |p| self.place.resolve(p));
+        let plans = settings(report, |p| self.plan.resolve(p));
+        let queue = settings(report, |p| self.queue.resolve(p));
         let example = "https://overflow.example.com";
-        let (twilio, public_url) = (self.twilio, self.public_url);
-        Doctor {
-            twilio: settings(report, |problems| {
-                let twilio = twilio.resolve(problems)?;
-                let api = args::api(&twilio, patience, problems)?;
-                Some((twilio, api))
-            }),
-            place: settings(report, |problems| self.place.resolve(problems)),
-            plans: settings(report, |problems| self.plan.resolve(problems)),
-            queue: settings(report, |problems| self.queue.resolve(problems)),
-            public_url: settings(report, |problems| {
-                problems.required("PUBLIC_URL", public_url, example)
-            }),
+        let public_url = settings(report, |p| {
+            p.required("PUBLIC_URL", self.public_url, example)
+        });
+        if let Some((twilio, api)) = &account {
+            account::check(twilio, api, report).await;
+            if let Some(place) = &place {
+                let (plans, public_url) = (plans.as_ref(), public_url.as_ref());
+                examine_workspace(api, place, plans, public_url, report).await;
+            }
+            if let Some(plans) = &plans {
+                dialing::check(api, plans, report).await;
+            }
+            if let Some(public_url) = &public_url {
+                ingest::check(twilio, public_url, report).await;
+            }
+        }
+        if let Some(queue) = &queue {
+            queue::check(queue, report).await;
         }
     }
 }
@@ -116,46 +115,34 @@ fn settings<T>(report: &mut Report, resolve: impl FnOnce(&mut Problems) -> Optio
     }
 }
 
-impl Doctor {
-    async fn examine(&self, report: &mut Report) {
-        if let Some((twilio, api)) = &self.twilio {
-            account::check(twilio, api, report).await;
-            self.examine_workspace(api, report).await;
-            if let Some(plans) = &self.plans {
-                dialing::check(api, plans, report).await;
-            }
-            if let Some(public_url) = &self.public_url {
-                ingest::check(twilio, public_url, report).await;
-            }
-        }
-        if let Some(queue) = &self.queue {
-            queue::check(queue, report).await;
-        }
+async fn examine_workspace(
+    api: &Api,
+    place: &Place,
+    plans: Option<&Plans>,
+    public_url: Option<&PublicUrl>,
+    report: &mut Report,
+) {
+    let workspace = workspace::find(api, place.workspace).await;
+    let Some(workspace) = report.read("workspace", workspace) else {
+        return;
+    };
+    report.ok(
+        "workspace",
+        format!("{:?} ({})", workspace.friendly_name, workspace.sid),
+    );
+    let (account, sid) = (api.account, workspace.sid);
+    // Whose it is matters to setup and teardown only.
+    let record = Record::read(&place.state_file, account, sid);
+    let record = record.unwrap_or_else(|_| Record::new(account, sid));
+    let inventory = Inventory::read(api, workspace, &place.names, &record).await;
+    let Some(inventory) = report.read("workspace", inventory) else {
+        return;
+    };
+    if let Some(plans) = plans {
+        routing::check(api, plans, &inventory, report).await;
     }
-
-    async fn examine_workspace(&self, api: &Api, report: &mut Report) {
-        let Some(place) = &self.place else { return };
-        let workspace = workspace::find(api, place.workspace).await;
-        let Some(workspace) = report.read("workspace", workspace) else {
-            return;
-        };
-        report.ok(
-            "workspace",
-            format!("{:?} ({})", workspace.friendly_name, workspace.sid),
-        );
-        let records = RecordFile::new(place.state_file.clone(), api.account, workspace.sid);
-        // Whose it is matters to setup and teardown only.
-        let record = records.read().ok().flatten();
-        let inventory = Inventory::read(api, workspace, &place.names, record.as_ref()).await;
-        let Some(inventory) = report.read("workspace", inventory) else {
-            return;
-        };
-        if let Some(plans) = &self.plans {
-            routing::check(api, plans, &inventory, report).await;
-        }
-        if let Some(public_url) = &self.public_url {
-            events::check(public_url, &inventory, report);
-        }
-        numbers::check(api, &inventory, report).await;
+    if let Some(public_url) = public_url {
+        events::check(public_url, &inventory, report);
     }
+    numbers::check(api, &inventory, report).await;
 }

@@ -3,7 +3,7 @@
 use service::{Plan, Plans};
 use twilio::rest::{TaskQueue, VoiceQueue, Workflow};
 
-use super::report::{Level, Report};
+use super::report::Report;
 use crate::api::Api;
 use crate::configuration::{Configuration, Problem};
 use crate::error::Doing;
@@ -114,20 +114,11 @@ fn check_filters(
         );
     }
     for finding in findings {
-        let level = match finding.problem {
-            Problem::Missing | Problem::NotLast => Level::Warning,
-            Problem::TimesOut | Problem::NeverReached => Level::Problem,
-        };
-        report.add(
-            "workflow",
-            level,
-            format!(
-                "{name}: filter {} {}",
-                finding.filter,
-                finding.problem.found()
-            ),
-            Some(finding.problem.remedy().to_owned()),
-        );
+        let (found, todo) = (format!("{name}: {finding}"), finding.problem.remedy());
+        match finding.problem {
+            Problem::Missing | Problem::NotLast => report.warn("workflow", found, todo),
+            Problem::TimesOut | Problem::NeverReached => report.fail("workflow", found, todo),
+        }
     }
     match configuration.default_queue() {
         Some(queue) if queue == placeholder => report.ok(

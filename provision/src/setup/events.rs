@@ -2,24 +2,22 @@
 
 use twilio::{EVENT_STREAM_PATH, EVENTS_PATH};
 
-use super::Via;
+use super::args::Via;
 use super::plan::Planner;
 use crate::callback::{EventsFilter, before_setup, is_ours, shown};
 use crate::error::Error;
 use crate::record::{PreviousCallback, ReplacedCallback};
-use crate::step::{Change, Step};
+use crate::step::Step;
 
 impl Planner<'_> {
     pub(super) fn events(&self) -> Result<Vec<Step>, Error> {
         let destination = self.setup.public_url.join(EVENT_STREAM_PATH);
-        let streams = &self.inventory().streams;
+        let streams = &self.site.inventory.streams;
         let mut steps = Vec::new();
         let mut kept = None;
         if self.setup.via == Via::EventStreams {
             // A sink's destination can't be changed, so one with another is replaced.
-            let found = streams
-                .iter()
-                .find(|stream| stream.sink.destination() == Some(&destination));
+            let found = self.site.inventory.stream_to(&destination);
             kept = found.map(|stream| stream.sink.sid);
             let name = self.site.names.event_stream();
             if let Some(stream) = found.filter(|stream| !stream.subscriptions.is_empty()) {
@@ -28,21 +26,9 @@ impl Planner<'_> {
                 steps.push(Step::resource(kind, &name, sid));
             } else {
                 if kept.is_none() {
-                    let text = format!("Event Streams sink {name}");
-                    let mut step = Step::make(
-                        text,
-                        Change::Sink {
-                            name: name.clone(),
-                            destination: destination.clone(),
-                        },
-                    );
-                    step.details([format!("destination: {}", shown(&destination))]);
-                    steps.push(step);
+                    steps.push(self.sink(destination));
                 }
-                let of = kept.map(|sid| format!(" of sink {sid}"));
-                let of = of.unwrap_or_default();
-                let text = format!("Event Streams subscription {name}{of}");
-                steps.push(Step::make(text, Change::Subscription { name, sink: kept }));
+                steps.push(self.subscription(kept));
             }
         }
         steps.push(self.callback()?);
@@ -53,8 +39,8 @@ impl Planner<'_> {
 
     fn callback(&self) -> Result<Step, Error> {
         let setup = self.setup;
-        let workspace = &self.inventory().workspace;
-        let recorded = self.record().and_then(|record| record.callback.as_ref());
+        let workspace = &self.site.inventory.workspace;
+        let recorded = self.site.record.callback.as_ref();
         let receiver = setup.public_url.join(EVENTS_PATH);
         let current = &workspace.event_callback_url;
         if setup.via == Via::EventStreams {

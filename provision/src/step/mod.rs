@@ -1,21 +1,22 @@
 //! The steps of setup and teardown. A step is decided once: what is shown of it is what it does.
 
-mod apply;
+mod foreign;
+mod work;
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::pin::Pin;
 
-use serde_json::Value;
-use twilio::rest::{IncomingNumber, VoiceWebhook, Workflow, Workspace};
-use twilio::{FlowSid, PhoneNumberSid, SinkSid, TaskQueueSid, WorkflowSid};
+use twilio::WorkspaceSid;
+use twilio::rest::{Client, RestError};
 
-pub(crate) use self::apply::Work;
-use crate::callback::{EventsFilter, shown};
+pub(crate) use self::work::{Work, yet_to_be_made};
 use crate::configuration::Configuration;
 use crate::console::Console;
 use crate::diff;
-use crate::dotenv::{Dotenv, Setting};
+use crate::error::{Doing, Error};
 use crate::inventory::Stream;
-use crate::record::ReplacedCallback;
+use crate::site::Site;
 
 /// One thing that is done, or left as it is, with what is shown of it.
 pub(crate) struct Step {
@@ -26,75 +27,15 @@ pub(crate) struct Step {
     change: Option<Change>,
 }
 
-/// What a step changes. What has no SID yet is made. SIDs that don't exist yet stand in the values as
-/// [`yet_to_be_made`].
-pub(crate) enum Change {
-    /// A task queue of ours.
-    TaskQueue {
-        sid: Option<TaskQueueSid>,
-        name: String,
-        target_workers: String,
-    },
-    /// Our workflow.
-    Workflow {
-        sid: Option<WorkflowSid>,
-        name: String,
-        configuration: String,
-    },
-    /// The configuration of a workflow of the user's.
-    Configuration {
-        sid: WorkflowSid,
-        name: String,
-        configuration: String,
-        /// What teardown is to restore; `None` where this restores it.
-        previous: Option<String>,
-    },
-    /// Our Studio flow.
-    Flow {
-        sid: Option<FlowSid>,
-        name: String,
-        definition: Value,
-    },
-    /// A sink of ours is made.
-    Sink {
-        name: String,
-        destination: String,
-    },
-    /// A sink of ours, that one or the new one, gets its subscription.
-    Subscription {
-        name: String,
-        sink: Option<SinkSid>,
-    },
-    /// The workspace's event callback and its filter.
-    Callback {
-        url: String,
-        filter: String,
-        /// What teardown is to know; `None` where this restores what was before.
-        replaced: Option<ReplacedCallback>,
-    },
-    /// Where calls to a phone number go.
-    Number {
-        sid: PhoneNumberSid,
-        voice: VoiceWebhook,
-        /// What teardown is to restore; `None` where this restores it.
-        previous: Option<VoiceWebhook>,
-    },
-    /// Lines of the file of settings.
-    Settings {
-        file: Dotenv,
-        settings: Vec<Setting>,
-    },
-    DeleteStream(Stream),
-    DeleteFlow(FlowSid),
-    DeleteWorkflow(WorkflowSid),
-    DeleteTaskQueue(TaskQueueSid),
-}
+/// What a step does.
+type Change = Box<dyn for<'w> FnOnce(&'w mut Work<'_, '_>) -> Done<'w>>;
+type Done<'w> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'w>>;
 
 impl Step {
-    fn new(sign: char, text: impl Into<String>) -> Self {
+    fn new(sign: char, text: String) -> Self {
         Self {
             sign,
-            text: text.into(),
+            text,
             details: Vec::new(),
             change: None,
         }
@@ -102,17 +43,12 @@ impl Step {
 
     /// Nothing is done: this is left as it is.
     pub(crate) fn keep(text: impl Into<String>) -> Self {
-        Self::new('=', text)
+        Self::new('=', text.into())
     }
 
     /// Nothing is done: what can't be done, or what else the operator should know.
     pub(crate) fn note(text: impl Into<String>) -> Self {
-        Self::new('!', text)
-    }
-
-    /// Something is made.
-    pub(crate) fn make(text: impl Into<String>, change: Change) -> Self {
-        Self::new('+', text).with(change)
+        Self::new('!', text.into())
     }
 
     /// A resource of ours is made, or left as it is if it is there and nothing differs.
@@ -123,72 +59,34 @@ impl Step {
         }
     }
 
-    /// A resource is deleted.
-    pub(crate) fn delete(kind: &str, name: &str, sid: impl Display, change: Change) -> Self {
-        Self::new('-', format!("{kind} {name} ({sid})")).with(change)
+    /// A resource of ours is deleted.
+    pub(crate) fn delete<S: Copy + Display + 'static>(
+        kind: &'static str,
+        name: &str,
+        sid: S,
+        request: impl AsyncFnOnce(Client, WorkspaceSid, S) -> Result<bool, RestError> + 'static,
+    ) -> Self {
+        let step = Self::new('-', format!("{kind} {name} ({sid})"));
+        step.then(async move |work: &mut Work<'_, '_>| {
+            let (client, workspace) = work.twilio();
+            let deleted = request(client, workspace, sid).await;
+            deleted.doing(format!("delete the {kind}"))?;
+            work.say(format_args!("deleted {kind} {sid}"));
+            Ok(())
+        })
     }
 
-    /// A sink is deleted, with its subscriptions.
+    /// A sink is deleted, with its subscriptions. These first: a sink in use can't be deleted.
     pub(crate) fn delete_stream(stream: &Stream) -> Self {
         let (name, sid) = (&stream.sink.description, stream.sink.sid);
-        let kind = "Event Streams sink and subscription";
-        Self::delete(kind, name, sid, Change::DeleteStream(stream.clone()))
-    }
-
-    /// The workspace's event callback is set, or restored where nothing is `replaced`.
-    pub(crate) fn callback(
-        found: &Workspace,
-        url: String,
-        filter: String,
-        replaced: Option<ReplacedCallback>,
-    ) -> Self {
-        let back = match replaced {
-            Some(_) => "",
-            None => ", put back",
+        let subscriptions = stream.subscriptions.clone();
+        let request = async move |client: Client, _, sid| {
+            for subscription in subscriptions {
+                client.delete_subscription(&subscription.sid).await?;
+            }
+            client.delete_sink(&sid).await
         };
-        let mut step = Self::keep(format!("event callback of the workspace{back}"));
-        step.field("URL", &shown(&found.event_callback_url), &shown(&url));
-        let events = |filter: &str| EventsFilter::parse(filter).shown();
-        step.field("events", &events(&found.events_filter), &events(&filter));
-        step.with(Change::Callback {
-            url,
-            filter,
-            replaced,
-        })
-    }
-
-    /// Calls to a phone number go elsewhere, or where they went before if there is no `previous`.
-    pub(crate) fn number(
-        found: &IncomingNumber,
-        voice: VoiceWebhook,
-        previous: Option<VoiceWebhook>,
-    ) -> Self {
-        let sid = found.sid;
-        let mut step = Self::keep(format!("phone number {sid}"));
-        step.field("voice URL", &shown(&found.voice.url), &shown(&voice.url));
-        step.with(Change::Number {
-            sid,
-            voice,
-            previous,
-        })
-    }
-
-    /// A workflow of the user's gets another configuration, or the one that it had if there is no
-    /// `previous`.
-    pub(crate) fn configuration(
-        found: &Workflow,
-        configuration: String,
-        previous: Option<String>,
-    ) -> Self {
-        let (name, sid) = (found.friendly_name.clone(), found.sid);
-        let mut step = Self::resource("workflow", &name, Some(sid));
-        step.configuration_changes(found, &configuration);
-        step.with(Change::Configuration {
-            sid,
-            name,
-            configuration,
-            previous,
-        })
+        Self::delete("Event Streams sink and subscription", name, sid, request)
     }
 
     /// A field of something that is there already.
@@ -199,8 +97,8 @@ impl Step {
     }
 
     /// How a workflow's configuration changes.
-    pub(crate) fn configuration_changes(&mut self, found: &Workflow, wanted: &str) {
-        let old = Configuration::parse(&found.configuration);
+    pub(crate) fn configuration(&mut self, found: &str, wanted: &str) {
+        let old = Configuration::parse(found);
         self.changes(match (old, Configuration::parse(wanted)) {
             (Ok(old), Ok(wanted)) => diff::json(old.value(), wanted.value()),
             (Err(problem), _) => vec![format!("its configuration is replaced: {problem}")],
@@ -222,21 +120,24 @@ impl Step {
     }
 
     /// What is done, unless nothing differs.
-    pub(crate) fn with(mut self, change: Change) -> Self {
+    pub(crate) fn then<F>(mut self, change: F) -> Self
+    where
+        F: AsyncFnOnce(&mut Work<'_, '_>) -> Result<(), Error> + 'static,
+    {
         if self.sign != '=' {
-            self.change = Some(change);
+            self.change = Some(Box::new(move |work| Box::pin(change(work))));
         }
         self
     }
-
-    /// Whether it does anything.
-    pub(crate) fn is_change(&self) -> bool {
-        self.change.is_some()
-    }
 }
 
-/// Shows what is going to be done.
-pub(crate) fn show(steps: &[Step], console: &mut Console<'_>) {
+/// Shows what is going to be done. Whether that is anything.
+pub(crate) fn show(steps: &[Step], site: &Site, console: &mut Console<'_>) -> bool {
+    let (workspace, account) = (&site.inventory.workspace, site.api.account);
+    console.line(format_args!(
+        "Workspace {:?} ({}) of account {account}:\n",
+        workspace.friendly_name, workspace.sid
+    ));
     for step in steps {
         console.line(format_args!("  {} {}", step.sign, step.text));
         for detail in &step.details {
@@ -251,9 +152,22 @@ pub(crate) fn show(steps: &[Step], console: &mut Console<'_>) {
         count('-'),
         count('=')
     ));
+    steps.iter().any(|step| step.change.is_some())
 }
 
-/// What stands for the SID or address of a resource until it is made.
-pub(crate) fn yet_to_be_made(name: &str) -> String {
-    format!("(new) {name}")
+/// Does it.
+pub(crate) async fn carry_out(
+    steps: Vec<Step>,
+    site: &mut Site,
+    console: &mut Console<'_>,
+) -> Result<(), Error> {
+    let mut work = Work {
+        site,
+        console,
+        made: BTreeMap::new(),
+    };
+    for change in steps.into_iter().filter_map(|step| step.change) {
+        change(&mut work).await?;
+    }
+    Ok(())
 }

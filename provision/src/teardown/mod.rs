@@ -3,7 +3,7 @@
 mod plan;
 
 use service::Problems;
-use service::settings::{InvalidSettings, TwilioArgs};
+use service::settings::TwilioArgs;
 use twilio::rest::Patience;
 use twilio::{EVENTS_PATH, PublicUrl};
 
@@ -11,7 +11,9 @@ use crate::api::Api;
 use crate::args::{self, ConsentArgs, Place, PlaceArgs};
 use crate::console::{Console, Status};
 use crate::error::{Doing, Error};
+use crate::record;
 use crate::site::Site;
+use crate::step;
 
 use self::plan::Planner;
 
@@ -58,42 +60,37 @@ pub(crate) struct Teardown {
 impl TeardownArgs {
     /// Does it. With `patience`, requests are tried again while Twilio is asked too often.
     pub async fn run(self, console: &mut Console<'_>, patience: Patience) -> Status {
-        let ended = async { self.resolve(patience)?.run(console).await }.await;
+        let mut problems = Problems::default();
+        let teardown = self.resolve(patience, &mut problems);
+        let ended = async { problems.finish(teardown)?.run(console).await }.await;
         console.end(ended)
     }
 
-    fn resolve(self, patience: Patience) -> Result<Teardown, InvalidSettings> {
-        let mut problems = Problems::default();
-        let api = self
-            .twilio
-            .resolve(&mut problems)
-            .and_then(|twilio| args::api(&twilio, patience, &mut problems));
-        let place = self.place.resolve(&mut problems);
-        let public_url = problems.optional(
-            "PUBLIC_URL",
-            self.public_url,
-            "https://overflow.example.com",
-        );
-        let teardown = api.zip(place).map(|(api, place)| Teardown {
+    fn resolve(self, patience: Patience, problems: &mut Problems) -> Option<Teardown> {
+        let account = args::account(self.twilio, patience, problems);
+        let place = self.place.resolve(problems);
+        let example = "https://overflow.example.com";
+        let public_url = problems.optional("PUBLIC_URL", self.public_url, example);
+        let (_, api) = account?;
+        Some(Teardown {
             api,
-            place,
+            place: place?,
             public_url,
             keep_resources: self.keep_resources,
             force: self.force,
             consent: self.consent,
-        });
-        problems.finish(teardown)
+        })
     }
 }
 
 impl Teardown {
     async fn run(&self, console: &mut Console<'_>) -> Result<Status, Error> {
-        let site = Site::open(&self.api, &self.place).await?;
-        if site.record.is_none() {
+        let mut site = Site::open(&self.api, &self.place).await?;
+        if !site.state_file.exists() {
             console.line(format_args!(
                 "! {} is not there: what setup replaced can't be restored; what carries the prefix \
                  {:?} can be removed.",
-                site.records.path().display(),
+                site.state_file.display(),
                 site.names.prefix()
             ));
         }
@@ -111,9 +108,9 @@ impl Teardown {
             true => Status::Done,
             false => Status::Failed,
         };
-        if !site.show(&steps, console) {
+        if !step::show(&steps, &site, console) {
             console.line("\nNothing of ours is left.");
-            site.records.remove()?;
+            record::remove(&site.state_file)?;
             return Ok(status);
         }
         if !self.consent.dry_run {
@@ -122,9 +119,9 @@ impl Teardown {
         if let Some(status) = self.consent.refused(console)? {
             return Ok(status);
         }
-        site.carry_out(steps, console).await?;
+        step::carry_out(steps, &mut site, console).await?;
         if complete {
-            site.records.remove()?;
+            record::remove(&site.state_file)?;
         }
         console.line(match status {
             Status::Done => "\nTaken down. The settings in .env were left as they are.",
@@ -135,7 +132,7 @@ impl Teardown {
 
     async fn refuse_while_callers_wait(
         &self,
-        site: &Site<'_>,
+        site: &Site,
         console: &mut Console<'_>,
     ) -> Result<(), Error> {
         let client = &self.api.client;
@@ -152,7 +149,7 @@ impl Teardown {
             }
         }
         // Their tasks keep the way to the placeholder that they were created with.
-        for workflow in record.iter().flat_map(|r| r.extended_workflows.keys()) {
+        for workflow in record.extended_workflows.keys() {
             let tasks = client.waiting_tasks(workspace, workflow).await;
             let tasks = tasks.doing(doing)?;
             if tasks > 0 {

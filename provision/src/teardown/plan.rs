@@ -3,19 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use twilio::rest::IncomingNumber;
+use twilio::rest::{Client, IncomingNumber};
 use twilio::{EVENTS_PATH, TaskQueueSid, WorkflowSid};
 
-use crate::callback::{Restoration, before_setup, shown};
+use crate::callback::{before_setup, shown, without_overrides};
 use crate::configuration::{Configuration, before_extension};
-use crate::inventory::Inventory;
-use crate::record::Record;
+use crate::definitions::Role;
 use crate::site::Site;
-use crate::step::{Change, Step};
+use crate::step::Step;
 
 /// What there is, and what setup wrote down of it.
 pub(super) struct Planner<'a> {
-    pub(super) site: &'a Site<'a>,
+    pub(super) site: &'a Site,
     pub(super) numbers: &'a [IncomingNumber],
     /// Where callbacks are posted to us, if that is known.
     pub(super) receiver: Option<&'a str>,
@@ -30,7 +29,7 @@ impl Planner<'_> {
         // Before the callback goes, so that nobody is sent to a placeholder that nobody watches.
         let restored = self.restore_workflows(&mut steps);
         self.restore_callback(&mut steps);
-        steps.extend(self.inventory().streams.iter().map(Step::delete_stream));
+        steps.extend(self.site.inventory.streams.iter().map(Step::delete_stream));
         if self.keep_resources {
             return (steps, true);
         }
@@ -39,17 +38,8 @@ impl Planner<'_> {
         (steps, complete)
     }
 
-    fn inventory(&self) -> &Inventory {
-        &self.site.inventory
-    }
-
-    fn record(&self) -> Option<&Record> {
-        self.site.record.as_ref()
-    }
-
     fn restore_numbers(&self, steps: &mut Vec<Step>) {
-        let recorded = self.record().map(|record| &record.numbers);
-        for (sid, replaced) in recorded.into_iter().flatten() {
+        for (sid, replaced) in &self.site.record.numbers {
             match self.numbers.iter().find(|number| number.sid == *sid) {
                 Some(number) if number.voice.url == replaced.installed_url => {
                     steps.push(Step::number(number, replaced.previous.clone(), None));
@@ -65,16 +55,13 @@ impl Planner<'_> {
     }
 
     fn note_numbers_left(&self, steps: &mut Vec<Step>) {
-        let flow = self.inventory().flow.as_ref();
+        let flow = self.site.inventory.flow.as_ref();
         let Some(webhook) = flow.and_then(|flow| flow.webhook_url.as_ref()) else {
             return;
         };
-        let recorded = |number: &&IncomingNumber| {
-            self.record()
-                .is_some_and(|record| record.numbers.contains_key(&number.sid))
-        };
+        let recorded = &self.site.record.numbers;
         let leading = self.numbers.iter().filter(|n| n.voice.url == *webhook);
-        for number in leading.filter(|number| !recorded(number)) {
+        for number in leading.filter(|number| !recorded.contains_key(&number.sid)) {
             steps.push(Step::note(format!(
                 "phone number {} leads to the Studio flow, and where it led before is not \
                  recorded: calls to it will fail until you point it elsewhere (Console > Phone \
@@ -87,81 +74,82 @@ impl Planner<'_> {
     /// Returns the configurations that workflows are to have then.
     fn restore_workflows(&self, steps: &mut Vec<Step>) -> BTreeMap<WorkflowSid, String> {
         let mut restored = BTreeMap::new();
-        let Some(placeholder) = self.inventory().placeholder() else {
+        let Some(placeholder) = self.site.inventory.task_queues.get(&Role::Placeholder) else {
             return restored;
         };
         let placeholder = placeholder.sid.as_str();
-        let recorded = self.record().map(|record| &record.extended_workflows);
-        for (sid, replaced) in recorded.into_iter().flatten() {
-            let Some(found) = self.inventory().workflows.iter().find(|w| w.sid == *sid) else {
+        for (sid, replaced) in &self.site.record.extended_workflows {
+            let Some(found) = self.site.inventory.workflows.iter().find(|w| w.sid == *sid) else {
                 steps.push(Step::note(format!(
                     "workflow {sid} is gone: nothing to restore"
                 )));
                 continue;
             };
-            if let Some(configuration) =
-                before_extension(&found.configuration, Some(replaced), placeholder)
-            {
+            let current = &found.configuration;
+            if let Some(configuration) = before_extension(current, Some(replaced), placeholder) {
                 restored.insert(*sid, configuration.clone());
-                steps.push(Step::configuration(found, configuration, None));
+                steps.push(Step::user_workflow(found, configuration, None));
             }
         }
         restored
     }
 
     fn restore_callback(&self, steps: &mut Vec<Step>) {
-        let workspace = &self.inventory().workspace;
-        let replaced = self.record().and_then(|record| record.callback.as_ref());
-        let current = &workspace.event_callback_url;
-        if let Some(restoration) = before_setup(workspace, replaced, self.receiver) {
-            let Restoration { url, filter, known } = restoration;
-            steps.push(Step::callback(workspace, url, filter, None));
-            if !known {
+        let workspace = &self.site.inventory.workspace;
+        let replaced = self.site.record.callback.as_ref();
+        let current = shown(&workspace.event_callback_url);
+        if let Some(before) = before_setup(workspace, replaced, self.receiver) {
+            let step = Step::callback(workspace, before.url, before.filter, None);
+            steps.push(step);
+            if replaced.is_none_or(|replaced| replaced.previous.is_none()) {
                 steps.push(Step::note(
                     "what the event callback was before setup is not recorded: it is emptied, its \
                      filter left",
                 ));
             }
-        } else if replaced.is_some() && !current.is_empty() {
+        } else if replaced.is_some() && !workspace.event_callback_url.is_empty() {
             steps.push(Step::note(format!(
-                "the workspace's event callback was changed since setup, to {}: left as it is",
-                shown(current)
+                "the workspace's event callback was changed since setup, to {current}: left as it \
+                 is"
             )));
-        } else if self.receiver.is_none() && posts_to_our_path(current) {
+        } else if self.receiver.is_none()
+            && without_overrides(&workspace.event_callback_url).ends_with(EVENTS_PATH)
+        {
             steps.push(Step::note(format!(
-                "the workspace's event callback is {}: if that is ours, run teardown with \
-                 --public-url",
-                shown(current)
+                "the workspace's event callback is {current}: if that is ours, run teardown with \
+                 --public-url"
             )));
         }
     }
 
     /// Whether all of ours goes.
     fn remove(&self, restored: &BTreeMap<WorkflowSid, String>, steps: &mut Vec<Step>) -> bool {
-        let inventory = self.inventory();
-        steps.extend(inventory.flow.iter().map(|flow| {
-            let change = Change::DeleteFlow(flow.sid);
-            Step::delete("Studio flow", &flow.friendly_name, flow.sid, change)
+        let inventory = &self.site.inventory;
+        steps.extend(inventory.flow.as_ref().map(|flow| {
+            let request = async |client: Client, _, sid| client.delete_flow(&sid).await;
+            Step::delete("Studio flow", &flow.friendly_name, flow.sid, request)
         }));
-        steps.extend(inventory.workflow.iter().map(|workflow| {
-            let change = Change::DeleteWorkflow(workflow.sid);
-            Step::delete("workflow", &workflow.friendly_name, workflow.sid, change)
+        steps.extend(inventory.workflow.as_ref().map(|workflow| {
+            let (name, sid) = (&workflow.friendly_name, workflow.sid);
+            let request =
+                async |client: Client, from, sid| client.delete_workflow(&from, &sid).await;
+            Step::delete("workflow", name, sid, request)
         }));
         let mut complete = true;
         for queue in inventory.task_queues.values() {
-            let users = self.users_left(queue.sid, restored);
+            let (name, sid) = (&queue.friendly_name, queue.sid);
+            let users = self.users_left(sid, restored);
             if users.is_empty() {
-                let (name, sid) = (&queue.friendly_name, queue.sid);
-                let change = Change::DeleteTaskQueue(sid);
-                steps.push(Step::delete("task queue", name, sid, change));
+                let request =
+                    async |client: Client, from, sid| client.delete_task_queue(&from, &sid).await;
+                steps.push(Step::delete("task queue", name, sid, request));
                 continue;
             }
             complete = false;
+            let users = users.join(", ");
             steps.push(Step::note(format!(
-                "task queue {} is kept: workflow {} leads to it, and setup did not record that. \
-                 Take it out there (Console > TaskRouter > Workflows), then run teardown again",
-                queue.friendly_name,
-                users.join(", ")
+                "task queue {name} is kept: workflow {users} leads to it, and setup did not record \
+                 that. Take it out there (Console > TaskRouter > Workflows), then run teardown again"
             )));
         }
         complete
@@ -173,8 +161,8 @@ impl Planner<'_> {
         queue: TaskQueueSid,
         restored: &BTreeMap<WorkflowSid, String>,
     ) -> Vec<String> {
-        let removed = self.inventory().workflow.as_ref().map(|w| w.sid);
-        let stay = self.inventory().workflows.iter();
+        let removed = self.site.inventory.workflow.as_ref().map(|w| w.sid);
+        let stay = self.site.inventory.workflows.iter();
         stay.filter(|workflow| removed != Some(workflow.sid))
             .filter(|workflow| {
                 let then = restored
@@ -185,9 +173,4 @@ impl Planner<'_> {
             .map(|workflow| format!("{:?} ({})", workflow.friendly_name, workflow.sid))
             .collect()
     }
-}
-
-fn posts_to_our_path(url: &str) -> bool {
-    let receiver = url.split('#').next().unwrap_or_default();
-    receiver.ends_with(EVENTS_PATH)
 }
