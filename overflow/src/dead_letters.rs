@@ -1,13 +1,16 @@
 //! `overflow dead-letters`: what could not be done, and what becomes of it.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Subcommand;
-use jiff::Timestamp;
-use queue::{DeadLetter, DeadLetterId, Filter, Listed, Queue, QueueUrl, Reason, Settlement};
-use serde::Serialize;
+use queue::{
+    DeadLetter, DeadLetterId, Filter, Listed, Queue, QueueError, QueueUrl, Reason, Settlement,
+    TraceParent,
+};
+use serde_json::{Value, json};
 use service::process::Interrupted;
 use service::settings::{QueueArgs, QueueSettings};
 use service::{Problems, out};
@@ -192,64 +195,52 @@ async fn act(
     settled: &mut Vec<DeadLetterId>,
 ) -> anyhow::Result<Vec<DeadLetterId>> {
     let reached = "the dead letters cannot be reached";
-    let (filter, json) = (&command.filter, command.json);
-    match command.action {
-        Action::List(limit) => {
-            let Listed { letters, more } = queue.oldest(filter, limit).await.context(reached)?;
-            let shown = print(&letters, json, |letters| {
-                table(letters, more, &command.queue.url)
-            });
-            if more > 0 {
-                eprintln!("{more} more were not looked at: --limit N shows more");
-            }
-            shown
-        }
-        Action::Show => {
-            let letters = queue.list(filter).await.context(reached)?;
-            print(&letters, json, |letters| {
-                letters.iter().map(whole).collect()
-            })
-        }
+    let filter = &command.filter;
+    let limit = match command.action {
+        Action::List(limit) => limit,
+        Action::Show => usize::MAX,
         Action::Settle(how) => {
-            let mut progress = Progress::of(how);
-            let mut done = |id| {
-                settled.push(id);
-                progress.show(settled.len());
-            };
-            let all = queue.settle(filter, how, &mut done).await;
-            progress.end();
+            let all = settle(queue, filter, how, settled).await;
             all.context(reached)?;
-            Ok(Vec::new())
+            return Ok(Vec::new());
         }
+    };
+    let Listed { letters, more } = queue.oldest(filter, limit).await.context(reached)?;
+    if command.json {
+        let shown: Vec<_> = letters.iter().map(json).collect();
+        out::line(serde_json::to_string_pretty(&shown)?);
+    } else if command.action == Action::Show {
+        out::line(letters.iter().map(details).collect::<String>().trim_end());
+    } else {
+        out::line(table(&letters, more, &command.queue.url).trim_end());
     }
+    if more > 0 {
+        eprintln!("{more} more were not looked at: --limit N shows more");
+    }
+    Ok(letters.into_iter().map(|letter| letter.id).collect())
 }
 
-/// How far a long action is, on a terminal.
-struct Progress {
-    done: &'static str,
-    is_seen: bool,
-}
-
-impl Progress {
-    fn of(how: Settlement) -> Self {
-        Self {
-            done: name(how),
-            is_seen: std::io::stderr().is_terminal(),
+/// Settles them, and counts on a terminal.
+async fn settle(
+    queue: &dyn Queue,
+    filter: &Filter,
+    how: Settlement,
+    settled: &mut Vec<DeadLetterId>,
+) -> Result<(), QueueError> {
+    let is_seen = std::io::stderr().is_terminal();
+    let mut done = |id| {
+        settled.push(id);
+        let count = settled.len();
+        if is_seen && count.is_multiple_of(100) {
+            eprint!("\r{count} {}", name(how));
         }
+    };
+    let all = queue.settle(filter, how, &mut done).await;
+    if is_seen {
+        // Over the count that was shown.
+        eprint!("\r                    \r");
     }
-
-    fn show(&self, count: usize) {
-        if self.is_seen && count.is_multiple_of(100) {
-            eprint!("\r{count} {}", self.done);
-        }
-    }
-
-    fn end(&mut self) {
-        if self.is_seen {
-            // Over what was shown.
-            eprint!("\r                    \r");
-        }
-    }
+    all
 }
 
 fn name(how: Settlement) -> &'static str {
@@ -260,53 +251,24 @@ fn name(how: Settlement) -> &'static str {
 }
 
 /// One dead letter as JSON shows it.
-#[derive(Serialize)]
-struct Shown<'a> {
-    id: &'a DeadLetterId,
-    died_at: Timestamp,
-    reason: &'a Reason,
-    attempts: u32,
-    last_error: Option<&'a str>,
-    trace_id: Option<&'a str>,
-    request: Option<queue::RedirectRequest>,
-    /// The body, where it is no request of this version.
-    body: Option<String>,
+fn json(letter: &DeadLetter) -> Value {
+    let request = letter.request();
+    let traceparent = letter.message.traceparent.as_ref();
+    json!({
+        "id": letter.id,
+        "died_at": letter.died_at,
+        "reason": letter.cause.reason,
+        "attempts": letter.cause.attempts,
+        "last_error": letter.cause.last_error,
+        "trace_id": traceparent.map(TraceParent::trace_id),
+        "request": request,
+        "body": request.is_none().then(|| body(letter)),
+    })
 }
 
-impl<'a> From<&'a DeadLetter> for Shown<'a> {
-    fn from(letter: &'a DeadLetter) -> Self {
-        let request = letter.request();
-        Self {
-            id: &letter.id,
-            died_at: letter.died_at,
-            reason: &letter.cause.reason,
-            attempts: letter.cause.attempts,
-            last_error: letter.cause.last_error.as_deref(),
-            trace_id: letter
-                .message
-                .traceparent
-                .as_ref()
-                .map(queue::TraceParent::trace_id),
-            body: request
-                .is_none()
-                .then(|| String::from_utf8_lossy(&letter.message.body).into_owned()),
-            request,
-        }
-    }
-}
-
-fn print(
-    letters: &[DeadLetter],
-    json: bool,
-    text: impl Fn(&[DeadLetter]) -> String,
-) -> anyhow::Result<Vec<DeadLetterId>> {
-    if json {
-        let shown: Vec<_> = letters.iter().map(Shown::from).collect();
-        out::line(serde_json::to_string_pretty(&shown)?);
-    } else {
-        out::line(text(letters).trim_end());
-    }
-    Ok(letters.iter().map(|letter| letter.id.clone()).collect())
+/// The message, where it is no request of this version.
+fn body(letter: &DeadLetter) -> Cow<'_, str> {
+    String::from_utf8_lossy(&letter.message.body)
 }
 
 fn print_ids(how: Settlement, ids: &[DeadLetterId], json: bool) -> anyhow::Result<()> {
@@ -346,30 +308,32 @@ fn table(letters: &[DeadLetter], more: usize, queue: &QueueUrl) -> String {
     text
 }
 
-fn whole(letter: &DeadLetter) -> String {
-    let shown = Shown::from(letter);
-    let mut text = format!(
-        "id          {}\ndied        {:.0}\nreason      {}\nattempts    {}\nlast error  {}\n",
-        shown.id,
-        shown.died_at,
-        shown.reason,
-        shown.attempts,
-        shown.last_error.unwrap_or("-"),
-    );
-    if let Some(trace_id) = shown.trace_id {
-        text.push_str(&format!("trace       {trace_id}\n"));
+fn details(letter: &DeadLetter) -> String {
+    let cause = &letter.cause;
+    let mut rows = vec![
+        ("id", letter.id.to_string()),
+        ("died", format!("{:.0}", letter.died_at)),
+        ("reason", cause.reason.to_string()),
+        ("attempts", cause.attempts.to_string()),
+        (
+            "last error",
+            cause.last_error.as_deref().unwrap_or("-").to_owned(),
+        ),
+    ];
+    if let Some(traceparent) = &letter.message.traceparent {
+        rows.push(("trace", traceparent.trace_id().to_owned()));
     }
-    match (&shown.request, &shown.body) {
-        (Some(request), _) => text.push_str(&format!(
-            "call        {}\ntask        {}\ntask queue  {}\nworkspace   {}\nentered     {:.0}\n",
-            request.call_sid,
-            request.task_sid,
-            request.task_queue_sid,
-            request.workspace_sid,
-            request.entered_at,
-        )),
-        (None, Some(body)) => text.push_str(&format!("body        {body}\n")),
-        (None, None) => {}
+    match letter.request() {
+        Some(request) => rows.extend([
+            ("call", request.call_sid.to_string()),
+            ("task", request.task_sid.to_string()),
+            ("task queue", request.task_queue_sid.to_string()),
+            ("workspace", request.workspace_sid.to_string()),
+            ("entered", format!("{:.0}", request.entered_at)),
+        ]),
+        None => rows.push(("body", body(letter).into_owned())),
     }
-    text
+    let lines = rows.into_iter();
+    let lines = lines.map(|(name, value)| format!("{name:<10}  {value}\n"));
+    lines.collect()
 }

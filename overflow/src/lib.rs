@@ -11,7 +11,6 @@ mod simulate;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use provision::Patience;
 use service::process::start;
 use service::role::RunArgs;
 use service::settings;
@@ -41,12 +40,8 @@ enum Command {
     Simulator(simulate::SimulatorArgs),
     /// List, show, replay or discard the requests that could not be done
     DeadLetters(dead_letters::DeadLettersArgs),
-    /// Set Twilio's side up: task queues, workflow, Studio flow, event callback
-    Setup(Box<provision::SetupArgs>),
-    /// Check everything that a redirect needs, and change nothing
-    Doctor(Box<provision::DoctorArgs>),
-    /// Remove what setup made, and restore what it replaced
-    Teardown(Box<provision::TeardownArgs>),
+    #[command(flatten)]
+    Provision(provision::Command),
 }
 
 /// Runs the command line to its end.
@@ -80,15 +75,7 @@ pub fn main() -> ExitCode {
             |problems| args.resolve(problems),
             dead_letters::run,
         ),
-        Command::Setup(args) => {
-            provisioning::run(async |console| args.run(console, Patience::default()).await)
-        },
-        Command::Doctor(args) => {
-            provisioning::run(async |console| args.run(console, Patience::default()).await)
-        },
-        Command::Teardown(args) => {
-            provisioning::run(async |console| args.run(console, Patience::default()).await)
-        },
+        Command::Provision(command) => provisioning::run(command),
     }
 }
 

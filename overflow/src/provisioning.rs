@@ -2,19 +2,19 @@
 
 use std::process::ExitCode;
 
-use provision::{AskTerminal, Console, Status};
+use provision::{AskTerminal, Command, Console, Patience, Status};
 use service::telemetry::LogArgs;
 use service::{Problems, out};
 
-/// Runs a command of `provision` to its end.
-pub(crate) fn run(command: impl AsyncFnOnce(&mut Console<'_>) -> Status) -> ExitCode {
+/// Runs the command to its end.
+pub(crate) fn run(command: Command) -> ExitCode {
     let logs = crate::quiet(&LogArgs::default()).resolve(&mut Problems::default());
     let _telemetry = logs.init(crate::NAME);
     let mut status = Status::Failed;
     let ended = service::process::finish(|| async {
         let (mut out, mut ask) = (std::io::stdout(), AskTerminal);
         let mut console = Console::new(&mut out, &mut ask);
-        status = command(&mut console).await;
+        status = command.run(&mut console, Patience::default()).await;
         out::seen(console.written())
     });
     match status {

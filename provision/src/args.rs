@@ -10,7 +10,7 @@ use twilio::rest::Patience;
 use crate::api::Api;
 use crate::console::{Console, Status};
 use crate::definitions::{DEFINITIONS, Names};
-use crate::error::Error;
+use crate::error::Result;
 use crate::record::recorded_prefix;
 
 /// Which resources at Twilio.
@@ -88,7 +88,7 @@ pub(crate) struct ConsentArgs {
 
 impl ConsentArgs {
     /// How the command ends where what was shown is not to be done.
-    pub(crate) fn refused(&self, console: &mut Console<'_>) -> Result<Option<Status>, Error> {
+    pub(crate) fn refused(&self, console: &mut Console<'_>) -> Result<Option<Status>> {
         if self.dry_run {
             console.line("\nA dry run: nothing was changed.");
             return Ok(Some(Status::Done));

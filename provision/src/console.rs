@@ -3,8 +3,6 @@
 use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use crate::error::Error;
-
 /// Answers questions.
 pub trait Ask: Send {
     /// Whether to go on.
@@ -68,21 +66,6 @@ impl<'a> Console<'a> {
     /// Why it could not.
     pub fn written(self) -> io::Result<()> {
         self.written.and_then(|()| self.out.flush())
-    }
-
-    /// Says why a command failed, if it did.
-    pub(crate) fn end(&mut self, ended: Result<Status, Error>) -> Status {
-        match ended {
-            Ok(status) => status,
-            Err(Error::Settings(invalid)) => {
-                self.line(invalid);
-                Status::WrongSettings
-            }
-            Err(error) => {
-                self.line(format_args!("✗ {error}"));
-                Status::Failed
-            }
-        }
     }
 
     pub(crate) fn confirm(&mut self, question: &str) -> io::Result<bool> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use service::settings::dotenv::{value, variable};
 
 use crate::diff;
-use crate::error::Error;
+use crate::error::Result;
 use crate::files;
 
 /// A file of `NAME=VALUE` lines.
@@ -24,7 +24,7 @@ impl Dotenv {
     }
 
     /// Reads the file; one that doesn't exist is empty.
-    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         Ok(Self {
             path: path.to_owned(),
             text: files::read(path)?.unwrap_or_default(),
@@ -50,7 +50,7 @@ impl Dotenv {
     }
 
     /// Sets them, in place where there is a line already, and writes the file.
-    pub(crate) fn set(mut self, settings: &[Setting]) -> Result<(), Error> {
+    pub(crate) fn set(mut self, settings: &[Setting]) -> Result<()> {
         let newline = match self.text.contains("\r\n") {
             true => "\r\n",
             false => "\n",

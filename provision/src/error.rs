@@ -7,6 +7,9 @@ use service::settings::InvalidSettings;
 use twilio::rest::RestError;
 use twilio::{PhoneNumberSid, WorkflowSid, WorkspaceSid};
 
+/// What a command does, or why it ended before its end.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
 /// Why a command ended before its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -112,11 +115,11 @@ impl Error {
 /// Says what a failed request was for.
 pub(crate) trait Doing<T> {
     /// `what` completes "cannot".
-    fn doing(self, what: impl Into<String>) -> Result<T, Error>;
+    fn doing(self, what: impl Into<String>) -> Result<T>;
 }
 
 impl<T> Doing<T> for Result<T, RestError> {
-    fn doing(self, what: impl Into<String>) -> Result<T, Error> {
+    fn doing(self, what: impl Into<String>) -> Result<T> {
         self.map_err(|error| Error::Twilio {
             doing: what.into(),
             error,

@@ -4,10 +4,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// The file's content; `None` where there is no such file.
-pub(crate) fn read(path: &Path) -> Result<Option<String>, Error> {
+pub(crate) fn read(path: &Path) -> Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -20,7 +20,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>, Error> {
 
 /// Replaces the file's content at once, so that a reader or a crash never sees half of it. A new
 /// file is readable by its owner only; one that exists keeps its permissions.
-pub(crate) fn write_atomically(path: &Path, content: &str) -> Result<(), Error> {
+pub(crate) fn write_atomically(path: &Path, content: &str) -> Result<()> {
     replace(path, content).map_err(|error| Error::write(path, error))
 }
 

@@ -8,7 +8,7 @@ use twilio::rest::{
 
 use crate::api::Api;
 use crate::definitions::{Names, Role};
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Result};
 use crate::record::Record;
 use crate::workspace::only;
 
@@ -42,7 +42,7 @@ impl Inventory {
         workspace: Workspace,
         names: &Names,
         record: &Record,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self> {
         let (client, sid) = (&api.client, &workspace.sid);
         let all_task_queues = client.task_queues(sid).await;
         let all_task_queues = all_task_queues.doing("list the task queues")?;
@@ -85,7 +85,7 @@ fn ours<T: Clone, S: PartialEq + ToString>(
     recorded: Option<S>,
     all: &[T],
     id: impl Fn(&T) -> (S, bool),
-) -> Result<Option<T>, Error> {
+) -> Result<Option<T>> {
     if let Some(found) = all.iter().find(|one| Some(id(one).0) == recorded) {
         return Ok(Some(found.clone()));
     }
@@ -95,7 +95,7 @@ fn ours<T: Clone, S: PartialEq + ToString>(
     only(kind, name, named, |one| id(one).0, remedy)
 }
 
-async fn flow(api: &Api, names: &Names, record: &Record) -> Result<Option<Flow>, Error> {
+async fn flow(api: &Api, names: &Names, record: &Record) -> Result<Option<Flow>> {
     let name = names.studio_flow();
     let all = api.client.flows().await.doing("list the Studio flows")?;
     let id = |flow: &FlowSummary| (flow.sid, flow.friendly_name == name);
@@ -108,7 +108,7 @@ async fn flow(api: &Api, names: &Names, record: &Record) -> Result<Option<Flow>,
     }
 }
 
-async fn streams(api: &Api, names: &Names, record: &Record) -> Result<Vec<Stream>, Error> {
+async fn streams(api: &Api, names: &Names, record: &Record) -> Result<Vec<Stream>> {
     let name = names.event_stream();
     let sinks = api.client.sinks().await;
     let sinks = sinks.doing("list the Event Streams sinks")?;

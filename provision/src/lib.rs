@@ -3,6 +3,7 @@
 mod api;
 mod args;
 mod callback;
+mod command;
 mod configuration;
 mod console;
 mod definitions;
@@ -19,6 +20,7 @@ mod step;
 mod teardown;
 mod workspace;
 
+pub use command::Command;
 pub use console::{Ask, AskTerminal, Console, Status};
 pub use doctor::DoctorArgs;
 pub use setup::SetupArgs;

@@ -13,7 +13,7 @@ use twilio::{
     AccountSid, FlowSid, PhoneNumberSid, SinkSid, TaskQueueSid, WorkflowSid, WorkspaceSid,
 };
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::files;
 
 const VERSION: u32 = 1;
@@ -91,11 +91,7 @@ impl Record {
     }
 
     /// What the file records of a workspace; nothing where there is no such file.
-    pub(crate) fn read(
-        path: &Path,
-        account: AccountSid,
-        workspace: WorkspaceSid,
-    ) -> Result<Self, Error> {
+    pub(crate) fn read(path: &Path, account: AccountSid, workspace: WorkspaceSid) -> Result<Self> {
         let new = Self::new(account, workspace);
         let Some(record) = read(path)? else {
             return Ok(new);
@@ -115,7 +111,7 @@ impl Record {
         format!("account {account}, workspace {workspace}")
     }
 
-    pub(crate) fn write(&self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
         // Strings and SIDs.
         let mut text = serde_json::to_string_pretty(self).unwrap_or_else(|_| unreachable!());
         text.push('\n');
@@ -124,7 +120,7 @@ impl Record {
 }
 
 /// Removes the file, if it is there.
-pub(crate) fn remove(path: &Path) -> Result<(), Error> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::write(path, error)),
         _ => Ok(()),
@@ -132,11 +128,11 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
 }
 
 /// The prefix under which setup worked last, if the file says so.
-pub(crate) fn recorded_prefix(path: &Path) -> Result<Option<String>, Error> {
+pub(crate) fn recorded_prefix(path: &Path) -> Result<Option<String>> {
     Ok(read(path)?.map(|record| record.prefix))
 }
 
-fn read(path: &Path) -> Result<Option<Record>, Error> {
+fn read(path: &Path) -> Result<Option<Record>> {
     let Some(text) = files::read(path)? else {
         return Ok(None);
     };

@@ -7,7 +7,7 @@ use twilio::WorkspaceSid;
 use crate::api::Api;
 use crate::args::Place;
 use crate::definitions::Names;
-use crate::error::Error;
+use crate::error::Result;
 use crate::inventory::Inventory;
 use crate::record::Record;
 use crate::workspace;
@@ -23,7 +23,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) async fn open(api: &Api, place: &Place) -> Result<Self, Error> {
+    pub(crate) async fn open(api: &Api, place: &Place) -> Result<Self> {
         let workspace = workspace::find(api, place.workspace).await?;
         let record = Record::read(&place.state_file, api.account, workspace.sid)?;
         Ok(Self {

@@ -5,10 +5,10 @@ use twilio::rest::Workspace;
 
 use crate::api::Api;
 use crate::definitions::DEFINITIONS;
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Error, Result};
 
 /// Finds the workspace: by its SID if one is given, else by the name that Flex gives it.
-pub(crate) async fn find(api: &Api, named: Option<WorkspaceSid>) -> Result<Workspace, Error> {
+pub(crate) async fn find(api: &Api, named: Option<WorkspaceSid>) -> Result<Workspace> {
     if let Some(sid) = named {
         return api
             .client
@@ -44,7 +44,7 @@ pub(crate) fn only<T, S: ToString>(
     mut matching: Vec<T>,
     sid: impl Fn(&T) -> S,
     remedy: &'static str,
-) -> Result<Option<T>, Error> {
+) -> Result<Option<T>> {
     if matching.len() > 1 {
         let sids: Vec<_> = matching.iter().map(|one| sid(one).to_string()).collect();
         return Err(Error::Clash {

@@ -62,8 +62,7 @@ pub(crate) struct Demo {
     speed: Speed,
     once: bool,
     number: E164,
-    queue: Option<QueueUrl>,
-    queue_url: Option<String>,
+    queue: Option<String>,
     listen: SocketAddr,
 }
 
@@ -71,9 +70,8 @@ impl DemoArgs {
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<Demo> {
         let factor = if self.fast { 40.0 } else { 4.0 };
         let number = problems.required("--number", Some(self.number), "+14155550100");
-        let queue_url = self.queue.clone();
         let example = "amqp://guest:guest@127.0.0.1:5672";
-        let queue = problems.optional("--queue", self.queue, example);
+        let queue = problems.optional("--queue", self.queue.clone(), example);
         if matches!(queue, Some(QueueUrl::Sqlite(_))) {
             problems.add(
                 "--queue",
@@ -90,8 +88,7 @@ impl DemoArgs {
             speed: Speed::new(factor).unwrap_or(Speed::REAL),
             once: self.once,
             number: number?,
-            queue,
-            queue_url,
+            queue: queue.and(self.queue),
             listen: listen_address(problems, "SIMULATOR_LISTEN", self.listen, default_listen),
         })
     }
@@ -111,28 +108,18 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
             ..Config::default()
         },
     )?;
-    let queue_file = folder.path().join("demo.db");
-    let queue_url = demo
-        .queue_url
-        .clone()
-        .unwrap_or_else(|| format!("sqlite:{}", queue_file.display()));
-    let spool = folder.path().join("spool.db");
-    let pair = pair_settings(&simulator, &public_url, queue_url, &spool, &demo.number)?;
-    let broker = match &pair.queue.url {
-        QueueUrl::Amqp(nodes) => Some((nodes.clone(), pair.queue.options.clone())),
-        QueueUrl::Sqlite(_) => None,
+    let pair = pair_settings(&simulator, &public_url, &demo, folder.path())?;
+    let url = &pair.queue.url;
+    let (broker, shown) = match url {
+        QueueUrl::Amqp(nodes) => {
+            let broker = (nodes.clone(), pair.queue.options.clone());
+            (Some(broker), format!("RabbitMQ ({url})"))
+        }
+        QueueUrl::Sqlite(_) => (None, "the embedded queue (a temporary file)".to_owned()),
     };
-
     out::line(format_args!(
-        "Flex Overflow against a simulated Twilio, over {} ({}).\n\
+        "Flex Overflow against a simulated Twilio, over {shown}.\n\
          Nobody answers; a caller whom no agent takes is redirected to {}.\n",
-        match &demo.queue {
-            Some(QueueUrl::Amqp(_)) => "RabbitMQ",
-            _ => "the embedded queue",
-        },
-        demo.queue
-            .as_ref()
-            .map_or_else(|| "a temporary file".to_owned(), ToString::to_string),
         demo.number.as_str(),
     ));
     let outcome = play_with_pair(&simulator, pair, ingest_listener, &demo, &stop).await;
@@ -164,7 +151,7 @@ async fn play_with_pair(
             return ended.context("the pair panicked")?;
         }
         told = &mut telling => out::seen(told.context("the story panicked")?),
-        outcome = play(simulator, &demo.number, demo.once, demo.speed, stop) => outcome,
+        outcome = play(simulator, demo, stop) => outcome,
     };
     pair_stop.cancel();
     running.await.context("the pair panicked")??;
@@ -173,15 +160,9 @@ async fn play_with_pair(
 }
 
 /// Places a call, and stays for more, or waits until it was redirected.
-async fn play(
-    simulator: &Simulator,
-    number: &E164,
-    once: bool,
-    speed: Speed,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
+async fn play(simulator: &Simulator, demo: &Demo, stop: &CancellationToken) -> anyhow::Result<()> {
     let caller = simulator.place_call(PlaceCall::default())?;
-    if !once {
+    if !demo.once {
         out::line(format_args!(
             "It stays up: place another call from a second terminal with `overflow call`{}, \
              stop with Ctrl-C.\n",
@@ -197,17 +178,20 @@ async fn play(
         state.journal().redirects(&caller.call_sid) > 0 && state.open_tasks() == 0
     });
     tokio::select! {
-        waited = tokio::time::timeout(speed.shorten(WALK) + PATIENCE, closed) => {
+        waited = tokio::time::timeout(demo.speed.shorten(WALK) + PATIENCE, closed) => {
             waited.context("the call was not redirected and its task closed in time")?;
         }
         () = stop.cancelled() => bail!("stopped before the call was redirected"),
     }
     let journal = simulator.journal();
-    let rang = journal
-        .caller(&caller.call_sid)
-        .is_some_and(|heard| heard.was_redirected_once() && heard.dialled().any(|n| n == number));
+    let rang = journal.caller(&caller.call_sid).is_some_and(|heard| {
+        heard.was_redirected_once() && heard.dialled().any(|n| *n == demo.number)
+    });
     if !rang {
-        bail!("the call was not redirected once to {}", number.as_str());
+        bail!(
+            "the call was not redirected once to {}",
+            demo.number.as_str()
+        );
     }
     Ok(())
 }
@@ -216,10 +200,10 @@ async fn play(
 fn pair_settings(
     simulator: &Simulator,
     public_url: &PublicUrl,
-    queue_url: String,
-    spool: &Path,
-    number: &E164,
+    demo: &Demo,
+    folder: &Path,
 ) -> anyhow::Result<Settings<Pair>> {
+    let file = |name: &str| folder.join(name).display().to_string();
     let mut problems = Problems::default();
     let settings = RunArgs {
         twilio: TwilioArgs {
@@ -230,11 +214,14 @@ fn pair_settings(
         },
         plan: PlanArgs {
             forward_call_task_queue_sid: Some(simulator.placeholder().to_string()),
-            forward_to_number: Some(number.as_str().to_owned()),
+            forward_to_number: Some(demo.number.as_str().to_owned()),
             ..PlanArgs::default()
         },
         queue: QueueArgs {
-            url: Some(queue_url),
+            url: demo
+                .queue
+                .clone()
+                .or_else(|| Some(format!("sqlite:{}", file("demo.db")))),
             // Requests of another demo, about another simulator's calls, are none of ours.
             prefix: Some(format!("overflow-demo-{}", std::process::id())),
             ..QueueArgs::default()
@@ -243,7 +230,7 @@ fn pair_settings(
             ingest: IngestArgs {
                 public_url: Some(public_url.to_string()),
                 // Not the one of the folder that it is started in.
-                spool: Some(spool.display().to_string()),
+                spool: Some(file("spool.db")),
                 ..IngestArgs::default()
             },
             ..Pair::default()

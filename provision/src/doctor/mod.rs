@@ -50,8 +50,7 @@ pub struct DoctorArgs {
 }
 
 impl DoctorArgs {
-    /// Does it. With `patience`, requests are tried again while Twilio is asked too often.
-    pub async fn run(self, console: &mut Console<'_>, patience: Patience) -> Status {
+    pub(crate) async fn run(self, console: &mut Console<'_>, patience: Patience) -> Status {
         let json = self.json;
         let mut report = Report::default();
         self.examine(patience, &mut report).await;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::console::Console;
-use crate::error::Error;
+use crate::error::Result;
 
 /// How good it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -51,7 +51,7 @@ impl Report {
     }
 
     /// What was read; a failure to read it is a finding.
-    pub(super) fn read<T>(&mut self, check: Check, read: Result<T, Error>) -> Option<T> {
+    pub(super) fn read<T>(&mut self, check: Check, read: Result<T>) -> Option<T> {
         let text = match read {
             Ok(read) => return Some(read),
             Err(error) => error.to_string(),

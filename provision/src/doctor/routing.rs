@@ -17,14 +17,12 @@ pub(super) async fn check(api: &Api, plans: &Plans, inventory: &Inventory, repor
     let voice_queues = report.read("voice queue", voice_queues.doing("list the voice queues"));
     let voice_queues = voice_queues.unwrap_or_default();
     for plan in plans.iter() {
+        let (sid, name) = (plan.task_queue_sid, &plan.name);
         let mut queues = inventory.all_task_queues.iter();
-        let Some(queue) = queues.find(|queue| queue.sid == plan.task_queue_sid) else {
+        let Some(queue) = queues.find(|queue| queue.sid == sid) else {
             report.fail(
                 "placeholder",
-                format!(
-                    "task queue {} of plan {:?} is not in this workspace",
-                    plan.task_queue_sid, plan.name
-                ),
+                format!("task queue {sid} of plan {name:?} is not in this workspace"),
                 "run `overflow setup`, or correct FORWARD_CALL_TASK_QUEUE_SID or the plan",
             );
             continue;
@@ -45,11 +43,10 @@ fn check_placeholder(queue: &TaskQueue, report: &mut Report) {
             format!("{name} matches every worker: calls there ring agents"),
             todo,
         ),
-        None => report.warn(
-            "placeholder",
-            format!("{name} may match workers: {expression}"),
-            todo,
-        ),
+        None => {
+            let found = format!("{name} may match workers: {expression}");
+            report.warn("placeholder", found, todo);
+        }
     }
 }
 
@@ -87,12 +84,10 @@ fn check_workflows(
         check_voice_queue(workflow, voice_queues, report);
     }
     if leading == 0 {
+        let name = &plan.name;
         report.fail(
             "workflow",
-            format!(
-                "no workflow leads to the placeholder of plan {:?}: nobody is redirected",
-                plan.name
-            ),
+            format!("no workflow leads to the placeholder of plan {name:?}: nobody is redirected"),
             "run `overflow setup`, or `overflow setup --workflow WW…` for a workflow of yours",
         );
     }
@@ -120,49 +115,38 @@ fn check_filters(
             Problem::TimesOut | Problem::NeverReached => report.fail("workflow", found, todo),
         }
     }
-    match configuration.default_queue() {
-        Some(queue) if queue == placeholder => report.ok(
-            "default filter",
-            format!("{name}: tasks that no filter takes go to the placeholder"),
-        ),
-        Some(queue) => report.ok(
-            "default filter",
-            format!("{name}: tasks that no filter takes go to {queue} and are not redirected"),
-        ),
-        None => report.warn(
+    let Some(queue) = configuration.default_queue() else {
+        return report.warn(
             "default filter",
             format!(
                 "{name} has none: a task that no filter takes is not created, and its call fails"
             ),
             "add one in the console, to the placeholder or a queue of yours",
-        ),
-    }
+        );
+    };
+    let goes = match queue == placeholder {
+        true => "the placeholder".to_owned(),
+        false => format!("{queue} and are not redirected"),
+    };
+    let found = format!("{name}: tasks that no filter takes go to {goes}");
+    report.ok("default filter", found);
 }
 
 fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &mut Report) {
     let name = format!("of workflow {:?}", workflow.friendly_name);
-    let queue = voice_queues
-        .iter()
-        .find(|queue| queue.holds_callers_of(&workflow.sid));
-    let Some(queue) = queue else {
-        report.ok(
-            "voice queue",
-            format!("{name}: Twilio makes it at the first call"),
-        );
-        return;
+    let mut voice_queues = voice_queues.iter();
+    let Some(queue) = voice_queues.find(|queue| queue.holds_callers_of(&workflow.sid)) else {
+        let found = format!("{name}: Twilio makes it at the first call");
+        return report.ok("voice queue", found);
     };
     let (size, most) = (queue.current_size, queue.max_size);
+    let found = format!("{name} holds {size} of {most} callers");
     if most > 0 && size * 100 >= most * NEARLY_FULL {
-        report.warn(
-            "voice queue",
-            format!("{name} holds {size} of {most} callers: further ones are turned away"),
-            "raise its MaxSize (up to 5000) or see why so many wait",
-        );
+        let found = format!("{found}: further ones are turned away");
+        let todo = "raise its MaxSize (up to 5000) or see why so many wait";
+        report.warn("voice queue", found, todo);
     } else {
-        report.ok(
-            "voice queue",
-            format!("{name} holds {size} of {most} callers"),
-        );
+        report.ok("voice queue", found);
     }
 }
 

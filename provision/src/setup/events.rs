@@ -5,12 +5,12 @@ use twilio::{EVENT_STREAM_PATH, EVENTS_PATH};
 use super::args::Via;
 use super::plan::Planner;
 use crate::callback::{EventsFilter, before_setup, is_ours, shown};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::record::{PreviousCallback, ReplacedCallback};
 use crate::step::Step;
 
 impl Planner<'_> {
-    pub(super) fn events(&self) -> Result<Vec<Step>, Error> {
+    pub(super) fn events(&self) -> Result<Vec<Step>> {
         let destination = self.setup.public_url.join(EVENT_STREAM_PATH);
         let streams = &self.site.inventory.streams;
         let mut steps = Vec::new();
@@ -37,7 +37,7 @@ impl Planner<'_> {
         Ok(steps)
     }
 
-    fn callback(&self) -> Result<Step, Error> {
+    fn callback(&self) -> Result<Step> {
         let setup = self.setup;
         let workspace = &self.site.inventory.workspace;
         let recorded = self.site.record.callback.as_ref();

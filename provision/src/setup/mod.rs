@@ -13,22 +13,20 @@ pub use self::args::SetupArgs;
 use self::plan::Planner;
 use crate::console::{Console, Status};
 use crate::dotenv::Dotenv;
-use crate::error::Error;
+use crate::error::Result;
 use crate::site::Site;
 use crate::step;
 
 impl SetupArgs {
-    /// Does it. With `patience`, requests are tried again while Twilio is asked too often.
-    pub async fn run(self, console: &mut Console<'_>, patience: Patience) -> Status {
+    pub(crate) async fn run(self, console: &mut Console<'_>, patience: Patience) -> Result<Status> {
         let mut problems = Problems::default();
         let setup = self.resolve(patience, &mut problems);
-        let ended = async { problems.finish(setup)?.run(console).await }.await;
-        console.end(ended)
+        problems.finish(setup)?.run(console).await
     }
 }
 
 impl Setup {
-    async fn run(&self, console: &mut Console<'_>) -> Result<Status, Error> {
+    async fn run(&self, console: &mut Console<'_>) -> Result<Status> {
         let mut site = Site::open(&self.api, &self.place).await?;
         let dotenv = Dotenv::read(&self.env_file)?;
         let planner = Planner {

@@ -7,7 +7,7 @@ use super::plan::Planner;
 use crate::callback::shown;
 use crate::definitions::{self, Role};
 use crate::diff;
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Error, Result};
 use crate::step::{Step, Work, yet_to_be_made};
 
 const COMMIT_MESSAGE: &str = "overflow setup";
@@ -78,7 +78,7 @@ impl Planner<'_> {
         })
     }
 
-    pub(super) async fn flow(&self) -> Result<Step, Error> {
+    pub(super) async fn flow(&self) -> Result<Step> {
         let workspace = self.site.inventory.workspace.sid;
         let channels = self.setup.api.client.task_channels(&workspace).await;
         let voice = channels

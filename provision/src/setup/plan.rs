@@ -8,7 +8,7 @@ use crate::api::Api;
 use crate::configuration::{Configuration, before_extension};
 use crate::definitions::Role;
 use crate::dotenv::{Dotenv, Setting};
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Error, Result};
 use crate::inventory::answered_by;
 use crate::site::Site;
 use crate::step::{Step, Work, yet_to_be_made};
@@ -20,7 +20,7 @@ pub(super) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    pub(super) async fn steps(&self, dotenv: &Dotenv) -> Result<Vec<Step>, Error> {
+    pub(super) async fn steps(&self, dotenv: &Dotenv) -> Result<Vec<Step>> {
         let mut steps = Vec::new();
         match self.setup.workflow {
             // A workflow of the user's has task queues, and a flow, of its own.
@@ -49,7 +49,7 @@ impl Planner<'_> {
         }
     }
 
-    fn extension(&self, sid: WorkflowSid) -> Result<Step, Error> {
+    fn extension(&self, sid: WorkflowSid) -> Result<Step> {
         let found = self.site.inventory.workflows.iter().find(|w| w.sid == sid);
         let found = found.ok_or(Error::NoSuchWorkflow {
             workspace: self.site.inventory.workspace.sid,
@@ -82,7 +82,7 @@ impl Planner<'_> {
         Ok(step)
     }
 
-    async fn number(&self, number: &E164) -> Result<Step, Error> {
+    async fn number(&self, number: &E164) -> Result<Step> {
         let Api { client, account } = &self.setup.api;
         let numbers = client.incoming_numbers(account, Some(number)).await;
         let found = numbers

@@ -14,7 +14,7 @@ pub(crate) use self::work::{Work, yet_to_be_made};
 use crate::configuration::Configuration;
 use crate::console::Console;
 use crate::diff;
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Result};
 use crate::inventory::Stream;
 use crate::site::Site;
 
@@ -29,7 +29,7 @@ pub(crate) struct Step {
 
 /// What a step does.
 type Change = Box<dyn for<'w> FnOnce(&'w mut Work<'_, '_>) -> Done<'w>>;
-type Done<'w> = Pin<Box<dyn Future<Output = Result<(), Error>> + 'w>>;
+type Done<'w> = Pin<Box<dyn Future<Output = Result<()>> + 'w>>;
 
 impl Step {
     fn new(sign: char, text: String) -> Self {
@@ -122,7 +122,7 @@ impl Step {
     /// What is done, unless nothing differs.
     pub(crate) fn then<F>(mut self, change: F) -> Self
     where
-        F: AsyncFnOnce(&mut Work<'_, '_>) -> Result<(), Error> + 'static,
+        F: AsyncFnOnce(&mut Work<'_, '_>) -> Result<()> + 'static,
     {
         if self.sign != '=' {
             self.change = Some(Box::new(move |work| Box::pin(change(work))));
@@ -160,7 +160,7 @@ pub(crate) async fn carry_out(
     steps: Vec<Step>,
     site: &mut Site,
     console: &mut Console<'_>,
-) -> Result<(), Error> {
+) -> Result<()> {
     let mut work = Work {
         site,
         console,

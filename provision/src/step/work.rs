@@ -8,7 +8,7 @@ use twilio::WorkspaceSid;
 use twilio::rest::{Client, RestError};
 
 use crate::console::Console;
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Result};
 use crate::record::Record;
 use crate::site::Site;
 
@@ -31,7 +31,7 @@ impl Work<'_, '_> {
     }
 
     /// Writes it down. Setup makes the file first; where teardown finds none, it makes none.
-    pub(crate) fn remember(&mut self, change: impl FnOnce(&mut Record)) -> Result<(), Error> {
+    pub(crate) fn remember(&mut self, change: impl FnOnce(&mut Record)) -> Result<()> {
         change(&mut self.site.record);
         match self.site.state_file.exists() {
             true => self.site.record.write(&self.site.state_file),
@@ -46,7 +46,7 @@ impl Work<'_, '_> {
         name: &str,
         is_new: bool,
         made: Result<S, RestError>,
-    ) -> Result<S, Error> {
+    ) -> Result<S> {
         let sid = made.doing(format!("set up {kind} {name}"))?;
         let done = match is_new {
             true => "created",
@@ -66,7 +66,7 @@ impl Work<'_, '_> {
         request: impl Future<Output = Result<R, RestError>>,
         doing: &str,
         done: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<()> {
         let restores = replaced.is_none();
         if !restores {
             self.remember(|record| record_it(record, replaced))?;

@@ -10,7 +10,7 @@ use twilio::{EVENTS_PATH, PublicUrl};
 use crate::api::Api;
 use crate::args::{self, ConsentArgs, Place, PlaceArgs};
 use crate::console::{Console, Status};
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Error, Result};
 use crate::record;
 use crate::site::Site;
 use crate::step;
@@ -58,12 +58,10 @@ pub(crate) struct Teardown {
 }
 
 impl TeardownArgs {
-    /// Does it. With `patience`, requests are tried again while Twilio is asked too often.
-    pub async fn run(self, console: &mut Console<'_>, patience: Patience) -> Status {
+    pub(crate) async fn run(self, console: &mut Console<'_>, patience: Patience) -> Result<Status> {
         let mut problems = Problems::default();
         let teardown = self.resolve(patience, &mut problems);
-        let ended = async { problems.finish(teardown)?.run(console).await }.await;
-        console.end(ended)
+        problems.finish(teardown)?.run(console).await
     }
 
     fn resolve(self, patience: Patience, problems: &mut Problems) -> Option<Teardown> {
@@ -84,7 +82,7 @@ impl TeardownArgs {
 }
 
 impl Teardown {
-    async fn run(&self, console: &mut Console<'_>) -> Result<Status, Error> {
+    async fn run(&self, console: &mut Console<'_>) -> Result<Status> {
         let mut site = Site::open(&self.api, &self.place).await?;
         if !site.state_file.exists() {
             console.line(format_args!(
@@ -134,7 +132,7 @@ impl Teardown {
         &self,
         site: &Site,
         console: &mut Console<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<()> {
         let client = &self.api.client;
         let (inventory, record) = (&site.inventory, &site.record);
         let workspace = &inventory.workspace.sid;

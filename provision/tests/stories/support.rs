@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use ingest::IngestArgs;
-use provision::{Ask, Console, DoctorArgs, Patience, SetupArgs, Status, TeardownArgs};
+use provision::{Ask, Command, Console, Patience, Status};
 use serde_json::Value;
 use service::Problems;
 use service::role::RunArgs;
@@ -25,10 +25,9 @@ pub const CALLBACK: &str =
 pub const OUR_EVENTS: &str = "task-queue.entered,task.canceled,workflow.timeout";
 
 #[derive(Debug, Parser)]
-enum Command {
-    Setup(Box<SetupArgs>),
-    Doctor(Box<DoctorArgs>),
-    Teardown(Box<TeardownArgs>),
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
 }
 
 /// How a command ended, and what it wrote.
@@ -132,11 +131,8 @@ impl Desk {
         let mut output = Vec::new();
         let mut ask = Answers(answers.iter().copied().collect());
         let mut console = Console::new(&mut output, &mut ask);
-        let status = match Command::try_parse_from(all).unwrap() {
-            Command::Setup(args) => args.run(&mut console, self.patience).await,
-            Command::Doctor(args) => args.run(&mut console, self.patience).await,
-            Command::Teardown(args) => args.run(&mut console, self.patience).await,
-        };
+        let CommandLine { command } = CommandLine::try_parse_from(all).unwrap();
+        let status = command.run(&mut console, self.patience).await;
         Run {
             status,
             output: String::from_utf8(output).unwrap(),
@@ -273,8 +269,8 @@ pub fn impatient() -> Patience {
     }
 }
 
-#[derive(clap::Parser)]
-struct Cli {
+#[derive(Parser)]
+struct IngestCommandLine {
     #[command(flatten)]
     run: RunArgs<IngestArgs>,
 }
@@ -294,7 +290,7 @@ impl RunningIngest {
         desk.public_url = format!("http://{address}");
         let account = desk.simulator.account_sid();
         let queue = format!("sqlite:{}", desk.path("queue.db").display());
-        let app = Cli::try_parse_from([
+        let app = IngestCommandLine::try_parse_from([
             "ingest",
             "--account-sid",
             account.as_str(),
