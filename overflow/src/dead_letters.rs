@@ -1,4 +1,4 @@
-//! `overflow dead-letters`: what could not be done, and what becomes of it.
+//! `overflow dead-letters`: the requests that could not be done.
 
 use std::borrow::Cow;
 use std::io::IsTerminal;
@@ -16,7 +16,7 @@ use service::settings::{QueueArgs, QueueSettings};
 use service::{Problems, out};
 use tokio_util::sync::CancellationToken;
 
-/// How long an end by Ctrl-C waits for the broker.
+/// How long the command waits for the broker after Ctrl-C.
 const GIVING_BACK: Duration = Duration::from_millis(700);
 
 /// The requests that could not be done.
@@ -61,14 +61,14 @@ struct Chosen {
     #[arg(required_unless_present = "all")]
     ids: Vec<DeadLetterId>,
 
-    /// All that the filters leave
+    /// All that match the filters
     #[arg(long, conflicts_with = "ids")]
     all: bool,
 
     #[command(flatten)]
     which: Which,
 
-    /// Only say which they would be
+    /// Only list them
     #[arg(long)]
     dry_run: bool,
 }
@@ -105,7 +105,7 @@ impl Which {
     }
 }
 
-/// What to do with which.
+/// What to do, and with which dead letters.
 pub(crate) struct DeadLetterCommand {
     queue: QueueSettings,
     action: Action,
@@ -165,7 +165,7 @@ pub(crate) async fn run(command: DeadLetterCommand, stop: CancellationToken) -> 
             done = act(&command, &*queue, &mut settled) => done,
             () = stop.cancelled() => Err(Interrupted.into()),
         };
-        // What is held goes back with the connection.
+        // Closing the connection gives back the letters that are held.
         let _ = tokio::time::timeout(GIVING_BACK, queue.close()).await;
         if let Action::Settle(how) = command.action {
             print_ids(how, &settled, command.json)?;
@@ -181,14 +181,14 @@ pub(crate) async fn run(command: DeadLetterCommand, stop: CancellationToken) -> 
     tokio::select! {
         biased;
         done = work => done,
-        // Where not even the queue answers.
+        // If not even the queue answers.
         () = async { stop.cancelled().await; tokio::time::sleep(GIVING_BACK).await } => {
             Err(Interrupted.into())
         }
     }
 }
 
-/// Lists, which are shown at once, or settles, which is told to `settled`.
+/// Shows the letters and returns their IDs, or settles them and adds their IDs to `settled`.
 async fn act(
     command: &DeadLetterCommand,
     queue: &dyn Queue,
@@ -220,7 +220,7 @@ async fn act(
     Ok(letters.into_iter().map(|letter| letter.id).collect())
 }
 
-/// Settles them, and counts on a terminal.
+/// Settles them, and shows a count on a terminal.
 async fn settle(
     queue: &dyn Queue,
     filter: &Filter,
@@ -288,22 +288,20 @@ fn table(letters: &[DeadLetter], more: usize, queue: &QueueUrl) -> String {
     if letters.is_empty() && more == 0 {
         return format!("no dead letters in {}\n", queue.absolute());
     }
-    let mut text = format!(
-        "{:<34}  {:<20}  {:<14}  {:>8}  {:<34}  LAST ERROR\n",
-        "ID", "DIED", "REASON", "ATTEMPTS", "CALL"
-    );
+    let line = |id: &str, died: &str, reason: &str, attempts: &str, call: &str, error: &str| {
+        format!("{id:<34}  {died:<20}  {reason:<14}  {attempts:>8}  {call:<34}  {error}\n")
+    };
+    let mut text = line("ID", "DIED", "REASON", "ATTEMPTS", "CALL", "LAST ERROR");
     for letter in letters {
-        let call = letter
-            .request()
-            .map_or_else(|| "?".to_owned(), |request| request.call_sid.to_string());
-        text.push_str(&format!(
-            "{:<34}  {:<20}  {:<14}  {:>8}  {call:<34}  {}\n",
-            letter.id,
-            format!("{:.0}", letter.died_at),
-            letter.cause.reason,
-            letter.cause.attempts,
-            letter.cause.last_error.as_deref().unwrap_or("-"),
-        ));
+        let request = letter.request();
+        let call = request.map_or_else(|| "?".to_owned(), |request| request.call_sid.to_string());
+        let (id, died) = (&letter.id.0, format!("{:.0}", letter.died_at));
+        let (reason, attempts) = (
+            letter.cause.reason.as_str(),
+            letter.cause.attempts.to_string(),
+        );
+        let error = letter.cause.last_error.as_deref().unwrap_or("-");
+        text.push_str(&line(id, &died, reason, &attempts, &call, error));
     }
     text
 }

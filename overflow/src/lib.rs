@@ -5,16 +5,18 @@ mod call;
 mod dead_letters;
 mod demo;
 mod pair;
-mod provisioning;
 mod simulate;
+mod story;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use service::process::start;
+use provision::{AskTerminal, Console, Patience, Status};
+use service::process::{finish, start};
 use service::role::RunArgs;
 use service::settings;
 use service::telemetry::LogArgs;
+use service::{Problems, out};
 
 const NAME: &str = "overflow";
 
@@ -32,7 +34,7 @@ struct Cli {
 enum Command {
     /// Run ingest and redirector in one process
     Run(Box<RunArgs<pair::Pair>>),
-    /// Show the whole thing at work: the pair, against a simulated Twilio
+    /// Demonstrate the whole thing: ingest and redirector against a simulated Twilio
     Demo(demo::DemoArgs),
     /// Place a simulated call in a running demo or simulator
     Call(call::CallArgs),
@@ -75,11 +77,29 @@ pub fn main() -> ExitCode {
             |problems| args.resolve(problems),
             dead_letters::run,
         ),
-        Command::Provision(command) => provisioning::run(command),
+        Command::Provision(command) => provision(command),
     }
 }
 
-/// Warnings only, unless more is asked for: the command says by itself what it does.
+/// Runs a command for Twilio's side at this terminal.
+fn provision(command: provision::Command) -> ExitCode {
+    let logs = quiet(&LogArgs::default()).resolve(&mut Problems::default());
+    let _telemetry = logs.init(NAME);
+    let mut status = Status::Failed;
+    let ended = finish(|| async {
+        let (mut out, mut ask) = (std::io::stdout(), AskTerminal);
+        let mut console = Console::new(&mut out, &mut ask);
+        status = command.run(&mut console, Patience::default()).await;
+        out::seen(console.written())
+    });
+    match status {
+        // Its output may have reached nobody.
+        Status::Done => ended,
+        status => status.into(),
+    }
+}
+
+/// Logs only warnings unless more is asked for: these commands print what they do.
 fn quiet(logs: &LogArgs) -> LogArgs {
     LogArgs {
         log_level: Some(logs.log_level.clone().unwrap_or_else(|| "warn".to_owned())),

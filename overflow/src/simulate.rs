@@ -14,7 +14,7 @@ use simulator::{Account, Config, Simulator, Speed};
 use tokio_util::sync::CancellationToken;
 use twilio::{AccountSid, CONNECTION_OVERRIDES, EVENTS_PATH};
 
-use crate::demo::story;
+use crate::story;
 
 /// Where the simulator listens unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
@@ -37,7 +37,7 @@ pub(crate) struct SimulatorArgs {
     #[arg(long, value_name = "URL", default_value_t = default_callback())]
     callback: String,
 
-    /// How many times faster than real a task walks its workflow of 20 s
+    /// How many times faster than in reality a task goes through its workflow of 20 s
     #[arg(long, value_name = "FACTOR", default_value = "4")]
     speed: String,
 
@@ -74,7 +74,7 @@ pub(crate) struct SimulatorSettings {
 }
 
 impl SimulatorArgs {
-    /// How the running simulator is, if that is all that is wanted.
+    /// The health of the running simulator, if that was asked for.
     pub(crate) fn health(&self) -> Option<ExitCode> {
         self.health
             .then(|| health::ask_where(|problems| self.listen(problems), "/simulator/state"))
@@ -127,6 +127,10 @@ pub(crate) async fn run(
     let listener = bind("SIMULATOR_LISTEN", settings.listen).await?;
     let is_given = settings.config.account.is_some();
     let simulator = Simulator::start(listener, settings.config)?;
+    let (token, made_up) = match is_given {
+        true => ("…", ""),
+        false => (simulator.auth_token(), " (the token is made up)"),
+    };
     out::line(format_args!(
         "The simulator is up. Settings for `overflow run`{made_up}:\n\n\
          TWILIO_API_URL={url}\n\
@@ -138,14 +142,6 @@ pub(crate) async fn run(
          Place a call with `overflow call`; stop with Ctrl-C.\n",
         url = simulator.api_url(),
         account = simulator.account_sid(),
-        token = match is_given {
-            true => "…",
-            false => simulator.auth_token(),
-        },
-        made_up = match is_given {
-            true => "",
-            false => " (the token is made up)",
-        },
         placeholder = simulator.placeholder(),
     ));
     let story = simulator.story();

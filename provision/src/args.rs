@@ -57,7 +57,7 @@ impl PlaceArgs {
                 }
             },
         };
-        // Without one, "Sales" of the user's would be taken for ours.
+        // Without a prefix, the user's own "Sales" would pass for ours.
         if prefix.is_empty() {
             problems.add_line("--prefix: must not be empty: it tells our resources from others");
             return None;
@@ -74,7 +74,7 @@ impl PlaceArgs {
     }
 }
 
-/// Whether changes are made, and whether that is asked first.
+/// Whether the command makes changes, and whether it asks first.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ConsentArgs {
     /// Don't ask
@@ -87,7 +87,7 @@ pub(crate) struct ConsentArgs {
 }
 
 impl ConsentArgs {
-    /// How the command ends where what was shown is not to be done.
+    /// How the command ends if the steps that were shown are not carried out.
     pub(crate) fn refused(&self, console: &mut Console<'_>) -> Result<Option<Status>> {
         if self.dry_run {
             console.line("\nA dry run: nothing was changed.");

@@ -1,15 +1,10 @@
 //! The workspace's one event callback: its URL, its filter, and whose it is.
 
-use twilio::EventType;
 use twilio::rest::Workspace;
+use twilio::{EventType, without_overrides};
 use url::Url;
 
 use crate::record::{PreviousCallback, ReplacedCallback};
-
-/// Where callbacks are posted: the URL without connection overrides.
-pub(crate) fn without_overrides(url: &str) -> &str {
-    url.split('#').next().unwrap_or_default()
-}
 
 /// Whether the URL carries connection overrides that repeat a failed callback.
 pub(crate) fn repeats(url: &str) -> bool {
@@ -41,7 +36,7 @@ impl EventsFilter {
         self.0.is_empty()
     }
 
-    /// Those of ours that don't pass.
+    /// The events that we need and that don't pass.
     pub(crate) fn missing(&self) -> Vec<EventType> {
         match self.is_open() {
             true => Vec::new(),
@@ -49,7 +44,7 @@ impl EventsFilter {
         }
     }
 
-    /// This filter, and what we need.
+    /// This filter, with the events that we need.
     pub(crate) fn with_ours(&self) -> Self {
         let ours = self.unnamed().map(|event| event.as_str().to_owned());
         Self(self.0.iter().cloned().chain(ours).collect())
@@ -60,7 +55,7 @@ impl EventsFilter {
         EventType::ALL.into_iter().filter(move |e| !is_named(e))
     }
 
-    /// This filter without what `added` has more than `before`.
+    /// This filter without the events that `added` has and `before` has not.
     pub(crate) fn without_added(&self, before: &Self, added: &Self) -> Self {
         let ours = |event: &String| added.0.contains(event) && !before.0.contains(event);
         Self(self.0.iter().filter(|e| !ours(e)).cloned().collect())
@@ -95,8 +90,8 @@ pub(crate) fn is_ours(
             .any(|ours| without_overrides(current) == without_overrides(ours))
 }
 
-/// What the callback is to be put back to; `None` where it isn't ours to be put back. Where it isn't
-/// known what stood there before, it is emptied and its filter left.
+/// The callback as it was before setup; `None` if the current one isn't ours. If nobody knows what was
+/// there before, it is to be emptied, and its filter stays.
 pub(crate) fn before_setup(
     workspace: &Workspace,
     replaced: Option<&ReplacedCallback>,
@@ -116,14 +111,14 @@ pub(crate) fn before_setup(
     let current = EventsFilter::parse(&workspace.events_filter);
     let installed = EventsFilter::parse(&replaced.installed_filter);
     if current != installed {
-        // Changed since by somebody else, whose events stay.
+        // Somebody else has changed it since. Their events stay.
         let filter = EventsFilter::parse(&previous.filter);
         before.filter = current.without_added(&filter, &installed).to_text();
     }
     Some(before)
 }
 
-/// A URL fit to be shown: without user information, and without a query, which may hold a token.
+/// A URL as it may be shown: without user information and query, which may hold secrets.
 pub(crate) fn shown(url: &str) -> String {
     if url.is_empty() {
         return "none".to_owned();

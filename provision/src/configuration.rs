@@ -1,4 +1,4 @@
-//! A workflow's configuration as JSON: changed without touching what isn't ours, and looked at for
+//! A workflow's configuration as JSON: changed without touching what isn't ours, and checked for
 //! what would keep a caller from the placeholder.
 
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ pub(crate) enum Problem {
     /// The placeholder has a timeout, after which Twilio deletes the task while the caller waits.
     #[error("gives the placeholder a timeout: then the task is deleted while its caller waits")]
     TimesOut,
-    /// A target before the placeholder has no timeout: nobody gets past it.
+    /// A target before the placeholder has no timeout, so no caller gets past it.
     #[error("has a target without timeout before the placeholder: no caller gets past it")]
     NeverReached,
 }

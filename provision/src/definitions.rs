@@ -12,7 +12,7 @@ const STUDIO_FLOW: &str = include_str!("../definitions/studio_flow.json");
 
 /// The definitions, as embedded.
 pub(crate) static DEFINITIONS: LazyLock<Definitions> = LazyLock::new(|| {
-    // A test holds the file to it.
+    // A test checks the file.
     serde_json::from_str(RESOURCES).unwrap_or_else(|error| unreachable!("{error}"))
 });
 
@@ -35,7 +35,7 @@ pub(crate) struct TaskQueueDefinition {
     pub(crate) target_workers: String,
 }
 
-/// One of the task queues, in the order in which callers pass them.
+/// One of the task queues, in the order in which callers pass through them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
@@ -54,7 +54,7 @@ impl Role {
     ];
 
     pub(crate) fn definition(self) -> &'static TaskQueueDefinition {
-        // A test holds the file to it.
+        // A test checks the file.
         &DEFINITIONS.task_queues[&self]
     }
 
@@ -128,7 +128,7 @@ fn fill(template: &str, values: &[(&str, String)]) -> Value {
     for (name, value) in values {
         filled = filled.replace(&format!("${{{name}}}"), value);
     }
-    // A test holds the files to it.
+    // A test checks the files.
     serde_json::from_str(&filled).unwrap_or_else(|error| unreachable!("{error}"))
 }
 

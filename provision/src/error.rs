@@ -134,7 +134,7 @@ pub(crate) fn advice(error: &RestError) -> &'static str {
             401 => {
                 "Compare TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN (or the API key) with Console > \
                  Account > API keys & tokens. Credentials belong to one region: with another one, \
-                 set TWILIO_API_URL too. A suspended account answers so as well."
+                 set TWILIO_API_URL too. A suspended account gets the same answer."
             }
             403 => {
                 "These credentials may not do that. Use the account's auth token or a main API \

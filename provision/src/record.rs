@@ -47,11 +47,11 @@ pub(crate) struct Record {
 pub(crate) struct ReplacedCallback {
     pub(crate) installed_url: String,
     pub(crate) installed_filter: String,
-    /// `None` where ours was found in place, put there by who knows whom.
+    /// `None` if our callback was already there, so that nobody knows what was there before.
     pub(crate) previous: Option<PreviousCallback>,
 }
 
-/// What stood there before.
+/// What was there before.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PreviousCallback {
     pub(crate) url: String,

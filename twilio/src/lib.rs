@@ -17,6 +17,7 @@ pub use e164::{E164, InvalidE164};
 pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventError, EventType, TaskRouterEvent};
 pub use public_url::{
     CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, InvalidPublicUrl, PublicUrl, TWIML_PATH,
+    without_overrides,
 };
 pub use sid::{
     AccountSid, ApiKeySid, CallSid, EventSid, FlowSid, InvalidSid, PhoneNumberSid, QueueSid,

@@ -32,6 +32,11 @@ impl PublicUrl {
     }
 }
 
+/// The URL that is requested and signed: without connection overrides, which stand in its fragment.
+pub fn without_overrides(url: &str) -> &str {
+    url.split('#').next().unwrap_or(url)
+}
+
 /// Why a string can't be the public URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

@@ -36,7 +36,7 @@ async fn check_plan(api: &Api, plan: &Plan, report: &mut Report) {
     let Some(country) = country else {
         report.warn(
             "forward number",
-            format!("{shown} belongs to no country that is known"),
+            format!("{shown} belongs to no known country"),
             format!("make sure that it can be dialled: {GEO_PERMISSIONS}"),
         );
         return;

@@ -1,10 +1,12 @@
 //! Do TaskRouter's events come to ingest?
 
 use twilio::rest::Workspace;
-use twilio::{CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, EventType, PublicUrl};
+use twilio::{
+    CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, EventType, PublicUrl, without_overrides,
+};
 
 use super::report::Report;
-use crate::callback::{EventsFilter, repeats, shown, without_overrides};
+use crate::callback::{EventsFilter, repeats, shown};
 use crate::inventory::Inventory;
 
 pub(super) fn check(public_url: &PublicUrl, inventory: &Inventory, report: &mut Report) {

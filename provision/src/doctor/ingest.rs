@@ -1,5 +1,5 @@
-//! Does ingest answer at the public URL, and does it check signatures? Asked as Twilio would ask,
-//! by an event of a type that concerns nobody.
+//! Does ingest answer at the public URL, and does it check signatures? It gets an event, as Twilio
+//! would send it, of a type that it ignores.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::callback::shown;
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 pub(super) async fn check(twilio: &TwilioSettings, public_url: &PublicUrl, report: &mut Report) {
-    // Said before.
+    // Reported with the account.
     let Some(token) = twilio.auth_tokens.first() else {
         return;
     };
@@ -59,7 +59,7 @@ pub(super) async fn check(twilio: &TwilioSettings, public_url: &PublicUrl, repor
             "see what is behind PUBLIC_URL: ingest refuses them, so something else answers there",
         ),
         Ok(403) => report.ok("signatures", "a callback without a signature is refused"),
-        // The line above says it.
+        // Reported above.
         Ok(_) | Err(_) => {}
     }
 }
@@ -80,9 +80,9 @@ async fn post(
 ) -> Result<u16, String> {
     let mut client = reqwest::Client::builder()
         .timeout(TIMEOUT)
-        // Twilio would follow, and the signature would not fit.
+        // Twilio would follow a redirect, and the signature would no longer match.
         .redirect(Policy::none());
-    // As curl goes: Twilio's way is not ours.
+    // A proxy can't reach a local address.
     if Url::parse(url).is_ok_and(|url| is_local(&url)) {
         client = client.no_proxy();
     }

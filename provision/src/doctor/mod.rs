@@ -97,11 +97,8 @@ fn settings<T>(report: &mut Report, resolve: impl FnOnce(&mut Problems) -> Optio
     let mut problems = Problems::default();
     let resolved = resolve(&mut problems);
     for warning in problems.take_warnings() {
-        report.warn(
-            "settings",
-            warning,
-            "if it is right, nothing needs to be done",
-        );
+        let todo = "if it is right, nothing needs to be done";
+        report.warn("settings", warning, todo);
     }
     match problems.finish(resolved) {
         Ok(resolved) => Some(resolved),
@@ -125,12 +122,9 @@ async fn examine_workspace(
     let Some(workspace) = report.read("workspace", workspace) else {
         return;
     };
-    report.ok(
-        "workspace",
-        format!("{:?} ({})", workspace.friendly_name, workspace.sid),
-    );
-    let (account, sid) = (api.account, workspace.sid);
-    // Whose it is matters to setup and teardown only.
+    let (account, sid, name) = (api.account, workspace.sid, &workspace.friendly_name);
+    report.ok("workspace", format!("{name:?} ({sid})"));
+    // A record of another account concerns only setup and teardown.
     let record = Record::read(&place.state_file, account, sid);
     let record = record.unwrap_or_else(|_| Record::new(account, sid));
     let inventory = Inventory::read(api, workspace, &place.names, &record).await;

@@ -67,7 +67,7 @@ async fn look(settings: &QueueSettings, report: &mut Report) -> Result<bool, Str
     if stats.consumers == 0 {
         report.warn(
             "redirector",
-            "none is at the queue: calls are redirected once one is",
+            "none is at the queue: calls are redirected as soon as one is",
             "start it (`overflow run`)",
         );
     } else {
@@ -91,7 +91,7 @@ async fn check_policies(settings: &QueueSettings, report: &mut Report) {
     match settings.harmful_policies().await {
         Ok(policies) => {
             if policies.is_empty() {
-                report.ok("policies", "none of the broker's lets messages vanish");
+                report.ok("policies", "none of the broker's policies lets messages vanish");
             }
             for policy in policies {
                 report.warn("policies", policy.to_string(), REMEDY);
@@ -99,7 +99,7 @@ async fn check_policies(settings: &QueueSettings, report: &mut Report) {
         }
         Err(reason) => report.warn(
             "policies",
-            format!("whether one lets messages vanish is not known: {reason}"),
+            format!("whether a policy lets messages vanish is not known: {reason}"),
             "turn the plugin rabbitmq_management on, give the user the tag `management`, or name the \
              API in QUEUE_MANAGEMENT_URL",
         ),

@@ -1,4 +1,4 @@
-//! Does a caller whom nobody takes come to the placeholder, and stay there?
+//! Does a caller whom no agent takes get to the placeholder, and stay there?
 
 use service::{Plan, Plans};
 use twilio::rest::{TaskQueue, VoiceQueue, Workflow};
@@ -9,7 +9,7 @@ use crate::configuration::{Configuration, Problem};
 use crate::error::Doing;
 use crate::inventory::Inventory;
 
-/// The share of a voice queue's size from which on it is nearly full, in percent.
+/// A voice queue counts as nearly full from this percentage of its size on.
 const NEARLY_FULL: u32 = 80;
 
 pub(super) async fn check(api: &Api, plans: &Plans, inventory: &Inventory, report: &mut Report) {

@@ -48,7 +48,7 @@ pub struct SetupArgs {
     #[arg(long, env = "FORWARD_TO_NUMBER", value_name = "+…")]
     forward_to_number: Option<String>,
 
-    /// The file of settings that the services read: our lines are set, all others left alone
+    /// The file of settings that the services read: our lines are set, all others stay as they are
     #[arg(long, value_name = "FILE", default_value = ".env")]
     env_file: PathBuf,
 

@@ -116,13 +116,11 @@ impl Planner<'_> {
     fn settings(&self, file: &Dotenv) -> Step {
         let setup = self.setup;
         let workspace = self.site.inventory.workspace.sid;
+        let placeholder = self.sid_of(Role::Placeholder);
         let mut settings: Vec<Setting> = vec![
             ("TWILIO_ACCOUNT_SID", setup.api.account.to_string()),
             ("TWILIO_WORKSPACE_SID", workspace.to_string()),
-            (
-                "FORWARD_CALL_TASK_QUEUE_SID",
-                self.sid_of(Role::Placeholder),
-            ),
+            ("FORWARD_CALL_TASK_QUEUE_SID", placeholder),
             ("PUBLIC_URL", setup.public_url.join("")),
         ];
         let api_url = &setup.twilio.client.api_url;

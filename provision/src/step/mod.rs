@@ -114,7 +114,7 @@ impl Step {
         }
     }
 
-    /// What the operator should know beside.
+    /// What else the operator should know.
     pub(crate) fn details(&mut self, details: impl IntoIterator<Item = String>) {
         self.details.extend(details);
     }

@@ -48,10 +48,7 @@ impl Work<'_, '_> {
         made: Result<S, RestError>,
     ) -> Result<S> {
         let sid = made.doing(format!("set up {kind} {name}"))?;
-        let done = match is_new {
-            true => "created",
-            false => "updated",
-        };
+        let done = if is_new { "created" } else { "updated" };
         self.say(format_args!("{done} {kind} {name} ({sid})"));
         self.made.insert(yet_to_be_made(name), sid.to_string());
         Ok(sid)

@@ -23,16 +23,16 @@ use self::plan::Planner;
 /// are removed. Without the record of setup it says what it can't restore.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TeardownArgs {
-    /// The URL of ingest, to know our event callback by where setup's record is lost
+    /// The URL of ingest, to recognize our event callback if setup's record is lost
     #[arg(long, env = "PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
 
-    /// Only put back what setup replaced, and leave task queues, workflow and Studio flow: for who
-    /// made them with Terraform
+    /// Only restore what setup replaced, and keep task queues, workflow and Studio flow, for example
+    /// because Terraform manages them
     #[arg(long)]
     keep_resources: bool,
 
-    /// Go on even though callers wait: they are left waiting
+    /// Go on even if callers are waiting; they are left waiting
     #[arg(long)]
     force: bool,
 
@@ -86,8 +86,8 @@ impl Teardown {
         let mut site = Site::open(&self.api, &self.place).await?;
         if !site.state_file.exists() {
             console.line(format_args!(
-                "! {} is not there: what setup replaced can't be restored; what carries the prefix \
-                 {:?} can be removed.",
+                "! {} is not there: what setup replaced can't be restored; what has the prefix {:?} \
+                 can be removed.",
                 site.state_file.display(),
                 site.names.prefix()
             ));
@@ -102,9 +102,15 @@ impl Teardown {
             keep_resources: self.keep_resources,
         };
         let (steps, complete) = planner.steps();
-        let status = match complete {
-            true => Status::Done,
-            false => Status::Failed,
+        let (status, said) = match complete {
+            true => (
+                Status::Done,
+                "Taken down. The settings in .env were left as they are.",
+            ),
+            false => (
+                Status::Failed,
+                "Taken down, except for what is marked ! above.",
+            ),
         };
         if !step::show(&steps, &site, console) {
             console.line("\nNothing of ours is left.");
@@ -121,10 +127,7 @@ impl Teardown {
         if complete {
             record::remove(&site.state_file)?;
         }
-        console.line(match status {
-            Status::Done => "\nTaken down. The settings in .env were left as they are.",
-            _ => "\nTaken down, except for what is marked ! above.",
-        });
+        console.line(format_args!("\n{said}"));
         Ok(status)
     }
 
@@ -146,7 +149,7 @@ impl Teardown {
                 waiting.push(format!("{tasks} in task queue {}", queue.friendly_name));
             }
         }
-        // Their tasks keep the way to the placeholder that they were created with.
+        // Their tasks keep the route to the placeholder that they were created with.
         for workflow in record.extended_workflows.keys() {
             let tasks = client.waiting_tasks(workspace, workflow).await;
             let tasks = tasks.doing(doing)?;

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use twilio::rest::{Client, IncomingNumber};
-use twilio::{EVENTS_PATH, TaskQueueSid, WorkflowSid};
+use twilio::{EVENTS_PATH, TaskQueueSid, WorkflowSid, without_overrides};
 
-use crate::callback::{before_setup, shown, without_overrides};
+use crate::callback::{before_setup, shown};
 use crate::configuration::{Configuration, before_extension};
 use crate::definitions::Role;
 use crate::site::Site;
@@ -16,7 +16,7 @@ use crate::step::Step;
 pub(super) struct Planner<'a> {
     pub(super) site: &'a Site,
     pub(super) numbers: &'a [IncomingNumber],
-    /// Where callbacks are posted to us, if that is known.
+    /// Where our event callback is posted, if that is known.
     pub(super) receiver: Option<&'a str>,
     pub(super) keep_resources: bool,
 }
@@ -26,7 +26,7 @@ impl Planner<'_> {
     pub(super) fn steps(&self) -> (Vec<Step>, bool) {
         let mut steps = Vec::new();
         self.restore_numbers(&mut steps);
-        // Before the callback goes, so that nobody is sent to a placeholder that nobody watches.
+        // Before the callback goes, so that no call is routed to a placeholder that nobody watches.
         let restored = self.restore_workflows(&mut steps);
         self.restore_callback(&mut steps);
         steps.extend(self.site.inventory.streams.iter().map(Step::delete_stream));
@@ -71,7 +71,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the configurations that workflows are to have then.
+    /// Returns the configurations that the workflows will have.
     fn restore_workflows(&self, steps: &mut Vec<Step>) -> BTreeMap<WorkflowSid, String> {
         let mut restored = BTreeMap::new();
         let Some(placeholder) = self.site.inventory.task_queues.get(&Role::Placeholder) else {
@@ -122,7 +122,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether all of ours goes.
+    /// Whether everything of ours is removed.
     fn remove(&self, restored: &BTreeMap<WorkflowSid, String>, steps: &mut Vec<Step>) -> bool {
         let inventory = &self.site.inventory;
         steps.extend(inventory.flow.as_ref().map(|flow| {

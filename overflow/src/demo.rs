@@ -1,7 +1,5 @@
 //! `overflow demo`: the whole way of an event, against the simulator, told as it happens.
 
-pub(crate) mod story;
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -24,10 +22,11 @@ use twilio::{E164, PublicUrl};
 
 use crate::pair::{self, Pair};
 use crate::simulate::DEFAULT_LISTEN;
+use crate::story;
 
-/// How much longer than the task's walk the redirect may take before `--once` gives up.
+/// How long the redirect may take after that before `--once` gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The demo workflow's steps together.
+/// How long a task takes through the demo's workflow.
 const WALK: Duration = Duration::from_secs(20);
 
 /// A demonstration.
@@ -37,7 +36,7 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     fast: bool,
 
-    /// End after one call: with 0 only if it was redirected
+    /// End after one call, with exit code 0 only if it was redirected
     #[arg(long)]
     once: bool,
 
@@ -75,7 +74,7 @@ impl DemoArgs {
         if matches!(queue, Some(QueueUrl::Sqlite(_))) {
             problems.add(
                 "--queue",
-                "names a file, whose requests the demo would take: left out, it uses one of its own",
+                "names a file, whose requests the demo would take: leave it out, and the demo uses its own file",
                 example,
             );
         }
@@ -133,7 +132,7 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
     outcome
 }
 
-/// Plays beside a running pair, and stops that.
+/// Runs ingest and redirector, plays the demonstration, and stops them.
 async fn play_with_pair(
     simulator: &Simulator,
     pair: Settings<Pair>,
@@ -159,7 +158,7 @@ async fn play_with_pair(
     outcome
 }
 
-/// Places a call, and stays for more, or waits until it was redirected.
+/// Places a call, and waits for more or, once, until it was redirected.
 async fn play(simulator: &Simulator, demo: &Demo, stop: &CancellationToken) -> anyhow::Result<()> {
     let caller = simulator.place_call(PlaceCall::default())?;
     if !demo.once {
@@ -188,15 +187,13 @@ async fn play(simulator: &Simulator, demo: &Demo, stop: &CancellationToken) -> a
         heard.was_redirected_once() && heard.dialled().any(|n| *n == demo.number)
     });
     if !rang {
-        bail!(
-            "the call was not redirected once to {}",
-            demo.number.as_str()
-        );
+        let number = demo.number.as_str();
+        bail!("the call was not redirected once to {number}");
     }
     Ok(())
 }
 
-/// What `overflow run` would be told.
+/// The settings that `overflow run` would get.
 fn pair_settings(
     simulator: &Simulator,
     public_url: &PublicUrl,
@@ -204,6 +201,8 @@ fn pair_settings(
     folder: &Path,
 ) -> anyhow::Result<Settings<Pair>> {
     let file = |name: &str| folder.join(name).display().to_string();
+    let embedded = || format!("sqlite:{}", file("demo.db"));
+    let queue_url = demo.queue.clone().unwrap_or_else(embedded);
     let mut problems = Problems::default();
     let settings = RunArgs {
         twilio: TwilioArgs {
@@ -218,18 +217,15 @@ fn pair_settings(
             ..PlanArgs::default()
         },
         queue: QueueArgs {
-            url: demo
-                .queue
-                .clone()
-                .or_else(|| Some(format!("sqlite:{}", file("demo.db")))),
-            // Requests of another demo, about another simulator's calls, are none of ours.
+            url: Some(queue_url),
+            // Another demo's requests are about another simulator's calls.
             prefix: Some(format!("overflow-demo-{}", std::process::id())),
             ..QueueArgs::default()
         },
         role: Pair {
             ingest: IngestArgs {
                 public_url: Some(public_url.to_string()),
-                // Not the one of the folder that it is started in.
+                // Not the spool of the working directory.
                 spool: Some(file("spool.db")),
                 ..IngestArgs::default()
             },
