@@ -12,10 +12,12 @@ use futures::future::join_all;
 use queue::Source;
 use service::telemetry;
 use tracing::{Instrument, field};
-use twilio::{FormParams, SIGNATURE_HEADER, TaskQueueSid, TaskRouterEvent};
+use twilio::{
+    EVENT_STREAM_PATH, EVENTS_PATH, FormParams, SIGNATURE_HEADER, TaskQueueSid, TaskRouterEvent,
+};
 
 use crate::filter::Ignored;
-use crate::ingest::{EVENT_STREAM_PATH, EVENTS_PATH, Ingest};
+use crate::ingest::Ingest;
 use crate::outcome::Outcome;
 
 /// The parameter that chooses the plan whose TwiML is wanted.

@@ -10,13 +10,16 @@ use clock::Clock;
 use parking_lot::Mutex;
 use queue::{Message, Queue, QueueError, RedirectRequest, Source, TraceParent};
 use service::http::ListenerMetrics;
-use service::settings::{PublicUrl, TwilioSettings};
+use service::settings::TwilioSettings;
 use service::{Host, Plans, telemetry};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
-use twilio::{AccountSid, CallSid, SignatureVerifier, SignedUrl, TaskRouterEvent, TaskSid};
+use twilio::{
+    AccountSid, CallSid, EVENT_STREAM_PATH, EVENTS_PATH, PublicUrl, SignatureVerifier, SignedUrl,
+    TWIML_PATH, TaskRouterEvent, TaskSid,
+};
 
 use crate::filter::{Ignored, redirect_request};
 use crate::metrics::Metrics;
@@ -26,10 +29,6 @@ use crate::settings::IngestSettings;
 
 /// How many tasks are remembered, to warn of each once.
 const MAX_WARNED: usize = 1024;
-
-pub(crate) const EVENTS_PATH: &str = "/taskrouter/events";
-pub(crate) const EVENT_STREAM_PATH: &str = "/taskrouter/event-stream";
-pub(crate) const TWIML_PATH: &str = "/twiml/redirect";
 
 /// The service that takes event callbacks.
 pub struct Ingest {

@@ -14,5 +14,4 @@ mod server;
 mod settings;
 
 pub use ingest::Ingest;
-pub use service::settings::PublicUrl;
 pub use settings::{IngestArgs, IngestSettings, SpoolSettings};

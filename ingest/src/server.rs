@@ -11,7 +11,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::handlers;
-use crate::ingest::{EVENT_STREAM_PATH, EVENTS_PATH, Ingest, TWIML_PATH};
+use twilio::{EVENT_STREAM_PATH, EVENTS_PATH, TWIML_PATH};
+
+use crate::ingest::Ingest;
 
 /// The largest form: several times TaskRouter's limit for a task's attributes.
 const MAX_FORM_BYTES: usize = 256 * 1024;

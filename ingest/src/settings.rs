@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use service::Problems;
-use service::settings::{PublicUrl, Setting};
+use service::settings::Setting;
+use twilio::PublicUrl;
 
 const LONGEST_PUBLISH: Duration = Duration::from_secs(14);
 

@@ -45,7 +45,7 @@ impl CallArgs {
     }
 }
 
-/// Places the calls and says which they are.
+/// Places the calls and prints their SIDs.
 pub(crate) async fn run(call: Call) -> anyhow::Result<()> {
     #[derive(Deserialize)]
     struct Caller {

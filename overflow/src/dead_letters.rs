@@ -1,19 +1,22 @@
-//! `overflow dead-letters`: what could not be done, and what becomes of it.
+//! `overflow dead-letters`: the requests that could not be done.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Subcommand;
-use jiff::Timestamp;
-use queue::{DeadLetter, DeadLetterId, Filter, Listed, Queue, QueueUrl, Reason, Settlement};
-use serde::Serialize;
+use queue::{
+    DeadLetter, DeadLetterId, Filter, Listed, Queue, QueueError, QueueUrl, Reason, Settlement,
+    TraceParent,
+};
+use serde_json::{Value, json};
 use service::process::Interrupted;
 use service::settings::{QueueArgs, QueueSettings, Setting};
 use service::{Problems, out};
 use tokio_util::sync::CancellationToken;
 
-/// How long an end by Ctrl-C waits for the broker.
+/// How long the command waits for the broker after Ctrl-C.
 const GIVING_BACK: Duration = Duration::from_millis(700);
 
 /// The requests that could not be done.
@@ -58,14 +61,14 @@ struct Chosen {
     #[arg(required_unless_present = "all")]
     ids: Vec<DeadLetterId>,
 
-    /// All that the filters leave
+    /// All that match the filters
     #[arg(long, conflicts_with = "ids")]
     all: bool,
 
     #[command(flatten)]
     which: Which,
 
-    /// Only say which they would be
+    /// Only list them
     #[arg(long)]
     dry_run: bool,
 }
@@ -98,7 +101,7 @@ impl Which {
     }
 }
 
-/// What to do with which.
+/// What to do, and with which dead letters.
 pub(crate) struct DeadLetterCommand {
     queue: QueueSettings,
     action: Action,
@@ -158,7 +161,7 @@ pub(crate) async fn run(command: DeadLetterCommand, stop: CancellationToken) -> 
             done = act(&command, &*queue, &mut settled) => done,
             () = stop.cancelled() => Err(Interrupted.into()),
         };
-        // What is held goes back with the connection.
+        // Closing the connection gives back the letters that are held.
         let _ = tokio::time::timeout(GIVING_BACK, queue.close()).await;
         if let Action::Settle(how) = command.action {
             print_ids(how, &settled, command.json)?;
@@ -174,78 +177,66 @@ pub(crate) async fn run(command: DeadLetterCommand, stop: CancellationToken) -> 
     tokio::select! {
         biased;
         done = work => done,
-        // Where not even the queue answers.
+        // If not even the queue answers.
         () = async { stop.cancelled().await; tokio::time::sleep(GIVING_BACK).await } => {
             Err(Interrupted.into())
         }
     }
 }
 
-/// Lists, which are shown at once, or settles, which is told to `settled`.
+/// Shows the letters and returns their IDs, or settles them and adds their IDs to `settled`.
 async fn act(
     command: &DeadLetterCommand,
     queue: &dyn Queue,
     settled: &mut Vec<DeadLetterId>,
 ) -> anyhow::Result<Vec<DeadLetterId>> {
     let reached = "the dead letters cannot be reached";
-    let (filter, json) = (&command.filter, command.json);
-    match command.action {
-        Action::List(limit) => {
-            let Listed { letters, more } = queue.oldest(filter, limit).await.context(reached)?;
-            let shown = print(&letters, json, |letters| {
-                table(letters, more, &command.queue.url)
-            });
-            if more > 0 {
-                eprintln!("{more} more were not looked at: --limit N shows more");
-            }
-            shown
-        }
-        Action::Show => {
-            let letters = queue.list(filter).await.context(reached)?;
-            print(&letters, json, |letters| {
-                letters.iter().map(whole).collect()
-            })
-        }
+    let filter = &command.filter;
+    let limit = match command.action {
+        Action::List(limit) => limit,
+        Action::Show => usize::MAX,
         Action::Settle(how) => {
-            let mut progress = Progress::of(how);
-            let mut done = |id| {
-                settled.push(id);
-                progress.show(settled.len());
-            };
-            let all = queue.settle(filter, how, &mut done).await;
-            progress.end();
+            let all = settle(queue, filter, how, settled).await;
             all.context(reached)?;
-            Ok(Vec::new())
+            return Ok(Vec::new());
         }
+    };
+    let Listed { letters, more } = queue.oldest(filter, limit).await.context(reached)?;
+    if command.json {
+        let shown: Vec<_> = letters.iter().map(json).collect();
+        out::line(serde_json::to_string_pretty(&shown)?);
+    } else if command.action == Action::Show {
+        out::line(letters.iter().map(details).collect::<String>().trim_end());
+    } else {
+        out::line(table(&letters, more, &command.queue.url).trim_end());
     }
+    if more > 0 {
+        eprintln!("{more} more were not looked at: --limit N shows more");
+    }
+    Ok(letters.into_iter().map(|letter| letter.id).collect())
 }
 
-/// How far a long action is, on a terminal.
-struct Progress {
-    done: &'static str,
-    is_seen: bool,
-}
-
-impl Progress {
-    fn of(how: Settlement) -> Self {
-        Self {
-            done: name(how),
-            is_seen: std::io::stderr().is_terminal(),
+/// Settles them, and shows a count on a terminal.
+async fn settle(
+    queue: &dyn Queue,
+    filter: &Filter,
+    how: Settlement,
+    settled: &mut Vec<DeadLetterId>,
+) -> Result<(), QueueError> {
+    let is_seen = std::io::stderr().is_terminal();
+    let mut done = |id| {
+        settled.push(id);
+        let count = settled.len();
+        if is_seen && count.is_multiple_of(100) {
+            eprint!("\r{count} {}", name(how));
         }
+    };
+    let all = queue.settle(filter, how, &mut done).await;
+    if is_seen {
+        // Over the count that was shown.
+        eprint!("\r                    \r");
     }
-
-    fn show(&self, count: usize) {
-        if self.is_seen && count.is_multiple_of(100) {
-            eprint!("\r{count} {}", self.done);
-        }
-    }
-
-    fn end(&mut self) {
-        if self.is_seen {
-            // Over what was shown.
-            eprint!("\r                    \r");
-        }
-    }
+    all
 }
 
 fn name(how: Settlement) -> &'static str {
@@ -256,53 +247,24 @@ fn name(how: Settlement) -> &'static str {
 }
 
 /// One dead letter as JSON shows it.
-#[derive(Serialize)]
-struct Shown<'a> {
-    id: &'a DeadLetterId,
-    died_at: Timestamp,
-    reason: &'a Reason,
-    attempts: u32,
-    last_error: Option<&'a str>,
-    trace_id: Option<&'a str>,
-    request: Option<queue::RedirectRequest>,
-    /// The body, where it is no request of this version.
-    body: Option<String>,
+fn json(letter: &DeadLetter) -> Value {
+    let request = letter.request();
+    let traceparent = letter.message.traceparent.as_ref();
+    json!({
+        "id": letter.id,
+        "died_at": letter.died_at,
+        "reason": letter.cause.reason,
+        "attempts": letter.cause.attempts,
+        "last_error": letter.cause.last_error,
+        "trace_id": traceparent.map(TraceParent::trace_id),
+        "request": request,
+        "body": request.is_none().then(|| body(letter)),
+    })
 }
 
-impl<'a> From<&'a DeadLetter> for Shown<'a> {
-    fn from(letter: &'a DeadLetter) -> Self {
-        let request = letter.request();
-        Self {
-            id: &letter.id,
-            died_at: letter.died_at,
-            reason: &letter.cause.reason,
-            attempts: letter.cause.attempts,
-            last_error: letter.cause.last_error.as_deref(),
-            trace_id: letter
-                .message
-                .traceparent
-                .as_ref()
-                .map(queue::TraceParent::trace_id),
-            body: request
-                .is_none()
-                .then(|| String::from_utf8_lossy(&letter.message.body).into_owned()),
-            request,
-        }
-    }
-}
-
-fn print(
-    letters: &[DeadLetter],
-    json: bool,
-    text: impl Fn(&[DeadLetter]) -> String,
-) -> anyhow::Result<Vec<DeadLetterId>> {
-    if json {
-        let shown: Vec<_> = letters.iter().map(Shown::from).collect();
-        out::line(serde_json::to_string_pretty(&shown)?);
-    } else {
-        out::line(text(letters).trim_end());
-    }
-    Ok(letters.iter().map(|letter| letter.id.clone()).collect())
+/// The message, where it is no request of this version.
+fn body(letter: &DeadLetter) -> Cow<'_, str> {
+    String::from_utf8_lossy(&letter.message.body)
 }
 
 fn print_ids(how: Settlement, ids: &[DeadLetterId], json: bool) -> anyhow::Result<()> {
@@ -322,50 +284,50 @@ fn table(letters: &[DeadLetter], more: usize, queue: &QueueUrl) -> String {
     if letters.is_empty() && more == 0 {
         return format!("no dead letters in {}\n", queue.absolute());
     }
-    let mut text = format!(
-        "{:<34}  {:<20}  {:<14}  {:>8}  {:<34}  LAST ERROR\n",
-        "ID", "DIED", "REASON", "ATTEMPTS", "CALL"
-    );
+    let line = |id: &str, died: &str, reason: &str, attempts: &str, call: &str, error: &str| {
+        format!("{id:<34}  {died:<20}  {reason:<14}  {attempts:>8}  {call:<34}  {error}\n")
+    };
+    let mut text = line("ID", "DIED", "REASON", "ATTEMPTS", "CALL", "LAST ERROR");
     for letter in letters {
-        let call = letter
-            .request()
-            .map_or_else(|| "?".to_owned(), |request| request.call_sid.to_string());
-        text.push_str(&format!(
-            "{:<34}  {:<20}  {:<14}  {:>8}  {call:<34}  {}\n",
-            letter.id,
-            format!("{:.0}", letter.died_at),
-            letter.cause.reason,
-            letter.cause.attempts,
-            letter.cause.last_error.as_deref().unwrap_or("-"),
-        ));
+        let request = letter.request();
+        let call = request.map_or_else(|| "?".to_owned(), |request| request.call_sid.to_string());
+        let (id, died) = (&letter.id.0, format!("{:.0}", letter.died_at));
+        let (reason, attempts) = (
+            letter.cause.reason.as_str(),
+            letter.cause.attempts.to_string(),
+        );
+        let error = letter.cause.last_error.as_deref().unwrap_or("-");
+        text.push_str(&line(id, &died, reason, &attempts, &call, error));
     }
     text
 }
 
-fn whole(letter: &DeadLetter) -> String {
-    let shown = Shown::from(letter);
-    let mut text = format!(
-        "id          {}\ndied        {:.0}\nreason      {}\nattempts    {}\nlast error  {}\n",
-        shown.id,
-        shown.died_at,
-        shown.reason,
-        shown.attempts,
-        shown.last_error.unwrap_or("-"),
-    );
-    if let Some(trace_id) = shown.trace_id {
-        text.push_str(&format!("trace       {trace_id}\n"));
+fn details(letter: &DeadLetter) -> String {
+    let cause = &letter.cause;
+    let mut rows = vec![
+        ("id", letter.id.to_string()),
+        ("died", format!("{:.0}", letter.died_at)),
+        ("reason", cause.reason.to_string()),
+        ("attempts", cause.attempts.to_string()),
+        (
+            "last error",
+            cause.last_error.as_deref().unwrap_or("-").to_owned(),
+        ),
+    ];
+    if let Some(traceparent) = &letter.message.traceparent {
+        rows.push(("trace", traceparent.trace_id().to_owned()));
     }
-    match (&shown.request, &shown.body) {
-        (Some(request), _) => text.push_str(&format!(
-            "call        {}\ntask        {}\ntask queue  {}\nworkspace   {}\nentered     {:.0}\n",
-            request.call_sid,
-            request.task_sid,
-            request.task_queue_sid,
-            request.workspace_sid,
-            request.entered_at,
-        )),
-        (None, Some(body)) => text.push_str(&format!("body        {body}\n")),
-        (None, None) => {}
+    match letter.request() {
+        Some(request) => rows.extend([
+            ("call", request.call_sid.to_string()),
+            ("task", request.task_sid.to_string()),
+            ("task queue", request.task_queue_sid.to_string()),
+            ("workspace", request.workspace_sid.to_string()),
+            ("entered", format!("{:.0}", request.entered_at)),
+        ]),
+        None => rows.push(("body", body(letter).into_owned())),
     }
-    text
+    let lines = rows.into_iter();
+    let lines = lines.map(|(name, value)| format!("{name:<10}  {value}\n"));
+    lines.collect()
 }

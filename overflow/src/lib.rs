@@ -5,16 +5,18 @@ mod call;
 mod dead_letters;
 mod demo;
 mod pair;
-mod provisioning;
 mod simulate;
+mod story;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use service::process::start;
+use provision::{AskTerminal, Console, Patience, Status};
+use service::process::{finish, start};
 use service::role::RunArgs;
 use service::settings;
 use service::telemetry::LogArgs;
+use service::{Problems, out};
 
 const NAME: &str = "overflow";
 
@@ -32,7 +34,7 @@ struct Cli {
 enum Command {
     /// Run ingest and redirector in one process
     Run(Box<RunArgs<pair::Pair>>),
-    /// Show the whole thing at work: the pair, against a simulated Twilio
+    /// Demonstrate the whole thing: ingest and redirector against a simulated Twilio
     Demo(demo::DemoArgs),
     /// Place a simulated call in a running demo or simulator
     Call(call::CallArgs),
@@ -40,12 +42,8 @@ enum Command {
     Simulator(simulate::SimulatorArgs),
     /// List, show, replay or discard the requests that could not be done
     DeadLetters(dead_letters::DeadLettersArgs),
-    /// Set Twilio's side up: task queues, workflow, Studio flow, event callback
-    Setup(Box<provision::SetupArgs>),
-    /// Check everything that a redirect needs, and change nothing
-    Doctor(Box<provision::DoctorArgs>),
-    /// Remove what setup made, and restore what it replaced
-    Teardown(Box<provision::TeardownArgs>),
+    #[command(flatten)]
+    Provision(provision::Command),
 }
 
 /// Runs the command line to its end.
@@ -80,8 +78,24 @@ pub fn main() -> ExitCode {
             |problems| args.resolve(problems),
             dead_letters::run,
         ),
-        Command::Setup(args) => provisioning::run(async |console| args.run(console).await),
-        Command::Doctor(args) => provisioning::run(async |console| args.run(console).await),
-        Command::Teardown(args) => provisioning::run(async |console| args.run(console).await),
+        Command::Provision(command) => provision(command),
+    }
+}
+
+/// Runs a command for Twilio's side at this terminal.
+fn provision(command: provision::Command) -> ExitCode {
+    let logs = LogArgs::default().quiet().resolve(&mut Problems::default());
+    let _telemetry = logs.init(NAME);
+    let mut status = Status::Failed;
+    let ended = finish(|| async {
+        let (mut out, mut ask) = (std::io::stdout(), AskTerminal);
+        let mut console = Console::new(&mut out, &mut ask);
+        status = command.run(&mut console, Patience::default()).await;
+        out::seen(console.written())
+    });
+    match status {
+        // Its output may have reached nobody.
+        Status::Done => ended,
+        status => status.into(),
     }
 }

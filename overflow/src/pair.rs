@@ -50,7 +50,7 @@ impl Role for Pair {
     }
 }
 
-/// Runs both, ingest on `listener`.
+/// Runs both, with ingest on `listener`.
 pub(crate) async fn run_on(
     listener: TcpListener,
     settings: Settings<Pair>,
@@ -64,7 +64,7 @@ pub(crate) async fn run_on(
     let redirector = Redirector::new(&mut host, redirector, client, plans);
     let (timeouts, stop) = (settings.admin.limits.timeouts, host.stop.clone());
     let work = async {
-        // Whichever fails takes the other down in order, for a caller needs both.
+        // If one fails, the other stops in order: a caller needs both.
         let (served, redirected) = tokio::join!(
             ending(&stop, ingest.serve(listener, timeouts, stop.clone())),
             ending(&stop, redirector.run()),

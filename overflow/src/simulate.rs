@@ -12,13 +12,16 @@ use service::telemetry::LogArgs;
 use service::{Problems, out};
 use simulator::{Account, Config, Simulator, Speed};
 use tokio_util::sync::CancellationToken;
-use twilio::AccountSid;
+use twilio::{AccountSid, CONNECTION_OVERRIDES, EVENTS_PATH};
 
-use crate::demo::story;
+use crate::story;
 
 /// Where the simulator listens unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4010);
+
+/// Where ingest listens unless told otherwise.
+const PUBLIC_URL: &str = "http://127.0.0.1:8080";
 
 const AUTH_TOKEN_EXAMPLE: &str = "0123456789abcdef0123456789abcdef";
 
@@ -35,14 +38,10 @@ pub(crate) struct SimulatorArgs {
     listen: Setting<SocketAddr>,
 
     /// Where event callbacks go, connection overrides in the fragment included
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8080/taskrouter/events#rc=5&rp=all&ct=2000&rt=2500"
-    )]
+    #[arg(long, value_name = "URL", default_value_t = default_callback())]
     callback: String,
 
-    /// How many times faster than real a task walks its workflow of 20 s
+    /// How many times faster than in reality a task goes through its workflow of 20 s
     #[arg(long, value_name = "FACTOR", default_value = "4")]
     speed: Speed,
 
@@ -68,6 +67,10 @@ pub(crate) struct SimulatorArgs {
     pub(crate) log: LogArgs,
 }
 
+fn default_callback() -> String {
+    format!("{PUBLIC_URL}{EVENTS_PATH}#{CONNECTION_OVERRIDES}")
+}
+
 /// The simulator's settings, resolved.
 pub(crate) struct SimulatorSettings {
     listen: SocketAddr,
@@ -75,7 +78,7 @@ pub(crate) struct SimulatorSettings {
 }
 
 impl SimulatorArgs {
-    /// How the running simulator is, if that is all that is wanted.
+    /// The health of the running simulator, if that was asked for.
     pub(crate) fn health(&self) -> Option<ExitCode> {
         let listen = |problems: &mut Problems| problems.take(self.listen.clone());
         self.health
@@ -120,6 +123,10 @@ pub(crate) async fn run(
     let listener = bind("SIMULATOR_LISTEN", settings.listen).await?;
     let is_given = settings.config.account.is_some();
     let simulator = Simulator::start(listener, settings.config)?;
+    let (token, made_up) = match is_given {
+        true => ("…", ""),
+        false => (simulator.auth_token(), " (the token is made up)"),
+    };
     out::line(format_args!(
         "The simulator is up. Settings for `overflow run`{made_up}:\n\n\
          TWILIO_API_URL={url}\n\
@@ -127,18 +134,10 @@ pub(crate) async fn run(
          TWILIO_AUTH_TOKEN={token}\n\
          FORWARD_CALL_TASK_QUEUE_SID={placeholder}\n\
          FORWARD_TO_NUMBER=+14155550100\n\
-         PUBLIC_URL=http://127.0.0.1:8080\n\n\
+         PUBLIC_URL={PUBLIC_URL}\n\n\
          Place a call with `overflow call`; stop with Ctrl-C.\n",
         url = simulator.api_url(),
         account = simulator.account_sid(),
-        token = match is_given {
-            true => "…",
-            false => simulator.auth_token(),
-        },
-        made_up = match is_given {
-            true => "",
-            false => " (the token is made up)",
-        },
         placeholder = simulator.placeholder(),
     ));
     let story = simulator.story();

@@ -3,7 +3,7 @@
 use twilio::AccountSid;
 use twilio::rest::{Client, Flow};
 
-/// The account at Twilio, asked with patience.
+/// The account at Twilio, and a client that asks it.
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     pub(crate) client: Client,

@@ -3,38 +3,40 @@
 use std::path::PathBuf;
 
 use service::Problems;
-use service::settings::{Setting, TwilioSettings};
+use service::settings::{Setting, TwilioArgs, TwilioSettings};
 use twilio::WorkspaceSid;
 use twilio::rest::Patience;
 
 use crate::api::Api;
-use crate::definitions::DEFINITIONS;
+use crate::console::{Console, Status};
+use crate::definitions::{DEFINITIONS, Names};
+use crate::error::Result;
 use crate::record::recorded_prefix;
 
 /// Which resources at Twilio.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Twilio resources")]
-pub struct PlaceArgs {
+pub(crate) struct PlaceArgs {
     /// The TaskRouter workspace, WS…  [default: the one named "Flex Task Assignment"]
     #[arg(long, env = "TWILIO_WORKSPACE_SID", value_name = "WS…", default_value = "")]
-    pub workspace: Setting<Option<WorkspaceSid>>,
+    workspace: Setting<Option<WorkspaceSid>>,
 
     /// What the names of our resources start with  [default: that of the last setup, else
     /// "[TR Call Redirection]"]
     #[arg(long = "prefix", value_name = "TEXT")]
-    pub name_prefix: Option<String>,
+    name_prefix: Option<String>,
 
     /// The file that keeps what setup replaced, for teardown to put it back. It holds SIDs and
     /// earlier settings, no credentials of ours
     #[arg(long, value_name = "FILE", default_value = ".overflow-setup.json")]
-    pub state_file: PathBuf,
+    state_file: PathBuf,
 }
 
 /// Which resources at Twilio, resolved.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) workspace: Option<WorkspaceSid>,
-    pub(crate) prefix: String,
+    pub(crate) names: Names,
     pub(crate) state_file: PathBuf,
 }
 
@@ -51,7 +53,7 @@ impl PlaceArgs {
                 }
             },
         };
-        // Without one, "Sales" of the user's would be taken for ours.
+        // Without a prefix, the user's own "Sales" would pass for ours.
         if prefix.is_empty() {
             problems.add_line("--prefix: must not be empty: it tells our resources from others");
             return None;
@@ -62,23 +64,53 @@ impl PlaceArgs {
         }
         Some(Place {
             workspace,
-            prefix,
+            names: Names::new(prefix),
             state_file: self.state_file,
         })
     }
 }
 
-/// The account, with patience.
-pub(crate) fn api(
-    twilio: &TwilioSettings,
+/// Whether the command makes changes, and whether it asks first.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct ConsentArgs {
+    /// Don't ask
+    #[arg(long, short)]
+    yes: bool,
+
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+impl ConsentArgs {
+    /// How the command ends if the steps that were shown are not carried out.
+    pub(crate) fn refused(&self, console: &mut Console<'_>) -> Result<Option<Status>> {
+        if self.dry_run {
+            console.line("\nA dry run: nothing was changed.");
+            return Ok(Some(Status::Done));
+        }
+        if !self.yes && !console.confirm("\nDo this?")? {
+            console.line("Nothing was changed.");
+            return Ok(Some(Status::Failed));
+        }
+        console.line("");
+        Ok(None)
+    }
+}
+
+/// The account's settings, and a client that asks with patience.
+pub(crate) fn account(
+    twilio: TwilioArgs,
     patience: Patience,
     problems: &mut Problems,
-) -> Option<Api> {
-    match twilio.client() {
-        Ok(client) => Some(Api {
-            client: client.with_patience(patience),
-            account: twilio.account_sid,
-        }),
+) -> Option<(TwilioSettings, Api)> {
+    let settings = twilio.resolve(problems)?;
+    let account = settings.account_sid;
+    match settings.client() {
+        Ok(client) => {
+            let client = client.with_patience(patience);
+            Some((settings, Api { client, account }))
+        }
         Err(error) => {
             problems.add_line(format!("cannot make a client of Twilio's API: {error}"));
             None

@@ -1,38 +1,10 @@
 //! The workspace's one event callback: its URL, its filter, and whose it is.
 
-use ingest::PublicUrl;
-use twilio::EventType;
 use twilio::rest::Workspace;
+use twilio::{EventType, without_overrides};
 use url::Url;
 
-use crate::record::ReplacedCallback;
-
-const PATH: &str = "/taskrouter/events";
-/// Five repetitions within the 15 s that Twilio gives a callback, whatever goes wrong with one.
-const OVERRIDES: &str = "rc=5&rp=all&ct=2000&rt=2500";
-/// Where Event Streams deliver.
-const STREAM_PATH: &str = "/taskrouter/event-stream";
-
-/// The callback URL to be set, connection overrides included.
-pub(crate) fn callback_url(public_url: &PublicUrl) -> String {
-    format!("{}#{OVERRIDES}", public_url.join(PATH))
-}
-
-/// Where callbacks are posted: the callback URL without its overrides.
-pub(crate) fn receiver(public_url: &PublicUrl) -> String {
-    public_url.join(PATH)
-}
-
-/// Where a sink is to post.
-pub(crate) fn stream_url(public_url: &PublicUrl) -> String {
-    public_url.join(STREAM_PATH)
-}
-
-/// Whether both post to the same place: overrides don't matter.
-pub(crate) fn same_receiver(one: &str, other: &str) -> bool {
-    let place = |url: &str| url.split('#').next().unwrap_or_default().to_owned();
-    place(one) == place(other)
-}
+use crate::record::{PreviousCallback, ReplacedCallback};
 
 /// Whether the URL carries connection overrides that repeat a failed callback.
 pub(crate) fn repeats(url: &str) -> bool {
@@ -51,8 +23,8 @@ impl EventsFilter {
     /// Reads it as Twilio gives it, with or without spaces.
     pub(crate) fn parse(text: &str) -> Self {
         let mut events: Vec<String> = Vec::new();
-        for event in text.split(',').map(str::trim).filter(|e| !e.is_empty()) {
-            if !events.iter().any(|known| known == event) {
+        for event in text.split(',').map(str::trim) {
+            if !event.is_empty() && !events.iter().any(|known| known == event) {
                 events.push(event.to_owned());
             }
         }
@@ -64,29 +36,26 @@ impl EventsFilter {
         self.0.is_empty()
     }
 
-    /// Those of ours that don't pass.
+    /// The events that we need and that don't pass.
     pub(crate) fn missing(&self) -> Vec<EventType> {
-        if self.is_open() {
-            return Vec::new();
+        match self.is_open() {
+            true => Vec::new(),
+            false => self.unnamed().collect(),
         }
-        EventType::ALL
-            .into_iter()
-            .filter(|event| !self.0.iter().any(|known| known == event.as_str()))
-            .collect()
     }
 
-    /// This filter, and what we need.
+    /// This filter, with the events that we need.
     pub(crate) fn with_ours(&self) -> Self {
-        let mut events = self.0.clone();
-        for event in EventType::ALL {
-            if !events.iter().any(|known| known == event.as_str()) {
-                events.push(event.as_str().to_owned());
-            }
-        }
-        Self(events)
+        let ours = self.unnamed().map(|event| event.as_str().to_owned());
+        Self(self.0.iter().cloned().chain(ours).collect())
     }
 
-    /// This filter without what `added` has more than `before`.
+    fn unnamed(&self) -> impl Iterator<Item = EventType> {
+        let is_named = |event: &EventType| self.0.iter().any(|known| known == event.as_str());
+        EventType::ALL.into_iter().filter(move |e| !is_named(e))
+    }
+
+    /// This filter without the events that `added` has and `before` has not.
     pub(crate) fn without_added(&self, before: &Self, added: &Self) -> Self {
         let ours = |event: &String| added.0.contains(event) && !before.0.contains(event);
         Self(self.0.iter().filter(|e| !ours(e)).cloned().collect())
@@ -118,52 +87,38 @@ pub(crate) fn is_ours(
         && [installed, receiver]
             .into_iter()
             .flatten()
-            .any(|ours| same_receiver(current, ours))
+            .any(|ours| without_overrides(current) == without_overrides(ours))
 }
 
-/// How the callback was before setup; `None` where it isn't ours to be put back.
+/// The callback as it was before setup; `None` if the current one isn't ours. If nobody knows what was
+/// there before, it is to be emptied, and its filter stays.
 pub(crate) fn before_setup(
     workspace: &Workspace,
     replaced: Option<&ReplacedCallback>,
     receiver: Option<&str>,
-) -> Option<Restoration> {
+) -> Option<PreviousCallback> {
     if !is_ours(workspace, replaced, receiver) {
         return None;
     }
     let known = replaced.and_then(|replaced| Some((replaced, replaced.previous.as_ref()?)));
     let Some((replaced, previous)) = known else {
-        return Some(Restoration {
+        return Some(PreviousCallback {
             url: String::new(),
             filter: workspace.events_filter.clone(),
-            known: false,
         });
     };
+    let mut before = previous.clone();
     let current = EventsFilter::parse(&workspace.events_filter);
     let installed = EventsFilter::parse(&replaced.installed_filter);
-    let filter = if current == installed {
-        previous.filter.clone()
-    } else {
-        // Changed since by somebody else, whose events stay.
-        let before = EventsFilter::parse(&previous.filter);
-        current.without_added(&before, &installed).to_text()
-    };
-    Some(Restoration {
-        url: previous.url.clone(),
-        filter,
-        known: true,
-    })
+    if current != installed {
+        // Somebody else has changed it since. Their events stay.
+        let filter = EventsFilter::parse(&previous.filter);
+        before.filter = current.without_added(&filter, &installed).to_text();
+    }
+    Some(before)
 }
 
-/// What the callback is to be put back to.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Restoration {
-    pub(crate) url: String,
-    pub(crate) filter: String,
-    /// Whether it is known what stood there before.
-    pub(crate) known: bool,
-}
-
-/// A URL fit to be shown: without user information, and without a query, which may hold a token.
+/// A URL as it may be shown: without user information and query, which may hold secrets.
 pub(crate) fn shown(url: &str) -> String {
     if url.is_empty() {
         return "none".to_owned();
@@ -211,16 +166,10 @@ mod tests {
 
     #[test]
     fn overrides_make_no_other_receiver_of_a_url() {
-        let url: PublicUrl = "https://overflow.example.com".parse().unwrap();
-        assert!(same_receiver(
-            &callback_url(&url),
-            "https://overflow.example.com/taskrouter/events#rc=1"
-        ));
-        assert!(!same_receiver(
-            &callback_url(&url),
-            "https://other.example.com/"
-        ));
-        assert!(repeats(&callback_url(&url)));
+        let url: twilio::PublicUrl = "https://overflow.example.com".parse().unwrap();
+        let callback = url.event_callback();
+        assert_eq!(without_overrides(&callback), url.join("/taskrouter/events"));
+        assert!(repeats(&callback));
         assert!(!repeats("https://example.com/#rc=0"));
     }
 

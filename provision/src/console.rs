@@ -1,4 +1,4 @@
-//! Where the commands write, and whom they ask: the terminal, or a test.
+//! Where the commands write, and who answers their questions: the terminal, or a test.
 
 use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -12,7 +12,7 @@ pub trait Ask: Send {
     fn confirm(&mut self, question: &str) -> io::Result<bool>;
 }
 
-/// Asks whoever sits at the terminal.
+/// Asks at the terminal.
 #[derive(Debug, Default)]
 pub struct AskTerminal;
 
@@ -53,7 +53,7 @@ impl<'a> Console<'a> {
     }
 
     pub(crate) fn line(&mut self, text: impl fmt::Display) {
-        // A reader that has gone away must not leave a change half made.
+        // A reader that goes away must not stop a change halfway.
         let written = writeln!(self.out, "{text}");
         if self.written.is_ok() {
             self.written = written;
@@ -85,19 +85,12 @@ pub enum Status {
     WrongSettings,
 }
 
-impl Status {
-    /// The exit code.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Failed => 1,
-            Self::WrongSettings => service::settings::EXIT_CONFIG,
-        }
-    }
-}
-
 impl From<Status> for std::process::ExitCode {
     fn from(status: Status) -> Self {
-        Self::from(status.code())
+        Self::from(match status {
+            Status::Done => 0,
+            Status::Failed => 1,
+            Status::WrongSettings => service::settings::EXIT_CONFIG,
+        })
     }
 }

@@ -2,18 +2,6 @@
 
 use similar::TextDiff;
 
-/// The lines that differ, with some around them.
-pub(crate) fn lines(old: &str, new: &str) -> Vec<String> {
-    TextDiff::from_lines(old, new)
-        .unified_diff()
-        .context_radius(2)
-        .to_string()
-        .lines()
-        .filter(|line| !line.starts_with("@@") && !line.starts_with('\\'))
-        .map(str::to_owned)
-        .collect()
-}
-
 /// A field that changes.
 pub(crate) fn field(name: &str, old: &str, new: &str) -> String {
     format!("{name}: {old} → {new}")
@@ -26,5 +14,12 @@ pub(crate) fn json(old: &serde_json::Value, new: &serde_json::Value) -> Vec<Stri
     }
     // A value can always be written.
     let pretty = |value| serde_json::to_string_pretty(value).unwrap_or_default();
-    lines(&pretty(old), &pretty(new))
+    TextDiff::from_lines(pretty(old), pretty(new))
+        .unified_diff()
+        .context_radius(2)
+        .to_string()
+        .lines()
+        .filter(|line| !line.starts_with("@@") && !line.starts_with('\\'))
+        .map(str::to_owned)
+        .collect()
 }

@@ -1,11 +1,12 @@
 //! `.env`: our lines set, all others left as they are.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
+use service::settings::dotenv::{value, variable};
+
 use crate::diff;
-use crate::error::Error;
-use crate::files::write_atomically;
+use crate::error::Result;
+use crate::files;
 
 /// A file of `NAME=VALUE` lines.
 #[derive(Debug, Clone)]
@@ -14,26 +15,8 @@ pub(crate) struct Dotenv {
     text: String,
 }
 
-/// A line that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LineChange {
-    pub(crate) name: &'static str,
-    pub(crate) old: Option<String>,
-    pub(crate) new: String,
-}
-
-impl std::fmt::Display for LineChange {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A number has no place on a screen that is shared.
-        if self.name == "FORWARD_TO_NUMBER" {
-            return write!(f, "{}=…", self.name);
-        }
-        match &self.old {
-            None => write!(f, "{}={}", self.name, self.new),
-            Some(old) => f.write_str(&diff::field(self.name, old, &self.new)),
-        }
-    }
-}
+/// A variable and the value that it is to have.
+pub(crate) type Setting = (&'static str, String);
 
 impl Dotenv {
     pub(crate) fn path(&self) -> &Path {
@@ -41,103 +24,65 @@ impl Dotenv {
     }
 
     /// Reads the file; one that doesn't exist is empty.
-    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => {
-                return Err(Error::Read {
-                    path: path.to_owned(),
-                    error,
-                });
-            }
-        };
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         Ok(Self {
             path: path.to_owned(),
-            text,
+            text: files::read(path)?.unwrap_or_default(),
         })
     }
 
     /// The value of a variable; `None` where it is not set or empty.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.text
-            .lines()
-            .find_map(|line| value(line, name))
-            .filter(|value| !value.is_empty())
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        let line = self.text.lines().find(|line| variable(line) == Some(name));
+        value(line?).filter(|value| !value.is_empty())
     }
 
-    /// What setting these values would change.
-    pub(crate) fn changes(&self, values: &[(&'static str, String)]) -> Vec<LineChange> {
-        values
-            .iter()
-            .filter(|(name, new)| self.get(name) != Some(new))
-            .map(|(name, new)| LineChange {
-                name,
-                old: self.get(name).map(str::to_owned),
-                new: new.clone(),
-            })
-            .collect()
+    /// What setting these values would change, as it is shown.
+    pub(crate) fn changes(&self, settings: &[Setting]) -> Vec<String> {
+        let change = |(name, new): &Setting| match self.get(name) {
+            Some(old) if old == *new => None,
+            // A number has no place on a screen that is shared.
+            _ if *name == "FORWARD_TO_NUMBER" => Some(format!("{name}=…")),
+            Some(old) => Some(diff::field(name, &old, new)),
+            None => Some(format!("{name}={new}")),
+        };
+        settings.iter().filter_map(change).collect()
     }
 
     /// Sets them, in place where there is a line already, and writes the file.
-    pub(crate) fn set(&mut self, values: &[(&'static str, String)]) -> Result<(), Error> {
-        let changes = self.changes(values);
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let newline = if self.text.contains("\r\n") {
-            "\r\n"
-        } else {
-            "\n"
+    pub(crate) fn set(mut self, settings: &[Setting]) -> Result<()> {
+        let newline = match self.text.contains("\r\n") {
+            true => "\r\n",
+            false => "\n",
         };
-        for change in changes {
-            let line = format!("{}={}", change.name, quoted(&change.new));
-            let mut found = false;
-            let mut text = String::with_capacity(self.text.len() + line.len());
-            for existing in self.text.split_inclusive('\n') {
+        for (name, new) in settings {
+            if self.get(name).as_ref() == Some(new) {
+                continue;
+            }
+            let line = format!("{name}={}", quoted(new));
+            let is_set = |existing: &str| variable(existing) == Some(name);
+            if !self.text.lines().any(is_set) {
+                if !self.text.is_empty() && !self.text.ends_with('\n') {
+                    self.text.push_str(newline);
+                }
+                self.text.push_str(&format!("{line}{newline}"));
+                continue;
+            }
+            let lines = self.text.split_inclusive('\n').map(|existing| {
                 let content = existing.trim_end_matches(['\r', '\n']);
-                if value(content, change.name).is_none() {
-                    text.push_str(existing);
-                    continue;
+                if !is_set(content) {
+                    return existing.to_owned();
                 }
-                let export = content.trim_start().starts_with("export ");
-                found = true;
-                text.push_str(if export { "export " } else { "" });
-                text.push_str(&line);
-                text.push_str(&existing[content.len()..]);
-            }
-            if !found {
-                if !text.is_empty() && !text.ends_with('\n') {
-                    text.push_str(newline);
-                }
-                text.push_str(&line);
-                text.push_str(newline);
-            }
-            self.text = text;
+                let export = match content.trim_start().starts_with("export ") {
+                    true => "export ",
+                    false => "",
+                };
+                format!("{export}{line}{}", &existing[content.len()..])
+            });
+            self.text = lines.collect();
         }
-        write_atomically(&self.path, &self.text).map_err(|error| Error::Write {
-            path: self.path.clone(),
-            error,
-        })
+        files::write_atomically(&self.path, &self.text)
     }
-}
-
-/// The value of a line that sets `name`.
-fn value<'a>(line: &'a str, name: &str) -> Option<&'a str> {
-    let line = line.trim();
-    let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
-    let value = line
-        .strip_prefix(name)?
-        .trim_start()
-        .strip_prefix('=')?
-        .trim();
-    let quoted = ['"', '\'']
-        .iter()
-        .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote));
-    Some(match quoted {
-        Some(inner) => inner,
-        None => value.split(" #").next().unwrap_or(value).trim_end(),
-    })
 }
 
 /// As a shell and compose read it, too: `#`, `$` and spaces need quotes.
@@ -153,7 +98,7 @@ fn quoted(value: &str) -> String {
 mod tests {
     use super::*;
 
-    fn merged(before: &str, values: &[(&'static str, String)]) -> String {
+    fn merged(before: &str, values: &[Setting]) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(".env");
         std::fs::write(&path, before).unwrap();
@@ -161,7 +106,7 @@ mod tests {
         std::fs::read_to_string(&path).unwrap()
     }
 
-    fn values() -> Vec<(&'static str, String)> {
+    fn values() -> Vec<Setting> {
         vec![
             ("PUBLIC_URL", "https://overflow.example.com".into()),
             ("TWILIO_ACCOUNT_SID", "AC1".into()),
@@ -191,8 +136,8 @@ mod tests {
         let path = dir.path().join(".env");
         let text = "PUBLIC_URL=\"https://overflow.example.com\"\nTWILIO_ACCOUNT_SID=AC1 # ours\n";
         std::fs::write(&path, text).unwrap();
-        let mut dotenv = Dotenv::read(&path).unwrap();
-        assert_eq!(dotenv.changes(&values()), []);
+        let dotenv = Dotenv::read(&path).unwrap();
+        assert!(dotenv.changes(&values()).is_empty());
         dotenv.set(&values()).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
     }

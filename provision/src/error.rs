@@ -1,10 +1,14 @@
 //! Why setup or teardown can't go on, and what to do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use service::settings::InvalidSettings;
 use twilio::rest::RestError;
-use twilio::{AccountSid, PhoneNumberSid, WorkspaceSid};
+use twilio::{PhoneNumberSid, WorkflowSid, WorkspaceSid};
+
+/// What a command does, or why it ended before its end.
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a command ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -45,15 +49,11 @@ pub(crate) enum Error {
     )]
     NoSuchNumber(String),
     #[error(
-        "phone number {number} is answered by {kind} {sid}, which wins over its voice URL\n  \
+        "phone number {number} is answered by {by}, which wins over its voice URL\n  \
          Nothing was changed. Take the number off it first (Console > Phone Numbers > {number} > \
          Voice configuration), or point it at the flow there."
     )]
-    NumberTaken {
-        number: PhoneNumberSid,
-        kind: &'static str,
-        sid: String,
-    },
+    NumberTaken { number: PhoneNumberSid, by: String },
     #[error(
         "workspace {0} has no task channel named \"voice\"\n  \
          Flex makes it; is this the Flex workspace? Name another by --workspace WS…"
@@ -65,11 +65,11 @@ pub(crate) enum Error {
     )]
     NoSuchWorkflow {
         workspace: WorkspaceSid,
-        workflow: twilio::WorkflowSid,
+        workflow: WorkflowSid,
     },
     #[error("the configuration of workflow {workflow} can't be extended: {problem}")]
     Workflow {
-        workflow: twilio::WorkflowSid,
+        workflow: WorkflowSid,
         problem: String,
     },
     #[error("Studio finds the flow invalid: {0}\n  Nothing of it was created or changed.")]
@@ -99,19 +99,15 @@ pub(crate) enum Error {
     Ask(#[from] io::Error),
     #[error("{0}")]
     Waiting(String),
+    #[error(transparent)]
+    Settings(#[from] InvalidSettings),
 }
 
 impl Error {
-    pub(crate) fn other_account(
-        path: PathBuf,
-        recorded: (AccountSid, WorkspaceSid),
-        current: (AccountSid, WorkspaceSid),
-    ) -> Self {
-        let show = |(account, workspace)| format!("account {account}, workspace {workspace}");
-        Self::OtherAccount {
-            path,
-            recorded: show(recorded),
-            current: show(current),
+    pub(crate) fn write(path: &Path, error: io::Error) -> Self {
+        Self::Write {
+            path: path.to_owned(),
+            error,
         }
     }
 }
@@ -119,11 +115,11 @@ impl Error {
 /// Says what a failed request was for.
 pub(crate) trait Doing<T> {
     /// `what` completes "cannot".
-    fn doing(self, what: impl Into<String>) -> Result<T, Error>;
+    fn doing(self, what: impl Into<String>) -> Result<T>;
 }
 
 impl<T> Doing<T> for Result<T, RestError> {
-    fn doing(self, what: impl Into<String>) -> Result<T, Error> {
+    fn doing(self, what: impl Into<String>) -> Result<T> {
         self.map_err(|error| Error::Twilio {
             doing: what.into(),
             error,
@@ -138,7 +134,7 @@ pub(crate) fn advice(error: &RestError) -> &'static str {
             401 => {
                 "Compare TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN (or the API key) with Console > \
                  Account > API keys & tokens. Credentials belong to one region: with another one, \
-                 set TWILIO_API_URL too. A suspended account answers so as well."
+                 set TWILIO_API_URL too. A suspended account gets the same answer."
             }
             403 => {
                 "These credentials may not do that. Use the account's auth token or a main API \

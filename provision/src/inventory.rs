@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use twilio::WorkspaceSid;
-use twilio::rest::{Flow, Sink, Subscription, TaskQueue, Workflow, Workspace};
+use twilio::rest::{
+    Flow, FlowSummary, IncomingNumber, Sink, Subscription, TaskQueue, Workflow, Workspace,
+};
 
 use crate::api::Api;
 use crate::definitions::{Names, Role};
-use crate::error::{Doing, Error};
+use crate::error::{Doing, Result};
 use crate::record::Record;
 use crate::workspace::only;
 
@@ -15,6 +16,9 @@ use crate::workspace::only;
 #[derive(Debug)]
 pub(crate) struct Inventory {
     pub(crate) workspace: Workspace,
+    /// All of the workspace's.
+    pub(crate) all_task_queues: Vec<TaskQueue>,
+    /// Ours among them.
     pub(crate) task_queues: BTreeMap<Role, TaskQueue>,
     /// All of the workspace's.
     pub(crate) workflows: Vec<Workflow>,
@@ -37,123 +41,93 @@ impl Inventory {
         api: &Api,
         workspace: Workspace,
         names: &Names,
-        record: Option<&Record>,
-    ) -> Result<Self, Error> {
-        let sid = workspace.sid;
-        let task_queues = task_queues(api, &sid, names, record).await?;
-        let workflows = api
-            .client
-            .workflows(&sid)
-            .await
-            .doing("list the workflows")?;
-        let recorded = record.and_then(|record| record.workflow);
+        record: &Record,
+    ) -> Result<Self> {
+        let (client, sid) = (&api.client, &workspace.sid);
+        let all_task_queues = client.task_queues(sid).await;
+        let all_task_queues = all_task_queues.doing("list the task queues")?;
+        let mut task_queues = BTreeMap::new();
+        for role in Role::ALL {
+            let name = names.task_queue(role);
+            let recorded = record.task_queues.get(&name).copied();
+            let id = |queue: &TaskQueue| (queue.sid, queue.friendly_name == name);
+            if let Some(queue) = ours("task queue", &name, recorded, &all_task_queues, id)? {
+                task_queues.insert(role, queue);
+            }
+        }
+        let workflows = client.workflows(sid).await.doing("list the workflows")?;
         let name = names.workflow();
-        let named: Vec<_> = workflows
-            .iter()
-            .filter(|workflow| workflow.friendly_name == name || recorded == Some(workflow.sid))
-            .cloned()
-            .collect();
-        let workflow = only(
-            "workflow",
-            &name,
-            prefer(named, |w| recorded == Some(w.sid)),
-            |w| w.sid,
-        )?;
+        let id = |workflow: &Workflow| (workflow.sid, workflow.friendly_name == name);
+        let workflow = ours("workflow", &name, record.workflow, &workflows, id)?;
         Ok(Self {
-            workspace,
+            all_task_queues,
             task_queues,
             workflows,
             workflow,
             flow: flow(api, names, record).await?,
             streams: streams(api, names, record).await?,
+            workspace,
         })
     }
 
-    pub(crate) fn placeholder(&self) -> Option<&TaskQueue> {
-        self.task_queues.get(&Role::Placeholder)
+    /// Our stream that posts there.
+    pub(crate) fn stream_to(&self, destination: &str) -> Option<&Stream> {
+        let mut streams = self.streams.iter();
+        streams.find(|stream| stream.sink.destination() == Some(destination))
     }
 }
 
-/// Of several, the one that is recorded, if one is.
-fn prefer<T>(mut candidates: Vec<T>, recorded: impl Fn(&T) -> bool) -> Vec<T> {
-    match candidates.iter().position(recorded) {
-        Some(index) => vec![candidates.swap_remove(index)],
-        None => candidates,
+/// Of all resources of a kind, the one that is recorded or else the only one of our name. `id` gives
+/// one's SID, and whether the name is ours.
+fn ours<T: Clone, S: PartialEq + ToString>(
+    kind: &'static str,
+    name: &str,
+    recorded: Option<S>,
+    all: &[T],
+    id: impl Fn(&T) -> (S, bool),
+) -> Result<Option<T>> {
+    if let Some(found) = all.iter().find(|one| Some(id(one).0) == recorded) {
+        return Ok(Some(found.clone()));
     }
+    let named = all.iter().filter(|one| id(one).1).cloned().collect();
+    let remedy = "Rename or delete all but one of them in the console, or choose another prefix by \
+                  --prefix.";
+    only(kind, name, named, |one| id(one).0, remedy)
 }
 
-async fn task_queues(
-    api: &Api,
-    workspace: &WorkspaceSid,
-    names: &Names,
-    record: Option<&Record>,
-) -> Result<BTreeMap<Role, TaskQueue>, Error> {
-    let all = api
-        .client
-        .task_queues(workspace)
-        .await
-        .doing("list the task queues")?;
-    let mut found = BTreeMap::new();
-    for role in Role::ALL {
-        let name = names.task_queue(role);
-        let recorded = record.and_then(|record| record.task_queues.get(&name));
-        let matching: Vec<_> = all
-            .iter()
-            .filter(|queue| queue.friendly_name == name || recorded == Some(&queue.sid))
-            .cloned()
-            .collect();
-        let matching = prefer(matching, |queue| recorded == Some(&queue.sid));
-        if let Some(queue) = only("task queue", &name, matching, |queue| queue.sid)? {
-            found.insert(role, queue);
-        }
-    }
-    Ok(found)
-}
-
-async fn flow(api: &Api, names: &Names, record: Option<&Record>) -> Result<Option<Flow>, Error> {
+async fn flow(api: &Api, names: &Names, record: &Record) -> Result<Option<Flow>> {
     let name = names.studio_flow();
-    let recorded = record.and_then(|record| record.studio_flow);
-    let matching: Vec<_> = api
-        .client
-        .flows()
-        .await
-        .doing("list the Studio flows")?
-        .into_iter()
-        .filter(|flow| flow.friendly_name == name || recorded == Some(flow.sid))
-        .collect();
-    let matching = prefer(matching, |flow| recorded == Some(flow.sid));
-    match only("Studio flow", &name, matching, |flow| flow.sid)? {
-        Some(summary) => api
-            .client
-            .flow(&summary.sid)
-            .await
-            .doing("read the Studio flow"),
+    let all = api.client.flows().await.doing("list the Studio flows")?;
+    let id = |flow: &FlowSummary| (flow.sid, flow.friendly_name == name);
+    match ours("Studio flow", &name, record.studio_flow, &all, id)? {
+        Some(found) => {
+            let flow = api.client.flow(&found.sid).await;
+            flow.doing("read the Studio flow")
+        }
         None => Ok(None),
     }
 }
 
-async fn streams(api: &Api, names: &Names, record: Option<&Record>) -> Result<Vec<Stream>, Error> {
+async fn streams(api: &Api, names: &Names, record: &Record) -> Result<Vec<Stream>> {
     let name = names.event_stream();
-    let recorded = record.and_then(|record| record.sink);
-    let sinks = api
-        .client
-        .sinks()
-        .await
-        .doing("list the Event Streams sinks")?;
+    let sinks = api.client.sinks().await;
+    let sinks = sinks.doing("list the Event Streams sinks")?;
+    let is_ours = |sink: &Sink| sink.description == name || record.sink == Some(sink.sid);
     let mut streams = Vec::new();
-    for sink in sinks {
-        if sink.description != name && recorded != Some(sink.sid) {
-            continue;
-        }
-        let subscriptions = api
-            .client
-            .subscriptions(&sink.sid)
-            .await
-            .doing("list the Event Streams subscriptions")?;
+    for sink in sinks.into_iter().filter(is_ours) {
+        let subscriptions = api.client.subscriptions(&sink.sid).await;
         streams.push(Stream {
+            subscriptions: subscriptions.doing("list the Event Streams subscriptions")?,
             sink,
-            subscriptions,
         });
     }
     Ok(streams)
+}
+
+/// What answers calls to a number in place of its voice URL.
+pub(crate) fn answered_by(number: &IncomingNumber) -> Option<String> {
+    let application = number.voice_application();
+    application
+        .map(|sid| format!("TwiML application {sid}"))
+        .or_else(|| number.trunk().map(|sid| format!("SIP trunk {sid}")))
 }

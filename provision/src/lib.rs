@@ -3,6 +3,8 @@
 mod api;
 mod args;
 mod callback;
+mod command;
+mod configuration;
 mod console;
 mod definitions;
 mod diff;
@@ -11,15 +13,14 @@ mod dotenv;
 mod error;
 mod files;
 mod inventory;
-mod plan;
 mod record;
-mod routing;
 mod setup;
+mod site;
 mod step;
 mod teardown;
 mod workspace;
 
-pub use args::PlaceArgs;
+pub use command::Command;
 pub use console::{Ask, AskTerminal, Console, Status};
 pub use doctor::DoctorArgs;
 pub use setup::SetupArgs;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use twilio::rest::VoiceWebhook;
@@ -13,8 +13,8 @@ use twilio::{
     AccountSid, FlowSid, PhoneNumberSid, SinkSid, TaskQueueSid, WorkflowSid, WorkspaceSid,
 };
 
-use crate::error::Error;
-use crate::files::write_atomically;
+use crate::error::{Error, Result};
+use crate::files;
 
 const VERSION: u32 = 1;
 
@@ -39,7 +39,7 @@ pub(crate) struct Record {
     #[serde(default)]
     pub(crate) numbers: BTreeMap<PhoneNumberSid, ReplacedVoice>,
     #[serde(default)]
-    pub(crate) extended_workflows: BTreeMap<WorkflowSid, ReplacedRouting>,
+    pub(crate) extended_workflows: BTreeMap<WorkflowSid, ReplacedConfiguration>,
 }
 
 /// The workspace's event callback.
@@ -47,11 +47,11 @@ pub(crate) struct Record {
 pub(crate) struct ReplacedCallback {
     pub(crate) installed_url: String,
     pub(crate) installed_filter: String,
-    /// `None` where ours was found in place, put there by who knows whom.
+    /// `None` if our callback was already there, so that nobody knows what was there before.
     pub(crate) previous: Option<PreviousCallback>,
 }
 
-/// What stood there before.
+/// What was there before.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PreviousCallback {
     pub(crate) url: String,
@@ -67,51 +67,18 @@ pub(crate) struct ReplacedVoice {
 
 /// The configuration of a workflow of the user's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct ReplacedRouting {
+pub(crate) struct ReplacedConfiguration {
     pub(crate) installed: String,
     pub(crate) previous: String,
 }
 
-/// The file.
-#[derive(Debug, Clone)]
-pub(crate) struct RecordFile {
-    path: PathBuf,
-    account: AccountSid,
-    workspace: WorkspaceSid,
-}
-
-impl RecordFile {
-    pub(crate) fn new(path: PathBuf, account: AccountSid, workspace: WorkspaceSid) -> Self {
+impl Record {
+    /// Nothing is recorded yet.
+    pub(crate) fn new(account_sid: AccountSid, workspace_sid: WorkspaceSid) -> Self {
         Self {
-            path,
-            account,
-            workspace,
-        }
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// What it records; `None` where there is no such file.
-    pub(crate) fn read(&self) -> Result<Option<Record>, Error> {
-        let Some(record) = read(&self.path)? else {
-            return Ok(None);
-        };
-        let recorded = (record.account_sid, record.workspace_sid);
-        let current = (self.account, self.workspace);
-        if recorded != current {
-            return Err(Error::other_account(self.path.clone(), recorded, current));
-        }
-        Ok(Some(record))
-    }
-
-    /// A record with nothing in it yet.
-    pub(crate) fn empty(&self) -> Record {
-        Record {
             version: VERSION,
-            account_sid: self.account,
-            workspace_sid: self.workspace,
+            account_sid,
+            workspace_sid,
             prefix: String::new(),
             task_queues: BTreeMap::new(),
             workflow: None,
@@ -123,42 +90,51 @@ impl RecordFile {
         }
     }
 
-    pub(crate) fn write(&self, record: &Record) -> Result<(), Error> {
-        // Strings and SIDs.
-        let mut text = serde_json::to_string_pretty(record).unwrap_or_else(|_| unreachable!());
-        text.push('\n');
-        write_atomically(&self.path, &text).map_err(|error| Error::Write {
-            path: self.path.clone(),
-            error,
-        })
+    /// What the file records of a workspace; nothing where there is no such file.
+    pub(crate) fn read(path: &Path, account: AccountSid, workspace: WorkspaceSid) -> Result<Self> {
+        let new = Self::new(account, workspace);
+        let Some(record) = read(path)? else {
+            return Ok(new);
+        };
+        if (record.account_sid, record.workspace_sid) != (account, workspace) {
+            return Err(Error::OtherAccount {
+                path: path.to_owned(),
+                recorded: record.place(),
+                current: new.place(),
+            });
+        }
+        Ok(record)
     }
 
-    pub(crate) fn remove(&self) -> Result<(), Error> {
-        match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::Write {
-                path: self.path.clone(),
-                error,
-            }),
-            _ => Ok(()),
-        }
+    fn place(&self) -> String {
+        let (account, workspace) = (self.account_sid, self.workspace_sid);
+        format!("account {account}, workspace {workspace}")
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        // Strings and SIDs.
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_else(|_| unreachable!());
+        text.push('\n');
+        files::write_atomically(path, &text)
     }
 }
 
-/// The prefix under which setup worked last, if the file can tell.
-pub(crate) fn recorded_prefix(path: &Path) -> Result<Option<String>, Error> {
+/// Removes the file, if it is there.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::write(path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// The prefix under which setup worked last, if the file says so.
+pub(crate) fn recorded_prefix(path: &Path) -> Result<Option<String>> {
     Ok(read(path)?.map(|record| record.prefix))
 }
 
-fn read(path: &Path) -> Result<Option<Record>, Error> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => {
-            return Err(Error::Read {
-                path: path.to_owned(),
-                error,
-            });
-        }
+fn read(path: &Path) -> Result<Option<Record>> {
+    let Some(text) = files::read(path)? else {
+        return Ok(None);
     };
     let broken = |problem: String| Error::Record {
         path: path.to_owned(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use retry::Policy;
 use service::Problems;
-use service::settings::{InvalidPublicUrl, PublicUrl, Setting};
-use twilio::{TaskQueueSid, WorkspaceSid};
+use service::settings::Setting;
+use twilio::{InvalidPublicUrl, PublicUrl, TWIML_PATH, TaskQueueSid, WorkspaceSid};
 
 /// RabbitMQ closes the channel of a consumer that holds a delivery for `consumer_timeout`, 30 minutes
 /// unless it is told otherwise; a request that waits in the process is held for so long.
@@ -132,7 +132,7 @@ impl TwimlUrl {
     /// The URL of the plan for a placeholder task queue. One query parameter, no more: Twilio may
     /// sort them after it has signed them.
     pub(crate) fn for_task_queue(&self, task_queue: &TaskQueueSid) -> String {
-        let path = format!("/twiml/redirect?TaskQueueSid={task_queue}");
+        let path = format!("{TWIML_PATH}?TaskQueueSid={task_queue}");
         self.0.join(&path)
     }
 }

@@ -6,6 +6,7 @@
 mod e164;
 mod event;
 mod json;
+mod public_url;
 pub mod rest;
 mod sid;
 mod signature;
@@ -14,6 +15,10 @@ pub mod twiml;
 
 pub use e164::{E164, InvalidE164};
 pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventError, EventType, TaskRouterEvent};
+pub use public_url::{
+    CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, InvalidPublicUrl, PublicUrl, TWIML_PATH,
+    without_overrides,
+};
 pub use sid::{
     AccountSid, ApiKeySid, CallSid, EventSid, FlowSid, InvalidSid, PhoneNumberSid, QueueSid,
     SinkSid, SubscriptionSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,

@@ -17,6 +17,8 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::public_url::without_overrides;
+
 /// The header that carries the signature.
 pub const SIGNATURE_HEADER: &str = "X-Twilio-Signature";
 
@@ -124,7 +126,7 @@ pub struct SignedUrl {
 impl SignedUrl {
     /// The spellings of `url`. Its fragment, which holds connection overrides, is never signed.
     pub fn new(url: &str) -> Self {
-        let url = url.split('#').next().unwrap_or(url);
+        let url = without_overrides(url);
         let Some((scheme, rest)) = url.split_once("://") else {
             return Self {
                 variants: vec![url.to_owned()],
@@ -254,7 +256,7 @@ impl SignatureVerifier {
 /// The signature that Twilio would send for a form posted to `url` (as it stands, fragment
 /// excepted): for the simulator, and for probes that prove a set-up.
 pub fn sign_form(token: &AuthToken, url: &str, params: &FormParams<'_>) -> String {
-    let url = url.split('#').next().unwrap_or(url);
+    let url = without_overrides(url);
     let mut mac = token.mac();
     sign_into(&mut mac, url, None, &params.canonical());
     STANDARD.encode(mac.finalize().into_bytes())
@@ -262,7 +264,7 @@ pub fn sign_form(token: &AuthToken, url: &str, params: &FormParams<'_>) -> Strin
 
 /// The URL to which Twilio would post `body`, a body that is no form, and its signature.
 pub fn sign_body(token: &AuthToken, url: &str, body: &[u8]) -> (String, String) {
-    let url = url.split('#').next().unwrap_or(url);
+    let url = without_overrides(url);
     let separator = if url.contains('?') { '&' } else { '?' };
     let url = format!("{url}{separator}{BODY_HASH_PARAMETER}={}", body_hash(body));
     let signature = sign_form(token, &url, &FormParams::default());

@@ -13,19 +13,17 @@ use crate::error::advice;
 pub(super) async fn check(twilio: &TwilioSettings, api: &Api, report: &mut Report) {
     let by_key = matches!(twilio.client.credentials, Credentials::ApiKey(..));
     let clock = Ahead::default();
-    match read(api, &clock.of(&api.client)).await {
+    let account = api.account;
+    match clock.of(&api.client).account(&account).await {
         Ok(account) => describe(api, &account, report),
-        // A standard API key works all the same; what it may do shows below.
+        // A standard API key works all the same. The checks below show what it may do.
         Err(error) if by_key && is_refused(&error) => report.ok(
             "credentials",
-            format!(
-                "an API key of account {}, which may not read the account itself",
-                api.account
-            ),
+            format!("an API key of account {account}, which may not read the account itself"),
         ),
         Err(error) => report.fail(
             "credentials",
-            format!("account {} cannot be read: {error}", api.account),
+            format!("account {account} cannot be read: {error}"),
             advice(&error),
         ),
     }
@@ -41,14 +39,8 @@ pub(super) async fn check(twilio: &TwilioSettings, api: &Api, report: &mut Repor
     check_tokens(twilio, api, by_key, report).await;
 }
 
-async fn read(api: &Api, client: &Client) -> Result<Account, RestError> {
-    client.account(&api.account).await
-}
-
 fn is_refused(error: &RestError) -> bool {
-    error
-        .refusal()
-        .is_some_and(|refusal| matches!(refusal.status, 401 | 403))
+    matches!(error.refusal(), Some(refusal) if matches!(refusal.status, 401 | 403))
 }
 
 fn describe(api: &Api, account: &Account, report: &mut Report) {
@@ -69,8 +61,8 @@ fn describe(api: &Api, account: &Account, report: &mut Report) {
     }
 }
 
-/// Twilio signs with the account's primary auth token; a token that it takes in a request is one
-/// that it knows.
+/// Twilio signs with the account's primary auth token. A token that works in a request is one that
+/// Twilio knows.
 async fn check_tokens(twilio: &TwilioSettings, api: &Api, by_key: bool, report: &mut Report) {
     if twilio.auth_tokens.is_empty() {
         report.fail(
@@ -91,7 +83,7 @@ async fn check_tokens(twilio: &TwilioSettings, api: &Api, by_key: bool, report: 
             ..twilio.client.clone()
         };
         let known = match Client::new(&config) {
-            Ok(client) => read(api, &client).await,
+            Ok(client) => client.account(&api.account).await,
             Err(error) => Err(error),
         };
         match known {
@@ -99,16 +91,15 @@ async fn check_tokens(twilio: &TwilioSettings, api: &Api, by_key: bool, report: 
                 "auth token",
                 format!("{name} is the account's: what it signs, ingest accepts"),
             ),
-            Err(error) if is_refused(&error) && index > 0 => report.warn(
-                "auth token",
-                format!("{name} is not the account's"),
-                "remove it once its rotation is over",
-            ),
-            // Already said above.
+            Err(error) if is_refused(&error) && index > 0 => {
+                let todo = "remove it once its rotation is over";
+                report.warn("auth token", format!("{name} is not the account's"), todo);
+            }
+            // Reported above.
             Err(_) if !by_key && index == 0 => {}
             Err(error) => report.fail(
                 "auth token",
-                format!("{name} is not taken: {error}"),
+                format!("Twilio does not accept {name}: {error}"),
                 "compare TWILIO_AUTH_TOKEN with Console > Account > API keys & tokens: with a wrong \
                  one, ingest refuses every callback",
             ),

@@ -1,4 +1,4 @@
-//! Is this machine's clock right, by Twilio's?
+//! Does this machine's clock agree with Twilio's?
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use twilio::rest::Client;
 
 use super::report::Report;
 
-/// `Date` is cut to the second, and some time under way.
+/// `Date` has whole seconds, and the answer takes some time to arrive.
 const NOTABLE: SignedDuration = SignedDuration::from_secs(5);
 
 /// How far this machine's clock is ahead, once Twilio has answered.
@@ -16,7 +16,7 @@ const NOTABLE: SignedDuration = SignedDuration::from_secs(5);
 pub(super) struct Ahead(Arc<Mutex<Option<SignedDuration>>>);
 
 impl Ahead {
-    /// A client whose answers are measured by.
+    /// A client that measures it with every answer.
     pub(super) fn of(&self, client: &Client) -> Client {
         let ahead = Arc::clone(&self.0);
         client.clone().observed_by(Arc::new(move |exchange| {
@@ -27,20 +27,20 @@ impl Ahead {
     }
 
     pub(super) fn check(&self, report: &mut Report) {
-        // Said before: there was no answer.
+        // No answer came. That was reported above.
         let Some(ahead) = *self.0.lock() else { return };
         if ahead.abs() < NOTABLE {
-            return report.ok("clock", "this machine's goes with Twilio's");
+            return report.ok("clock", "this machine's clock agrees with Twilio's");
         }
-        let side = if ahead.is_negative() {
-            "behind"
-        } else {
-            "ahead of"
+        let side = match ahead.is_negative() {
+            true => "behind",
+            false => "ahead of",
         };
+        let seconds = ahead.abs().as_secs();
         report.warn(
             "clock",
-            format!("this machine's is {} s {side} Twilio's", ahead.abs().as_secs()),
-            "set it by NTP (`timedatectl`); redirects go by Twilio's clock, but logs and the ages of \
+            format!("this machine's clock is {seconds} s {side} Twilio's"),
+            "set it with NTP (`timedatectl`); redirects go by Twilio's clock, but logs and the ages of \
              dead letters go by this one",
         );
     }

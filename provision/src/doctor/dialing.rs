@@ -4,7 +4,6 @@ use phonenumber::PhoneNumber;
 use service::{Plan, Plans};
 
 use super::report::Report;
-use super::report_error;
 use crate::api::Api;
 use crate::error::Doing;
 
@@ -37,7 +36,7 @@ async fn check_plan(api: &Api, plan: &Plan, report: &mut Report) {
     let Some(country) = country else {
         report.warn(
             "forward number",
-            format!("{shown} belongs to no country that is known"),
+            format!("{shown} belongs to no known country"),
             format!("make sure that it can be dialled: {GEO_PERMISSIONS}"),
         );
         return;
@@ -51,32 +50,30 @@ async fn check_plan(api: &Api, plan: &Plan, report: &mut Report) {
         ),
     }
     let code = country.as_ref();
-    let permissions = api
-        .client
-        .dialing_permissions(code)
-        .await
-        .doing("read the geo permissions");
+    let permissions = api.client.dialing_permissions(code).await;
+    let permissions = permissions.doing("read the geo permissions");
+    let Some(permissions) = report.read("geo permissions", permissions) else {
+        return;
+    };
     match permissions {
-        Err(error) => report_error("geo permissions", &error, report),
-        Ok(None) => report.warn(
+        None => report.warn(
             "geo permissions",
             format!("Twilio knows no country {code}"),
             format!("look for it in {GEO_PERMISSIONS}"),
         ),
-        Ok(Some(country)) if !country.low_risk_numbers_enabled => report.fail(
+        Some(country) if !country.low_risk_numbers_enabled => report.fail(
             "geo permissions",
             format!("calls to {} ({code}) are not allowed", country.name),
             format!("enable the country in {GEO_PERMISSIONS}"),
         ),
-        Ok(Some(country)) => {
-            let special = match (
-                country.high_risk_special_numbers_enabled,
-                country.high_risk_tollfraud_numbers_enabled,
-            ) {
-                (true, true) => "",
-                _ => {
+        Some(country) => {
+            let every_prefix = country.high_risk_special_numbers_enabled
+                && country.high_risk_tollfraud_numbers_enabled;
+            let special = match every_prefix {
+                true => "",
+                false => {
                     "; whether the number has a high-risk prefix, which is not allowed, can't be \
-                      checked"
+                     checked"
                 }
             };
             report.ok(

@@ -1,42 +1,44 @@
 //! Do TaskRouter's events come to ingest?
 
-use ingest::PublicUrl;
-use twilio::EventType;
+use twilio::rest::Workspace;
+use twilio::{
+    CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, EventType, PublicUrl, without_overrides,
+};
 
 use super::report::Report;
-use crate::callback::{EventsFilter, receiver, repeats, same_receiver, shown, stream_url};
+use crate::callback::{EventsFilter, repeats, shown};
 use crate::inventory::Inventory;
 
 pub(super) fn check(public_url: &PublicUrl, inventory: &Inventory, report: &mut Report) {
     let workspace = &inventory.workspace;
-    let url = &workspace.event_callback_url;
-    let by_callback = same_receiver(url, &receiver(public_url));
-    let destination = stream_url(public_url);
-    let stream = inventory
-        .streams
-        .iter()
-        .find(|stream| stream.sink.destination() == Some(&destination));
-    let by_stream = stream.is_some_and(|stream| !stream.subscriptions.is_empty());
-
+    let ours = public_url.join(EVENTS_PATH);
+    let by_callback = without_overrides(&workspace.event_callback_url) == ours;
     if by_callback {
-        check_callback(url, &workspace.events_filter, report);
+        check_callback(workspace, report);
     }
-    match stream {
-        Some(stream) if by_stream => report.ok(
+    let destination = public_url.join(EVENT_STREAM_PATH);
+    let Some(stream) = inventory.stream_to(&destination) else {
+        if !by_callback {
+            let (current, ours) = (shown(&workspace.event_callback_url), shown(&ours));
+            report.fail(
+                "event callback",
+                format!("the workspace's events go to {current}, not to {ours}"),
+                "run `overflow setup`; with the callback in use by another, `--via event-streams`",
+            );
+        }
+        return;
+    };
+    let sid = stream.sink.sid;
+    if stream.subscriptions.is_empty() {
+        return report.fail(
             "event stream",
-            format!("sink {} posts to {}", stream.sink.sid, shown(&destination)),
-        ),
-        Some(stream) => report.fail(
-            "event stream",
-            format!(
-                "sink {} has no subscription: no event comes",
-                stream.sink.sid
-            ),
+            format!("sink {sid} has no subscription: no event comes"),
             "run `overflow setup --via event-streams`",
-        ),
-        None => {}
+        );
     }
-    if by_callback && by_stream {
+    let url = shown(&destination);
+    report.ok("event stream", format!("sink {sid} posts to {url}"));
+    if by_callback {
         report.warn(
             "event callback",
             "events come twice, by callback and by Event Streams: each call is still redirected \
@@ -44,51 +46,28 @@ pub(super) fn check(public_url: &PublicUrl, inventory: &Inventory, report: &mut 
             "run `overflow setup` with the way that you want",
         );
     }
-    if !by_callback && stream.is_none() {
-        report.fail(
-            "event callback",
-            format!(
-                "the workspace's events go to {}, not to {}",
-                shown(url),
-                shown(&receiver(public_url))
-            ),
-            "run `overflow setup`; with the callback in use by another, `--via event-streams`",
-        );
-    }
 }
 
-fn check_callback(url: &str, filter: &str, report: &mut Report) {
-    let missing = EventsFilter::parse(filter).missing();
+fn check_callback(workspace: &Workspace, report: &mut Report) {
+    let url = shown(&workspace.event_callback_url);
+    let missing = EventsFilter::parse(&workspace.events_filter).missing();
     let names: Vec<_> = missing.iter().map(|event| event.as_str()).collect();
     let todo = "run `overflow setup`, which adds to the filter and takes nothing from it";
     if missing.contains(&EventType::TaskQueueEntered) {
-        report.fail(
-            "event callback",
-            format!(
-                "{} gets no {}",
-                shown(url),
-                EventType::TaskQueueEntered.as_str()
-            ),
-            todo,
-        );
+        let name = EventType::TaskQueueEntered.as_str();
+        report.fail("event callback", format!("{url} gets no {name}"), todo);
     } else if !missing.is_empty() {
-        report.warn(
-            "event callback",
-            format!(
-                "{} gets no {}: nobody is rescued",
-                shown(url),
-                names.join(", ")
-            ),
-            todo,
-        );
+        let names = names.join(", ");
+        let found = format!("{url} gets no {names}: nobody is rescued");
+        report.warn("event callback", found, todo);
     } else {
-        report.ok("event callback", shown(url));
+        report.ok("event callback", url);
     }
-    if !repeats(url) {
+    if !repeats(&workspace.event_callback_url) {
         report.warn(
             "event callback",
             "has no connection overrides: Twilio does not repeat a callback that failed",
-            "run `overflow setup`, which adds #rc=5&rp=all&ct=2000&rt=2500",
+            format!("run `overflow setup`, which adds #{CONNECTION_OVERRIDES}"),
         );
     }
 }

@@ -1,30 +1,27 @@
-//! Does ingest answer at the public URL, and does it check signatures? Asked as Twilio would ask,
-//! by an event of a type that concerns nobody.
+//! Does ingest answer at the public URL, and does it check signatures? It gets an event, as Twilio
+//! would send it, of a type that it ignores.
 
 use std::time::{Duration, Instant};
 
-use ingest::PublicUrl;
-use rand::RngExt;
 use reqwest::redirect::Policy;
 use service::failure::root_cause;
 use service::settings::TwilioSettings;
 use twilio::rest::is_local;
-use twilio::{AuthToken, FormParams, SIGNATURE_HEADER, sign_form};
+use twilio::{AuthToken, EVENTS_PATH, FormParams, PublicUrl, SIGNATURE_HEADER, sign_form};
 use url::Url;
 
 use super::report::Report;
-use crate::callback::{receiver, shown};
+use crate::callback::shown;
 
 /// What Twilio allows a callback.
 const TIMEOUT: Duration = Duration::from_secs(15);
-const PROBE: &str = "overflow.doctor";
 
 pub(super) async fn check(twilio: &TwilioSettings, public_url: &PublicUrl, report: &mut Report) {
-    // Said before.
+    // Reported with the account.
     let Some(token) = twilio.auth_tokens.first() else {
         return;
     };
-    let url = receiver(public_url);
+    let url = public_url.join(EVENTS_PATH);
     let form = probe(twilio);
     let name = shown(&url);
     let started = Instant::now();
@@ -62,18 +59,17 @@ pub(super) async fn check(twilio: &TwilioSettings, public_url: &PublicUrl, repor
             "see what is behind PUBLIC_URL: ingest refuses them, so something else answers there",
         ),
         Ok(403) => report.ok("signatures", "a callback without a signature is refused"),
-        // The line above says it.
+        // Reported above.
         Ok(_) | Err(_) => {}
     }
 }
 
 fn probe(twilio: &TwilioSettings) -> Vec<(&'static str, String)> {
-    let sid = format!("EV{:032x}", rand::rng().random::<u128>());
     vec![
         ("AccountSid", twilio.account_sid.to_string()),
         ("EventDescription", "A test by overflow doctor".to_owned()),
-        ("EventType", PROBE.to_owned()),
-        ("Sid", sid),
+        ("EventType", "overflow.doctor".to_owned()),
+        ("Sid", format!("EV{:032x}", rand::random::<u128>())),
     ]
 }
 
@@ -84,9 +80,9 @@ async fn post(
 ) -> Result<u16, String> {
     let mut client = reqwest::Client::builder()
         .timeout(TIMEOUT)
-        // Twilio would follow, and the signature would not fit.
+        // Twilio would follow a redirect, and the signature would no longer match.
         .redirect(Policy::none());
-    // As curl goes: Twilio's way is not ours.
+    // A proxy can't reach a local address.
     if Url::parse(url).is_ok_and(|url| is_local(&url)) {
         client = client.no_proxy();
     }

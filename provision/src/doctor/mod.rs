@@ -10,18 +10,17 @@ mod queue;
 mod report;
 mod routing;
 
-use ::ingest::PublicUrl;
 use service::plan::PlanArgs;
-use service::settings::{QueueArgs, QueueSettings, Setting, TwilioArgs, TwilioSettings};
+use service::settings::{QueueArgs, Setting, TwilioArgs};
 use service::{Plans, Problems};
+use twilio::PublicUrl;
 use twilio::rest::Patience;
 
 use crate::api::Api;
 use crate::args::{self, Place, PlaceArgs};
 use crate::console::{Console, Status};
-use crate::definitions::Names;
 use crate::inventory::Inventory;
-use crate::record::RecordFile;
+use crate::record::Record;
 use crate::workspace;
 
 use self::report::Report;
@@ -48,34 +47,13 @@ pub struct DoctorArgs {
     plan: PlanArgs,
     #[command(flatten)]
     queue: QueueArgs,
-
-    #[arg(skip)]
-    patience: Patience,
-}
-
-/// What is to be checked; what the settings don't say can't be.
-struct Doctor {
-    twilio: Option<(TwilioSettings, Api)>,
-    place: Option<Place>,
-    plans: Option<Plans>,
-    queue: Option<QueueSettings>,
-    public_url: Option<PublicUrl>,
 }
 
 impl DoctorArgs {
-    /// How long requests are tried again while Twilio is asked too often.
-    #[must_use]
-    pub fn with_patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
-        self
-    }
-
-    /// Does it.
-    pub async fn run(self, console: &mut Console<'_>) -> Status {
+    pub(crate) async fn run(self, console: &mut Console<'_>, patience: Patience) -> Status {
         let json = self.json;
         let mut report = Report::default();
-        let doctor = self.resolve(&mut report);
-        doctor.examine(&mut report).await;
+        self.examine(patience, &mut report).await;
         match json {
             true => report.show_json(console),
             false => report.show(console),
@@ -87,23 +65,27 @@ impl DoctorArgs {
     }
 
     /// A setting that is wrong is a finding, and keeps only what depends on it from being checked.
-    fn resolve(self, report: &mut Report) -> Doctor {
-        let patience = self.patience;
-        let twilio = settings(report, |problems| {
-            let twilio = self.twilio.resolve(problems)?;
-            let api = args::api(&twilio, patience, problems)?;
-            Some((twilio, api))
-        });
-        let place = settings(report, |problems| self.place.resolve(problems));
-        let plans = settings(report, |problems| self.plan.resolve(problems));
-        let queue = settings(report, |problems| self.queue.resolve(problems));
-        let public_url = settings(report, |problems| problems.required(self.public_url));
-        Doctor {
-            twilio,
-            place,
-            plans,
-            queue,
-            public_url,
+    async fn examine(self, patience: Patience, report: &mut Report) {
+        let account = settings(report, |p| args::account(self.twilio, patience, p));
+        let place = settings(report, |p| self.place.resolve(p));
+        let plans = settings(report, |p| self.plan.resolve(p));
+        let queue = settings(report, |p| self.queue.resolve(p));
+        let public_url = settings(report, |p| p.required(self.public_url));
+        if let Some((twilio, api)) = &account {
+            account::check(twilio, api, report).await;
+            if let Some(place) = &place {
+                let (plans, public_url) = (plans.as_ref(), public_url.as_ref());
+                examine_workspace(api, place, plans, public_url, report).await;
+            }
+            if let Some(plans) = &plans {
+                dialing::check(api, plans, report).await;
+            }
+            if let Some(public_url) = &public_url {
+                ingest::check(twilio, public_url, report).await;
+            }
+        }
+        if let Some(queue) = &queue {
+            queue::check(queue, report).await;
         }
     }
 }
@@ -112,11 +94,8 @@ fn settings<T>(report: &mut Report, resolve: impl FnOnce(&mut Problems) -> Optio
     let mut problems = Problems::default();
     let resolved = resolve(&mut problems);
     for warning in problems.take_warnings() {
-        report.warn(
-            "settings",
-            warning,
-            "if it is right, nothing needs to be done",
-        );
+        let todo = "if it is right, nothing needs to be done";
+        report.warn("settings", warning, todo);
     }
     match problems.finish(resolved) {
         Ok(resolved) => Some(resolved),
@@ -129,55 +108,31 @@ fn settings<T>(report: &mut Report, resolve: impl FnOnce(&mut Problems) -> Optio
     }
 }
 
-impl Doctor {
-    async fn examine(&self, report: &mut Report) {
-        if let Some((twilio, api)) = &self.twilio {
-            account::check(twilio, api, report).await;
-            self.examine_workspace(api, report).await;
-            if let Some(plans) = &self.plans {
-                dialing::check(api, plans, report).await;
-            }
-            if let Some(public_url) = &self.public_url {
-                ingest::check(twilio, public_url, report).await;
-            }
-        }
-        if let Some(queue) = &self.queue {
-            queue::check(queue, report).await;
-        }
+async fn examine_workspace(
+    api: &Api,
+    place: &Place,
+    plans: Option<&Plans>,
+    public_url: Option<&PublicUrl>,
+    report: &mut Report,
+) {
+    let workspace = workspace::find(api, place.workspace).await;
+    let Some(workspace) = report.read("workspace", workspace) else {
+        return;
+    };
+    let (account, sid, name) = (api.account, workspace.sid, &workspace.friendly_name);
+    report.ok("workspace", format!("{name:?} ({sid})"));
+    // A record of another account concerns only setup and teardown.
+    let record = Record::read(&place.state_file, account, sid);
+    let record = record.unwrap_or_else(|_| Record::new(account, sid));
+    let inventory = Inventory::read(api, workspace, &place.names, &record).await;
+    let Some(inventory) = report.read("workspace", inventory) else {
+        return;
+    };
+    if let Some(plans) = plans {
+        routing::check(api, plans, &inventory, report).await;
     }
-
-    async fn examine_workspace(&self, api: &Api, report: &mut Report) {
-        let Some(place) = &self.place else { return };
-        let workspace = match workspace::find(api, place.workspace).await {
-            Ok(workspace) => workspace,
-            Err(error) => return report_error("workspace", &error, report),
-        };
-        report.ok(
-            "workspace",
-            format!("{:?} ({})", workspace.friendly_name, workspace.sid),
-        );
-        let records = RecordFile::new(place.state_file.clone(), api.account, workspace.sid);
-        // Whose it is matters to setup and teardown only.
-        let record = records.read().ok().flatten();
-        let names = Names::new(&place.prefix);
-        let inventory = match Inventory::read(api, workspace, &names, record.as_ref()).await {
-            Ok(inventory) => inventory,
-            Err(error) => return report_error("workspace", &error, report),
-        };
-        if let Some(plans) = &self.plans {
-            routing::check(api, plans, &inventory, report).await;
-        }
-        if let Some(public_url) = &self.public_url {
-            events::check(public_url, &inventory, report);
-        }
-        numbers::check(api, &inventory, report).await;
+    if let Some(public_url) = public_url {
+        events::check(public_url, &inventory, report);
     }
-}
-
-/// A failed look at something is a finding.
-fn report_error(check: &'static str, error: &crate::error::Error, report: &mut Report) {
-    let text = error.to_string();
-    let (found, todo) = text.split_once('\n').unwrap_or((&text, ""));
-    let todo = todo.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    report.fail(check, found, todo);
+    numbers::check(api, &inventory, report).await;
 }

@@ -10,6 +10,7 @@ use service::settings::QueueSettings;
 use super::report::Report;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+const MADE_AT_START: &str = "it is made at the first start of the services";
 
 pub(super) async fn check(settings: &QueueSettings, report: &mut Report) {
     let url = &settings.url;
@@ -18,20 +19,14 @@ pub(super) async fn check(settings: &QueueSettings, report: &mut Report) {
     {
         return check_directory(path, report);
     }
-    match tokio::time::timeout(TIMEOUT, look(settings, report)).await {
-        Ok(Ok(true)) => check_policies(settings, report).await,
-        Ok(Ok(false)) => {}
-        Ok(Err(problem)) => report.fail(
-            "queue",
-            format!("{url} can't be used: {problem}"),
-            "see that it runs and that QUEUE_URL names it",
-        ),
-        Err(_) => report.fail(
-            "queue",
-            format!("{url} does not answer within {TIMEOUT:?}"),
-            "see that it runs and that QUEUE_URL names it",
-        ),
-    }
+    let problem = match tokio::time::timeout(TIMEOUT, look(settings, report)).await {
+        Ok(Ok(true)) => return check_policies(settings, report).await,
+        Ok(Ok(false)) => return,
+        Ok(Err(problem)) => format!("{url} can't be used: {problem}"),
+        Err(_) => format!("{url} does not answer within {TIMEOUT:?}"),
+    };
+    let todo = "see that it runs and that QUEUE_URL names it";
+    report.fail("queue", problem, todo);
 }
 
 fn check_directory(path: &Path, report: &mut Report) {
@@ -39,18 +34,12 @@ fn check_directory(path: &Path, report: &mut Report) {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    let path = path.display();
     match directory.is_dir() {
-        true => report.warn(
-            "queue",
-            format!("{} is not there yet", path.display()),
-            "it is made at the first start of the services",
-        ),
+        true => report.warn("queue", format!("{path} is not there yet"), MADE_AT_START),
         false => report.fail(
             "queue",
-            format!(
-                "{} can't be made: its directory doesn't exist",
-                path.display()
-            ),
+            format!("{path} can't be made: its directory doesn't exist"),
             "make the directory, or correct QUEUE_URL",
         ),
     }
@@ -62,8 +51,7 @@ async fn look(settings: &QueueSettings, report: &mut Report) -> Result<bool, Str
     let queue = match settings.open_existing().await {
         Ok(queue) => queue,
         Err(QueueError::Missing(problem)) => {
-            let what = "it is made at the first start of the services";
-            report.warn("queue", format!("{url}: {problem}"), what);
+            report.warn("queue", format!("{url}: {problem}"), MADE_AT_START);
             return Ok(false);
         }
         Err(error) => return Err(error.to_string()),
@@ -79,7 +67,7 @@ async fn look(settings: &QueueSettings, report: &mut Report) -> Result<bool, Str
     if stats.consumers == 0 {
         report.warn(
             "redirector",
-            "none is at the queue: calls are redirected once one is",
+            "none is at the queue: calls are redirected as soon as one is",
             "start it (`overflow run`)",
         );
     } else {
@@ -103,7 +91,7 @@ async fn check_policies(settings: &QueueSettings, report: &mut Report) {
     match settings.harmful_policies().await {
         Ok(policies) => {
             if policies.is_empty() {
-                report.ok("policies", "none of the broker's lets messages vanish");
+                report.ok("policies", "none of the broker's policies lets messages vanish");
             }
             for policy in policies {
                 report.warn("policies", policy.to_string(), REMEDY);
@@ -111,7 +99,7 @@ async fn check_policies(settings: &QueueSettings, report: &mut Report) {
         }
         Err(reason) => report.warn(
             "policies",
-            format!("whether one lets messages vanish is not known: {reason}"),
+            format!("whether a policy lets messages vanish is not known: {reason}"),
             "turn the plugin rabbitmq_management on, give the user the tag `management`, or name the \
              API in QUEUE_MANAGEMENT_URL",
         ),

@@ -1,14 +1,17 @@
 //! What doctor found, line by line.
 
+use std::fmt::Display;
+
 use serde::Serialize;
 use serde_json::json;
 
 use crate::console::Console;
+use crate::error::Result;
 
 /// How good it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Level {
+enum Level {
     /// As it should be.
     Ok,
     /// Worth a look; redirects work.
@@ -17,10 +20,13 @@ pub(super) enum Level {
     Problem,
 }
 
+/// What was looked at.
+pub(super) type Check = &'static str;
+
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Line {
-    check: &'static str,
+    check: Check,
     status: Level,
     found: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,35 +38,32 @@ struct Line {
 pub(super) struct Report(Vec<Line>);
 
 impl Report {
-    pub(super) fn ok(&mut self, check: &'static str, found: impl Into<String>) {
-        self.add(check, Level::Ok, found.into(), None);
+    pub(super) fn ok(&mut self, check: Check, found: impl Display) {
+        self.add(check, Level::Ok, found, None);
     }
 
-    pub(super) fn warn(
-        &mut self,
-        check: &'static str,
-        found: impl Into<String>,
-        todo: impl Into<String>,
-    ) {
-        self.add(check, Level::Warning, found.into(), Some(todo.into()));
+    pub(super) fn warn(&mut self, check: Check, found: impl Display, todo: impl Display) {
+        self.add(check, Level::Warning, found, Some(todo.to_string()));
     }
 
-    pub(super) fn fail(
-        &mut self,
-        check: &'static str,
-        found: impl Into<String>,
-        todo: impl Into<String>,
-    ) {
-        self.add(check, Level::Problem, found.into(), Some(todo.into()));
+    pub(super) fn fail(&mut self, check: Check, found: impl Display, todo: impl Display) {
+        self.add(check, Level::Problem, found, Some(todo.to_string()));
     }
 
-    pub(super) fn add(
-        &mut self,
-        check: &'static str,
-        status: Level,
-        found: String,
-        todo: Option<String>,
-    ) {
+    /// What was read; a failure to read it is a finding.
+    pub(super) fn read<T>(&mut self, check: Check, read: Result<T>) -> Option<T> {
+        let text = match read {
+            Ok(read) => return Some(read),
+            Err(error) => error.to_string(),
+        };
+        let (found, todo) = text.split_once('\n').unwrap_or((&text, ""));
+        let todo: Vec<_> = todo.lines().map(str::trim).collect();
+        self.fail(check, found, todo.join(" "));
+        None
+    }
+
+    fn add(&mut self, check: Check, status: Level, found: impl Display, todo: Option<String>) {
+        let found = found.to_string();
         self.0.push(Line {
             check,
             status,
@@ -79,12 +82,8 @@ impl Report {
     }
 
     pub(super) fn show(&self, console: &mut Console<'_>) {
-        let width = self
-            .0
-            .iter()
-            .map(|line| line.check.len())
-            .max()
-            .unwrap_or(0);
+        let widths = self.0.iter().map(|line| line.check.len());
+        let width = widths.max().unwrap_or(0);
         for line in &self.0 {
             let sign = match line.status {
                 Level::Ok => '✓',

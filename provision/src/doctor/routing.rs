@@ -1,49 +1,28 @@
-//! Does a caller whom nobody takes come to the placeholder, and stay there?
+//! Does a caller whom no agent takes get to the placeholder, and stay there?
 
 use service::{Plan, Plans};
 use twilio::rest::{TaskQueue, VoiceQueue, Workflow};
 
-use super::report::{Level, Report};
-use super::report_error;
+use super::report::Report;
 use crate::api::Api;
+use crate::configuration::{Configuration, Problem};
 use crate::error::Doing;
 use crate::inventory::Inventory;
-use crate::routing::{Problem, Routing};
 
-/// The share of a voice queue's size from which on it is nearly full, in percent.
+/// A voice queue counts as nearly full from this percentage of its size on.
 const NEARLY_FULL: u32 = 80;
 
 pub(super) async fn check(api: &Api, plans: &Plans, inventory: &Inventory, report: &mut Report) {
-    let workspace = inventory.workspace.sid;
-    let queues = api
-        .client
-        .task_queues(&workspace)
-        .await
-        .doing("list the task queues");
-    let queues = match queues {
-        Ok(queues) => queues,
-        Err(error) => return report_error("placeholder", &error, report),
-    };
-    let voice_queues = api
-        .client
-        .voice_queues(&api.account)
-        .await
-        .doing("list the voice queues");
-    let voice_queues = match voice_queues {
-        Ok(queues) => queues,
-        Err(error) => {
-            report_error("voice queue", &error, report);
-            Vec::new()
-        }
-    };
+    let voice_queues = api.client.voice_queues(&api.account).await;
+    let voice_queues = report.read("voice queue", voice_queues.doing("list the voice queues"));
+    let voice_queues = voice_queues.unwrap_or_default();
     for plan in plans.iter() {
-        let Some(queue) = queues.iter().find(|q| q.sid == plan.task_queue_sid) else {
+        let (sid, name) = (plan.task_queue_sid, &plan.name);
+        let mut queues = inventory.all_task_queues.iter();
+        let Some(queue) = queues.find(|queue| queue.sid == sid) else {
             report.fail(
                 "placeholder",
-                format!(
-                    "task queue {} of plan {:?} is not in this workspace",
-                    plan.task_queue_sid, plan.name
-                ),
+                format!("task queue {sid} of plan {name:?} is not in this workspace"),
                 "run `overflow setup`, or correct FORWARD_CALL_TASK_QUEUE_SID or the plan",
             );
             continue;
@@ -64,11 +43,10 @@ fn check_placeholder(queue: &TaskQueue, report: &mut Report) {
             format!("{name} matches every worker: calls there ring agents"),
             todo,
         ),
-        None => report.warn(
-            "placeholder",
-            format!("{name} may match workers: {expression}"),
-            todo,
-        ),
+        None => {
+            let found = format!("{name} may match workers: {expression}");
+            report.warn("placeholder", found, todo);
+        }
     }
 }
 
@@ -95,97 +73,80 @@ fn check_workflows(
     let placeholder = queue.sid.as_str();
     let mut leading = 0;
     for workflow in &inventory.workflows {
-        let Ok(routing) = Routing::parse(&workflow.configuration) else {
+        let Ok(configuration) = Configuration::parse(&workflow.configuration) else {
             continue;
         };
-        if !routing.leads_to(placeholder) {
+        if !configuration.leads_to(placeholder) {
             continue;
         }
         leading += 1;
-        check_filters(workflow, &routing, placeholder, report);
+        check_filters(workflow, &configuration, placeholder, report);
         check_voice_queue(workflow, voice_queues, report);
     }
     if leading == 0 {
+        let name = &plan.name;
         report.fail(
             "workflow",
-            format!(
-                "no workflow leads to the placeholder of plan {:?}: nobody is redirected",
-                plan.name
-            ),
+            format!("no workflow leads to the placeholder of plan {name:?}: nobody is redirected"),
             "run `overflow setup`, or `overflow setup --workflow WW…` for a workflow of yours",
         );
     }
 }
 
-fn check_filters(workflow: &Workflow, routing: &Routing, placeholder: &str, report: &mut Report) {
+fn check_filters(
+    workflow: &Workflow,
+    configuration: &Configuration,
+    placeholder: &str,
+    report: &mut Report,
+) {
     let name = format!("{:?} ({})", workflow.friendly_name, workflow.sid);
-    let findings = routing.findings(placeholder);
+    let findings = configuration.findings(placeholder);
     if findings.is_empty() {
-        let count = routing.filter_count();
+        let count = configuration.filter_count();
         report.ok(
             "workflow",
             format!("{name}: the placeholder is last, without timeout, in its {count} filter(s)"),
         );
     }
     for finding in findings {
-        let level = match finding.problem {
-            Problem::Missing | Problem::NotLast => Level::Warning,
-            Problem::TimesOut | Problem::NeverReached => Level::Problem,
-        };
-        report.add(
-            "workflow",
-            level,
-            format!(
-                "{name}: filter {} {}",
-                finding.filter,
-                finding.problem.found()
-            ),
-            Some(finding.problem.remedy().to_owned()),
-        );
+        let (found, todo) = (format!("{name}: {finding}"), finding.problem.remedy());
+        match finding.problem {
+            Problem::Missing | Problem::NotLast => report.warn("workflow", found, todo),
+            Problem::TimesOut | Problem::NeverReached => report.fail("workflow", found, todo),
+        }
     }
-    match routing.default_queue() {
-        Some(queue) if queue == placeholder => report.ok(
-            "default filter",
-            format!("{name}: tasks that no filter takes go to the placeholder"),
-        ),
-        Some(queue) => report.ok(
-            "default filter",
-            format!("{name}: tasks that no filter takes go to {queue} and are not redirected"),
-        ),
-        None => report.warn(
+    let Some(queue) = configuration.default_queue() else {
+        return report.warn(
             "default filter",
             format!(
                 "{name} has none: a task that no filter takes is not created, and its call fails"
             ),
             "add one in the console, to the placeholder or a queue of yours",
-        ),
-    }
+        );
+    };
+    let goes = match queue == placeholder {
+        true => "the placeholder".to_owned(),
+        false => format!("{queue} and are not redirected"),
+    };
+    let found = format!("{name}: tasks that no filter takes go to {goes}");
+    report.ok("default filter", found);
 }
 
 fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &mut Report) {
     let name = format!("of workflow {:?}", workflow.friendly_name);
-    let queue = voice_queues
-        .iter()
-        .find(|queue| queue.holds_callers_of(&workflow.sid));
-    let Some(queue) = queue else {
-        report.ok(
-            "voice queue",
-            format!("{name}: Twilio makes it at the first call"),
-        );
-        return;
+    let mut voice_queues = voice_queues.iter();
+    let Some(queue) = voice_queues.find(|queue| queue.holds_callers_of(&workflow.sid)) else {
+        let found = format!("{name}: Twilio makes it at the first call");
+        return report.ok("voice queue", found);
     };
     let (size, most) = (queue.current_size, queue.max_size);
+    let found = format!("{name} holds {size} of {most} callers");
     if most > 0 && size * 100 >= most * NEARLY_FULL {
-        report.warn(
-            "voice queue",
-            format!("{name} holds {size} of {most} callers: further ones are turned away"),
-            "raise its MaxSize (up to 5000) or see why so many wait",
-        );
+        let found = format!("{found}: further ones are turned away");
+        let todo = "raise its MaxSize (up to 5000) or see why so many wait";
+        report.warn("voice queue", found, todo);
     } else {
-        report.ok(
-            "voice queue",
-            format!("{name} holds {size} of {most} callers"),
-        );
+        report.ok("voice queue", found);
     }
 }
 

@@ -1,243 +1,147 @@
 //! Which steps setup is to take, by what there is and what there should be.
 
-use twilio::rest::{IncomingNumber, VoiceWebhook, Workflow};
+use twilio::rest::VoiceWebhook;
 use twilio::{E164, WorkflowSid};
 
-use super::Setup;
-use crate::definitions::{self, Role};
-use crate::dotenv::Dotenv;
-use crate::error::{Doing, Error};
-use crate::inventory::Inventory;
-use crate::plan::Plan;
-use crate::record::{Record, ReplacedRouting, ReplacedVoice};
-use crate::routing::{InvalidRouting, Routing};
-use crate::step::{Step, yet_to_be_made};
+use super::args::Setup;
+use crate::api::Api;
+use crate::configuration::{Configuration, before_extension};
+use crate::definitions::Role;
+use crate::dotenv::{Dotenv, Setting};
+use crate::error::{Doing, Error, Result};
+use crate::inventory::answered_by;
+use crate::site::Site;
+use crate::step::{Step, Work, yet_to_be_made};
 
-/// What there is, and what setup wrote down of it.
+/// What there should be, and what there is.
 pub(super) struct Planner<'a> {
     pub(super) setup: &'a Setup,
-    pub(super) inventory: &'a Inventory,
-    pub(super) record: Option<&'a Record>,
+    pub(super) site: &'a Site,
 }
 
 impl Planner<'_> {
-    pub(super) async fn plan(&self, dotenv: &Dotenv) -> Result<Plan, Error> {
-        let mut plan = Plan::default();
+    pub(super) async fn steps(&self, dotenv: &Dotenv) -> Result<Vec<Step>> {
+        let mut steps = Vec::new();
         match self.setup.workflow {
             // A workflow of the user's has task queues, and a flow, of its own.
             Some(workflow) => {
-                plan.add(self.task_queue(Role::Placeholder));
-                plan.add(self.extension(workflow)?);
+                steps.push(self.task_queue(Role::Placeholder));
+                steps.push(self.extension(workflow)?);
             }
             None => {
-                plan.extend(Role::ALL.map(|role| self.task_queue(role)));
-                plan.add(self.workflow());
-                plan.add(self.flow().await?);
+                steps.extend(Role::ALL.map(|role| self.task_queue(role)));
+                steps.push(self.workflow());
+                steps.push(self.flow().await?);
             }
         }
-        plan.extend(self.events()?);
+        steps.extend(self.events()?);
         if let Some(number) = &self.setup.number {
-            plan.add(self.number(number).await?);
+            steps.push(self.number(number).await?);
         }
-        plan.add(Step::Settings {
-            file: dotenv.clone(),
-            values: self.settings(),
-        });
-        Ok(plan)
+        steps.push(self.settings(dotenv));
+        Ok(steps)
     }
 
-    fn task_queue(&self, role: Role) -> Step {
-        let found = self.inventory.task_queues.get(&role).cloned();
-        let target_workers = match &found {
-            // Whom the other queues ask is for the user to say, once they are there.
-            Some(found) if role != Role::Placeholder => &found.target_workers,
-            _ => &role.definition().target_workers,
-        };
-        Step::TaskQueue {
-            name: self.setup.names.task_queue(role),
-            target_workers: target_workers.clone(),
-            found,
-        }
-    }
-
-    fn sid_of(&self, role: Role) -> String {
-        match self.inventory.task_queues.get(&role) {
+    pub(super) fn sid_of(&self, role: Role) -> String {
+        match self.site.inventory.task_queues.get(&role) {
             Some(queue) => queue.sid.to_string(),
-            None => yet_to_be_made(&self.setup.names.task_queue(role)),
+            None => yet_to_be_made(&self.site.names.task_queue(role)),
         }
     }
 
-    fn workflow(&self) -> Step {
-        let configuration = definitions::workflow(|role| self.sid_of(role));
-        Step::Workflow {
-            found: self.inventory.workflow.clone(),
-            name: self.setup.names.workflow(),
-            configuration: Routing::from_value(configuration),
-        }
-    }
-
-    fn extension(&self, sid: WorkflowSid) -> Result<Step, Error> {
-        let workspace = self.inventory.workspace.sid;
-        let found = self.inventory.workflows.iter().find(|w| w.sid == sid);
+    fn extension(&self, sid: WorkflowSid) -> Result<Step> {
+        let found = self.site.inventory.workflows.iter().find(|w| w.sid == sid);
         let found = found.ok_or(Error::NoSuchWorkflow {
-            workspace,
+            workspace: self.site.inventory.workspace.sid,
             workflow: sid,
         })?;
         let placeholder = self.sid_of(Role::Placeholder);
-        let extended = || -> Result<Routing, InvalidRouting> {
-            let mut routing = Routing::parse(&found.configuration)?;
-            routing.extend(&placeholder, self.setup.target_timeout)?;
-            Ok(routing)
-        };
-        let wanted = extended().map_err(|problem| Error::Workflow {
+        let wanted = Configuration::parse(&found.configuration).and_then(|mut configuration| {
+            configuration.extend(&placeholder, self.setup.target_timeout)?;
+            Ok(configuration)
+        });
+        let wanted = wanted.map_err(|problem| Error::Workflow {
             workflow: sid,
             problem: problem.to_string(),
         })?;
-        let mut notes: Vec<_> = wanted
-            .findings(&placeholder)
-            .into_iter()
-            .map(|finding| {
-                let (found, remedy) = (finding.problem.found(), finding.problem.remedy());
-                format!("! filter {} {found}: {remedy}", finding.filter)
-            })
-            .collect();
-        if let Some(queue) = wanted.default_queue().filter(|queue| *queue != placeholder) {
-            notes.push(format!(
+        let recorded = self.site.record.extended_workflows.get(&sid);
+        let previous = before_extension(&found.configuration, recorded, &placeholder)
+            .unwrap_or_else(|| found.configuration.clone());
+        let mut step = Step::user_workflow(found, wanted.to_text(), Some(previous));
+        let findings = wanted.findings(&placeholder).into_iter();
+        step.details(findings.map(|f| format!("! {f}: {}", f.problem.remedy())));
+        let default = wanted.default_queue().filter(|queue| *queue != placeholder);
+        step.details(default.map(|queue| {
+            format!(
                 "! tasks that no filter takes go to {queue} (default filter), as before, and are \
                  not redirected"
-            ));
-        }
-        let known = self.record.and_then(|r| r.extended_workflows.get(&sid));
-        if known.is_some() {
-            notes.push("teardown restores it as it was before the first extension".to_owned());
-        }
-        Ok(Step::Route {
-            replaced: Some(ReplacedRouting {
-                previous: before_extension(found, known, &placeholder),
-                installed: String::new(),
-            }),
-            found: found.clone(),
-            configuration: wanted.to_text(),
-            notes,
-        })
+            )
+        }));
+        let note = "teardown restores it as it was before the first extension";
+        step.details(recorded.map(|_| note.to_owned()));
+        Ok(step)
     }
 
-    async fn flow(&self) -> Result<Step, Error> {
-        let workspace = self.inventory.workspace.sid;
-        let channels = self.setup.api.client.task_channels(&workspace).await;
-        let voice = channels
-            .doing("list the task channels")?
-            .into_iter()
-            .find(|channel| channel.unique_name.eq_ignore_ascii_case("voice"))
-            .ok_or(Error::NoVoiceChannel(workspace))?;
-        let workflow = match &self.inventory.workflow {
-            Some(workflow) => workflow.sid.to_string(),
-            None => yet_to_be_made(&self.setup.names.workflow()),
-        };
-        Ok(Step::Flow {
-            found: self.inventory.flow.clone(),
-            name: self.setup.names.studio_flow(),
-            definition: definitions::studio_flow(&workflow, voice.sid.as_str()),
-        })
-    }
-
-    async fn number(&self, number: &E164) -> Result<Step, Error> {
-        let api = &self.setup.api;
-        let numbers = api
-            .client
-            .incoming_numbers(&api.account, Some(number))
-            .await;
+    async fn number(&self, number: &E164) -> Result<Step> {
+        let Api { client, account } = &self.setup.api;
+        let numbers = client.incoming_numbers(account, Some(number)).await;
         let found = numbers
             .doing("list the phone numbers")?
             .into_iter()
             .find(|incoming| incoming.is(number))
             .ok_or_else(|| Error::NoSuchNumber(number.as_str().to_owned()))?;
-        refuse_taken(&found)?;
-        let url = match &self.inventory.flow {
-            Some(flow) => api.webhook_of(flow),
-            None => yet_to_be_made(&self.setup.names.studio_flow()),
+        if let Some(by) = answered_by(&found) {
+            let number = found.sid;
+            return Err(Error::NumberTaken { number, by });
+        }
+        let url = match &self.site.inventory.flow {
+            Some(flow) => self.setup.api.webhook_of(flow),
+            None => yet_to_be_made(&self.site.names.studio_flow()),
         };
         // Once ours, what was before that is what teardown restores.
-        let known = self.record.and_then(|r| r.numbers.get(&found.sid));
-        let previous = match known.filter(|known| known.installed_url == found.voice.url) {
-            Some(known) => known.previous.clone(),
+        let recorded = self.site.record.numbers.get(&found.sid);
+        let previous = match recorded.filter(|r| r.installed_url == found.voice.url) {
+            Some(recorded) => recorded.previous.clone(),
             None => found.voice.clone(),
         };
-        Ok(Step::Number {
-            voice: VoiceWebhook {
-                method: match found.voice.url == url {
-                    true => found.voice.method.clone(),
-                    false => "POST".to_owned(),
-                },
-                url: url.clone(),
-            },
-            replaced: Some(ReplacedVoice {
-                installed_url: url,
-                previous,
-            }),
-            found,
-        })
+        let method = match found.voice.url == url {
+            true => found.voice.method.clone(),
+            false => "POST".to_owned(),
+        };
+        let voice = VoiceWebhook { method, url };
+        Ok(Step::number(&found, voice, Some(previous)))
     }
 
     /// The lines of the file of settings that are ours.
-    fn settings(&self) -> Vec<(&'static str, String)> {
+    fn settings(&self, file: &Dotenv) -> Step {
         let setup = self.setup;
-        let workspace = self.inventory.workspace.sid;
-        let mut values = vec![
+        let workspace = self.site.inventory.workspace.sid;
+        let placeholder = self.sid_of(Role::Placeholder);
+        let mut settings: Vec<Setting> = vec![
             ("TWILIO_ACCOUNT_SID", setup.api.account.to_string()),
             ("TWILIO_WORKSPACE_SID", workspace.to_string()),
-            (
-                "FORWARD_CALL_TASK_QUEUE_SID",
-                self.sid_of(Role::Placeholder),
-            ),
+            ("FORWARD_CALL_TASK_QUEUE_SID", placeholder),
             ("PUBLIC_URL", setup.public_url.join("")),
         ];
-        if setup.api_url != twilio::rest::ApiUrl::default() {
-            values.push(("TWILIO_API_URL", setup.api_url.to_string()));
+        let api_url = &setup.twilio.client.api_url;
+        if *api_url != twilio::rest::ApiUrl::default() {
+            settings.push(("TWILIO_API_URL", api_url.to_string()));
         }
         if let Some(number) = &setup.forward_to {
-            values.push(("FORWARD_TO_NUMBER", number.as_str().to_owned()));
+            settings.push(("FORWARD_TO_NUMBER", number.as_str().to_owned()));
         }
-        values
-    }
-}
-
-/// The configuration that teardown is to restore: what was before our first extension, and what the
-/// user changed since.
-fn before_extension(
-    found: &Workflow,
-    known: Option<&ReplacedRouting>,
-    placeholder: &str,
-) -> String {
-    let current = &found.configuration;
-    let Ok(mut routing) = Routing::parse(current) else {
-        return current.clone();
-    };
-    if let Some(known) = known
-        && Routing::parse(&known.installed).as_ref() == Ok(&routing)
-    {
-        return known.previous.clone();
-    }
-    if routing.leads_to(placeholder) && routing.retract(placeholder).is_ok() {
-        return routing.to_text();
-    }
-    current.clone()
-}
-
-fn refuse_taken(number: &IncomingNumber) -> Result<(), Error> {
-    let winner = [
-        ("the TwiML application", number.voice_application()),
-        ("the SIP trunk", number.trunk()),
-    ];
-    match winner
-        .into_iter()
-        .find_map(|(kind, sid)| Some((kind, sid?)))
-    {
-        None => Ok(()),
-        Some((kind, sid)) => Err(Error::NumberTaken {
-            number: number.sid,
-            kind,
-            sid: sid.to_owned(),
-        }),
+        let mut step = Step::keep(format!("settings in {}", file.path().display()));
+        step.changes(file.changes(&settings));
+        let file = file.clone();
+        step.then(async move |work: &mut Work<'_, '_>| {
+            let made = settings.into_iter();
+            let made: Vec<_> = made
+                .map(|(name, value)| (name, work.fill_in(value)))
+                .collect();
+            let path = file.path().display().to_string();
+            file.set(&made)?;
+            work.say(format_args!("wrote {path}"));
+            Ok(())
+        })
     }
 }

@@ -2,21 +2,18 @@
 
 mod plan;
 
-use ingest::PublicUrl;
 use service::Problems;
-use service::settings::{InvalidSettings, Setting, TwilioArgs};
+use service::settings::{Setting, TwilioArgs};
 use twilio::rest::Patience;
+use twilio::{EVENTS_PATH, PublicUrl};
 
 use crate::api::Api;
-use crate::args::{self, Place, PlaceArgs};
-use crate::callback::receiver;
+use crate::args::{self, ConsentArgs, Place, PlaceArgs};
 use crate::console::{Console, Status};
-use crate::definitions::Names;
-use crate::error::{Doing, Error};
-use crate::inventory::Inventory;
-use crate::record::{Record, RecordFile};
-use crate::step::Work;
-use crate::workspace;
+use crate::error::{Doing, Error, Result};
+use crate::record;
+use crate::site::Site;
+use crate::step;
 
 use self::plan::Planner;
 
@@ -26,35 +23,27 @@ use self::plan::Planner;
 /// are removed. Without the record of setup it says what it can't restore.
 #[derive(Debug, Clone, clap::Args)]
 pub struct TeardownArgs {
-    /// The URL of ingest, to know our event callback by where setup's record is lost
+    /// The URL of ingest, to recognize our event callback if setup's record is lost
     #[arg(long, env = "PUBLIC_URL", value_name = "URL", default_value = "")]
     public_url: Setting<Option<PublicUrl>>,
 
-    /// Only put back what setup replaced, and leave task queues, workflow and Studio flow: for who
-    /// made them with Terraform
+    /// Only restore what setup replaced, and keep task queues, workflow and Studio flow, for example
+    /// because Terraform manages them
     #[arg(long)]
     keep_resources: bool,
 
-    /// Go on even though callers wait: they are left waiting
+    /// Go on even if callers are waiting; they are left waiting
     #[arg(long)]
     force: bool,
 
-    /// Don't ask
-    #[arg(long, short)]
-    yes: bool,
-
-    /// Show what would be done, and do nothing
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    consent: ConsentArgs,
 
     // Last: what follows them would stand under their headings.
     #[command(flatten)]
     twilio: TwilioArgs,
     #[command(flatten)]
     place: PlaceArgs,
-
-    #[arg(skip)]
-    patience: Patience,
 }
 
 /// What teardown is to do.
@@ -62,135 +51,92 @@ pub struct TeardownArgs {
 pub(crate) struct Teardown {
     api: Api,
     place: Place,
-    names: Names,
     public_url: Option<PublicUrl>,
     keep_resources: bool,
     force: bool,
-    yes: bool,
-    dry_run: bool,
+    consent: ConsentArgs,
 }
 
 impl TeardownArgs {
-    /// How long requests are tried again while Twilio is asked too often.
-    #[must_use]
-    pub fn with_patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
-        self
-    }
-
-    /// Does it.
-    pub async fn run(self, console: &mut Console<'_>) -> Status {
-        match self.resolve() {
-            Err(invalid) => {
-                console.line(invalid);
-                Status::WrongSettings
-            }
-            Ok(teardown) => match teardown.run(console).await {
-                Ok(status) => status,
-                Err(error) => {
-                    console.line(format_args!("✗ {error}"));
-                    Status::Failed
-                }
-            },
-        }
-    }
-
-    fn resolve(self) -> Result<Teardown, InvalidSettings> {
+    pub(crate) async fn run(self, console: &mut Console<'_>, patience: Patience) -> Result<Status> {
         let mut problems = Problems::default();
-        let api = self
-            .twilio
-            .resolve(&mut problems)
-            .and_then(|twilio| args::api(&twilio, self.patience, &mut problems));
-        let place = self.place.resolve(&mut problems);
+        let teardown = self.resolve(patience, &mut problems);
+        problems.finish(teardown)?.run(console).await
+    }
+
+    fn resolve(self, patience: Patience, problems: &mut Problems) -> Option<Teardown> {
+        let account = args::account(self.twilio, patience, problems);
+        let place = self.place.resolve(problems);
         let public_url = problems.take(self.public_url);
-        let teardown = api.zip(place).map(|(api, place)| Teardown {
+        let (_, api) = account?;
+        Some(Teardown {
             api,
-            names: Names::new(&place.prefix),
-            place,
+            place: place?,
             public_url,
             keep_resources: self.keep_resources,
             force: self.force,
-            yes: self.yes,
-            dry_run: self.dry_run,
-        });
-        problems.finish(teardown)
+            consent: self.consent,
+        })
     }
 }
 
 impl Teardown {
-    async fn run(&self, console: &mut Console<'_>) -> Result<Status, Error> {
-        let workspace = workspace::find(&self.api, self.place.workspace).await?;
-        let records = RecordFile::new(
-            self.place.state_file.clone(),
-            self.api.account,
-            workspace.sid,
-        );
-        let record = records.read()?;
-        if record.is_none() {
+    async fn run(&self, console: &mut Console<'_>) -> Result<Status> {
+        let mut site = Site::open(&self.api, &self.place).await?;
+        if !site.state_file.exists() {
             console.line(format_args!(
-                "! {} is not there: what setup replaced can't be restored; what carries the prefix \
-                 {:?} can be removed.",
-                records.path().display(),
-                self.names.prefix()
+                "! {} is not there: what setup replaced can't be restored; what has the prefix {:?} \
+                 can be removed.",
+                site.state_file.display(),
+                site.names.prefix()
             ));
         }
-        let inventory = Inventory::read(&self.api, workspace, &self.names, record.as_ref()).await?;
         let numbers = self.api.client.incoming_numbers(&self.api.account, None);
         let numbers = numbers.await.doing("list the phone numbers")?;
-        let receiver = self.public_url.as_ref().map(receiver);
-        let (plan, complete) = Planner {
-            inventory: &inventory,
-            record: record.as_ref(),
+        let receiver = self.public_url.as_ref().map(|url| url.join(EVENTS_PATH));
+        let planner = Planner {
+            site: &site,
             numbers: &numbers,
             receiver: receiver.as_deref(),
             keep_resources: self.keep_resources,
-        }
-        .plan();
-        let status = match complete {
-            true => Status::Done,
-            false => Status::Failed,
         };
-        console.line(format_args!(
-            "Workspace {:?} ({}) of account {}:\n",
-            inventory.workspace.friendly_name, inventory.workspace.sid, self.api.account
-        ));
-        plan.show(console);
-        if plan.is_empty() {
+        let (steps, complete) = planner.steps();
+        let (status, said) = match complete {
+            true => (
+                Status::Done,
+                "Taken down. The settings in .env were left as they are.",
+            ),
+            false => (
+                Status::Failed,
+                "Taken down, except for what is marked ! above.",
+            ),
+        };
+        if !step::show(&steps, &site, console) {
             console.line("\nNothing of ours is left.");
-            records.remove()?;
+            record::remove(&site.state_file)?;
             return Ok(status);
         }
-        if self.dry_run {
-            console.line("\nA dry run: nothing was changed.");
-            return Ok(Status::Done);
+        if !self.consent.dry_run {
+            self.refuse_while_callers_wait(&site, console).await?;
         }
-        self.refuse_while_callers_wait(&inventory, record.as_ref(), console)
-            .await?;
-        if !self.yes && !console.confirm("\nDo this?")? {
-            console.line("Nothing was changed.");
-            return Ok(Status::Failed);
+        if let Some(status) = self.consent.refused(console)? {
+            return Ok(status);
         }
-        console.line("");
-        let sid = inventory.workspace.sid;
-        let work = Work::new(&self.api, sid, &records, record, &mut *console);
-        plan.carry_out(work).await?;
+        step::carry_out(steps, &mut site, console).await?;
         if complete {
-            records.remove()?;
+            record::remove(&site.state_file)?;
         }
-        console.line(match status {
-            Status::Done => "\nTaken down. The settings in .env were left as they are.",
-            _ => "\nTaken down, except for what is marked ! above.",
-        });
+        console.line(format_args!("\n{said}"));
         Ok(status)
     }
 
     async fn refuse_while_callers_wait(
         &self,
-        inventory: &Inventory,
-        record: Option<&Record>,
+        site: &Site,
         console: &mut Console<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<()> {
         let client = &self.api.client;
+        let (inventory, record) = (&site.inventory, &site.record);
         let workspace = &inventory.workspace.sid;
         let doing = "count the waiting tasks";
         let mut waiting = Vec::new();
@@ -202,8 +148,8 @@ impl Teardown {
                 waiting.push(format!("{tasks} in task queue {}", queue.friendly_name));
             }
         }
-        // Their tasks keep the way to the placeholder that they were created with.
-        for workflow in record.into_iter().flat_map(|r| r.extended_workflows.keys()) {
+        // Their tasks keep the route to the placeholder that they were created with.
+        for workflow in record.extended_workflows.keys() {
             let tasks = client.waiting_tasks(workspace, workflow).await;
             let tasks = tasks.doing(doing)?;
             if tasks > 0 {

@@ -3,161 +3,154 @@
 
 use std::collections::BTreeMap;
 
-use twilio::rest::{IncomingNumber, Workflow};
-use twilio::{TaskQueueSid, WorkflowSid};
+use twilio::rest::{Client, IncomingNumber};
+use twilio::{EVENTS_PATH, TaskQueueSid, WorkflowSid, without_overrides};
 
 use crate::callback::{before_setup, shown};
-use crate::inventory::Inventory;
-use crate::plan::Plan;
-use crate::record::{Record, ReplacedRouting};
-use crate::routing::Routing;
+use crate::configuration::{Configuration, before_extension};
+use crate::definitions::Role;
+use crate::site::Site;
 use crate::step::Step;
 
 /// What there is, and what setup wrote down of it.
 pub(super) struct Planner<'a> {
-    pub(super) inventory: &'a Inventory,
-    pub(super) record: Option<&'a Record>,
+    pub(super) site: &'a Site,
     pub(super) numbers: &'a [IncomingNumber],
-    /// Where callbacks are posted to us, if that is known.
+    /// Where our event callback is posted, if that is known.
     pub(super) receiver: Option<&'a str>,
     pub(super) keep_resources: bool,
 }
 
 impl Planner<'_> {
-    /// The plan, and whether it leaves nothing of ours behind.
-    pub(super) fn plan(&self) -> (Plan, bool) {
-        let mut plan = Plan::default();
-        self.restore_numbers(&mut plan);
-        // Before the callback goes, so that nobody is sent to a placeholder that nobody watches.
-        let restored = self.restore_workflows(&mut plan);
-        self.restore_callback(&mut plan);
-        for stream in &self.inventory.streams {
-            plan.add(Step::DeleteStream(stream.clone()));
-        }
+    /// The steps, and whether they leave nothing of ours behind.
+    pub(super) fn steps(&self) -> (Vec<Step>, bool) {
+        let mut steps = Vec::new();
+        self.restore_numbers(&mut steps);
+        // Before the callback goes, so that no call is routed to a placeholder that nobody watches.
+        let restored = self.restore_workflows(&mut steps);
+        self.restore_callback(&mut steps);
+        steps.extend(self.site.inventory.streams.iter().map(Step::delete_stream));
         if self.keep_resources {
-            return (plan, true);
+            return (steps, true);
         }
-        self.note_numbers_left(&mut plan);
-        let complete = self.remove(&restored, &mut plan);
-        (plan, complete)
+        self.note_numbers_left(&mut steps);
+        let complete = self.remove(&restored, &mut steps);
+        (steps, complete)
     }
 
-    fn restore_numbers(&self, plan: &mut Plan) {
-        let recorded = self.record.map(|record| &record.numbers);
-        for (sid, replaced) in recorded.into_iter().flatten() {
+    fn restore_numbers(&self, steps: &mut Vec<Step>) {
+        for (sid, replaced) in &self.site.record.numbers {
             match self.numbers.iter().find(|number| number.sid == *sid) {
                 Some(number) if number.voice.url == replaced.installed_url => {
-                    plan.add(Step::Number {
-                        found: number.clone(),
-                        voice: replaced.previous.clone(),
-                        replaced: None,
-                    });
+                    steps.push(Step::number(number, replaced.previous.clone(), None));
                 }
-                Some(_) => plan.note(format!(
+                Some(_) => steps.push(Step::note(format!(
                     "phone number {sid} was pointed elsewhere since setup: left as it is"
-                )),
-                None => plan.note(format!(
+                ))),
+                None => steps.push(Step::note(format!(
                     "phone number {sid} is no longer the account's: nothing to restore"
-                )),
+                ))),
             }
         }
     }
 
-    fn note_numbers_left(&self, plan: &mut Plan) {
-        let flow = self.inventory.flow.as_ref();
+    fn note_numbers_left(&self, steps: &mut Vec<Step>) {
+        let flow = self.site.inventory.flow.as_ref();
         let Some(webhook) = flow.and_then(|flow| flow.webhook_url.as_ref()) else {
             return;
         };
-        let recorded = |number: &&IncomingNumber| {
-            self.record
-                .is_some_and(|record| record.numbers.contains_key(&number.sid))
-        };
+        let recorded = &self.site.record.numbers;
         let leading = self.numbers.iter().filter(|n| n.voice.url == *webhook);
-        for number in leading.filter(|number| !recorded(number)) {
-            plan.note(format!(
+        for number in leading.filter(|number| !recorded.contains_key(&number.sid)) {
+            steps.push(Step::note(format!(
                 "phone number {} leads to the Studio flow, and where it led before is not \
                  recorded: calls to it will fail until you point it elsewhere (Console > Phone \
                  Numbers)",
                 number.sid
-            ));
+            )));
         }
     }
 
-    /// Returns the configurations that workflows are to have then.
-    fn restore_workflows(&self, plan: &mut Plan) -> BTreeMap<WorkflowSid, String> {
+    /// Returns the configurations that the workflows will have.
+    fn restore_workflows(&self, steps: &mut Vec<Step>) -> BTreeMap<WorkflowSid, String> {
         let mut restored = BTreeMap::new();
-        let Some(placeholder) = self.inventory.placeholder() else {
+        let Some(placeholder) = self.site.inventory.task_queues.get(&Role::Placeholder) else {
             return restored;
         };
-        let recorded = self.record.map(|record| &record.extended_workflows);
-        for (sid, replaced) in recorded.into_iter().flatten() {
-            let Some(found) = self.inventory.workflows.iter().find(|w| w.sid == *sid) else {
-                plan.note(format!("workflow {sid} is gone: nothing to restore"));
+        let placeholder = placeholder.sid.as_str();
+        for (sid, replaced) in &self.site.record.extended_workflows {
+            let Some(found) = self.site.inventory.workflows.iter().find(|w| w.sid == *sid) else {
+                steps.push(Step::note(format!(
+                    "workflow {sid} is gone: nothing to restore"
+                )));
                 continue;
             };
-            if let Some(configuration) = before(found, replaced, placeholder.sid.as_str()) {
+            let current = &found.configuration;
+            if let Some(configuration) = before_extension(current, Some(replaced), placeholder) {
                 restored.insert(*sid, configuration.clone());
-                plan.add(Step::Route {
-                    found: found.clone(),
-                    configuration,
-                    replaced: None,
-                    notes: Vec::new(),
-                });
+                steps.push(Step::user_workflow(found, configuration, None));
             }
         }
         restored
     }
 
-    fn restore_callback(&self, plan: &mut Plan) {
-        let workspace = &self.inventory.workspace;
-        let replaced = self.record.and_then(|record| record.callback.as_ref());
-        let current = &workspace.event_callback_url;
-        if let Some(restoration) = before_setup(workspace, replaced, self.receiver) {
-            plan.add(Step::Callback {
-                found: workspace.clone(),
-                url: restoration.url,
-                filter: restoration.filter,
-                replaced: None,
-            });
-            if !restoration.known {
-                plan.note(
+    fn restore_callback(&self, steps: &mut Vec<Step>) {
+        let workspace = &self.site.inventory.workspace;
+        let replaced = self.site.record.callback.as_ref();
+        let current = shown(&workspace.event_callback_url);
+        if let Some(before) = before_setup(workspace, replaced, self.receiver) {
+            let step = Step::callback(workspace, before.url, before.filter, None);
+            steps.push(step);
+            if replaced.is_none_or(|replaced| replaced.previous.is_none()) {
+                steps.push(Step::note(
                     "what the event callback was before setup is not recorded: it is emptied, its \
                      filter left",
-                );
+                ));
             }
-        } else if replaced.is_some() && !current.is_empty() {
-            plan.note(format!(
-                "the workspace's event callback was changed since setup, to {}: left as it is",
-                shown(current)
-            ));
-        } else if self.receiver.is_none() && posts_to_our_path(current) {
-            plan.note(format!(
-                "the workspace's event callback is {}: if that is ours, run teardown with \
-                 --public-url",
-                shown(current)
-            ));
+        } else if replaced.is_some() && !workspace.event_callback_url.is_empty() {
+            steps.push(Step::note(format!(
+                "the workspace's event callback was changed since setup, to {current}: left as it \
+                 is"
+            )));
+        } else if self.receiver.is_none()
+            && without_overrides(&workspace.event_callback_url).ends_with(EVENTS_PATH)
+        {
+            steps.push(Step::note(format!(
+                "the workspace's event callback is {current}: if that is ours, run teardown with \
+                 --public-url"
+            )));
         }
     }
 
-    /// Whether all of ours goes.
-    fn remove(&self, restored: &BTreeMap<WorkflowSid, String>, plan: &mut Plan) -> bool {
-        let inventory = self.inventory;
-        plan.extend(inventory.flow.clone().map(Step::DeleteFlow));
-        plan.extend(inventory.workflow.clone().map(Step::DeleteWorkflow));
+    /// Whether everything of ours is removed.
+    fn remove(&self, restored: &BTreeMap<WorkflowSid, String>, steps: &mut Vec<Step>) -> bool {
+        let inventory = &self.site.inventory;
+        steps.extend(inventory.flow.as_ref().map(|flow| {
+            let request = async |client: Client, _, sid| client.delete_flow(&sid).await;
+            Step::delete("Studio flow", &flow.friendly_name, flow.sid, request)
+        }));
+        steps.extend(inventory.workflow.as_ref().map(|workflow| {
+            let (name, sid) = (&workflow.friendly_name, workflow.sid);
+            let request =
+                async |client: Client, from, sid| client.delete_workflow(&from, &sid).await;
+            Step::delete("workflow", name, sid, request)
+        }));
         let mut complete = true;
         for queue in inventory.task_queues.values() {
-            let users = self.users_left(queue.sid, restored);
+            let (name, sid) = (&queue.friendly_name, queue.sid);
+            let users = self.users_left(sid, restored);
             if users.is_empty() {
-                plan.add(Step::DeleteTaskQueue(queue.clone()));
+                let request =
+                    async |client: Client, from, sid| client.delete_task_queue(&from, &sid).await;
+                steps.push(Step::delete("task queue", name, sid, request));
                 continue;
             }
             complete = false;
-            plan.note(format!(
-                "task queue {} is kept: workflow {} leads to it, and setup did not record that. \
-                 Take it out there (Console > TaskRouter > Workflows), then run teardown again",
-                queue.friendly_name,
-                users.join(", ")
-            ));
+            let users = users.join(", ");
+            steps.push(Step::note(format!(
+                "task queue {name} is kept: workflow {users} leads to it, and setup did not record \
+                 that. Take it out there (Console > TaskRouter > Workflows), then run teardown again"
+            )));
         }
         complete
     }
@@ -168,37 +161,16 @@ impl Planner<'_> {
         queue: TaskQueueSid,
         restored: &BTreeMap<WorkflowSid, String>,
     ) -> Vec<String> {
-        let removed = self.inventory.workflow.as_ref().map(|w| w.sid);
-        let stay = self.inventory.workflows.iter();
+        let removed = self.site.inventory.workflow.as_ref().map(|w| w.sid);
+        let stay = self.site.inventory.workflows.iter();
         stay.filter(|workflow| removed != Some(workflow.sid))
             .filter(|workflow| {
                 let then = restored
                     .get(&workflow.sid)
                     .unwrap_or(&workflow.configuration);
-                Routing::parse(then).is_ok_and(|routing| routing.leads_to(queue.as_str()))
+                Configuration::parse(then).is_ok_and(|then| then.leads_to(queue.as_str()))
             })
             .map(|workflow| format!("{:?} ({})", workflow.friendly_name, workflow.sid))
             .collect()
     }
-}
-
-/// The configuration that a workflow is to go back to; `None` where the placeholder is no longer in
-/// it.
-fn before(found: &Workflow, replaced: &ReplacedRouting, placeholder: &str) -> Option<String> {
-    let mut current = Routing::parse(&found.configuration).ok()?;
-    if !current.leads_to(placeholder) {
-        return None;
-    }
-    let untouched = Routing::parse(&replaced.installed).is_ok_and(|ours| ours == current);
-    if untouched && Routing::parse(&replaced.previous).is_ok() {
-        return Some(replaced.previous.clone());
-    }
-    // Changed since by somebody else, whose changes stay.
-    current.retract(placeholder).ok()?;
-    Some(current.to_text())
-}
-
-fn posts_to_our_path(url: &str) -> bool {
-    let receiver = url.split('#').next().unwrap_or_default();
-    receiver.ends_with("/taskrouter/events")
 }

@@ -5,13 +5,13 @@ use jiff::{SignedDuration, Timestamp};
 use simulator::{Config, NumberTaker};
 use twilio::rest::{TaskQueueDraft, WorkspaceChange};
 
-use crate::support::{Desk, PREFIX, Run, RunningIngest, env_value, json};
+use crate::support::{Operator, PREFIX, Run, RunningIngest, env_value, json};
 
 const NUMBER: &str = "+14155550150";
 
-/// A desk that is set up, with ingest running.
+/// An operator whose account is set up, with ingest running.
 struct Ready {
-    desk: Desk,
+    operator: Operator,
     placeholder: String,
     ingest: Option<RunningIngest>,
     forward_to: &'static str,
@@ -19,17 +19,17 @@ struct Ready {
 
 impl Ready {
     async fn new() -> Self {
-        Self::with(Desk::new().await, &[]).await
+        Self::with(Operator::new().await, &[]).await
     }
 
-    async fn with(mut desk: Desk, more: &[&str]) -> Self {
-        desk.add_number(NUMBER, "https://ivr.example.com/");
-        desk.setup(&["--number", NUMBER]).await.done();
-        let placeholder = env_value(&desk.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
-        let ingest = RunningIngest::start(&mut desk, &placeholder).await;
-        desk.setup(more).await.done();
+    async fn with(mut operator: Operator, more: &[&str]) -> Self {
+        operator.add_number(NUMBER, "https://ivr.example.com/");
+        operator.setup(&["--number", NUMBER]).await.done();
+        let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
+        let ingest = RunningIngest::start(&mut operator, &placeholder).await;
+        operator.setup(more).await.done();
         Self {
-            desk,
+            operator,
             placeholder,
             ingest: Some(ingest),
             forward_to: "+14155550100",
@@ -37,17 +37,8 @@ impl Ready {
     }
 
     async fn doctor(&self, more: &[&str]) -> Run {
-        let queue = format!("sqlite:{}", self.desk.path("queue.db").display());
-        let arguments = [
-            "doctor",
-            "--forward-call-task-queue-sid",
-            &self.placeholder,
-            "--forward-to-number",
-            self.forward_to,
-            "--queue",
-            &queue,
-        ];
-        self.desk.run(&[&arguments[..], more].concat()).await
+        let (placeholder, forward_to) = (&self.placeholder, self.forward_to);
+        self.operator.doctor(placeholder, forward_to, more).await
     }
 
     /// Doctor fails, with a line that holds all of `words`.
@@ -74,8 +65,8 @@ impl Ready {
 #[tokio::test]
 async fn a_good_set_up_is_found_good_and_left_as_it_is() {
     let ready = Ready::new().await;
-    let before = ready.desk.snapshot().await;
-    let asked = usize::try_from(ready.desk.simulator.journal().request_count()).unwrap();
+    let before = ready.operator.snapshot().await;
+    let asked = usize::try_from(ready.operator.simulator.journal().request_count()).unwrap();
     let output = ready.doctor(&[]).await.done();
     assert!(!output.contains('✗'), "{output}");
     for check in [
@@ -99,12 +90,12 @@ async fn a_good_set_up_is_found_good_and_left_as_it_is() {
     }
     assert!(!output.contains("4155550100"), "{output}");
     assert!(
-        !output.contains(ready.desk.simulator.auth_token()),
+        !output.contains(ready.operator.simulator.auth_token()),
         "{output}"
     );
-    let journal = ready.desk.simulator.journal();
+    let journal = ready.operator.simulator.journal();
     assert!(journal.requests().skip(asked).all(|r| r.method == "GET"));
-    assert_eq!(ready.desk.snapshot().await, before);
+    assert_eq!(ready.operator.snapshot().await, before);
     assert!(
         output.contains("0 waiting"),
         "the test callback was queued: {output}"
@@ -120,7 +111,7 @@ async fn the_findings_come_as_json_too() {
     let placeholder = checks.iter().find(|line| line["check"] == "placeholder");
     assert_eq!(placeholder.unwrap()["status"], "ok");
 
-    ready.desk.simulator.set_country_allowed("US", false);
+    ready.operator.simulator.set_country_allowed("US", false);
     let report = json(&ready.doctor(&["--json"]).await.failed());
     assert_eq!(report["ok"], false);
     let checks = report["checks"].as_array().unwrap();
@@ -141,7 +132,7 @@ async fn a_country_that_may_not_be_dialled_is_found() {
     let mut ready = Ready::new().await;
     ready.forward_to = "+442071838750";
     ready.doctor(&[]).await.done();
-    ready.desk.simulator.set_country_allowed("GB", false);
+    ready.operator.simulator.set_country_allowed("GB", false);
     ready.finds(&["geo permissions", "United Kingdom"]).await;
 }
 
@@ -154,9 +145,9 @@ async fn a_placeholder_that_rings_agents_is_found() {
             friendly_name: &format!("{PREFIX} Call Redirection"),
             target_workers: expression,
         };
-        let client = ready.desk.client();
+        let client = ready.operator.client();
         client
-            .update_task_queue(&ready.desk.workspace_sid(), &placeholder, &draft)
+            .update_task_queue(&ready.operator.workspace_sid(), &placeholder, &draft)
             .await
             .unwrap();
         match found {
@@ -177,7 +168,7 @@ async fn a_placeholder_that_does_not_exist_is_found() {
 #[tokio::test]
 async fn a_workflow_that_keeps_callers_from_the_placeholder_is_found() {
     let ready = Ready::new().await;
-    let (client, workspace) = (ready.desk.client(), ready.desk.workspace_sid());
+    let (client, workspace) = (ready.operator.client(), ready.operator.workspace_sid());
     let workflow = client.workflows(&workspace).await.unwrap().pop().unwrap();
     let set = async |configuration: &str| {
         client
@@ -202,13 +193,13 @@ async fn a_workflow_that_keeps_callers_from_the_placeholder_is_found() {
 #[tokio::test]
 async fn events_that_go_elsewhere_are_found() {
     let ready = Ready::new().await;
-    let workspace = ready.desk.workspace().await;
+    let workspace = ready.operator.workspace().await;
     let set = async |url: &str, filter: &str| {
         let change = WorkspaceChange {
             event_callback_url: url,
             events_filter: filter,
         };
-        let client = ready.desk.client();
+        let client = ready.operator.client();
         client
             .update_workspace(&workspace.sid, change)
             .await
@@ -232,7 +223,7 @@ async fn events_that_go_elsewhere_are_found() {
 
 #[tokio::test]
 async fn event_streams_are_as_good_as_the_callback() {
-    let ready = Ready::with(Desk::new().await, &["--via", "event-streams"]).await;
+    let ready = Ready::with(Operator::new().await, &["--via", "event-streams"]).await;
     let output = ready.doctor(&[]).await.done();
     assert!(output.contains("✓ event stream"), "{output}");
     assert!(!output.contains("✗"), "{output}");
@@ -245,8 +236,8 @@ async fn an_ingest_that_is_away_or_knows_another_token_is_found() {
     ready.finds(&["ingest", "does not answer"]).await;
 
     let mut ready = Ready::new().await;
-    ready.desk = ready
-        .desk
+    ready.operator = ready
+        .operator
         .with_auth_token("0123456789abcdef0123456789abcdef");
     let output = ready.doctor(&[]).await.failed();
     assert!(output.contains("✗ ingest"), "{output}");
@@ -259,32 +250,35 @@ async fn something_else_behind_the_public_url_is_found() {
     let mut ready = Ready::new().await;
     // The simulator asks for credentials there.
     let url = ready
-        .desk
+        .operator
         .simulator
         .api_url()
         .as_str()
         .trim_end_matches('/')
         .to_owned();
-    ready.desk.public_url = url;
+    ready.operator.public_url = url;
     ready.finds(&["ingest", "401", "something else"]).await;
 }
 
 #[tokio::test]
 async fn a_number_that_something_else_answers_is_found() {
-    let desk = Desk::new().await;
-    let ready = Ready::with(desk, &[]).await;
-    let flow = ready.desk.number(NUMBER).await.voice.url;
+    let operator = Operator::new().await;
+    let ready = Ready::with(operator, &[]).await;
+    let flow = ready.operator.number(NUMBER).await.voice.url;
     let taken = "+14155550151".parse().unwrap();
-    let simulator = &ready.desk.simulator;
+    let simulator = &ready.operator.simulator;
     simulator.add_number(taken, &flow, Some(NumberTaker::Trunk));
     ready.finds(&["number", "SIP trunk"]).await;
 }
 
 #[tokio::test]
 async fn settings_that_are_missing_are_findings_and_the_rest_is_checked() {
-    let desk = Desk::with(Config::default()).await;
-    let queue = format!("sqlite:{}/nowhere/queue.db", desk.folder.path().display());
-    let output = desk.run(&["doctor", "--queue", &queue]).await.failed();
+    let operator = Operator::with(Config::default()).await;
+    let queue = format!(
+        "sqlite:{}/nowhere/queue.db",
+        operator.folder.path().display()
+    );
+    let output = operator.run(&["doctor", "--queue", &queue]).await.failed();
     for words in [
         "FORWARD_CALL_TASK_QUEUE_SID: is not set",
         "FORWARD_TO_NUMBER: is not set",
@@ -297,8 +291,8 @@ async fn settings_that_are_missing_are_findings_and_the_rest_is_checked() {
 
 #[tokio::test]
 async fn an_api_key_alone_is_not_enough_for_ingest() {
-    let desk = Desk::new().await;
-    let account = desk.simulator.account().clone();
+    let operator = Operator::new().await;
+    let account = operator.simulator.account().clone();
     let key = account.api_key.to_string();
     let arguments = [
         "doctor",
@@ -307,14 +301,14 @@ async fn an_api_key_alone_is_not_enough_for_ingest() {
         "--api-key-secret",
         &account.api_key_secret,
     ];
-    let desk = desk.with_auth_token("");
-    let output = desk.run(&arguments).await.failed();
+    let operator = operator.with_auth_token("");
+    let output = operator.run(&arguments).await.failed();
     assert!(output.contains("✗ auth token"), "{output}");
     assert!(output.contains("✓ credentials"), "{output}");
 }
 
 #[tokio::test]
-async fn callers_who_have_no_number_to_show_are_warned_of_unless_there_is_one_for_all() {
+async fn doctor_warns_of_callers_without_a_number_unless_one_is_set_for_all() {
     let ready = Ready::new().await;
     ready.warns(&["caller ID", "by SIP"]).await;
     let given = ["--forward-caller-id", "+14155550199"];
@@ -330,7 +324,7 @@ async fn a_clock_that_is_wrong_is_found_whichever_way() {
             clock: Clock::simulated(twilios),
             ..Config::default()
         };
-        let ready = Ready::with(Desk::with(config).await, &[]).await;
+        let ready = Ready::with(Operator::with(config).await, &[]).await;
         // 1204 or 1206 as well: Twilio says whole seconds.
         ready.warns(&["clock", " 120", side]).await;
     }

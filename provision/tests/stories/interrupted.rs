@@ -2,7 +2,7 @@
 
 use simulator::{Fault, Loss, Rule};
 
-use crate::support::{Desk, Snapshot};
+use crate::support::{Operator, Snapshot};
 
 const NUMBER: &str = "+14155550150";
 const OLD_VOICE_URL: &str = "https://ivr.example.com/welcome";
@@ -16,34 +16,35 @@ const SETUPS: [&[&str]; 3] = [
     &["--via", "event-streams"],
 ];
 
-async fn desk() -> Desk {
-    let desk = Desk::with(simulator::Config {
+async fn operator() -> Operator {
+    let operator = Operator::with(simulator::Config {
         seed: Some(7),
         callback_url: Some("https://crm.example.com/events".into()),
         events_filter: Some("task.created".into()),
         ..simulator::Config::default()
     })
     .await;
-    desk.add_number(NUMBER, OLD_VOICE_URL);
-    desk
+    operator.add_number(NUMBER, OLD_VOICE_URL);
+    operator
 }
 
-fn requests(desk: &Desk) -> u32 {
-    u32::try_from(desk.simulator.journal().request_count()).unwrap()
+fn requests(operator: &Operator) -> u32 {
+    u32::try_from(operator.simulator.journal().request_count()).unwrap()
 }
 
 /// Lets nothing through from the next but `count` on.
-fn interrupt_after(desk: &Desk, count: u32, how: Fault) {
-    desk.simulator
+fn interrupt_after(operator: &Operator, count: u32, how: Fault) {
+    operator
+        .simulator
         .faults()
         .add(Rule::everywhere(how).after(count));
 }
 
 async fn set_up(arguments: &[&str]) -> (Snapshot, u32) {
-    let desk = desk().await;
-    desk.setup(arguments).await.done();
-    let count = requests(&desk);
-    (desk.snapshot().await, count)
+    let operator = operator().await;
+    operator.setup(arguments).await.done();
+    let count = requests(&operator);
+    (operator.snapshot().await, count)
 }
 
 #[tokio::test]
@@ -53,13 +54,13 @@ async fn setup_run_again_ends_in_the_same_state_with_nothing_twice() {
         assert!(count > 10);
         for how in INTERRUPTIONS {
             for after in 0..count {
-                let desk = desk().await;
-                interrupt_after(&desk, after, how);
-                desk.setup(arguments).await.failed();
-                desk.simulator.faults().clear();
-                desk.setup(arguments).await.done();
+                let operator = operator().await;
+                interrupt_after(&operator, after, how);
+                operator.setup(arguments).await.failed();
+                operator.simulator.faults().clear();
+                operator.setup(arguments).await.done();
                 assert_eq!(
-                    desk.snapshot().await,
+                    operator.snapshot().await,
                     expected,
                     "{arguments:?} {how:?} {after}"
                 );
@@ -70,17 +71,17 @@ async fn setup_run_again_ends_in_the_same_state_with_nothing_twice() {
 
 #[tokio::test]
 async fn teardown_after_an_interrupted_setup_leaves_everything_as_it_was() {
-    let untouched = desk().await.snapshot().await.at_twilio();
+    let untouched = operator().await.snapshot().await.at_twilio();
     for arguments in SETUPS {
         let (_, count) = set_up(arguments).await;
         for how in INTERRUPTIONS {
             for after in 0..count {
-                let desk = desk().await;
-                interrupt_after(&desk, after, how);
-                desk.setup(arguments).await.failed();
-                desk.simulator.faults().clear();
-                desk.teardown(&[]).await.done();
-                let left = desk.snapshot().await.at_twilio();
+                let operator = operator().await;
+                interrupt_after(&operator, after, how);
+                operator.setup(arguments).await.failed();
+                operator.simulator.faults().clear();
+                operator.teardown(&[]).await.done();
+                let left = operator.snapshot().await.at_twilio();
                 assert_eq!(left, untouched, "{arguments:?} {how:?} {after}");
             }
         }
@@ -89,22 +90,22 @@ async fn teardown_after_an_interrupted_setup_leaves_everything_as_it_was() {
 
 #[tokio::test]
 async fn teardown_run_again_leaves_everything_as_it_was() {
-    let untouched = desk().await.snapshot().await.at_twilio();
+    let untouched = operator().await.snapshot().await.at_twilio();
     for arguments in SETUPS {
-        let desk_of_one = desk().await;
-        desk_of_one.setup(arguments).await.done();
-        let before = requests(&desk_of_one);
-        desk_of_one.teardown(&[]).await.done();
-        let count = requests(&desk_of_one) - before;
+        let once = operator().await;
+        once.setup(arguments).await.done();
+        let before = requests(&once);
+        once.teardown(&[]).await.done();
+        let count = requests(&once) - before;
         for how in INTERRUPTIONS {
             for after in 0..count {
-                let desk = desk().await;
-                desk.setup(arguments).await.done();
-                interrupt_after(&desk, after, how);
-                desk.teardown(&[]).await.failed();
-                desk.simulator.faults().clear();
-                desk.teardown(&[]).await.done();
-                let left = desk.snapshot().await.at_twilio();
+                let operator = operator().await;
+                operator.setup(arguments).await.done();
+                interrupt_after(&operator, after, how);
+                operator.teardown(&[]).await.failed();
+                operator.simulator.faults().clear();
+                operator.teardown(&[]).await.done();
+                let left = operator.snapshot().await.at_twilio();
                 assert_eq!(left, untouched, "{arguments:?} {how:?} {after}");
             }
         }

@@ -6,23 +6,23 @@ use provision::{Patience, Status};
 use simulator::{Config, Endpoint, Fault, NumberTaker, Rule};
 use twilio::rest::FlowDraft;
 
-use crate::support::{Desk, PREFIX};
+use crate::support::{Operator, PREFIX};
 
 const NUMBER: &str = "+14155550150";
 
 /// Runs setup, which must fail and change nothing, and says all of `words`.
-async fn refused(desk: &Desk, more: &[&str], words: &[&str]) {
-    let before = desk.snapshot().await;
-    let output = desk.setup(more).await.failed();
+async fn refused(operator: &Operator, more: &[&str], words: &[&str]) {
+    let before = operator.snapshot().await;
+    let output = operator.setup(more).await.failed();
     for word in words {
         assert!(output.contains(word), "no {word:?} in: {output}");
     }
-    assert_eq!(desk.snapshot().await, before);
+    assert_eq!(operator.snapshot().await, before);
 }
 
 #[tokio::test]
 async fn a_callback_of_somebody_else_is_not_cut_off() {
-    let desk = Desk::with(Config {
+    let operator = Operator::with(Config {
         callback_url: Some("https://user:hush@crm.example.com/events?token=hush".into()),
         ..Config::default()
     })
@@ -32,36 +32,41 @@ async fn a_callback_of_somebody_else_is_not_cut_off() {
         "--replace-callback",
         "--via event-streams",
     ];
-    refused(&desk, &[], &ways).await;
-    let output = desk.setup(&[]).await.failed();
+    refused(&operator, &[], &ways).await;
+    let output = operator.setup(&[]).await.failed();
     assert!(!output.contains("hush"), "{output}");
-    desk.setup(&["--replace-callback"]).await.done();
-    desk.teardown(&[]).await.done();
-    let url = desk.workspace().await.event_callback_url;
+    operator.setup(&["--replace-callback"]).await.done();
+    operator.teardown(&[]).await.done();
+    let url = operator.workspace().await.event_callback_url;
     assert_eq!(url, "https://user:hush@crm.example.com/events?token=hush");
 }
 
 #[tokio::test]
 async fn two_flex_workspaces_need_a_choice() {
-    let desk = Desk::new().await;
-    let other = desk.simulator.add_workspace("Flex Task Assignment");
-    let mine = desk.workspace_sid();
-    refused(&desk, &[], &[other.as_str(), mine.as_str(), "--workspace"]).await;
-    desk.setup(&["--workspace", mine.as_str()]).await.done();
+    let operator = Operator::new().await;
+    let other = operator.simulator.add_workspace("Flex Task Assignment");
+    let mine = operator.workspace_sid();
+    refused(
+        &operator,
+        &[],
+        &[other.as_str(), mine.as_str(), "--workspace"],
+    )
+    .await;
+    operator.setup(&["--workspace", mine.as_str()]).await.done();
 }
 
 #[tokio::test]
 async fn a_workspace_that_does_not_exist_is_named() {
-    let desk = Desk::new().await;
+    let operator = Operator::new().await;
     let unknown = format!("WS{:032x}", 1);
-    refused(&desk, &["--workspace", &unknown], &[&unknown]).await;
+    refused(&operator, &["--workspace", &unknown], &[&unknown]).await;
 }
 
 #[tokio::test]
 async fn two_flows_of_our_name_are_a_clash_unless_one_is_recorded() {
-    let desk = Desk::new().await;
-    desk.setup(&[]).await.done();
-    let client = desk.client();
+    let operator = Operator::new().await;
+    operator.setup(&[]).await.done();
+    let client = operator.client();
     let ours = client.flows().await.unwrap()[0].sid;
     let definition = client
         .flow(&ours)
@@ -76,10 +81,10 @@ async fn two_flows_of_our_name_are_a_clash_unless_one_is_recorded() {
         commit_message: "by hand",
     };
     let other = client.create_flow(&draft).await.unwrap().sid;
-    let output = desk.setup(&[]).await.done();
+    let output = operator.setup(&[]).await.done();
     assert!(output.contains(ours.as_str()), "{output}");
-    std::fs::remove_file(desk.state_file()).unwrap();
-    refused(&desk, &[], &[ours.as_str(), other.as_str(), "--prefix"]).await;
+    std::fs::remove_file(operator.state_file()).unwrap();
+    refused(&operator, &[], &[ours.as_str(), other.as_str(), "--prefix"]).await;
 }
 
 #[tokio::test]
@@ -88,38 +93,39 @@ async fn a_number_that_something_else_answers_is_left_alone() {
         (NumberTaker::Application, "TwiML application AP"),
         (NumberTaker::Trunk, "SIP trunk TK"),
     ] {
-        let desk = Desk::new().await;
+        let operator = Operator::new().await;
         let number = NUMBER.parse().unwrap();
         let old = "https://ivr.example.com/";
-        desk.simulator.add_number(number, old, Some(taker));
-        refused(&desk, &["--number", NUMBER], &[word]).await;
+        operator.simulator.add_number(number, old, Some(taker));
+        refused(&operator, &["--number", NUMBER], &[word]).await;
     }
-    let desk = Desk::new().await;
-    refused(&desk, &["--number", NUMBER], &["no phone number"]).await;
+    let operator = Operator::new().await;
+    refused(&operator, &["--number", NUMBER], &["no phone number"]).await;
 }
 
 #[tokio::test]
 async fn wrong_credentials_are_said_to_be_that() {
-    let desk = Desk::new()
+    let operator = Operator::new()
         .await
         .with_auth_token("0123456789abcdef0123456789abcdef");
-    let output = desk.setup(&[]).await.failed();
+    let output = operator.setup(&[]).await.failed();
     assert!(output.contains("TWILIO_AUTH_TOKEN"), "{output}");
     assert!(!output.contains("0123456789abcdef"), "{output}");
 }
 
 #[tokio::test]
 async fn missing_permissions_are_said_to_be_that() {
-    let desk = Desk::new().await;
+    let operator = Operator::new().await;
     let forbidden = Fault::Status {
         status: 403,
         code: 20403,
         retry_after: None,
     };
-    desk.simulator
+    operator
+        .simulator
         .faults()
         .add(Rule::on([Endpoint::CreateWorkflow], forbidden));
-    let output = desk.setup(&[]).await.failed();
+    let output = operator.setup(&[]).await.failed();
     let words = [
         "cannot set up workflow",
         "403",
@@ -133,45 +139,46 @@ async fn missing_permissions_are_said_to_be_that() {
 
 #[tokio::test]
 async fn rate_limits_are_waited_out_within_a_bound() {
-    let mut desk = Desk::new().await;
-    desk.patience = Patience {
+    let mut operator = Operator::new().await;
+    operator.patience = Patience {
         policy: retry::Policy::new(Duration::from_millis(1), Duration::from_millis(5)).unwrap(),
         limit: Duration::from_secs(60),
     };
-    desk.simulator
+    operator
+        .simulator
         .faults()
         .add(Rule::everywhere(Fault::TOO_MANY_REQUESTS).with_probability(0.5));
-    desk.setup(&[]).await.done();
-    desk.simulator.faults().clear();
-    assert!(desk.setup(&[]).await.done().contains("Nothing to do"));
+    operator.setup(&[]).await.done();
+    operator.simulator.faults().clear();
+    assert!(operator.setup(&[]).await.done().contains("Nothing to do"));
 
-    desk.patience.limit = Duration::from_millis(50);
+    operator.patience.limit = Duration::from_millis(50);
     // Longer than the bound: not even tried.
     let fault = Fault::too_many_requests(3600);
-    desk.simulator.faults().add(Rule::everywhere(fault));
-    let output = desk.setup(&[]).await.failed();
+    operator.simulator.faults().add(Rule::everywhere(fault));
+    let output = operator.setup(&[]).await.failed();
     assert!(output.contains("asked too often"), "{output}");
 }
 
 #[tokio::test]
 async fn wrong_settings_are_all_named_at_once() {
-    let mut desk = Desk::new().await;
-    desk.public_url = "https://overflow.example.com/taskrouter/events".into();
-    let run = desk.setup(&["--number", "555", "--prefix", " "]).await;
+    let mut operator = Operator::new().await;
+    operator.public_url = "https://overflow.example.com/taskrouter/events".into();
+    let run = operator.setup(&["--number", "555", "--prefix", " "]).await;
     assert_eq!(run.status, Status::WrongSettings);
     for word in ["PUBLIC_URL", "--number", "--prefix"] {
         assert!(run.output.contains(word), "no {word:?} in: {}", run.output);
     }
-    assert_eq!(desk.simulator.journal().request_count(), 0);
+    assert_eq!(operator.simulator.journal().request_count(), 0);
 }
 
 #[tokio::test]
 async fn the_record_of_another_account_is_not_overwritten() {
-    let desk = Desk::new().await;
-    desk.setup(&[]).await.done();
-    let text = std::fs::read_to_string(desk.state_file()).unwrap();
+    let operator = Operator::new().await;
+    operator.setup(&[]).await.done();
+    let text = std::fs::read_to_string(operator.state_file()).unwrap();
     let other = format!("AC{:032x}", 1);
-    let text = text.replace(desk.simulator.account_sid().as_str(), &other);
-    std::fs::write(desk.state_file(), text).unwrap();
-    refused(&desk, &[], &[&other, "--state-file"]).await;
+    let text = text.replace(operator.simulator.account_sid().as_str(), &other);
+    std::fs::write(operator.state_file(), text).unwrap();
+    refused(&operator, &[], &[&other, "--state-file"]).await;
 }

@@ -10,7 +10,7 @@ use simulator::{PlaceCall, RequestRecord};
 use twilio::rest::Instructions;
 use twilio::twiml::{Dial, Record};
 
-use crate::support::{Desk, RunningIngest, env_value};
+use crate::support::{Operator, RunningIngest, env_value};
 
 const NUMBER: &str = "+14155550150";
 const FILES: [&str; 5] = [
@@ -199,42 +199,31 @@ fn fits_string(schema: &Value, value: &str, at: &str) {
 }
 
 /// Makes each request that anything of ours makes.
-async fn make_all_requests(desk: &mut Desk) {
+async fn make_all_requests(operator: &mut Operator) {
     let crm = "https://crm.example.com/events";
-    desk.simulator.set_callback(Some(crm));
-    desk.add_number(NUMBER, "https://ivr.example.com/");
-    desk.setup(&["--via", "event-streams"]).await.done();
-    let placeholder = env_value(&desk.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
-    let ingest = RunningIngest::start(desk, &placeholder).await;
+    operator.simulator.set_callback(Some(crm));
+    operator.add_number(NUMBER, "https://ivr.example.com/");
+    operator.setup(&["--via", "event-streams"]).await.done();
+    let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
+    let ingest = RunningIngest::start(operator, &placeholder).await;
     let callback = ["--replace-callback", "--number", NUMBER];
-    desk.setup(&callback).await.done();
-    break_what_setup_mends(desk, &placeholder).await;
-    desk.setup(&callback).await.done();
-    let own = desk.simulator.workflow_sid();
+    operator.setup(&callback).await.done();
+    break_what_setup_mends(operator, &placeholder).await;
+    operator.setup(&callback).await.done();
+    let own = operator.simulator.workflow_sid();
     let extended = ["--workflow", own.as_str(), "--target-timeout", "5"];
-    desk.setup(&extended).await.done();
-    let queue = format!("sqlite:{}", desk.path("queue.db").display());
-    let doctor = [
-        "doctor",
-        "--forward-call-task-queue-sid",
-        &placeholder,
-        "--forward-to-number",
-        "+14155550100",
-        "--queue",
-        &queue,
-        "--workspace",
-        desk.workspace_sid().as_str(),
-    ]
-    .map(str::to_owned);
-    let doctor: Vec<_> = doctor.iter().map(String::as_str).collect();
-    desk.run(&doctor).await.done();
-    redirect(desk, &placeholder).await;
+    operator.setup(&extended).await.done();
+    let workspace = operator.workspace_sid();
+    let workspace = ["--workspace", workspace.as_str()];
+    let report = operator.doctor(&placeholder, "+14155550100", &workspace);
+    report.await.done();
+    redirect(operator, &placeholder).await;
     ingest.stop().await;
-    desk.teardown(&["--force"]).await.done();
+    operator.teardown(&["--force"]).await.done();
 }
 
-async fn break_what_setup_mends(desk: &Desk, placeholder: &str) {
-    let (client, workspace) = (desk.client(), desk.workspace_sid());
+async fn break_what_setup_mends(operator: &Operator, placeholder: &str) {
+    let (client, workspace) = (operator.client(), operator.workspace_sid());
     let draft = twilio::rest::TaskQueueDraft {
         friendly_name: "Renamed",
         target_workers: "1==1",
@@ -264,16 +253,17 @@ async fn break_what_setup_mends(desk: &Desk, placeholder: &str) {
 }
 
 /// As the redirector does.
-async fn redirect(desk: &Desk, placeholder: &str) {
-    let (client, workspace) = (desk.client(), desk.workspace_sid());
-    let account = desk.simulator.account_sid();
+async fn redirect(operator: &Operator, placeholder: &str) {
+    let (client, workspace) = (operator.client(), operator.workspace_sid());
+    let account = operator.simulator.account_sid();
     let place = || {
-        desk.simulator
+        operator
+            .simulator
             .place_call(PlaceCall::into_placeholder())
             .unwrap()
     };
     let (first, second) = (place(), place());
-    let workflow = desk.simulator.workflow_sid();
+    let workflow = operator.simulator.workflow_sid();
     let queue = client
         .voice_queue(&account, &workflow)
         .await
@@ -327,9 +317,9 @@ async fn every_request_holds_against_the_specification() {
     let Some(specification) = Specification::read() else {
         return;
     };
-    let mut desk = Desk::new().await;
-    make_all_requests(&mut desk).await;
-    let journal = desk.simulator.journal();
+    let mut operator = Operator::new().await;
+    make_all_requests(&mut operator).await;
+    let journal = operator.simulator.journal();
     let made: BTreeSet<_> = journal
         .requests()
         .map(|request| specification.check(request))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use ingest::IngestArgs;
-use provision::{Ask, Console, DoctorArgs, Patience, SetupArgs, Status, TeardownArgs};
+use provision::{Ask, Command, Console, Patience, Status};
 use serde_json::Value;
 use service::Problems;
 use service::role::RunArgs;
@@ -25,10 +25,9 @@ pub const CALLBACK: &str =
 pub const OUR_EVENTS: &str = "task-queue.entered,task.canceled,workflow.timeout";
 
 #[derive(Debug, Parser)]
-enum Command {
-    Setup(Box<SetupArgs>),
-    Doctor(Box<DoctorArgs>),
-    Teardown(Box<TeardownArgs>),
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
 }
 
 /// How a command ended, and what it wrote.
@@ -63,8 +62,8 @@ impl Ask for Answers {
     }
 }
 
-/// An operator's desk: an account at (simulated) Twilio and a folder.
-pub struct Desk {
+/// An operator, with an account at (simulated) Twilio and a folder to work in.
+pub struct Operator {
     pub simulator: Simulator,
     pub folder: tempfile::TempDir,
     pub patience: Patience,
@@ -74,7 +73,7 @@ pub struct Desk {
     auth_token: String,
 }
 
-impl Desk {
+impl Operator {
     pub async fn new() -> Self {
         Self::with(Config {
             seed: Some(7),
@@ -109,7 +108,7 @@ impl Desk {
         std::fs::read_to_string(self.path(".env")).unwrap_or_default()
     }
 
-    /// Goes on as somebody with another auth token.
+    /// The same operator with another auth token.
     pub fn with_auth_token(mut self, token: &str) -> Self {
         token.clone_into(&mut self.auth_token);
         self
@@ -132,11 +131,8 @@ impl Desk {
         let mut output = Vec::new();
         let mut ask = Answers(answers.iter().copied().collect());
         let mut console = Console::new(&mut output, &mut ask);
-        let status = match Command::try_parse_from(all).unwrap() {
-            Command::Setup(args) => args.with_patience(self.patience).run(&mut console).await,
-            Command::Doctor(args) => args.with_patience(self.patience).run(&mut console).await,
-            Command::Teardown(args) => args.with_patience(self.patience).run(&mut console).await,
-        };
+        let CommandLine { command } = CommandLine::try_parse_from(all).unwrap();
+        let status = command.run(&mut console, self.patience).await;
         Run {
             status,
             output: String::from_utf8(output).unwrap(),
@@ -156,6 +152,21 @@ impl Desk {
     /// `overflow teardown --yes` with more arguments.
     pub async fn teardown(&self, more: &[&str]) -> Run {
         self.run(&[&["teardown", "--yes"], more].concat()).await
+    }
+
+    /// `overflow doctor` with the settings of a pair, and more arguments.
+    pub async fn doctor(&self, placeholder: &str, forward_to: &str, more: &[&str]) -> Run {
+        let queue = format!("sqlite:{}", self.path("queue.db").display());
+        let arguments = [
+            "doctor",
+            "--forward-call-task-queue-sid",
+            placeholder,
+            "--forward-to-number",
+            forward_to,
+            "--queue",
+            &queue,
+        ];
+        self.run(&[&arguments[..], more].concat()).await
     }
 
     pub fn client(&self) -> Client {
@@ -273,8 +284,8 @@ pub fn impatient() -> Patience {
     }
 }
 
-#[derive(clap::Parser)]
-struct Cli {
+#[derive(Parser)]
+struct IngestCommandLine {
     #[command(flatten)]
     run: RunArgs<IngestArgs>,
 }
@@ -286,20 +297,20 @@ pub struct RunningIngest {
 }
 
 impl RunningIngest {
-    /// Starts it on a free port, and makes that the desk's public URL.
-    pub async fn start(desk: &mut Desk, placeholder: &str) -> Self {
+    /// Starts it on a free port, and makes that the operator's public URL.
+    pub async fn start(operator: &mut Operator, placeholder: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        desk.public_url = format!("http://{address}");
-        let account = desk.simulator.account_sid();
-        let queue = format!("sqlite:{}", desk.path("queue.db").display());
-        let app = Cli::try_parse_from([
+        operator.public_url = format!("http://{address}");
+        let account = operator.simulator.account_sid();
+        let queue = format!("sqlite:{}", operator.path("queue.db").display());
+        let app = IngestCommandLine::try_parse_from([
             "ingest",
             "--account-sid",
             account.as_str(),
             "--auth-token",
-            desk.simulator.auth_token(),
+            operator.simulator.auth_token(),
             "--forward-call-task-queue-sid",
             placeholder,
             "--forward-to-number",
@@ -311,7 +322,7 @@ impl RunningIngest {
             "--admin-listen",
             "127.0.0.1:0",
             "--public-url",
-            &desk.public_url,
+            &operator.public_url,
         ])
         .unwrap();
         let mut problems = Problems::default();

@@ -3,39 +3,47 @@
 use simulator::{Config, PlaceCall};
 use twilio::rest::{VoiceWebhook, WorkspaceChange};
 
-use crate::support::{Desk, PREFIX};
+use crate::support::{Operator, PREFIX};
 
 const NUMBER: &str = "+14155550150";
 const OLD_VOICE_URL: &str = "https://ivr.example.com/welcome";
 
 #[tokio::test]
 async fn everything_is_as_it_was() {
-    let desk = Desk::with(Config {
+    let operator = Operator::with(Config {
         callback_url: Some("https://crm.example.com/events#rc=1".into()),
         events_filter: Some("worker.activity.update".into()),
         ..Config::default()
     })
     .await;
-    desk.add_number(NUMBER, OLD_VOICE_URL);
-    let before = desk.snapshot().await.at_twilio();
-    desk.setup(&["--replace-callback", "--number", NUMBER])
+    operator.add_number(NUMBER, OLD_VOICE_URL);
+    let before = operator.snapshot().await.at_twilio();
+    operator
+        .setup(&["--replace-callback", "--number", NUMBER])
         .await
         .done();
-    let env = desk.env_file();
-    let output = desk.teardown(&[]).await.done();
+    let env = operator.env_file();
+    let output = operator.teardown(&[]).await.done();
     assert!(output.contains(OLD_VOICE_URL), "{output}");
-    assert_eq!(desk.snapshot().await.at_twilio(), before);
-    assert_eq!(desk.env_file(), env, "the settings file is not teardown's");
-    let again = desk.teardown(&[]).await.done();
+    assert_eq!(operator.snapshot().await.at_twilio(), before);
+    assert_eq!(
+        operator.env_file(),
+        env,
+        "the settings file is not teardown's"
+    );
+    let again = operator.teardown(&[]).await.done();
     assert!(again.contains("Nothing of ours is left"), "{again}");
 }
 
 #[tokio::test]
 async fn it_shows_the_list_and_asks_first() {
-    let desk = Desk::new().await;
-    desk.setup(&[]).await.done();
-    let before = desk.snapshot().await;
-    let output = desk.run_answering(&["teardown"], &[false]).await.failed();
+    let operator = Operator::new().await;
+    operator.setup(&[]).await.done();
+    let before = operator.snapshot().await;
+    let output = operator
+        .run_answering(&["teardown"], &[false])
+        .await
+        .failed();
     for line in [
         "- workflow",
         "- Studio flow",
@@ -44,19 +52,19 @@ async fn it_shows_the_list_and_asks_first() {
     ] {
         assert!(output.contains(line), "{output}");
     }
-    desk.run(&["teardown", "--dry-run"]).await.done();
-    desk.run(&["teardown"]).await.failed();
-    assert_eq!(desk.snapshot().await, before);
+    operator.run(&["teardown", "--dry-run"]).await.done();
+    operator.run(&["teardown"]).await.failed();
+    assert_eq!(operator.snapshot().await, before);
 }
 
 #[tokio::test]
 async fn without_the_record_it_removes_what_carries_the_prefix_and_says_what_it_cannot_restore() {
-    let desk = Desk::new().await;
-    desk.add_number(NUMBER, OLD_VOICE_URL);
-    let before = desk.snapshot().await.at_twilio();
-    desk.setup(&["--number", NUMBER]).await.done();
-    std::fs::remove_file(desk.state_file()).unwrap();
-    let output = desk.teardown(&[]).await.done();
+    let operator = Operator::new().await;
+    operator.add_number(NUMBER, OLD_VOICE_URL);
+    let before = operator.snapshot().await.at_twilio();
+    operator.setup(&["--number", NUMBER]).await.done();
+    std::fs::remove_file(operator.state_file()).unwrap();
+    let output = operator.teardown(&[]).await.done();
     for words in [
         "can't be restored",
         "where it led before is not recorded",
@@ -64,29 +72,29 @@ async fn without_the_record_it_removes_what_carries_the_prefix_and_says_what_it_
     ] {
         assert!(output.contains(words), "no {words:?} in: {output}");
     }
-    let left = desk.snapshot().await.at_twilio();
+    let left = operator.snapshot().await.at_twilio();
     let ours = left.0.iter().find(|line| line.contains(PREFIX));
     assert_eq!(ours, None);
     assert_eq!(left.0.len(), before.0.len());
-    assert_eq!(desk.workspace().await.event_callback_url, "");
+    assert_eq!(operator.workspace().await.event_callback_url, "");
 }
 
 #[tokio::test]
 async fn what_others_changed_since_is_left_to_them() {
-    let desk = Desk::new().await;
-    desk.add_number(NUMBER, OLD_VOICE_URL);
-    desk.setup(&["--number", NUMBER]).await.done();
-    let client = desk.client();
+    let operator = Operator::new().await;
+    operator.add_number(NUMBER, OLD_VOICE_URL);
+    operator.setup(&["--number", NUMBER]).await.done();
+    let client = operator.client();
     let theirs = WorkspaceChange {
         event_callback_url: "https://theirs.example.com/",
         events_filter: "task.created",
     };
     client
-        .update_workspace(&desk.workspace_sid(), theirs)
+        .update_workspace(&operator.workspace_sid(), theirs)
         .await
         .unwrap();
-    let account = desk.simulator.account_sid();
-    let number = desk.number(NUMBER).await.sid;
+    let account = operator.simulator.account_sid();
+    let number = operator.number(NUMBER).await.sid;
     let voice = VoiceWebhook {
         url: "https://theirs.example.com/voice".into(),
         method: "GET".into(),
@@ -95,75 +103,76 @@ async fn what_others_changed_since_is_left_to_them() {
         .update_incoming_number(&account, &number, &voice)
         .await
         .unwrap();
-    let output = desk.teardown(&[]).await.done();
+    let output = operator.teardown(&[]).await.done();
     assert!(
         output.contains("was pointed elsewhere since setup"),
         "{output}"
     );
     assert!(output.contains("was changed since setup"), "{output}");
-    let workspace = desk.workspace().await;
+    let workspace = operator.workspace().await;
     assert_eq!(workspace.event_callback_url, "https://theirs.example.com/");
     assert_eq!(workspace.events_filter, "task.created");
-    assert_eq!(desk.number(NUMBER).await.voice.url, voice.url);
+    assert_eq!(operator.number(NUMBER).await.voice.url, voice.url);
 }
 
 #[tokio::test]
 async fn an_event_that_others_added_to_the_filter_stays_in_it() {
-    let desk = Desk::with(Config {
+    let operator = Operator::with(Config {
         events_filter: Some("task.created".into()),
         ..Config::default()
     })
     .await;
-    desk.setup(&[]).await.done();
-    let workspace = desk.workspace().await;
+    operator.setup(&[]).await.done();
+    let workspace = operator.workspace().await;
     let filter = format!("{},worker.activity.update", workspace.events_filter);
     let change = WorkspaceChange {
         event_callback_url: &workspace.event_callback_url,
         events_filter: &filter,
     };
-    desk.client()
+    operator
+        .client()
         .update_workspace(&workspace.sid, change)
         .await
         .unwrap();
-    desk.teardown(&[]).await.done();
-    let filter = desk.workspace().await.events_filter;
+    operator.teardown(&[]).await.done();
+    let filter = operator.workspace().await.events_filter;
     assert_eq!(filter, "task.created,worker.activity.update");
 }
 
 #[tokio::test]
 async fn nobody_is_left_waiting_unless_forced() {
-    let desk = Desk::new().await;
-    desk.setup(&[]).await.done();
-    let workflows = desk
+    let operator = Operator::new().await;
+    operator.setup(&[]).await.done();
+    let workflows = operator
         .client()
-        .workflows(&desk.workspace_sid())
+        .workflows(&operator.workspace_sid())
         .await
         .unwrap();
     let call = PlaceCall {
         workflow: Some(workflows.last().unwrap().sid),
         ..PlaceCall::into_placeholder()
     };
-    desk.simulator.place_call(call).unwrap();
-    let before = desk.snapshot().await;
-    let output = desk.teardown(&[]).await.failed();
+    operator.simulator.place_call(call).unwrap();
+    let before = operator.snapshot().await;
+    let output = operator.teardown(&[]).await.failed();
     assert!(output.contains("1 in task queue"), "{output}");
     assert!(output.contains("--force"), "{output}");
-    assert_eq!(desk.snapshot().await, before);
-    desk.teardown(&["--force"]).await.done();
+    assert_eq!(operator.snapshot().await, before);
+    operator.teardown(&["--force"]).await.done();
 }
 
 #[tokio::test]
 async fn another_prefix_is_another_set() {
-    let mut desk = Desk::new().await;
-    desk.setup(&["--prefix", "[Night]"]).await.done();
-    let with_one = desk.snapshot().await;
-    desk.record = "day.json";
-    desk.setup(&["--prefix", "[Day]"]).await.done();
-    let with_two = desk.snapshot().await;
+    let mut operator = Operator::new().await;
+    operator.setup(&["--prefix", "[Night]"]).await.done();
+    let with_one = operator.snapshot().await;
+    operator.record = "day.json";
+    operator.setup(&["--prefix", "[Day]"]).await.done();
+    let with_two = operator.snapshot().await;
     assert!(with_two.0.len() > with_one.0.len());
     // The prefix is known from the record.
-    desk.teardown(&[]).await.done();
-    let left = desk.snapshot().await;
+    operator.teardown(&[]).await.done();
+    let left = operator.snapshot().await;
     assert!(
         !left.0.iter().any(|line| line.contains("[Day]")),
         "{left:?}"
@@ -176,19 +185,19 @@ async fn another_prefix_is_another_set() {
 
 #[tokio::test]
 async fn resources_that_terraform_made_can_be_left_to_it() {
-    let desk = Desk::new().await;
-    desk.add_number(NUMBER, OLD_VOICE_URL);
-    desk.setup(&["--number", NUMBER]).await.done();
+    let operator = Operator::new().await;
+    operator.add_number(NUMBER, OLD_VOICE_URL);
+    operator.setup(&["--number", NUMBER]).await.done();
     let resources = async || {
-        let client = desk.client();
-        let workspace = desk.workspace_sid();
+        let client = operator.client();
+        let workspace = operator.workspace_sid();
         let queues = client.task_queues(&workspace).await.unwrap().len();
         let workflows = client.workflows(&workspace).await.unwrap().len();
         (queues, workflows, client.flows().await.unwrap().len())
     };
     let before = resources().await;
-    desk.teardown(&["--keep-resources"]).await.done();
+    operator.teardown(&["--keep-resources"]).await.done();
     assert_eq!(resources().await, before);
-    assert_eq!(desk.workspace().await.event_callback_url, "");
-    assert_eq!(desk.number(NUMBER).await.voice.url, OLD_VOICE_URL);
+    assert_eq!(operator.workspace().await.event_callback_url, "");
+    assert_eq!(operator.number(NUMBER).await.voice.url, OLD_VOICE_URL);
 }

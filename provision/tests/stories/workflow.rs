@@ -3,10 +3,10 @@
 use serde_json::json;
 use twilio::WorkflowSid;
 
-use crate::support::{Desk, env_value, json};
+use crate::support::{Operator, env_value, json};
 
 struct Own {
-    desk: Desk,
+    operator: Operator,
     workflow: WorkflowSid,
     configuration: String,
 }
@@ -14,22 +14,22 @@ struct Own {
 impl Own {
     /// A workflow with two filters, of which the second stops at a target without timeout.
     async fn new() -> Self {
-        let desk = Desk::new().await;
-        let workspace = desk.workspace_sid();
-        let queues = desk.client().task_queues(&workspace).await.unwrap();
+        let operator = Operator::new().await;
+        let workspace = operator.workspace_sid();
+        let queues = operator.client().task_queues(&workspace).await.unwrap();
         let (sales, support) = (queues[0].sid, queues[1].sid);
         // Keys in an order of their own, and one that we know nothing of.
         let configuration = format!(
             r#"{{"task_routing":{{"filters":[{{"targets":[{{"timeout":20,"queue":"{sales}","priority":"5"}}],"filter_friendly_name":"VIP","expression":"vip == true","note":1}},{{"filter_friendly_name":"Others","expression":"1==1","targets":[{{"queue":"{support}"}}]}}],"default_filter":{{"queue":"{support}"}}}}}}"#
         );
-        let workflow = desk
+        let workflow = operator
             .client()
             .create_workflow(&workspace, "Main line", &configuration)
             .await
             .unwrap()
             .sid;
         Self {
-            desk,
+            operator,
             workflow,
             configuration,
         }
@@ -37,18 +37,18 @@ impl Own {
 
     async fn setup(&self, more: &[&str]) -> String {
         let arguments = [&["--workflow", self.workflow.as_str()], more].concat();
-        self.desk.setup(&arguments).await.done()
+        self.operator.setup(&arguments).await.done()
     }
 
     async fn current(&self) -> String {
-        let workspace = self.desk.workspace_sid();
-        let workflows = self.desk.client().workflows(&workspace).await.unwrap();
+        let workspace = self.operator.workspace_sid();
+        let workflows = self.operator.client().workflows(&workspace).await.unwrap();
         let workflow = workflows.into_iter().find(|w| w.sid == self.workflow);
         workflow.unwrap().configuration
     }
 
     fn placeholder(&self) -> String {
-        env_value(&self.desk.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap()
+        env_value(&self.operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap()
     }
 }
 
@@ -78,8 +78,8 @@ async fn the_placeholder_becomes_the_last_target_of_each_filter_and_all_else_sta
     assert!(output.contains("(default filter), as before"), "{output}");
 
     // Only the placeholder was made.
-    let workspace = own.desk.workspace_sid();
-    let client = own.desk.client();
+    let workspace = own.operator.workspace_sid();
+    let client = own.operator.client();
     assert_eq!(client.task_queues(&workspace).await.unwrap().len(), 4 + 1);
     assert_eq!(client.workflows(&workspace).await.unwrap().len(), 1 + 1);
     assert_eq!(client.flows().await.unwrap(), []);
@@ -94,10 +94,10 @@ async fn teardown_gives_it_back_to_the_letter() {
     own.setup(&["--target-timeout", "30"]).await;
     let others = &json(&own.current().await)["task_routing"]["filters"][1]["targets"];
     assert_eq!(others[0]["timeout"], 30);
-    own.desk.teardown(&[]).await.done();
+    own.operator.teardown(&[]).await.done();
     assert_eq!(own.current().await, own.configuration);
-    let workspace = own.desk.workspace_sid();
-    let queues = own.desk.client().task_queues(&workspace).await.unwrap();
+    let workspace = own.operator.workspace_sid();
+    let queues = own.operator.client().task_queues(&workspace).await.unwrap();
     assert_eq!(queues.len(), 4);
 }
 
@@ -108,16 +108,16 @@ async fn what_the_user_changed_since_stays() {
     let mut changed = json(&own.current().await);
     let filters = changed["task_routing"]["filters"].as_array_mut().unwrap();
     filters[0]["targets"][0]["timeout"] = json!(45);
-    let client = own.desk.client();
+    let client = own.operator.client();
     client
         .update_workflow(
-            &own.desk.workspace_sid(),
+            &own.operator.workspace_sid(),
             &own.workflow,
             &changed.to_string(),
         )
         .await
         .unwrap();
-    own.desk.teardown(&[]).await.done();
+    own.operator.teardown(&[]).await.done();
     let expected = json(
         &own.configuration
             .replace("\"timeout\":20", "\"timeout\":45"),
@@ -129,9 +129,9 @@ async fn what_the_user_changed_since_stays() {
 async fn without_the_record_the_placeholder_stays_as_long_as_a_workflow_leads_to_it() {
     let own = Own::new().await;
     own.setup(&[]).await;
-    std::fs::remove_file(own.desk.state_file()).unwrap();
+    std::fs::remove_file(own.operator.state_file()).unwrap();
     let extended = own.current().await;
-    let output = own.desk.teardown(&[]).await.failed();
+    let output = own.operator.teardown(&[]).await.failed();
     assert!(output.contains("can't be restored"), "{output}");
     assert!(
         output.contains("is kept: workflow \"Main line\""),
@@ -139,20 +139,20 @@ async fn without_the_record_the_placeholder_stays_as_long_as_a_workflow_leads_to
     );
     assert_eq!(own.current().await, extended);
 
-    let workspace = own.desk.workspace_sid();
-    let client = own.desk.client();
+    let workspace = own.operator.workspace_sid();
+    let client = own.operator.client();
     client
         .update_workflow(&workspace, &own.workflow, &own.configuration)
         .await
         .unwrap();
-    own.desk.teardown(&[]).await.done();
+    own.operator.teardown(&[]).await.done();
     assert_eq!(client.task_queues(&workspace).await.unwrap().len(), 4);
 }
 
 #[tokio::test]
 async fn a_workflow_that_does_not_exist_or_can_not_be_read_is_refused() {
-    let desk = Desk::new().await;
+    let operator = Operator::new().await;
     let unknown = format!("WW{:032x}", 1);
-    let output = desk.setup(&["--workflow", &unknown]).await.failed();
+    let output = operator.setup(&["--workflow", &unknown]).await.failed();
     assert!(output.contains(&unknown), "{output}");
 }

@@ -61,8 +61,15 @@ fn first_bad_line(text: &str) -> Option<usize> {
     text.lines().position(bad).map(|index| index + 1)
 }
 
+/// The value that a line sets, as the services read it; `None` where it can't be read.
+pub fn value(line: &str) -> Option<String> {
+    let line = expand_known(line, |name| std::env::var_os(name).is_some());
+    let (_, value) = dotenvy::from_read_iter(line.as_bytes()).next()?.ok()?;
+    Some(value)
+}
+
 /// The variable that a line sets.
-fn variable(line: &str) -> Option<&str> {
+pub fn variable(line: &str) -> Option<&str> {
     let (name, _) = line.split_once('=')?;
     let name = name.trim();
     Some(name.strip_prefix("export ").map_or(name, str::trim))

@@ -4,9 +4,8 @@
 //! problem, so that a wrong start says all that is wrong at once.
 
 mod command_line;
-mod dotenv;
+pub mod dotenv;
 mod proxy;
-mod public_url;
 mod queue;
 mod rotation;
 mod secret;
@@ -17,7 +16,6 @@ use std::fmt;
 use std::process::ExitCode;
 
 pub use self::command_line::parse;
-pub use self::public_url::{InvalidPublicUrl, PublicUrl};
 pub use self::queue::{QueueArgs, QueueSettings};
 pub use self::setting::{Setting, Value, from_flags};
 pub use self::twilio::{TwilioArgs, TwilioSettings};

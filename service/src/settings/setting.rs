@@ -173,6 +173,7 @@ values! {
     twilio::AccountSid = "AC0123456789abcdef0123456789abcdef",
     twilio::ApiKeySid = "SK0123456789abcdef0123456789abcdef",
     twilio::TaskQueueSid = "WQ0123456789abcdef0123456789abcdef",
+    twilio::PublicUrl = "https://overflow.example.com",
     twilio::WorkflowSid = "WW0123456789abcdef0123456789abcdef",
     twilio::WorkspaceSid = "WS0123456789abcdef0123456789abcdef",
     twilio::E164 = "+14155550100",

@@ -1,7 +1,5 @@
 //! `overflow demo`: the whole way of an event, against the simulator, told as it happens.
 
-pub(crate) mod story;
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -17,14 +15,15 @@ use service::{Host, Problems, out};
 use simulator::{Config, PlaceCall, Simulator, Speed};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use twilio::E164;
+use twilio::{E164, PublicUrl};
 
 use crate::pair::{self, Pair};
 use crate::simulate::DEFAULT_LISTEN;
+use crate::story;
 
-/// How much longer than the task's walk the redirect may take before `--once` gives up.
+/// How long the redirect may take after that before `--once` gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The demo workflow's steps together.
+/// How long a task takes through the demo's workflow.
 const WALK: Duration = Duration::from_secs(20);
 
 /// A demonstration.
@@ -34,7 +33,7 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     fast: bool,
 
-    /// End after one call: with 0 only if it was redirected
+    /// End after one call, with exit code 0 only if it was redirected
     #[arg(long)]
     once: bool,
 
@@ -59,17 +58,16 @@ pub(crate) struct Demo {
     speed: Speed,
     once: bool,
     number: E164,
-    queue: Option<QueueUrl>,
-    queue_url: Option<String>,
+    queue: Option<String>,
     listen: SocketAddr,
 }
 
 impl DemoArgs {
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<Demo> {
         let factor = if self.fast { 40.0 } else { 4.0 };
-        let queue = Setting::named("--queue".to_owned(), self.queue.clone()).must(
+        let queue = Setting::<Option<QueueUrl>>::named("--queue".to_owned(), self.queue.clone()).must(
             |queue| !matches!(queue, Some(QueueUrl::Sqlite(_))),
-            "names a file, whose requests the demo would take: left out, it uses one of its own",
+            "names a file, whose requests the demo would take: leave it out, and the demo uses its own file",
         );
         let default_listen = match self.once {
             // Nobody places further calls: any port will do.
@@ -80,8 +78,7 @@ impl DemoArgs {
             speed: Speed::new(factor).unwrap_or(Speed::REAL),
             once: self.once,
             number: problems.take(self.number),
-            queue: problems.take(queue),
-            queue_url: self.queue,
+            queue: problems.take(queue).and(self.queue),
             listen: problems.take(self.listen).unwrap_or(default_listen),
         })
     }
@@ -92,39 +89,27 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let simulator_listener = bind("SIMULATOR_LISTEN", demo.listen).await?;
     let ingest_listener = bind("LISTEN", SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-    let public_url = format!("http://{}", ingest_listener.local_addr()?);
+    let public_url: PublicUrl = format!("http://{}", ingest_listener.local_addr()?).parse()?;
     let simulator = Simulator::start(
         simulator_listener,
         Config {
             speed: demo.speed,
-            callback_url: Some(format!(
-                "{public_url}/taskrouter/events#rc=5&rp=all&ct=2000&rt=2500"
-            )),
+            callback_url: Some(public_url.event_callback()),
             ..Config::default()
         },
     )?;
-    let queue_file = folder.path().join("demo.db");
-    let queue_url = demo
-        .queue_url
-        .clone()
-        .unwrap_or_else(|| format!("sqlite:{}", queue_file.display()));
-    let spool = folder.path().join("spool.db");
-    let pair = pair_settings(&simulator, &public_url, queue_url, &spool, &demo.number)?;
-    let broker = match &pair.queue.url {
-        QueueUrl::Amqp(nodes) => Some((nodes.clone(), pair.queue.options.clone())),
-        QueueUrl::Sqlite(_) => None,
+    let pair = pair_settings(&simulator, &public_url, &demo, folder.path())?;
+    let url = &pair.queue.url;
+    let (broker, shown) = match url {
+        QueueUrl::Amqp(nodes) => {
+            let broker = (nodes.clone(), pair.queue.options.clone());
+            (Some(broker), format!("RabbitMQ ({url})"))
+        }
+        QueueUrl::Sqlite(_) => (None, "the embedded queue (a temporary file)".to_owned()),
     };
-
     out::line(format_args!(
-        "Flex Overflow against a simulated Twilio, over {} ({}).\n\
+        "Flex Overflow against a simulated Twilio, over {shown}.\n\
          Nobody answers; a caller whom no agent takes is redirected to {}.\n",
-        match &demo.queue {
-            Some(QueueUrl::Amqp(_)) => "RabbitMQ",
-            _ => "the embedded queue",
-        },
-        demo.queue
-            .as_ref()
-            .map_or_else(|| "a temporary file".to_owned(), ToString::to_string),
         demo.number.as_str(),
     ));
     let outcome = play_with_pair(&simulator, pair, ingest_listener, &demo, &stop).await;
@@ -138,7 +123,7 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
     outcome
 }
 
-/// Plays beside a running pair, and stops that.
+/// Runs ingest and redirector, plays the demonstration, and stops them.
 async fn play_with_pair(
     simulator: &Simulator,
     pair: Settings<Pair>,
@@ -156,7 +141,7 @@ async fn play_with_pair(
             return ended.context("the pair panicked")?;
         }
         told = &mut telling => out::seen(told.context("the story panicked")?),
-        outcome = play(simulator, &demo.number, demo.once, demo.speed, stop) => outcome,
+        outcome = play(simulator, demo, stop) => outcome,
     };
     pair_stop.cancel();
     running.await.context("the pair panicked")??;
@@ -164,16 +149,10 @@ async fn play_with_pair(
     outcome
 }
 
-/// Places a call, and stays for more, or waits until it was redirected.
-async fn play(
-    simulator: &Simulator,
-    number: &E164,
-    once: bool,
-    speed: Speed,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
+/// Places a call, and waits for more or, once, until it was redirected.
+async fn play(simulator: &Simulator, demo: &Demo, stop: &CancellationToken) -> anyhow::Result<()> {
     let caller = simulator.place_call(PlaceCall::default())?;
-    if !once {
+    if !demo.once {
         out::line(format_args!(
             "It stays up: place another call from a second terminal with `overflow call`{}, \
              stop with Ctrl-C.\n",
@@ -189,42 +168,44 @@ async fn play(
         state.journal().redirects(&caller.call_sid) > 0 && state.open_tasks() == 0
     });
     tokio::select! {
-        waited = tokio::time::timeout(speed.shorten(WALK) + PATIENCE, closed) => {
+        waited = tokio::time::timeout(demo.speed.shorten(WALK) + PATIENCE, closed) => {
             waited.context("the call was not redirected and its task closed in time")?;
         }
         () = stop.cancelled() => bail!("stopped before the call was redirected"),
     }
     let journal = simulator.journal();
-    let rang = journal
-        .caller(&caller.call_sid)
-        .is_some_and(|heard| heard.was_redirected_once() && heard.dialled().any(|n| n == number));
+    let rang = journal.caller(&caller.call_sid).is_some_and(|heard| {
+        heard.was_redirected_once() && heard.dialled().any(|n| *n == demo.number)
+    });
     if !rang {
-        bail!("the call was not redirected once to {}", number.as_str());
+        let number = demo.number.as_str();
+        bail!("the call was not redirected once to {number}");
     }
     Ok(())
 }
 
-/// What `overflow run` would be told.
+/// The settings that `overflow run` would get.
 fn pair_settings(
     simulator: &Simulator,
-    public_url: &str,
-    queue_url: String,
-    spool: &Path,
-    number: &E164,
+    public_url: &PublicUrl,
+    demo: &Demo,
+    folder: &Path,
 ) -> anyhow::Result<Settings<Pair>> {
-    let name = std::process::id();
+    let file = |name: &str| folder.join(name).display().to_string();
+    let embedded = || format!("sqlite:{}", file("demo.db"));
+    let queue_url = demo.queue.clone().unwrap_or_else(embedded);
     let flags = [
         format!("--account-sid={}", simulator.account_sid()),
         format!("--auth-token={}", simulator.auth_token()),
         format!("--api-url={}", simulator.api_url()),
         format!("--forward-call-task-queue-sid={}", simulator.placeholder()),
-        format!("--forward-to-number={}", number.as_str()),
+        format!("--forward-to-number={}", demo.number.as_str()),
         format!("--queue={queue_url}"),
-        // Requests of another demo, about another simulator's calls, are none of ours.
-        format!("--queue-prefix=overflow-demo-{name}"),
+        // Another demo's requests are about another simulator's calls.
+        format!("--queue-prefix=overflow-demo-{}", std::process::id()),
         format!("--public-url={public_url}"),
-        // Not the one of the folder that it is started in.
-        format!("--spool={}", spool.display()),
+        // Not the spool of the working directory.
+        format!("--spool={}", file("spool.db")),
         "--admin-listen=127.0.0.1:0".to_owned(),
     ];
     let mut problems = Problems::default();

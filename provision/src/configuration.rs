@@ -1,11 +1,13 @@
-//! A workflow's configuration as JSON: changed without touching what isn't ours, and looked at for
+//! A workflow's configuration as JSON: changed without touching what isn't ours, and checked for
 //! what would keep a caller from the placeholder.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use crate::record::ReplacedConfiguration;
 
 /// What a configuration lacks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum InvalidRouting {
+pub(crate) enum InvalidConfiguration {
     #[error("it is no JSON object")]
     NotJson,
     #[error("it has no \"task_routing\" with \"filters\"")]
@@ -16,10 +18,11 @@ pub(crate) enum InvalidRouting {
 
 /// A workflow's configuration.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Routing(Value);
+pub(crate) struct Configuration(Value);
 
 /// Something about a filter that an operator should know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("filter {filter} {problem}")]
 pub(crate) struct Finding {
     /// The filter's name.
     pub(crate) filter: String,
@@ -27,32 +30,24 @@ pub(crate) struct Finding {
 }
 
 /// How a filter fails to lead to the placeholder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Problem {
     /// The placeholder is none of its targets.
+    #[error("does not lead to the placeholder")]
     Missing,
     /// Targets come after the placeholder.
+    #[error("has targets after the placeholder, which callers never reach")]
     NotLast,
     /// The placeholder has a timeout, after which Twilio deletes the task while the caller waits.
+    #[error("gives the placeholder a timeout: then the task is deleted while its caller waits")]
     TimesOut,
-    /// A target before the placeholder has no timeout: nobody gets past it.
+    /// A target before the placeholder has no timeout, so no caller gets past it.
+    #[error("has a target without timeout before the placeholder: no caller gets past it")]
     NeverReached,
 }
 
 impl Problem {
-    pub(crate) fn found(self) -> &'static str {
-        match self {
-            Self::Missing => "does not lead to the placeholder",
-            Self::NotLast => "has targets after the placeholder, which callers never reach",
-            Self::TimesOut => {
-                "gives the placeholder a timeout: then the task is deleted while its caller waits"
-            }
-            Self::NeverReached => {
-                "has a target without timeout before the placeholder: no caller gets past it"
-            }
-        }
-    }
-
+    /// What to do about it.
     pub(crate) fn remedy(self) -> &'static str {
         match self {
             Self::Missing => {
@@ -68,17 +63,18 @@ impl Problem {
     }
 }
 
-impl Routing {
-    pub(crate) fn parse(configuration: &str) -> Result<Self, InvalidRouting> {
+impl Configuration {
+    pub(crate) fn parse(configuration: &str) -> Result<Self, InvalidConfiguration> {
         let value: Value =
-            serde_json::from_str(configuration).map_err(|_| InvalidRouting::NotJson)?;
-        let routing = Self(value);
-        routing.filters()?;
-        Ok(routing)
+            serde_json::from_str(configuration).map_err(|_| InvalidConfiguration::NotJson)?;
+        match value["task_routing"]["filters"].is_array() {
+            true => Ok(Self(value)),
+            false => Err(InvalidConfiguration::NoFilters),
+        }
     }
 
-    pub(crate) fn from_value(value: Value) -> Self {
-        Self(value)
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
     }
 
     /// As Twilio takes it.
@@ -86,23 +82,13 @@ impl Routing {
         self.0.to_string()
     }
 
-    /// As a person reads it.
-    pub(crate) fn pretty(&self) -> String {
-        // A value that was parsed can be written.
-        serde_json::to_string_pretty(&self.0).unwrap_or_default()
+    fn filters(&self) -> &[Value] {
+        items(&self.0["task_routing"]["filters"])
     }
 
-    fn filters(&self) -> Result<&Vec<Value>, InvalidRouting> {
-        self.0["task_routing"]["filters"]
-            .as_array()
-            .ok_or(InvalidRouting::NoFilters)
-    }
-
-    fn routing_mut(&mut self) -> Result<&mut Map<String, Value>, InvalidRouting> {
-        self.0
-            .get_mut("task_routing")
-            .and_then(Value::as_object_mut)
-            .ok_or(InvalidRouting::NoFilters)
+    fn filters_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        let filters = self.0.pointer_mut("/task_routing/filters");
+        filters.and_then(Value::as_array_mut).into_iter().flatten()
     }
 
     /// Makes the placeholder the last target of every filter, without timeout, and the default
@@ -112,23 +98,16 @@ impl Routing {
         &mut self,
         placeholder: &str,
         target_timeout: Option<u32>,
-    ) -> Result<(), InvalidRouting> {
-        let routing = self.routing_mut()?;
-        let filters = routing
-            .get_mut("filters")
-            .and_then(Value::as_array_mut)
-            .ok_or(InvalidRouting::NoFilters)?;
-        for (index, filter) in filters.iter_mut().enumerate() {
+    ) -> Result<(), InvalidConfiguration> {
+        for (index, filter) in self.filters_mut().enumerate() {
             let name = filter_name(filter, index);
             let targets = filter
                 .get_mut("targets")
                 .and_then(Value::as_array_mut)
-                .ok_or(InvalidRouting::NoTargets(name))?;
-            match targets.last_mut() {
-                Some(last) if last["queue"] == placeholder => {
-                    if let Some(last) = last.as_object_mut() {
-                        last.shift_remove("timeout");
-                    }
+                .ok_or(InvalidConfiguration::NoTargets(name))?;
+            match targets.last_mut().and_then(Value::as_object_mut) {
+                Some(last) if last.get("queue").is_some_and(|queue| queue == placeholder) => {
+                    last.shift_remove("timeout");
                 }
                 _ => targets.push(json!({ "queue": placeholder })),
             }
@@ -140,40 +119,33 @@ impl Routing {
                 }
             }
         }
-        if routing.get("default_filter").is_none_or(Value::is_null) {
-            routing.insert("default_filter".to_owned(), json!({ "queue": placeholder }));
+        let default = &mut self.0["task_routing"]["default_filter"];
+        if default.is_null() {
+            *default = json!({ "queue": placeholder });
         }
         Ok(())
     }
 
     /// Takes the placeholder out again, for a workflow that was changed since it was extended. A
     /// default that leads to it goes, too.
-    pub(crate) fn retract(&mut self, placeholder: &str) -> Result<(), InvalidRouting> {
-        let routing = self.routing_mut()?;
-        let filters = routing.get_mut("filters").and_then(Value::as_array_mut);
-        for filter in filters.into_iter().flatten() {
+    pub(crate) fn retract(&mut self, placeholder: &str) {
+        for filter in self.filters_mut() {
             if let Some(targets) = filter.get_mut("targets").and_then(Value::as_array_mut) {
                 targets.retain(|target| target["queue"] != placeholder);
             }
         }
-        if routing
-            .get("default_filter")
-            .is_some_and(|default| default["queue"] == placeholder)
+        if self.default_queue() == Some(placeholder)
+            && let Some(routing) = self.0["task_routing"].as_object_mut()
         {
             routing.shift_remove("default_filter");
         }
-        Ok(())
     }
 
     /// Whether any filter, or the default, leads to the task queue.
     pub(crate) fn leads_to(&self, queue: &str) -> bool {
-        let targets = |filter: &Value| filter["targets"].as_array().cloned().unwrap_or_default();
-        self.filters().is_ok_and(|filters| {
-            filters
-                .iter()
-                .flat_map(targets)
-                .any(|target| target["queue"] == queue)
-        }) || self.default_queue() == Some(queue)
+        let filters = self.filters().iter();
+        let mut targets = filters.flat_map(|filter| items(&filter["targets"]));
+        targets.any(|target| target["queue"] == queue) || self.default_queue() == Some(queue)
     }
 
     /// The task queue of tasks that no filter takes.
@@ -183,24 +155,22 @@ impl Routing {
 
     /// How many filters there are.
     pub(crate) fn filter_count(&self) -> usize {
-        self.filters().map_or(0, Vec::len)
+        self.filters().len()
     }
 
     /// What keeps callers from the placeholder, filter by filter.
     pub(crate) fn findings(&self, placeholder: &str) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for (index, filter) in self.filters().into_iter().flatten().enumerate() {
+        for (index, filter) in self.filters().iter().enumerate() {
             let mut find = |problem| {
                 findings.push(Finding {
                     filter: filter_name(filter, index),
                     problem,
                 });
             };
-            let targets = filter["targets"].as_array().map_or(&[][..], Vec::as_slice);
-            let at = targets
-                .iter()
-                .position(|target| target["queue"] == placeholder);
-            let Some(at) = at else {
+            let targets = items(&filter["targets"]);
+            let mut queues = targets.iter().map(|target| &target["queue"]);
+            let Some(at) = queues.position(|queue| queue == placeholder) else {
                 find(Problem::Missing);
                 continue;
             };
@@ -218,10 +188,34 @@ impl Routing {
     }
 }
 
+/// The configuration that a workflow had before setup extended it, with what others changed since;
+/// `None` where it doesn't lead to the placeholder.
+pub(crate) fn before_extension(
+    current: &str,
+    recorded: Option<&ReplacedConfiguration>,
+    placeholder: &str,
+) -> Option<String> {
+    let mut configuration = Configuration::parse(current).ok()?;
+    if !configuration.leads_to(placeholder) {
+        return None;
+    }
+    let is_untouched = |recorded: &&ReplacedConfiguration| {
+        Configuration::parse(&recorded.installed).as_ref() == Ok(&configuration)
+            && Configuration::parse(&recorded.previous).is_ok()
+    };
+    if let Some(recorded) = recorded.filter(is_untouched) {
+        return Some(recorded.previous.clone());
+    }
+    configuration.retract(placeholder);
+    Some(configuration.to_text())
+}
+
+fn items(list: &Value) -> &[Value] {
+    list.as_array().map_or(&[], Vec::as_slice)
+}
+
 fn has_timeout(target: &Value) -> bool {
-    target
-        .get("timeout")
-        .is_some_and(|timeout| !timeout.is_null())
+    !target["timeout"].is_null()
 }
 
 fn filter_name(filter: &Value, index: usize) -> String {
@@ -237,10 +231,10 @@ mod tests {
 
     const OWN: &str = r#"{"task_routing":{"filters":[{"targets":[{"queue":"WQa","timeout":20,"priority":"5","expression":"1==1"},{"timeout":30,"queue":"WQb"}],"filter_friendly_name":"VIP","expression":"vip == true"},{"filter_friendly_name":"Others","expression":"1==1","targets":[{"queue":"WQb"}]}],"default_filter":{"queue":"WQb"}},"x":1}"#;
 
-    fn extended(timeout: Option<u32>) -> Routing {
-        let mut routing = Routing::parse(OWN).unwrap();
-        routing.extend("WQp", timeout).unwrap();
-        routing
+    fn extended(timeout: Option<u32>) -> Configuration {
+        let mut configuration = Configuration::parse(OWN).unwrap();
+        configuration.extend("WQp", timeout).unwrap();
+        configuration
     }
 
     #[test]
@@ -267,18 +261,18 @@ mod tests {
     #[test]
     fn a_workflow_without_default_gets_the_placeholder_and_loses_it_again() {
         let bare = r#"{"task_routing":{"filters":[]}}"#;
-        let mut routing = Routing::parse(bare).unwrap();
-        routing.extend("WQp", None).unwrap();
-        assert_eq!(routing.default_queue(), Some("WQp"));
-        routing.retract("WQp").unwrap();
-        assert_eq!(routing.to_text(), bare);
+        let mut configuration = Configuration::parse(bare).unwrap();
+        configuration.extend("WQp", None).unwrap();
+        assert_eq!(configuration.default_queue(), Some("WQp"));
+        configuration.retract("WQp");
+        assert_eq!(configuration.to_text(), bare);
     }
 
     #[test]
     fn retracting_is_extending_undone() {
-        let mut routing = extended(None);
-        routing.retract("WQp").unwrap();
-        assert_eq!(routing.to_text(), OWN);
+        let mut configuration = extended(None);
+        configuration.retract("WQp");
+        assert_eq!(configuration.to_text(), OWN);
     }
 
     #[test]
@@ -308,8 +302,8 @@ mod tests {
                 Problem::NeverReached,
             ),
         ] {
-            let routing = json!({"task_routing": {"filters": [{"targets": targets}]}});
-            let findings = Routing(routing).findings("WQp");
+            let configuration = json!({"task_routing": {"filters": [{"targets": targets}]}});
+            let findings = Configuration(configuration).findings("WQp");
             let problems: Vec<_> = findings.iter().map(|finding| finding.problem).collect();
             assert_eq!(problems, [expected]);
         }
@@ -318,16 +312,17 @@ mod tests {
     #[test]
     fn what_is_no_configuration_is_refused() {
         for (text, error) in [
-            ("", InvalidRouting::NotJson),
-            ("[]", InvalidRouting::NoFilters),
-            (r#"{"task_routing":{}}"#, InvalidRouting::NoFilters),
+            ("", InvalidConfiguration::NotJson),
+            ("[]", InvalidConfiguration::NoFilters),
+            (r#"{"task_routing":{}}"#, InvalidConfiguration::NoFilters),
         ] {
-            assert_eq!(Routing::parse(text), Err(error));
+            assert_eq!(Configuration::parse(text), Err(error));
         }
-        let mut routing = Routing::parse(r#"{"task_routing":{"filters":[{}]}}"#).unwrap();
+        let mut configuration =
+            Configuration::parse(r#"{"task_routing":{"filters":[{}]}}"#).unwrap();
         assert_eq!(
-            routing.extend("WQp", None),
-            Err(InvalidRouting::NoTargets("1".into()))
+            configuration.extend("WQp", None),
+            Err(InvalidConfiguration::NoTargets("1".into()))
         );
     }
 }

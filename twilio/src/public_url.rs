@@ -1,9 +1,19 @@
-//! The URL by which Twilio reaches ingest.
+//! Where Twilio reaches ingest: the public URL, the paths under it, and the connection overrides.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::Url;
+
+/// Where TaskRouter posts its event callbacks.
+pub const EVENTS_PATH: &str = "/taskrouter/events";
+/// Where a webhook sink of Event Streams posts.
+pub const EVENT_STREAM_PATH: &str = "/taskrouter/event-stream";
+/// Where Twilio fetches the TwiML of a redirect plan.
+pub const TWIML_PATH: &str = "/twiml/redirect";
+/// The connection overrides of the event callback: a failed one is repeated five times, whatever the
+/// failure was, and all attempts fit into the 15 s that Twilio gives a callback.
+pub const CONNECTION_OVERRIDES: &str = "rc=5&rp=all&ct=2000&rt=2500";
 
 /// The URL by which Twilio reaches ingest, up to where our own paths begin, as the operator wrote
 /// it: Twilio signs what is configured with it, to the letter.
@@ -15,19 +25,22 @@ impl PublicUrl {
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
-}
 
-/// Why a string can't be the public URL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidPublicUrl(&'static str);
-
-impl fmt::Display for InvalidPublicUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+    /// The event callback as a workspace is to have it, connection overrides included.
+    pub fn event_callback(&self) -> String {
+        format!("{}#{CONNECTION_OVERRIDES}", self.join(EVENTS_PATH))
     }
 }
 
-crate::values!(PublicUrl = "https://overflow.example.com");
+/// The URL that is requested and signed: without connection overrides, which stand in its fragment.
+pub fn without_overrides(url: &str) -> &str {
+    url.split('#').next().unwrap_or(url)
+}
+
+/// Why a string can't be the public URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidPublicUrl(&'static str);
 
 impl FromStr for PublicUrl {
     type Err = InvalidPublicUrl;
@@ -42,11 +55,7 @@ impl FromStr for PublicUrl {
                 "must end before any ? or #: the paths of the callbacks are added to it",
             ));
         }
-        if url
-            .path()
-            .trim_end_matches('/')
-            .ends_with("/taskrouter/events")
-        {
+        if url.path().trim_end_matches('/').ends_with(EVENTS_PATH) {
             return Err(InvalidPublicUrl(
                 "must end before /taskrouter/events, which is added to it",
             ));

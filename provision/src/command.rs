@@ -1,0 +1,43 @@
+//! The commands.
+
+use twilio::rest::Patience;
+
+use crate::console::{Console, Status};
+use crate::doctor::DoctorArgs;
+use crate::error::Error;
+use crate::setup::SetupArgs;
+use crate::teardown::TeardownArgs;
+
+/// What can be done with Twilio's side.
+#[derive(Debug, Clone, clap::Subcommand)]
+pub enum Command {
+    /// Set Twilio's side up: task queues, workflow, Studio flow, event callback
+    Setup(Box<SetupArgs>),
+    /// Check everything that a redirect needs, and change nothing
+    Doctor(Box<DoctorArgs>),
+    /// Remove what setup made, and restore what it replaced
+    Teardown(Box<TeardownArgs>),
+}
+
+impl Command {
+    /// Does it, and says why where that fails. Requests are repeated, with `patience`, while Twilio
+    /// says that it is asked too often.
+    pub async fn run(self, console: &mut Console<'_>, patience: Patience) -> Status {
+        let ended = match self {
+            Self::Setup(args) => args.run(console, patience).await,
+            Self::Doctor(args) => Ok(args.run(console, patience).await),
+            Self::Teardown(args) => args.run(console, patience).await,
+        };
+        match ended {
+            Ok(status) => status,
+            Err(Error::Settings(invalid)) => {
+                console.line(invalid);
+                Status::WrongSettings
+            }
+            Err(error) => {
+                console.line(format_args!("✗ {error}"));
+                Status::Failed
+            }
+        }
+    }
+}
