@@ -1,7 +1,7 @@
 //! The HTTP side: Twilio's API, and the simulator's own.
 
-mod answer;
 mod connection;
+mod error;
 mod middleware;
 mod operation;
 mod paging;
@@ -32,10 +32,11 @@ use std::sync::Arc;
 
 use axum::extract::State as Shared;
 use axum::middleware::from_fn_with_state;
+use axum::response::Response;
 use axum::routing::any;
 use axum::{Extension, Router};
 
-use self::answer::{Answer, ApiError};
+use self::error::ApiError;
 use self::middleware::Exchange;
 use self::operation::Operation;
 use crate::core::Core;
@@ -57,7 +58,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
 async fn answer(
     Shared(core): Shared<Arc<Core>>,
     Extension(exchange): Extension<Arc<Exchange>>,
-) -> Result<Answer, ApiError> {
+) -> Result<Response, ApiError> {
     let handler = exchange.operation.clone()?.handler;
     let request = &exchange.request;
     core.change(|state| {

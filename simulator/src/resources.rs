@@ -18,7 +18,5 @@ pub(crate) use task::Task;
 pub use task::TaskStatus;
 pub(crate) use task_queue::{TaskOrder, TaskQueue};
 pub(crate) use voice_queue::{LARGEST_QUEUE, VoiceQueue};
-pub(crate) use workflow::{
-    Routing, Target, Workflow, parse_configuration, sequential_configuration,
-};
+pub(crate) use workflow::{Target, TaskRouting, Workflow, sequential_configuration};
 pub(crate) use workspace::Workspace;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use twilio::{
     CallSid, E164, EventSid, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid,
@@ -115,9 +115,11 @@ pub(crate) struct FetchTwiml {
 }
 
 /// How TwiML is fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub(crate) enum TwimlMethod {
     Get,
+    #[default]
     Post,
 }
 

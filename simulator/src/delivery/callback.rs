@@ -93,7 +93,7 @@ impl Simulator {
     pub fn set_callback(&self, url: Option<&str>) {
         self.core.change(|state| {
             if let Some(workspace) = state.workspaces.get_mut(&self.demo.workspace) {
-                workspace.event_callback_url = url.map(str::to_owned);
+                workspace.event_callback_url = url.unwrap_or_default().to_owned();
             }
         });
     }

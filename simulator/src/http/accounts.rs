@@ -1,26 +1,22 @@
-//! `/2010-04-01/Accounts/{Sid}.json`
+//! The account itself.
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use twilio::AccountSid;
 
-use super::answer::{Answer, ApiError};
-use super::operation::{Endpoint, Operation};
+use super::error::ApiError;
 use super::request::ApiRequest;
 use crate::dates::rfc2822;
 use crate::state::State;
 
-const ACCOUNT: &str = "/2010-04-01/Accounts/{Sid}.json";
-
-pub(super) const OPERATIONS: &[Operation] =
-    &[Operation::get(Endpoint::FetchAccount, ACCOUNT, fetch)];
-
-fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn fetch(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let sid: AccountSid = request.sid("Sid")?;
     if sid != state.account.sid {
         return Err(request.not_found());
     }
     let since = rfc2822(state.now());
-    Ok(Answer::ok(json!({
+    let shown = json!({
         "auth_token": state.account.auth_token,
         "date_created": since,
         "date_updated": since,
@@ -31,5 +27,6 @@ fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         "subresource_uris": { "calls": format!("/2010-04-01/Accounts/{sid}/Calls.json") },
         "type": "Full",
         "uri": format!("/2010-04-01/Accounts/{sid}.json"),
-    })))
+    });
+    Ok(Json(shown).into_response())
 }

@@ -1,12 +1,12 @@
-//! `/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json`
+//! Calls.
 
 use std::collections::BTreeMap;
 
+use axum::response::Response;
 use serde_json::{Value, json};
 use twilio::CallSid;
 
-use super::answer::{Answer, ApiError};
-use super::operation::{Endpoint, Operation};
+use super::error::ApiError;
 use super::request::ApiRequest;
 use super::resource::{Resource, camel, fetch, find, kept};
 use crate::dates::rfc2822;
@@ -14,8 +14,6 @@ use crate::journal::HangUp;
 use crate::ordered::Ordered;
 use crate::resources::Call;
 use crate::state::{NotInProgress, Redirect, State, TwimlMethod, seconds_between};
-
-const CALL: &str = "/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json";
 
 /// The longest inline TwiML, in characters.
 const MAX_TWIML: usize = 4000;
@@ -30,11 +28,6 @@ const SUBRESOURCES: [&str; 9] = [
     "transcriptions",
     "user_defined_message_subscriptions",
     "user_defined_messages",
-];
-
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::get(Endpoint::FetchCall, CALL, fetch::<Call>),
-    Operation::post(Endpoint::UpdateCall, CALL, update),
 ];
 
 impl Resource for Call {
@@ -77,7 +70,7 @@ impl Resource for Call {
     }
 }
 
-fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let sid = find::<Call>(state, request)?.sid;
     let redirect = redirect(request)?;
     let hang_up = match request.form("Status") {
@@ -123,9 +116,5 @@ pub(super) fn twiml_url(url: &str) -> Result<String, ApiError> {
 }
 
 pub(super) fn twiml_method(request: &ApiRequest) -> Result<TwimlMethod, ApiError> {
-    match request.form("Method") {
-        None | Some("POST") => Ok(TwimlMethod::Post),
-        Some("GET") => Ok(TwimlMethod::Get),
-        Some(_) => Err(ApiError::invalid("Method must be GET or POST")),
-    }
+    Ok(request.word("Method")?.unwrap_or_default())
 }

@@ -1,14 +1,13 @@
-//! `/v1/DialingPermissions/Countries/{IsoCode}`
+//! Which countries may be dialled.
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::answer::{Answer, ApiError};
-use super::operation::{Endpoint, Operation};
+use super::error::ApiError;
 use super::request::ApiRequest;
 use super::resource::links;
 use crate::state::State;
-
-const COUNTRY: &str = "/v1/DialingPermissions/Countries/{IsoCode}";
 
 /// The countries that the simulator knows: code, name, continent, calling code.
 const COUNTRIES: [(&str, &str, &str, &str); 6] = [
@@ -20,13 +19,7 @@ const COUNTRIES: [(&str, &str, &str, &str); 6] = [
     ("US", "United States", "NORTH_AMERICA", "+1"),
 ];
 
-pub(super) const OPERATIONS: &[Operation] = &[Operation::get(
-    Endpoint::FetchDialingPermissionsCountry,
-    COUNTRY,
-    fetch,
-)];
-
-fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn fetch(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let asked: String = request.sid("IsoCode")?;
     let (iso_code, name, continent, calling_code) = COUNTRIES
         .into_iter()
@@ -34,7 +27,7 @@ fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         .ok_or_else(|| request.not_found())?;
     let countries = format!("{}v1/DialingPermissions/Countries", state.base_url);
     let url = format!("{countries}/{iso_code}");
-    Ok(Answer::ok(json!({
+    let shown = json!({
         "iso_code": iso_code,
         "name": name,
         "continent": continent,
@@ -44,5 +37,6 @@ fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         "high_risk_tollfraud_numbers_enabled": false,
         "links": links(&url, &["highrisk_special_prefixes"]),
         "url": url,
-    })))
+    });
+    Ok(Json(shown).into_response())
 }

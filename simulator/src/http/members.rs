@@ -1,28 +1,20 @@
-//! `/2010-04-01/Accounts/{AccountSid}/Queues/{QueueSid}/Members…`
+//! Members of voice queues: the callers on hold.
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio::{CallSid, QueueSid};
 
-use super::answer::{Answer, ApiError};
 use super::calls::{twiml_method, twiml_url};
-use super::operation::{Endpoint, Operation};
+use super::error::ApiError;
 use super::paging::page;
 use super::request::ApiRequest;
 use crate::dates::rfc2822;
 use crate::resources::VoiceQueue;
 use crate::state::{Redirect, State, seconds_between};
 
-const MEMBERS: &str = "/2010-04-01/Accounts/{AccountSid}/Queues/{QueueSid}/Members.json";
-const MEMBER: &str = "/2010-04-01/Accounts/{AccountSid}/Queues/{QueueSid}/Members/{CallSid}.json";
-
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::get(Endpoint::ListMember, MEMBERS, list),
-    Operation::get(Endpoint::FetchMember, MEMBER, fetch),
-    Operation::post(Endpoint::UpdateMember, MEMBER, dequeue),
-];
-
-fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn list(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let queue = queue(state, request)?;
     let members = queue
         .members
@@ -48,11 +40,11 @@ fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     )
 }
 
-fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    Ok(Answer::ok(find(state, request)?.1))
+pub(super) fn fetch(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
+    Ok(Json(find(state, request)?.1).into_response())
 }
 
-fn dequeue(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn dequeue(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let (call, member) = find(state, request)?;
     let redirect = Redirect::Url {
         url: twiml_url(request.required("Url")?)?,
@@ -61,7 +53,7 @@ fn dequeue(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> 
     state
         .redirect(call, &request.id, redirect)
         .map_err(|_| request.not_found())?;
-    Ok(Answer::ok(member))
+    Ok(Json(member).into_response())
 }
 
 fn queue<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a VoiceQueue, ApiError> {

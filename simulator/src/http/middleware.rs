@@ -16,8 +16,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
-use super::answer::ApiError;
 use super::connection::ConnectionHandle;
+use super::error::ApiError;
 use super::operation::Operation;
 use super::request::{ApiRequest, text};
 use crate::core::{Core, InFlight};

@@ -1,8 +1,10 @@
 //! Lists in pages: by `next_page_uri` in the 2010 API, by `meta` in the later ones.
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, ApiError};
+use super::error::ApiError;
 use super::request::ApiRequest;
 use crate::state::State;
 
@@ -20,7 +22,7 @@ pub(super) fn page<T>(
     name: &'static str,
     mut items: Vec<(Place, T)>,
     show: impl Fn(T) -> Value,
-) -> Result<Answer, ApiError> {
+) -> Result<Response, ApiError> {
     let size: usize = request.parsed_query("PageSize")?.unwrap_or(DEFAULT_SIZE);
     if !(1..=LARGEST_SIZE).contains(&size) {
         let message = format!("Page size must be from 1 to {LARGEST_SIZE}");
@@ -52,7 +54,7 @@ pub(super) fn page<T>(
 
     if request.path.starts_with("/2010-04-01/") {
         let start = number * size;
-        return Ok(Answer::ok(json!({
+        let list = json!({
             "end": (start + shown.len()).saturating_sub(1),
             "first_page_uri": first,
             "next_page_uri": next,
@@ -62,11 +64,12 @@ pub(super) fn page<T>(
             "start": start,
             "uri": own,
             name: shown,
-        })));
+        });
+        return Ok(Json(list).into_response());
     }
     let base = state.base_url.as_str().trim_end_matches('/');
     let absolute = |uri: String| format!("{base}{uri}");
-    Ok(Answer::ok(json!({
+    let list = json!({
         "meta": {
             "first_page_url": absolute(first),
             "key": name,
@@ -77,7 +80,8 @@ pub(super) fn page<T>(
             "url": absolute(own),
         },
         name: shown,
-    })))
+    });
+    Ok(Json(list).into_response())
 }
 
 /// Where a page of the list is.

@@ -6,9 +6,11 @@ use axum::extract::RawPathParams;
 use axum::http::HeaderName;
 use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
+use serde::de::value::Error as NoSuchWord;
+use serde::de::{Deserialize, IntoDeserializer};
 use twilio::{AccountSid, CallSid, WorkspaceSid};
 
-use super::answer::ApiError;
+use super::error::ApiError;
 use crate::state::State;
 
 /// A parsed request.
@@ -113,6 +115,21 @@ impl ApiRequest {
         parsed(name, self.form(name))
     }
 
+    /// A parameter of the body that is one of a few words.
+    pub(super) fn word<'a, T: Deserialize<'a>>(
+        &'a self,
+        name: &str,
+    ) -> Result<Option<T>, ApiError> {
+        self.form(name).map(|text| word(name, text)).transpose()
+    }
+
+    /// Replaces a text by a parameter of the body, if it is there.
+    pub(super) fn replace(&self, text: &mut String, name: &str) {
+        if let Some(value) = self.form(name) {
+            value.clone_into(text);
+        }
+    }
+
     /// A parameter of the query string that is not empty.
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         value(&self.query, name).filter(|value| !value.is_empty())
@@ -132,11 +149,16 @@ fn value<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 fn parsed<T: FromStr>(name: &str, value: Option<&str>) -> Result<Option<T>, ApiError> {
-    let Some(value) = value else { return Ok(None) };
-    match value.parse() {
-        Ok(value) => Ok(Some(value)),
-        Err(_) => Err(ApiError::invalid(format!("{name} is not valid"))),
-    }
+    let parsed = value.map(str::parse).transpose();
+    parsed.map_err(|_| ApiError::invalid(format!("{name} is not valid")))
+}
+
+/// One of a few words.
+pub(super) fn word<'a, T: Deserialize<'a>>(name: &str, text: &'a str) -> Result<T, ApiError> {
+    T::deserialize(text.into_deserializer()).map_err(|unknown: NoSuchWord| {
+        let message = format!("{name} is not valid: {unknown}");
+        ApiError::invalid(message)
+    })
 }
 
 /// A header's value.

@@ -1,19 +1,22 @@
 //! What all resources have in common: how they are found, fetched, listed, created and deleted.
 
-use std::hash::Hash;
-use std::str::FromStr;
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use twilio::WorkspaceSid;
 
-use serde_json::{Map, Value};
-
-use super::answer::{Answer, ApiError};
+use super::error::ApiError;
 use super::paging::page;
 use super::request::ApiRequest;
+use crate::ids::Sid;
 use crate::ordered::Ordered;
 use crate::state::State;
 
 /// A kind of resource.
 pub(super) trait Resource: Sized {
-    type Sid: Copy + Eq + Hash + FromStr;
+    type Sid: Sid;
 
     /// Its name in lists.
     const LIST: &'static str;
@@ -30,9 +33,15 @@ pub(super) trait Resource: Sized {
         self.show(state)
     }
 
-    /// Whether it belongs to the workspace in the path.
-    fn is_below(&self, _: &ApiRequest) -> bool {
-        true
+    /// The workspace that it belongs to; `None` if it belongs to the account.
+    fn workspace(&self) -> Option<WorkspaceSid> {
+        None
+    }
+
+    /// Whether the path names its workspace, if it belongs to one.
+    fn is_below(&self, request: &ApiRequest) -> bool {
+        let workspace = self.workspace();
+        workspace.is_none_or(|workspace| request.workspace() == Ok(workspace))
     }
 
     /// A name that is unique in its workspace, and by which lists can be filtered.
@@ -93,15 +102,15 @@ pub(super) fn find_mut<'a, T: Resource>(
 pub(super) fn fetch<T: Resource>(
     state: &mut State,
     request: &ApiRequest,
-) -> Result<Answer, ApiError> {
+) -> Result<Response, ApiError> {
     let found = find::<T>(state, request)?;
-    Ok(Answer::ok(found.show(state)))
+    Ok(Json(found.show(state)).into_response())
 }
 
 pub(super) fn list<T: Resource>(
     state: &mut State,
     request: &ApiRequest,
-) -> Result<Answer, ApiError> {
+) -> Result<Response, ApiError> {
     let mut items = Vec::new();
     for (number, resource) in T::all(state).numbered() {
         if resource.is_below(request) && resource.is_wanted(request)? {
@@ -114,19 +123,19 @@ pub(super) fn list<T: Resource>(
 }
 
 /// Adds a new resource, and shows it.
-pub(super) fn create<T: Resource>(state: &mut State, resource: T) -> Answer {
-    let answer = Answer::created(resource.show(state));
+pub(super) fn create<T: Resource>(state: &mut State, resource: T) -> Response {
+    let shown = resource.show(state);
     T::all_mut(state).insert(resource.sid(), resource);
-    answer
+    (StatusCode::CREATED, Json(shown)).into_response()
 }
 
 pub(super) fn delete<T: Resource>(
     state: &mut State,
     request: &ApiRequest,
-) -> Result<Answer, ApiError> {
+) -> Result<Response, ApiError> {
     let sid = find::<T>(state, request)?.sid();
     T::all_mut(state).remove(&sid);
-    Ok(Answer::no_content())
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Checks that no other resource in the workspace has the name.
@@ -146,6 +155,14 @@ pub(super) fn check_name<T: Resource>(
         ))),
         false => Ok(()),
     }
+}
+
+/// A resource's own fields, and the others that Twilio shows.
+pub(super) fn shown(resource: &impl Serialize, mut others: Value) -> Value {
+    if let (Value::Object(others), Value::Object(own)) = (&mut others, json!(resource)) {
+        others.extend(own);
+    }
+    others
 }
 
 /// A resource's links to what belongs to it: `task_queues` is at `…/TaskQueues`.

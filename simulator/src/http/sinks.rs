@@ -1,58 +1,45 @@
-//! `/v1/Sinks…` of Event Streams
+//! Event Streams' sinks.
 
+use axum::response::Response;
 use serde_json::{Value, json};
 use twilio::SinkSid;
 
-use super::answer::{Answer, ApiError};
-use super::operation::{Endpoint, Operation};
+use super::error::ApiError;
 use super::request::ApiRequest;
-use super::resource::{self, Resource, kept, links, list};
-use crate::dates::iso8601;
+use super::resource::{self, Resource, kept, links, shown};
+use crate::dates::Dates;
 use crate::ordered::Ordered;
 use crate::resources::Sink;
 use crate::state::State;
-
-const SINKS: &str = "/v1/Sinks";
-const SINK: &str = "/v1/Sinks/{Sid}";
-
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::get(Endpoint::ListSink, SINKS, list::<Sink>),
-    Operation::post(Endpoint::CreateSink, SINKS, create),
-    Operation::delete(Endpoint::DeleteSink, SINK, delete),
-];
 
 impl Resource for Sink {
     kept!(SinkSid, sinks, "sinks");
 
     fn show(&self, state: &State) -> Value {
         let url = format!("{}v1/Sinks/{}", state.base_url, self.sid);
-        json!({
-            "date_created": iso8601(self.created),
-            "date_updated": iso8601(self.created),
-            "description": self.description,
-            "sid": self.sid,
-            "sink_configuration": self.configuration,
+        let others = json!({
             "sink_type": "webhook",
             "status": "active",
             "links": links(&url, &["test", "validate"]),
             "url": url,
-        })
+        });
+        shown(self, others)
     }
 }
 
-fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let description = request.required("Description")?;
     let configuration = request.required("SinkConfiguration")?;
-    let configuration: Value = serde_json::from_str(configuration)
+    let sink_configuration = serde_json::from_str(configuration)
         .map_err(|_| ApiError::invalid("SinkConfiguration is not valid JSON"))?;
     if request.required("SinkType")? != "webhook" {
         return Err(ApiError::invalid("the simulator knows webhook sinks only"));
     }
     let sink = Sink {
-        sid: state.ids.sink(),
+        sid: state.ids.sid(),
         description: description.to_owned(),
-        configuration,
-        created: state.now(),
+        sink_configuration,
+        dates: Dates::new(state.now()),
     };
     let destination = sink.destination().map(url::Url::parse);
     if !matches!(destination, Some(Ok(_))) {
@@ -62,9 +49,9 @@ fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     Ok(resource::create(state, sink))
 }
 
-fn delete(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn delete(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let sid: SinkSid = request.sid("Sid")?;
-    if state.subscriptions.values().any(|s| s.sink == sid) {
+    if state.subscriptions.values().any(|s| s.sink_sid == sid) {
         return Err(ApiError::invalid("the Sink has Subscriptions"));
     }
     resource::delete::<Sink>(state, request)

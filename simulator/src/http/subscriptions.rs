@@ -1,74 +1,52 @@
-//! `/v1/Subscriptions…` of Event Streams
+//! Event Streams' subscriptions.
 
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use twilio::{CLOUD_EVENT_PREFIX, SinkSid, SubscriptionSid};
 
-use super::answer::{Answer, ApiError};
-use super::operation::{Endpoint, Operation};
+use super::error::ApiError;
 use super::request::ApiRequest;
-use super::resource::{self, Resource, delete, kept, links, list};
-use crate::dates::iso8601;
+use super::resource::{self, Resource, kept, links, shown};
+use crate::dates::Dates;
 use crate::events::EventKind;
 use crate::ordered::Ordered;
 use crate::resources::Subscription;
 use crate::state::State;
-
-const SUBSCRIPTIONS: &str = "/v1/Subscriptions";
-const SUBSCRIPTION: &str = "/v1/Subscriptions/{Sid}";
-
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::get(
-        Endpoint::ListSubscription,
-        SUBSCRIPTIONS,
-        list::<Subscription>,
-    ),
-    Operation::post(Endpoint::CreateSubscription, SUBSCRIPTIONS, create),
-    Operation::delete(
-        Endpoint::DeleteSubscription,
-        SUBSCRIPTION,
-        delete::<Subscription>,
-    ),
-];
 
 impl Resource for Subscription {
     kept!(SubscriptionSid, subscriptions, "subscriptions");
 
     fn is_wanted(&self, request: &ApiRequest) -> Result<bool, ApiError> {
         let sink: Option<SinkSid> = request.parsed_query("SinkSid")?;
-        Ok(sink.is_none_or(|sink| self.sink == sink))
+        Ok(sink.is_none_or(|sink| self.sink_sid == sink))
     }
 
     fn show(&self, state: &State) -> Value {
         let url = format!("{}v1/Subscriptions/{}", state.base_url, self.sid);
-        json!({
+        let others = json!({
             "account_sid": state.account.sid,
-            "sid": self.sid,
-            "date_created": iso8601(self.created),
-            "date_updated": iso8601(self.created),
-            "description": self.description,
-            "sink_sid": self.sink,
             "links": links(&url, &["subscribed_events"]),
             "url": url,
-        })
+        });
+        shown(self, others)
     }
 }
 
-fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let description = request.required("Description")?;
-    let sink = request.required("SinkSid")?;
-    let sink: SinkSid = sink
-        .parse()
-        .ok()
+    request.required("SinkSid")?;
+    let sink_sid = request
+        .parsed("SinkSid")?
         .filter(|sink| state.sinks.get(sink).is_some())
         .ok_or_else(|| ApiError::invalid("SinkSid is not valid"))?;
     request.required("Types")?;
     let subscription = Subscription {
-        sid: state.ids.subscription(),
+        sid: state.ids.sid(),
         description: description.to_owned(),
-        sink,
+        sink_sid,
         kinds: kinds(request)?,
-        created: state.now(),
+        dates: Dates::new(state.now()),
     };
     Ok(resource::create(state, subscription))
 }

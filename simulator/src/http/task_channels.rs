@@ -1,24 +1,16 @@
-//! `/v1/Workspaces/{WorkspaceSid}/TaskChannels`
+//! Task channels.
 
+use axum::response::Response;
 use serde_json::json;
 
-use super::answer::{Answer, ApiError};
-use super::operation::{Endpoint, Operation};
+use super::error::ApiError;
 use super::paging::page;
 use super::request::ApiRequest;
 use super::resource::links;
 use crate::dates::iso8601;
 use crate::state::State;
 
-const TASK_CHANNELS: &str = "/v1/Workspaces/{WorkspaceSid}/TaskChannels";
-
-pub(super) const OPERATIONS: &[Operation] = &[Operation::get(
-    Endpoint::ListTaskChannel,
-    TASK_CHANNELS,
-    list,
-)];
-
-fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn list(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let workspace = request.workspace()?;
     let sid = state.demo.voice_channel;
     let url = format!(

@@ -1,35 +1,28 @@
-//! `/v1/Workspaces/{WorkspaceSid}/Tasks…`
+//! Tasks.
 
 use std::time::Duration;
 
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::ETAG;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
-use twilio::{CallSid, TaskQueueSid, TaskSid, WorkflowSid};
+use twilio::{CallSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 
-use super::answer::{Answer, ApiError};
-use super::operation::{Endpoint, Operation};
+use super::error::ApiError;
 use super::paging::{Place, page};
-use super::request::ApiRequest;
+use super::request::{ApiRequest, word};
 use super::resource::{Resource, find, kept};
 use crate::dates::iso8601;
 use crate::ordered::Ordered;
 use crate::resources::{Task, TaskStatus};
 use crate::state::{Begin, NewTask, State, TaskChange};
 
-const TASKS: &str = "/v1/Workspaces/{WorkspaceSid}/Tasks";
-const TASK: &str = "/v1/Workspaces/{WorkspaceSid}/Tasks/{Sid}";
-
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::get(Endpoint::ListTask, TASKS, list),
-    Operation::post(Endpoint::CreateTask, TASKS, create),
-    Operation::get(Endpoint::FetchTask, TASK, fetch),
-    Operation::post(Endpoint::UpdateTask, TASK, update),
-];
-
 impl Resource for Task {
     kept!(TaskSid, tasks, "tasks");
 
-    fn is_below(&self, request: &ApiRequest) -> bool {
-        request.workspace() == Ok(self.workspace)
+    fn workspace(&self) -> Option<WorkspaceSid> {
+        Some(self.workspace)
     }
 
     fn show(&self, state: &State) -> Value {
@@ -50,8 +43,8 @@ impl Resource for Task {
             "assignment_status": self.status,
             "attributes": self.attributes,
             "addons": "{}",
-            "date_created": iso8601(self.created),
-            "date_updated": iso8601(self.updated),
+            "date_created": iso8601(self.dates.created),
+            "date_updated": iso8601(self.dates.updated),
             "task_queue_entered_date": iso8601(self.entered),
             "priority": self.priority,
             "reason": self.reason,
@@ -71,7 +64,7 @@ impl Resource for Task {
                 "reservations": format!("{url}/Reservations"),
             },
             "url": url,
-            "virtual_start_time": iso8601(self.created),
+            "virtual_start_time": iso8601(self.dates.created),
             "ignore_capacity": false,
             "routing_target": null,
         })
@@ -86,7 +79,7 @@ impl Resource for Task {
     }
 }
 
-fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn list(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let filter = Filter::read(request)?;
     let ordering = Ordering::read(request.query("Ordering"))?;
     let tasks = state
@@ -118,10 +111,7 @@ impl<'a> Filter<'a> {
             .iter()
             .filter(|(name, _)| name == "AssignmentStatus")
             .flat_map(|(_, value)| value.split(','))
-            .map(|status| {
-                parse_status(status)
-                    .ok_or_else(|| ApiError::invalid("AssignmentStatus is not valid"))
-            })
+            .map(|status| word("AssignmentStatus", status))
             .collect::<Result<_, _>>()?;
         if request.query("EvaluateTaskAttributes").is_some() {
             let message = "The simulator doesn't evaluate task attributes";
@@ -168,14 +158,11 @@ impl Ordering {
             created: 1,
         };
         for pair in text.into_iter().flat_map(|text| text.split(',')) {
-            let direction = match pair.split_once(':') {
-                Some((_, "asc")) => 1,
-                Some((_, "desc")) => -1,
-                _ => return Err(ApiError::invalid("Ordering is not valid")),
-            };
-            match pair.split_once(':').map(|(attribute, _)| attribute) {
-                Some("Priority") => ordering.priority = direction,
-                Some("DateCreated" | "VirtualStartTime") => ordering.created = direction,
+            match pair.split_once(':') {
+                Some(("Priority", "asc")) => ordering.priority = 1,
+                Some(("Priority", "desc")) => ordering.priority = -1,
+                Some(("DateCreated" | "VirtualStartTime", "asc")) => ordering.created = 1,
+                Some(("DateCreated" | "VirtualStartTime", "desc")) => ordering.created = -1,
                 _ => return Err(ApiError::invalid("Ordering is not valid")),
             }
         }
@@ -187,26 +174,24 @@ impl Ordering {
     }
 }
 
-fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn fetch(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let task = find::<Task>(state, request)?;
-    Ok(Answer::ok(task.show(state)).with_etag(etag(task)))
+    Ok(show(StatusCode::OK, state, task))
 }
 
-fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let workspace = request.workspace()?;
     let workflow = match request.parsed("WorkflowSid")? {
         Some(workflow) => workflow,
         None => state
             .workflows
             .values()
-            .find(|workflow| workflow.workspace == workspace)
+            .find(|workflow| workflow.workspace_sid == workspace)
             .map(|workflow| workflow.sid)
             .ok_or_else(|| ApiError::missing("WorkflowSid"))?,
     };
-    let attributes = match request.form("Attributes") {
-        None => Map::new(),
-        Some(json) => parse_attributes(json)?,
-    };
+    let attributes = request.form("Attributes").map(parse_attributes);
+    let attributes = attributes.transpose()?.unwrap_or_default();
     let call: Option<CallSid> = attributes
         .get("call_sid")
         .and_then(Value::as_str)
@@ -221,10 +206,10 @@ fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         .ok_or_else(|| ApiError::invalid("No workflow filter matches the task"))?;
     state.route_task(task);
     let task = state.tasks.get(&task).ok_or_else(|| request.not_found())?;
-    Ok(Answer::created(task.show(state)).with_etag(etag(task)))
+    Ok(show(StatusCode::CREATED, state, task))
 }
 
-fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let task = find::<Task>(state, request)?;
     let sid = task.sid;
     if request
@@ -235,23 +220,11 @@ fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         let message = "If-Match is not the task's current ETag";
         return Err(ApiError::new(412, 20412, message));
     }
-    let status = match request.form("AssignmentStatus") {
-        None => None,
-        Some(status) => Some(
-            parse_status(status)
-                .ok_or_else(|| ApiError::invalid("AssignmentStatus is not valid"))?,
-        ),
-    };
-    let attributes = match request.form("Attributes") {
-        None => None,
-        Some(json) => {
-            parse_attributes(json)?;
-            Some(json.to_owned())
-        }
-    };
+    let attributes = request.form("Attributes");
+    attributes.map(parse_attributes).transpose()?;
     let change = TaskChange {
-        attributes,
-        status,
+        attributes: attributes.map(str::to_owned),
+        status: request.word("AssignmentStatus")?,
         reason: request.form("Reason").map(str::to_owned),
         priority: request.parsed("Priority")?,
     };
@@ -261,10 +234,8 @@ fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     fetch(state, request)
 }
 
-fn parse_status(text: &str) -> Option<TaskStatus> {
-    TaskStatus::ALL
-        .into_iter()
-        .find(|status| status.as_str() == text)
+fn show(status: StatusCode, state: &State, task: &Task) -> Response {
+    (status, [(ETAG, etag(task))], Json(task.show(state))).into_response()
 }
 
 fn parse_attributes(json: &str) -> Result<Map<String, Value>, ApiError> {

@@ -1,22 +1,13 @@
-//! `/2010-04-01/Accounts/{AccountSid}/Queues…`
+//! Voice queues.
 
 use serde_json::{Value, json};
 use twilio::QueueSid;
 
-use super::operation::{Endpoint, Operation};
-use super::resource::{Resource, fetch, kept, list};
+use super::resource::{Resource, kept};
 use crate::dates::rfc2822;
 use crate::ordered::Ordered;
-use crate::resources::VoiceQueue;
+use crate::resources::{LARGEST_QUEUE, VoiceQueue};
 use crate::state::{State, seconds_between};
-
-const QUEUES: &str = "/2010-04-01/Accounts/{AccountSid}/Queues.json";
-const QUEUE: &str = "/2010-04-01/Accounts/{AccountSid}/Queues/{Sid}.json";
-
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::get(Endpoint::ListQueue, QUEUES, list::<VoiceQueue>),
-    Operation::get(Endpoint::FetchQueue, QUEUE, fetch::<VoiceQueue>),
-];
 
 impl Resource for VoiceQueue {
     kept!(QueueSid, voice_queues, "queues");
@@ -38,7 +29,7 @@ impl Resource for VoiceQueue {
             "average_wait_time": i64::try_from(size).map_or(0, |size| waited / size.max(1)),
             "sid": self.sid,
             "date_created": rfc2822(self.created),
-            "max_size": self.max_size,
+            "max_size": LARGEST_QUEUE,
         })
     }
 }

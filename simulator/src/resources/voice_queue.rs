@@ -10,7 +10,6 @@ use crate::ordered::Ordered;
 pub(crate) struct VoiceQueue {
     pub(crate) sid: QueueSid,
     pub(crate) friendly_name: String,
-    pub(crate) max_size: u32,
     /// The calls that wait, and since when.
     pub(crate) members: Ordered<CallSid, Timestamp>,
     pub(crate) created: Timestamp,

@@ -12,7 +12,7 @@ use super::tasks::{Begin, NewTask, OtherTask};
 use crate::config::TaskAfterRedirect;
 use crate::journal::{HangUp, Heard};
 use crate::ordered::Ordered;
-use crate::resources::{Activity, Call, CallStatus, LARGEST_QUEUE, VoiceQueue};
+use crate::resources::{Activity, Call, CallStatus, VoiceQueue};
 use crate::story::Story;
 
 /// A call to be placed.
@@ -82,7 +82,7 @@ impl State {
         }
         let from = place.from.unwrap_or_else(|| self.ids.number());
         let to = place.to.unwrap_or_else(|| self.ids.number());
-        let sid = self.ids.call();
+        let sid = self.ids.sid();
         let task = self
             .create_task(NewTask {
                 withhold_events: place.withhold_events,
@@ -256,9 +256,8 @@ impl State {
             return *known;
         }
         let queue = VoiceQueue {
-            sid: self.ids.voice_queue(),
+            sid: self.ids.sid(),
             friendly_name: workflow.to_string(),
-            max_size: LARGEST_QUEUE,
             members: Ordered::default(),
             created: self.now(),
         };

@@ -14,18 +14,16 @@ use crate::resources::{Task, TaskStatus};
 impl State {
     /// Makes an event of a task and, unless the task's events are withheld, sends it.
     pub(super) fn emit(&mut self, kind: EventKind, task: TaskSid) -> Option<Arc<Event>> {
-        let sid = self.ids.event();
+        let sid = self.ids.sid();
         let task = self.tasks.get(&task)?;
         let event = Arc::new(self.task_event(sid, kind, task)?);
         if task.withhold_events {
             return Some(event);
         }
         let workspace = self.workspaces.get(&task.workspace)?;
-        let callback = workspace
-            .event_callback_url
-            .as_ref()
-            .filter(|_| workspace.wants(kind))
-            .map(|url| (Transport::EventCallback, url.as_str()));
+        let callback = Some(workspace.event_callback_url.as_str())
+            .filter(|url| !url.is_empty() && workspace.wants(kind))
+            .map(|url| (Transport::EventCallback, url));
         let stream = self
             .event_stream
             .as_ref()
@@ -35,7 +33,7 @@ impl State {
             .subscriptions
             .values()
             .filter(|subscription| subscription.kinds.contains(&kind))
-            .filter_map(|subscription| self.sinks.get(&subscription.sink)?.destination())
+            .filter_map(|subscription| self.sinks.get(&subscription.sink_sid)?.destination())
             .map(|url| (Transport::EventStream, url));
         let sent = callback
             .into_iter()
@@ -76,7 +74,10 @@ impl State {
             ("TaskPriority", task.priority.to_string()),
             ("TaskAssignmentStatus", task.status.as_str().into()),
             ("TaskVersion", task.version.to_string()),
-            ("TaskDateCreated", task.created.as_second().to_string()),
+            (
+                "TaskDateCreated",
+                task.dates.created.as_second().to_string(),
+            ),
             ("TaskChannelSid", self.demo.voice_channel.to_string()),
             ("TaskChannelUniqueName", "voice".into()),
             ("TaskQueueSid", task.target().queue.to_string()),
@@ -106,7 +107,7 @@ impl State {
     /// An event of a worker, which concerns no task.
     fn worker_event(&mut self) -> Option<Event> {
         let kind = EventKind::WorkerActivityUpdate;
-        let sid = self.ids.event();
+        let sid: EventSid = self.ids.sid();
         let worker = self.ids.text("WK");
         let now = self.now();
         let mut params = self.common(kind, self.demo.workspace, sid.as_str(), now)?;
@@ -148,14 +149,14 @@ impl State {
             6 => (EventKind::WorkflowTargetMatched, Begin::LastStep, true),
             _ => (EventKind::TaskUpdated, Begin::LastStep, true),
         };
-        let call = with_call.then(|| self.ids.call());
+        let call = with_call.then(|| self.ids.sid());
         let attributes = match call {
             Some(call) => json!({ "call_sid": call, "direction": "inbound" }),
             None => json!({ "channelType": "web", "customerName": "somebody" }),
         };
         let attributes = attributes.as_object().cloned().unwrap_or_default();
         let task = self.new_task(NewTask::of(self.demo.workflow, attributes, call, begin))?;
-        let sid = self.ids.event();
+        let sid = self.ids.sid();
         self.task_event(sid, kind, &task)
     }
 
@@ -163,7 +164,7 @@ impl State {
     pub(crate) fn callback_url(&self) -> String {
         self.workspaces
             .get(&self.demo.workspace)
-            .and_then(|workspace| workspace.event_callback_url.clone())
+            .map(|workspace| workspace.event_callback_url.clone())
             .unwrap_or_default()
     }
 

@@ -50,7 +50,7 @@ impl State {
             task.priority = priority;
         }
         task.version += 1;
-        task.updated = now;
+        task.dates.updated = now;
         if updated {
             self.emit(EventKind::TaskUpdated, sid);
         }

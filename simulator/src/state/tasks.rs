@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use twilio::{CallSid, TaskSid, WorkflowSid};
 
 use super::{Effect, State};
+use crate::dates::Dates;
 use crate::events::EventKind;
 use crate::resources::{Target, Task, TaskStatus};
 use crate::story::Story;
@@ -88,13 +89,13 @@ impl State {
     /// A task that is not in the workflow yet.
     pub(crate) fn new_task(&mut self, new: NewTask) -> Option<Task> {
         let workflow = self.workflows.get(&new.workflow)?;
-        let workspace = workflow.workspace;
+        let workspace = workflow.workspace_sid;
         let route: Arc<[Target]> = workflow.routing.route(&new.attributes)?;
         let step = match new.begin {
             Begin::FirstStep => 0,
             Begin::LastStep => route.len() - 1,
         };
-        let sid = self.ids.task();
+        let sid = self.ids.sid();
         let now = self.now();
         let ttl = new.ttl.unwrap_or(self.config.task_ttl);
         Some(Task {
@@ -106,8 +107,7 @@ impl State {
             status: TaskStatus::Pending,
             reason: None,
             priority: new.priority,
-            created: now,
-            updated: now,
+            dates: Dates::new(now),
             ttl,
             version: 0,
             route,
@@ -302,7 +302,7 @@ impl State {
         if let Some(task) = self.tasks.get_mut(&sid) {
             task.status = status;
             task.version += 1;
-            task.updated = now;
+            task.dates.updated = now;
         }
     }
 
