@@ -9,13 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use twilio::AuthToken;
 
 use crate::config::Account;
-use crate::delivery::{Webhook, Webhooks};
+use crate::delivery::Webhooks;
 use crate::faults::Faults;
 use crate::state::{Effect, State};
 use crate::story::Moment;
@@ -96,61 +97,33 @@ impl Core {
                 // It fails if nobody watches.
                 let _ = self.story.send(moment);
             }
-            Effect::Send {
-                event,
-                transport,
-                url,
-            } => self.spawn(async move {
-                let webhook = Webhook {
-                    event,
-                    transport,
-                    url,
-                    forged: false,
-                };
-                core.webhooks.send_with_faults(&core, webhook).await;
-            }),
-            Effect::StepTimeout { task, step, after } => self.spawn(async move {
-                tokio::time::sleep(after).await;
-                core.change(|state| state.step_timed_out(task, step));
-            }),
-            Effect::TaskTtl { task, after } => self.spawn(async move {
-                tokio::time::sleep(after).await;
-                core.change(|state| state.task_expired(task));
-            }),
-            Effect::ForgetTask { task, after } => self.spawn(async move {
-                tokio::time::sleep(after).await;
-                core.change(|state| state.tasks.remove(&task));
-            }),
-            Effect::FetchTwiml(fetch) => self.spawn(async move {
-                let document = core.webhooks.fetch_twiml(&core, &fetch).await;
-                core.change(|state| state.instruct(fetch.call, fetch.run, document));
-            }),
+            Effect::Send(webhook) => {
+                self.spawn(async move {
+                    core.webhooks.send_with_faults(&core, webhook).await;
+                });
+            }
+            Effect::Later { after, change } => {
+                self.spawn(async move {
+                    tokio::time::sleep(after).await;
+                    core.change(change);
+                });
+            }
+            Effect::FetchTwiml(fetch) => {
+                self.spawn(async move {
+                    let document = core.webhooks.fetch_twiml(&core, &fetch).await;
+                    core.change(|state| state.instruct(fetch.call, fetch.run, document));
+                });
+            }
         }
     }
 
-    /// Runs `work` until it is done or the simulator ends.
-    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let ended = self.ended.clone();
-        let work = async move {
-            tokio::select! {
-                biased;
-                () = ended.cancelled() => {}
-                () = work => {}
-            }
-        };
-        self.running.spawn_on(work, &self.runtime);
-    }
-
-    /// As [`Core::spawn`], for work that returns something; `None` if the simulator ended first.
-    pub(crate) async fn spawn_returning<T: Send + 'static>(
+    /// Runs `work` until it is done or the simulator ends; in that case it brings `None`.
+    pub(crate) fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
-    ) -> Option<T> {
-        let (done, when_done) = tokio::sync::oneshot::channel();
-        self.spawn(async move {
-            let _ = done.send(work.await);
-        });
-        when_done.await.ok()
+    ) -> JoinHandle<Option<T>> {
+        let work = self.ended.clone().run_until_cancelled_owned(work);
+        self.running.spawn_on(work, &self.runtime)
     }
 
     /// Whether these are the account's credentials.

@@ -6,4 +6,4 @@ mod twiml;
 mod webhooks;
 
 pub use callback::{Callback, Delivery};
-pub(crate) use webhooks::{Webhook, Webhooks};
+pub(crate) use webhooks::Webhooks;

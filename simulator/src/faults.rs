@@ -32,7 +32,7 @@ pub enum Fault {
     /// It is worked on later. The change is made even if the client has left by then.
     Delay {
         /// How much later.
-        #[serde(rename = "ms", with = "millis")]
+        #[serde(rename = "ms", with = "crate::millis")]
         by: Duration,
     },
     /// It is never worked on and never answered; the connection stays open until the client leaves.
@@ -153,35 +153,28 @@ impl Rule {
     }
 
     /// Only on requests for these calls.
-    pub fn of(self, calls: impl IntoIterator<Item = CallSid>) -> Self {
-        Self {
-            calls: calls.into_iter().collect(),
-            ..self
-        }
+    pub fn of(mut self, calls: impl IntoIterator<Item = CallSid>) -> Self {
+        self.calls.extend(calls);
+        self
     }
 
     /// Only the next `count` times.
     pub fn next(self, count: u32) -> Self {
-        Self {
-            when: When::Next(count),
-            ..self
-        }
+        self.when(When::Next(count))
     }
 
     /// Not the next `count` times, but from then on.
     pub fn after(self, count: u32) -> Self {
-        Self {
-            when: When::After(count),
-            ..self
-        }
+        self.when(When::After(count))
     }
 
     /// Only with this probability, from 0 to 1.
     pub fn with_probability(self, probability: f64) -> Self {
-        Self {
-            when: When::Probability(probability),
-            ..self
-        }
+        self.when(When::Probability(probability))
+    }
+
+    fn when(self, when: When) -> Self {
+        Self { when, ..self }
     }
 
     fn concerns(&self, endpoint: Endpoint, call: Option<CallSid>) -> bool {
@@ -199,7 +192,7 @@ pub enum CallbackFault {
     /// It is delivered, and some time later delivered again.
     Duplicate {
         /// From the first sending to the second.
-        #[serde(rename = "after_ms", with = "millis")]
+        #[serde(rename = "after_ms", with = "crate::millis")]
         after: Duration,
     },
     /// It is signed with a token that is not the account's.
@@ -218,18 +211,4 @@ pub struct CallbackRule {
     /// How often.
     #[serde(default)]
     pub when: When,
-}
-
-mod millis {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u128(time.as_millis())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        u64::deserialize(from).map(Duration::from_millis)
-    }
 }

@@ -9,7 +9,7 @@ use twilio::CallSid;
 
 pub use caller::{CallerLog, Dial, DialOutcome, Entry, HangUp, Heard, Instructions};
 pub(crate) use log::{Log, LogId};
-pub use wire::{CallbackOutcome, CallbackRecord, RequestOutcome, RequestRecord, Transport};
+pub use wire::{CallbackOutcome, CallbackRecord, RequestOutcome, RequestRecord};
 
 use crate::ordered::Ordered;
 

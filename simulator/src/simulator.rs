@@ -90,13 +90,8 @@ impl Simulator {
     pub async fn answer(&self, mut request: Request) -> Option<Response> {
         let (handle, cut) = ConnectionHandle::alone();
         request.extensions_mut().insert(ConnectInfo(handle));
-        tokio::select! {
-            biased;
-            () = cut.cancelled() => None,
-            Ok(answer) = self.router.clone().oneshot(request) => {
-                (!cut.is_cancelled()).then_some(answer)
-            }
-        }
+        let answer = self.router.clone().oneshot(request);
+        cut.run_until_cancelled(answer).await?.ok()
     }
 
     /// Where all of the API is: `http://127.0.0.1:PORT/`.

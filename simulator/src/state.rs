@@ -9,7 +9,6 @@ mod tasks;
 mod world;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -29,13 +28,13 @@ pub(crate) use tasks::NewTask;
 pub use tasks::{Begin, OtherTask, TurnDown};
 
 use crate::config::{Account, Config};
-use crate::events::{Event, EventKind};
+use crate::events::{EventKind, Webhook};
 use crate::ids::Ids;
-use crate::journal::{CallerLog, DialOutcome, Entry, Heard, Journal, Transport};
+use crate::journal::{DialOutcome, Entry, Heard, Journal};
 use crate::ordered::Ordered;
 use crate::resources::{
-    Activity, Call, CallStatus, Flow, IncomingNumber, Sink, Subscription, Task, TaskQueue,
-    TaskStatus, VoiceQueue, Workflow, Workspace,
+    Call, CallStatus, Flow, IncomingNumber, Sink, Subscription, Task, TaskQueue, TaskStatus,
+    VoiceQueue, Workflow, Workspace,
 };
 use crate::story::{Moment, Story};
 
@@ -85,21 +84,12 @@ pub(crate) struct EventStream {
 /// What a change starts outside the state.
 pub(crate) enum Effect {
     /// An event is sent to a receiver.
-    Send {
-        event: Arc<Event>,
-        transport: Transport,
-        url: String,
-    },
-    /// A task's time in a task queue begins.
-    StepTimeout {
-        task: TaskSid,
-        step: usize,
+    Send(Webhook),
+    /// A time begins, at whose end the state changes.
+    Later {
         after: Duration,
+        change: Box<dyn FnOnce(&mut State) + Send>,
     },
-    /// A task's time to live begins.
-    TaskTtl { task: TaskSid, after: Duration },
-    /// An ended task can be read a little longer.
-    ForgetTask { task: TaskSid, after: Duration },
     /// A call fetches instructions from a URL.
     FetchTwiml(FetchTwiml),
     /// Watchers are told.
@@ -149,7 +139,7 @@ impl State {
     pub fn callers_still_waiting(&self) -> Vec<CallSid> {
         self.calls
             .values()
-            .filter(|call| matches!(call.activity, Activity::Waiting { .. }))
+            .filter(|call| call.is_waiting())
             .map(|call| call.sid)
             .collect()
     }
@@ -164,9 +154,7 @@ impl State {
 
     /// Whether this caller hears hold music.
     pub fn is_waiting(&self, call: &CallSid) -> bool {
-        self.calls
-            .get(call)
-            .is_some_and(|call| matches!(call.activity, Activity::Waiting { .. }))
+        self.calls.get(call).is_some_and(Call::is_waiting)
     }
 
     /// Whether this call is in progress.
@@ -232,19 +220,35 @@ impl State {
         self.effects.push(Effect::Tell(Moment { at, story }));
     }
 
+    /// Changes the state after some time.
+    fn later(&mut self, after: Duration, change: impl FnOnce(&mut Self) + Send + 'static) {
+        self.effects.push(Effect::Later {
+            after,
+            change: Box::new(change),
+        });
+    }
+
     fn heard(&mut self, call: CallSid, heard: Heard) {
         let at = self.elapsed();
+        self.tell(Story::Heard {
+            call,
+            heard: heard.clone(),
+            since_entered: self.since_entered(call),
+        });
         if let Some(log) = self.journal.callers.get_mut(&call) {
             log.entries.push(Entry { at, heard });
         }
     }
 
-    fn open_log(&mut self, call: CallSid, task: TaskSid) {
-        let log = CallerLog {
-            call,
-            task,
-            entries: Vec::new(),
-        };
-        self.journal.callers.insert(call, log);
+    /// The friendly name of a task queue; empty if it was deleted.
+    pub(crate) fn task_queue_name(&self, queue: TaskQueueSid) -> &str {
+        let queue = self.task_queues.get(&queue);
+        queue.map_or("", |queue| &queue.friendly_name)
+    }
+
+    /// The friendly name of a workflow; empty if it was deleted.
+    pub(crate) fn workflow_name(&self, workflow: WorkflowSid) -> &str {
+        let workflow = self.workflows.get(&workflow);
+        workflow.map_or("", |workflow| &workflow.friendly_name)
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::task::JoinSet;
+use futures::future::join_all;
+use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 use twilio::{CallSid, EventSid, TaskSid};
 
-use super::webhooks::Webhook;
-use crate::events::EventKind;
-use crate::journal::{CallbackOutcome, Transport};
+use crate::events::{EventKind, Transport, Webhook};
+use crate::journal::CallbackOutcome;
 use crate::simulator::Simulator;
 use crate::state::EventStream;
 
@@ -127,12 +127,8 @@ impl Simulator {
     pub fn entered_callback(&self, task: TaskSid) -> Option<Callback> {
         self.core.look(|state| {
             let event = state.tasks.get(&task)?.entered_event.clone()?;
-            Some(Callback(Webhook {
-                event,
-                transport: Transport::EventCallback,
-                url: state.callback_url(),
-                forged: false,
-            }))
+            let url = state.callback_url();
+            Some(Callback(Webhook::new(event, Transport::EventCallback, url)))
         })
     }
 
@@ -142,12 +138,8 @@ impl Simulator {
         let callback = |index| {
             self.core.change(|state| {
                 let event = Arc::new(state.irrelevant_event(index)?);
-                Some(Callback(Webhook {
-                    event,
-                    transport: Transport::EventCallback,
-                    url: state.callback_url(),
-                    forged: false,
-                }))
+                let url = state.callback_url();
+                Some(Callback(Webhook::new(event, Transport::EventCallback, url)))
             })
         };
         (0..count).filter_map(callback).collect()
@@ -156,29 +148,20 @@ impl Simulator {
     /// Delivers callbacks in order, `concurrency` at a time, with Twilio's timeouts and retries but
     /// without callback faults. Returns what came of each, in the same order.
     pub async fn deliver(&self, callbacks: Vec<Callback>, concurrency: usize) -> Vec<Delivery> {
-        let count = callbacks.len();
-        let queue = Arc::new(Mutex::new(callbacks.into_iter().enumerate()));
-        let mut senders = JoinSet::new();
-        for _ in 0..concurrency.clamp(1, count.max(1)) {
-            let (core, queue) = (self.core.clone(), queue.clone());
-            senders.spawn(async move {
-                let mut done = Vec::new();
-                while let Some((index, Callback(webhook))) = next(&queue) {
-                    done.push((index, core.webhooks.send(&core, &webhook).await));
-                }
-                done
+        let permits = Arc::new(Semaphore::new(concurrency.max(1)));
+        let mut sending = Vec::new();
+        for Callback(webhook) in callbacks {
+            let permit = permits.clone().acquire_owned().await;
+            let core = self.core.clone();
+            let task = tokio::spawn(async move {
+                let delivery = core.webhooks.send(&core, &webhook).await;
+                drop(permit);
+                delivery
             });
+            sending.push(AbortOnDropHandle::new(task));
         }
-        let mut deliveries: Vec<_> = senders.join_all().await.into_iter().flatten().collect();
-        deliveries.sort_unstable_by_key(|(index, _)| *index);
-        deliveries
-            .into_iter()
-            .map(|(_, delivery)| delivery)
-            .collect()
+        let deliveries = join_all(sending).await;
+        // None of them panics.
+        deliveries.into_iter().flatten().collect()
     }
-}
-
-/// A function of its own: in the condition of a loop, the lock would be held throughout the body.
-fn next<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
-    queue.lock().next()
 }

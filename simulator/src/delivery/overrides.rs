@@ -9,9 +9,9 @@ use crate::journal::CallbackOutcome;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Overrides {
     pub(super) connect_timeout: Duration,
-    pub(super) read_timeout: Duration,
-    pub(super) total_time: Duration,
-    pub(super) retries: u32,
+    read_timeout: Duration,
+    total_time: Duration,
+    retries: u32,
     policy: Vec<RetryOn>,
 }
 
@@ -64,7 +64,23 @@ impl Overrides {
         (url, overrides)
     }
 
-    pub(super) fn retries_on(&self, outcome: CallbackOutcome) -> bool {
+    /// How long the next answer may take.
+    pub(super) fn timeout(&self, elapsed: Duration) -> Duration {
+        let left = self.total_time.saturating_sub(elapsed);
+        self.read_timeout.min(left)
+    }
+
+    /// Whether Twilio tries again after an attempt, the first of which is 1.
+    pub(super) fn retries(
+        &self,
+        attempt: u32,
+        outcome: CallbackOutcome,
+        elapsed: Duration,
+    ) -> bool {
+        attempt <= self.retries && elapsed < self.total_time && self.retries_on(outcome)
+    }
+
+    fn retries_on(&self, outcome: CallbackOutcome) -> bool {
         let wanted = match outcome {
             CallbackOutcome::Answered(400..=499) => RetryOn::Status4xx,
             CallbackOutcome::Answered(500..=599) => RetryOn::Status5xx,

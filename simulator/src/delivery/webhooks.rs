@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Request};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -15,14 +15,14 @@ use super::callback::Delivery;
 use super::overrides::Overrides;
 use crate::config::{Carrier, Config};
 use crate::core::Core;
-use crate::events::Event;
+use crate::events::{Transport, Webhook};
 use crate::faults::CallbackFault;
-use crate::journal::{CallbackOutcome, CallbackRecord, Transport};
+use crate::journal::{CallbackOutcome, CallbackRecord};
 use crate::story::Story;
 
 pub(super) const FORM: &str = "application/x-www-form-urlencoded; charset=UTF-8";
 const JSON: &str = "application/json";
-pub(super) const SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
+const SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
 const IDEMPOTENCY_TOKEN: HeaderName = HeaderName::from_static("i-twilio-idempotency-token");
 
 /// Event Streams: no connection overrides, and retries for hours.
@@ -39,26 +39,6 @@ pub(crate) struct Webhooks {
     carrier: Option<Carrier>,
 }
 
-/// An event on its way to a URL.
-#[derive(Clone)]
-pub(crate) struct Webhook {
-    pub(crate) event: Arc<Event>,
-    pub(crate) transport: Transport,
-    /// With its fragment.
-    pub(crate) url: String,
-    /// Signed with a token that is not the account's.
-    pub(crate) forged: bool,
-}
-
-/// An event as it is posted, the same for each attempt.
-struct Posted {
-    url: String,
-    signature: String,
-    content_type: &'static str,
-    body: String,
-    idempotency_token: String,
-}
-
 impl Webhooks {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
@@ -71,10 +51,12 @@ impl Webhooks {
     /// The status and body of a complete answer.
     pub(super) async fn exchange(
         &self,
-        request: Request,
+        request: &Request,
         connect_timeout: Duration,
         timeout: Duration,
     ) -> Result<(u16, Vec<u8>), CallbackOutcome> {
+        // Only streams can't be cloned.
+        let request = request.try_clone().unwrap_or_else(|| unreachable!());
         let exchange = async {
             let answer = match &self.carrier {
                 Some(carrier) => carrier(request).await,
@@ -124,10 +106,9 @@ impl Webhooks {
                 record(core, &webhook, 0, core.now(), outcome, Duration::ZERO);
             }
             Some(CallbackFault::Duplicate { after }) => {
-                let second = webhook.clone();
                 let again = async {
                     tokio::time::sleep(after).await;
-                    self.send(core, &second).await;
+                    self.send(core, &webhook).await;
                 };
                 tokio::join!(self.send(core, &webhook), again);
             }
@@ -137,37 +118,36 @@ impl Webhooks {
     /// Delivers an event, with its transport's retries.
     pub(crate) async fn send(&self, core: &Arc<Core>, webhook: &Webhook) -> Delivery {
         let (url, overrides) = Overrides::split(&webhook.url);
-        let posted = Posted::new(core, webhook, url);
+        let request = post(core, webhook, url);
         let started = Instant::now();
         let mut attempt = 1;
         loop {
-            let left = overrides.total_time.saturating_sub(started.elapsed());
             let timeout = match webhook.transport {
-                Transport::EventCallback => overrides.read_timeout.min(left),
+                Transport::EventCallback => overrides.timeout(started.elapsed()),
                 Transport::EventStream => STREAM_TIMEOUT,
             };
             let permit = self.permits.acquire().await;
             let (at, sent) = (core.now(), Instant::now());
-            let exchanged = self.exchange(posted.request(), overrides.connect_timeout, timeout);
+            let exchanged = self.exchange(&request, overrides.connect_timeout, timeout);
             let outcome = match exchanged.await {
                 Ok((status, _)) => CallbackOutcome::Answered(status),
                 Err(outcome) => outcome,
             };
             drop(permit);
             record(core, webhook, attempt, at, outcome, sent.elapsed());
+            let elapsed = started.elapsed();
             let again = match webhook.transport {
-                Transport::EventCallback => (attempt <= overrides.retries
-                    && overrides.retries_on(outcome))
-                .then_some(Duration::ZERO)
-                .filter(|_| started.elapsed() < overrides.total_time),
-                Transport::EventStream => stream_retry(outcome, attempt, started.elapsed()),
+                Transport::EventCallback => overrides
+                    .retries(attempt, outcome, elapsed)
+                    .then_some(Duration::ZERO),
+                Transport::EventStream => stream_retry(outcome, attempt, elapsed),
             };
             let Some(wait) = again else {
                 return Delivery {
                     event: webhook.event.sid,
                     outcome,
                     attempts: attempt,
-                    latency: started.elapsed(),
+                    latency: elapsed,
                 };
             };
             tokio::time::sleep(wait).await;
@@ -186,62 +166,52 @@ fn stream_retry(outcome: CallbackOutcome, attempt: u32, elapsed: Duration) -> Op
     Some(doubled.min(STREAM_LONGEST_RETRY).mul_f64(jitter))
 }
 
-impl Posted {
-    fn new(core: &Arc<Core>, webhook: &Webhook, url: &str) -> Self {
-        let idempotency_token = core.change(|state| state.ids.secret());
-        let strangers = AuthToken::new(&idempotency_token);
-        let token = match webhook.forged {
-            true => &strangers,
-            false => &core.signing_token,
-        };
-        match webhook.transport {
-            Transport::EventCallback => Self {
-                url: url.to_owned(),
-                signature: sign_form(token, url, &webhook.event.form()),
-                content_type: FORM,
-                body: webhook.event.form_body(),
-                idempotency_token,
-            },
-            Transport::EventStream => {
-                let body = webhook.event.cloud_events_body();
-                let (url, signature) = sign_body(token, url, body.as_bytes());
-                Self {
-                    url,
-                    signature,
-                    content_type: JSON,
-                    body,
-                    idempotency_token,
-                }
-            }
+/// The request that delivers an event, the same for each attempt.
+fn post(core: &Arc<Core>, webhook: &Webhook, url: &str) -> Request {
+    let idempotency_token = core.change(|state| state.ids.secret());
+    let strangers = AuthToken::new(&idempotency_token);
+    let token = match webhook.forged {
+        true => &strangers,
+        false => &core.signing_token,
+    };
+    let mut request = match webhook.transport {
+        Transport::EventCallback => {
+            let signature = sign_form(token, url, &webhook.event.form());
+            let body = webhook.event.form_body();
+            request(Method::POST, url, &signature, Some((FORM, body)))
         }
-    }
-
-    fn request(&self) -> Request {
-        let headers = [
-            (CONTENT_TYPE, self.content_type),
-            (SIGNATURE, self.signature.as_str()),
-            (IDEMPOTENCY_TOKEN, self.idempotency_token.as_str()),
-        ];
-        request(Method::POST, &self.url, headers, self.body.clone())
-    }
+        Transport::EventStream => {
+            let body = webhook.event.cloud_events_body();
+            let (url, signature) = sign_body(token, url, body.as_bytes());
+            request(Method::POST, &url, &signature, Some((JSON, body)))
+        }
+    };
+    insert(&mut request, IDEMPOTENCY_TOKEN, &idempotency_token);
+    request
 }
 
-/// A request. Its URL was checked when it was set.
-pub(super) fn request<const N: usize>(
+/// A signed request. Its URL was checked when it was set.
+pub(super) fn request(
     method: Method,
     url: &str,
-    headers: [(HeaderName, &str); N],
-    body: String,
+    signature: &str,
+    content: Option<(&'static str, String)>,
 ) -> Request {
     let url = url.parse().unwrap_or_else(|_| unreachable!());
     let mut request = Request::new(method, url);
-    let headers = headers.into_iter().filter_map(|(name, value)| {
-        let value = HeaderValue::from_str(value).ok()?;
-        Some((name, value))
-    });
-    *request.headers_mut() = HeaderMap::from_iter(headers);
-    *request.body_mut() = Some(body.into());
+    insert(&mut request, SIGNATURE, signature);
+    if let Some((content_type, body)) = content {
+        insert(&mut request, CONTENT_TYPE, content_type);
+        *request.body_mut() = Some(body.into());
+    }
     request
+}
+
+/// Adds a header whose value is printable.
+fn insert(request: &mut Request, name: HeaderName, value: &str) {
+    let value = HeaderValue::from_str(value).ok();
+    let header = value.map(|value| (name, value));
+    request.headers_mut().extend(header);
 }
 
 fn failure(error: &reqwest::Error) -> CallbackOutcome {
@@ -262,42 +232,19 @@ fn record(
     outcome: CallbackOutcome,
     latency: Duration,
 ) {
-    let Event {
-        sid: event,
-        kind,
-        call,
-        task,
-        ..
-    } = *webhook.event;
-    let story = match outcome.status() {
-        Some(status) => Story::CallbackAnswered {
-            event,
-            kind,
-            task,
-            status,
-            latency,
-            attempt,
-        },
-        None => Story::CallbackFailed {
-            event,
-            kind,
-            task,
-            problem: outcome.problem().unwrap_or_default(),
-            attempt,
-        },
+    let record = CallbackRecord {
+        event: webhook.event.sid,
+        kind: webhook.event.kind,
+        call: webhook.event.call,
+        task: webhook.event.task,
+        transport: webhook.transport,
+        at,
+        attempt,
+        outcome,
+        latency,
     };
     core.change(|state| {
-        state.journal.callbacks.push(CallbackRecord {
-            event,
-            kind,
-            call,
-            task,
-            transport: webhook.transport,
-            at,
-            attempt,
-            outcome,
-            latency,
-        });
-        state.tell(story);
+        state.tell(Story::Callback(record.clone()));
+        state.journal.callbacks.push(record);
     });
 }

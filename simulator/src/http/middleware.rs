@@ -71,17 +71,19 @@ pub(super) async fn record(
             next.run(request).await
         };
         // It goes on even if the client leaves. It fails only when the simulator ends.
-        let response = core.spawn_returning(late).await;
+        let response = core.spawn(late).await.ok().flatten();
         response.unwrap_or_else(|| Extension(Loss::Reset).into_response())
     };
-    match response.extensions().get() {
-        Some(Loss::Hang) => std::future::pending().await,
+    let loss = response.extensions().get().copied();
+    watch.is_over = loss != Some(Loss::Hang);
+    match loss {
+        None => return response,
+        Some(Loss::Hang) => {}
         Some(Loss::Reset) => connection.reset(),
         Some(Loss::Close) => connection.close(),
-        None => {}
     }
-    watch.is_over = true;
-    response
+    // Nothing of the response may be written.
+    std::future::pending().await
 }
 
 /// Injects the request's fault, and records what came of the request.

@@ -27,14 +27,6 @@ impl Resource for Task {
 
     fn show(&self, state: &State) -> Value {
         let queue = self.target().queue;
-        let queue_name = state
-            .task_queues
-            .get(&queue)
-            .map_or("", |queue| &queue.friendly_name);
-        let workflow_name = state
-            .workflows
-            .get(&self.workflow)
-            .map_or("", |workflow| &workflow.friendly_name);
         let workspace = format!("{}v1/Workspaces/{}", state.base_url, self.workspace);
         let url = format!("{workspace}/Tasks/{}", self.sid);
         json!({
@@ -50,12 +42,12 @@ impl Resource for Task {
             "reason": self.reason,
             "sid": self.sid,
             "task_queue_sid": queue,
-            "task_queue_friendly_name": queue_name,
+            "task_queue_friendly_name": state.task_queue_name(queue),
             "task_channel_sid": state.demo.voice_channel,
             "task_channel_unique_name": "voice",
             "timeout": self.ttl.as_secs(),
             "workflow_sid": self.workflow,
-            "workflow_friendly_name": workflow_name,
+            "workflow_friendly_name": state.workflow_name(self.workflow),
             "workspace_sid": self.workspace,
             "links": {
                 "task_queue": format!("{workspace}/TaskQueues/{queue}"),
@@ -133,14 +125,12 @@ impl<'a> Filter<'a> {
             && self.task_queue.is_none_or(|wanted| wanted == queue)
             && self.workflow.is_none_or(|wanted| wanted == task.workflow)
             && self.priority.is_none_or(|wanted| wanted == task.priority)
-            && self.task_queue_name.is_none_or(|wanted| {
-                let queue = state.task_queues.get(&queue);
-                queue.is_some_and(|queue| queue.friendly_name == wanted)
-            })
-            && self.workflow_name.is_none_or(|wanted| {
-                let workflow = state.workflows.get(&task.workflow);
-                workflow.is_some_and(|workflow| workflow.friendly_name == wanted)
-            })
+            && self
+                .task_queue_name
+                .is_none_or(|wanted| wanted == state.task_queue_name(queue))
+            && self
+                .workflow_name
+                .is_none_or(|wanted| wanted == state.workflow_name(task.workflow))
     }
 }
 

@@ -20,7 +20,7 @@ pub struct CallerLog {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
     /// Since the simulator's start.
-    #[serde(rename = "at_ms", serialize_with = "millis")]
+    #[serde(rename = "at_ms", with = "crate::millis")]
     pub at: Duration,
     /// What.
     #[serde(flatten)]
@@ -169,10 +169,6 @@ impl CallerLog {
             .filter(|entry| wanted(&entry.heard))
             .count()
     }
-}
-
-pub(super) fn millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(time.as_secs_f64() * 1000.0)
 }
 
 fn number<S: Serializer>(number: &Option<E164>, serializer: S) -> Result<S::Ok, S::Error> {

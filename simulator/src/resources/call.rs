@@ -22,6 +22,13 @@ pub(crate) struct Call {
     pub(crate) queue_time: i64,
 }
 
+impl Call {
+    /// Whether its caller hears hold music.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.activity, Activity::Waiting { .. })
+    }
+}
+
 /// `status` of a call. Callers wait in a queue from the start, so the states before that don't occur.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -10,7 +10,7 @@ use twilio::{CallSid, E164, QueueSid, TaskSid, WorkflowSid};
 use super::State;
 use super::tasks::{Begin, NewTask, OtherTask};
 use crate::config::TaskAfterRedirect;
-use crate::journal::{HangUp, Heard};
+use crate::journal::{CallerLog, HangUp, Heard};
 use crate::ordered::Ordered;
 use crate::resources::{Activity, Call, CallStatus, VoiceQueue};
 use crate::story::Story;
@@ -95,14 +95,13 @@ impl State {
             })
             .ok_or(PlaceCallError::NoRoute(workflow))?;
         let now = self.now();
-        let queue = self.voice_queue(workflow);
         let call = Call {
             sid,
             task,
             from,
             to,
             status: CallStatus::InProgress,
-            activity: Activity::Waiting { queue, since: now },
+            activity: Activity::Fetching,
             run: 0,
             started: now,
             updated: now,
@@ -110,13 +109,13 @@ impl State {
             queue_time: 0,
         };
         self.calls.insert(sid, call);
-        if let Some(queue) = self.voice_queues.get_mut(&queue) {
-            queue.members.insert(sid, now);
-        }
-        self.open_log(sid, task);
-        self.heard(sid, Heard::HoldMusic);
-        self.tell(Story::CallPlaced { call: sid, task });
-        self.route_task(task);
+        let log = CallerLog {
+            call: sid,
+            task,
+            entries: Vec::new(),
+        };
+        self.journal.callers.insert(sid, log);
+        self.enqueue(sid, workflow, task);
         Ok(Caller {
             call_sid: sid,
             task_sid: task,
@@ -134,7 +133,6 @@ impl State {
         call.ended = Some(now);
         let task = call.task;
         self.heard(sid, Heard::HungUp { by });
-        self.tell(Story::HungUp { call: sid, by });
         if matches!(was, Activity::Waiting { .. }) {
             self.cancel_if_unassigned(task, "hangup");
         }
@@ -143,33 +141,38 @@ impl State {
 
     /// An agent takes a waiting call.
     pub(crate) fn agent_answers(&mut self, sid: CallSid) -> bool {
-        let Some(call) = self.calls.get(&sid) else {
+        let Some(task) = self.task_of_waiting(sid) else {
             return false;
         };
-        let task = call.task;
-        if !matches!(call.activity, Activity::Waiting { .. }) || !self.assign_task(task) {
-            return false;
-        }
-        let left = self.leave_activity(sid, Activity::Talking).is_ok();
-        self.heard(sid, Heard::AgentAnswered);
-        left
+        self.assign_task(task) && self.talks(sid, Heard::AgentAnswered)
     }
 
     /// Other software gives a waiting call new instructions: the caller talks to it from now on.
     pub(crate) fn take_off_hold(&mut self, sid: CallSid) -> bool {
-        let Some(call) = self.calls.get(&sid) else {
+        let Some(task) = self.task_of_waiting(sid) else {
             return false;
         };
-        let task = call.task;
-        if !matches!(call.activity, Activity::Waiting { .. }) {
-            return false;
-        }
+        let left = self.talks(sid, Heard::TakenOffHold);
+        self.left_behind(task);
+        left
+    }
+
+    fn task_of_waiting(&self, sid: CallSid) -> Option<TaskSid> {
+        let call = self.calls.get(&sid)?;
+        call.is_waiting().then_some(call.task)
+    }
+
+    fn talks(&mut self, sid: CallSid, heard: Heard) -> bool {
         let left = self.leave_activity(sid, Activity::Talking).is_ok();
-        self.heard(sid, Heard::TakenOffHold);
+        self.heard(sid, heard);
+        left
+    }
+
+    /// A task's call was taken out of the voice queue, by no agent.
+    pub(super) fn left_behind(&mut self, task: TaskSid) {
         if self.config.task_after_redirect == TaskAfterRedirect::Canceled {
             self.cancel_if_unassigned(task, "redirected");
         }
-        left
     }
 
     /// A conversation ends in the workflow's queue: the same call waits for a new task.
@@ -183,15 +186,24 @@ impl State {
         let attributes = attributes(sid, &from, &to);
         let task = self.create_task(NewTask::of(workflow, attributes, Some(sid), begin))?;
         self.complete_if_assigned(old);
-        let (now, queue) = (self.now(), self.voice_queue(workflow));
-        let waiting = Activity::Waiting { queue, since: now };
-        self.leave_activity(sid, waiting).ok()?;
-        self.calls.get_mut(&sid)?.task = task;
-        self.voice_queues.get_mut(&queue)?.members.insert(sid, now);
+        self.enqueue(sid, workflow, task);
+        Some(task)
+    }
+
+    /// A call that does something else waits in the workflow's voice queue from now on, and the task
+    /// that stands for it enters the workflow.
+    fn enqueue(&mut self, sid: CallSid, workflow: WorkflowSid, task: TaskSid) {
+        let (since, queue) = (self.now(), self.voice_queue(workflow));
+        let _ = self.leave_activity(sid, Activity::Waiting { queue, since });
+        if let Some(call) = self.calls.get_mut(&sid) {
+            call.task = task;
+        }
+        if let Some(queue) = self.voice_queues.get_mut(&queue) {
+            queue.members.insert(sid, since);
+        }
         self.heard(sid, Heard::HoldMusic);
         self.tell(Story::CallPlaced { call: sid, task });
         self.route_task(task);
-        Some(task)
     }
 
     /// A task that is no waiting caller's own enters the placeholder queue.

@@ -4,10 +4,8 @@ use twilio::CallSid;
 
 use super::calls::NotInProgress;
 use super::{Effect, FetchTwiml, State, TwimlMethod};
-use crate::config::TaskAfterRedirect;
 use crate::journal::{Dial, DialOutcome, HangUp, Heard, Instructions};
 use crate::resources::Activity;
-use crate::story::Story;
 use crate::twiml::{Document, InvalidTwiml, Verb};
 
 /// New instructions for a call.
@@ -28,7 +26,6 @@ impl State {
         if was == Activity::Talking {
             let request_id = request_id.to_owned();
             self.heard(sid, Heard::ConversationCut { request_id });
-            self.tell(Story::ConversationCut { call: sid });
         }
         let instructions = match &redirect {
             Redirect::Twiml(_) => Instructions::Twiml,
@@ -41,24 +38,14 @@ impl State {
                 instructions,
             },
         );
-        let after = self.since_entered(sid);
-        self.tell(Story::CallRedirected {
-            call: sid,
-            request_id: request_id.to_owned(),
-            after,
-        });
-        let left_queue = matches!(was, Activity::Waiting { .. });
-        if left_queue
-            && self.config.task_after_redirect == TaskAfterRedirect::Canceled
-            && let Some(task) = self.calls.get(&sid).map(|call| call.task)
-        {
-            self.cancel_if_unassigned(task, "redirected");
-        }
         let Some(call) = self.calls.get_mut(&sid) else {
             return Ok(());
         };
         call.run += 1;
-        let run = call.run;
+        let (run, task) = (call.run, call.task);
+        if matches!(was, Activity::Waiting { .. }) {
+            self.left_behind(task);
+        }
         match redirect {
             Redirect::Twiml(text) => self.instruct(sid, run, Document::parse(&text)),
             Redirect::Url { url, method } => self.effects.push(Effect::FetchTwiml(FetchTwiml {
@@ -89,10 +76,6 @@ impl State {
             Ok(document) => document,
             Err(invalid) => {
                 let problem = invalid.to_string();
-                self.tell(Story::ApplicationError {
-                    call: sid,
-                    problem: problem.clone(),
-                });
                 self.heard(sid, Heard::ApplicationError { problem });
                 let _ = self.end_call(sid, HangUp::ApplicationError);
                 return;
@@ -126,12 +109,6 @@ impl State {
             })
             .unwrap_or(DialOutcome::Failed);
         let outcome = dial.outcome;
-        let after = self.since_entered(sid);
-        self.tell(Story::Dialled {
-            call: sid,
-            numbers: dial.numbers.clone(),
-            after,
-        });
         self.heard(sid, Heard::Dialled(dial));
         if outcome == DialOutcome::Answered
             && let Some(call) = self.calls.get_mut(&sid)

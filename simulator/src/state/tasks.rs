@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use twilio::{CallSid, TaskSid, WorkflowSid};
 
-use super::{Effect, State};
+use super::State;
 use crate::dates::Dates;
 use crate::events::EventKind;
 use crate::resources::{Target, Task, TaskStatus};
@@ -126,9 +126,8 @@ impl State {
             return;
         };
         let (step, ttl) = (task.step, task.ttl);
-        self.effects.push(Effect::TaskTtl {
-            task: sid,
-            after: ttl,
+        self.later(ttl, move |state| {
+            state.task_expired(sid);
         });
         self.emit(EventKind::WorkflowEntered, sid);
         self.enter_step(sid, step);
@@ -158,15 +157,11 @@ impl State {
             task: sid,
             call,
             queue: target.queue,
-            name: self.queue_name(sid),
+            name: self.task_queue_name(target.queue).to_owned(),
             timeout,
         });
         if let Some(after) = timeout {
-            self.effects.push(Effect::StepTimeout {
-                task: sid,
-                step,
-                after,
-            });
+            self.later(after, move |state| state.step_timed_out(sid, step));
         }
     }
 
@@ -181,13 +176,8 @@ impl State {
         if task.status != TaskStatus::Pending || task.step != step {
             return;
         }
-        let (queue, last) = (task.target().queue, task.step + 1 == task.route.len());
+        let last = task.step + 1 == task.route.len();
         self.emit(EventKind::TaskQueueTimeout, sid);
-        self.tell(Story::QueueTimeout {
-            task: sid,
-            queue,
-            name: self.queue_name(sid),
-        });
         if last {
             self.emit(EventKind::WorkflowTimeout, sid);
             self.end_task(
@@ -202,11 +192,7 @@ impl State {
 
     /// A task's time to live ends. Its call waits on.
     pub(crate) fn task_expired(&mut self, sid: TaskSid) -> bool {
-        let expires = self.task_is(sid, TaskStatus::is_unassigned);
-        if expires {
-            self.end_task(sid, TaskStatus::Canceled, Some("Task TTL Exceeded"));
-        }
-        expires
+        self.cancel_if_unassigned(sid, "Task TTL Exceeded")
     }
 
     /// The task is offered to a worker.
@@ -261,10 +247,12 @@ impl State {
         }
     }
 
-    pub(super) fn cancel_if_unassigned(&mut self, sid: TaskSid, reason: &str) {
-        if self.task_is(sid, TaskStatus::is_unassigned) {
+    pub(super) fn cancel_if_unassigned(&mut self, sid: TaskSid, reason: &str) -> bool {
+        let unassigned = self.task_is(sid, TaskStatus::is_unassigned);
+        if unassigned {
             self.end_task(sid, TaskStatus::Canceled, Some(reason));
         }
+        unassigned
     }
 
     fn task_is(&self, sid: TaskSid, is: impl Fn(TaskStatus) -> bool) -> bool {
@@ -291,9 +279,8 @@ impl State {
             status,
             reason: reason.map(str::to_owned),
         });
-        self.effects.push(Effect::ForgetTask {
-            task: sid,
-            after: self.config.task_retention,
+        self.later(self.config.task_retention, move |state| {
+            state.tasks.remove(&sid);
         });
     }
 
@@ -304,13 +291,5 @@ impl State {
             task.version += 1;
             task.dates.updated = now;
         }
-    }
-
-    fn queue_name(&self, task: TaskSid) -> String {
-        self.tasks
-            .get(&task)
-            .and_then(|task| self.task_queues.get(&task.target().queue))
-            .map(|queue| queue.friendly_name.clone())
-            .unwrap_or_default()
     }
 }
