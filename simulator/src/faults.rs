@@ -9,12 +9,12 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 use twilio::CallSid;
+use twilio::rest::Endpoint;
 
 pub(crate) use rules::RequestFaults;
 pub use rules::{Faults, RuleId};
 
 use crate::events::EventKind;
-use crate::http::Endpoint;
 
 /// What goes wrong with an API request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

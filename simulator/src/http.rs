@@ -26,7 +26,6 @@ mod workspaces;
 mod control;
 
 pub(crate) use connection::{ConnectionHandle, Server};
-pub use operation::Endpoint;
 
 use std::sync::Arc;
 

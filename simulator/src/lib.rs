@@ -27,7 +27,6 @@ pub use config::{Account, Carrier, Config, InvalidSpeed, Speed, TaskAfterRedirec
 pub use delivery::{Callback, Delivery};
 pub use events::{EventKind, Transport};
 pub use faults::{CallbackFault, CallbackRule, Fault, Faults, Loss, Rule, RuleId, When};
-pub use http::Endpoint;
 pub use journal::{
     CallbackOutcome, CallbackRecord, CallerLog, Dial, DialOutcome, Entry, HangUp, Heard,
     Instructions, Journal, RequestOutcome, RequestRecord,
@@ -37,3 +36,4 @@ pub use resources::TaskStatus;
 pub use simulator::{Simulator, StartError};
 pub use state::{Begin, Caller, OtherTask, PlaceCall, PlaceCallError, State, TaskView, TurnDown};
 pub use story::{Moment, Story};
+pub use twilio::rest::Endpoint;

@@ -8,10 +8,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::Serialize;
 use twilio::CallSid;
+use twilio::rest::Endpoint;
 
 use super::{CallbackFault, CallbackRule, Fault, Rule};
 use crate::events::EventKind;
-use crate::http::Endpoint;
 
 /// Names a rule, for its removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]

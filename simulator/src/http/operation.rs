@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use axum::http::Method;
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
+use twilio::rest::Endpoint;
 
 use super::error::ApiError;
 use super::request::ApiRequest;
@@ -33,13 +33,6 @@ pub(super) struct Operation {
 
 macro_rules! operations {
     ($($template:literal { $($method:ident $endpoint:ident => $handler:expr,)+ })+) => {
-        /// An operation, by the name that it has in Twilio's specification.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[allow(missing_docs, reason = "the specification's names")]
-        pub enum Endpoint {
-            $($($endpoint,)+)+
-        }
-
         const OPERATIONS: &[Operation] = &[$($(
             Operation {
                 endpoint: Endpoint::$endpoint,

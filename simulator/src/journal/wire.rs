@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use twilio::rest::Endpoint;
 use twilio::{CallSid, EventSid, TaskSid};
 
 use crate::events::{EventKind, Transport};
 use crate::faults::Fault;
-use crate::http::Endpoint;
 
 /// One API request, complete enough to be checked against Twilio's specification.
 ///

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::{Client, Endpoint, Product, RestError, found};
+use super::{Client, Endpoint, RestError};
 use crate::twiml::Twiml;
 use crate::{AccountSid, CallSid};
 
@@ -52,11 +52,8 @@ impl Client {
         call: &CallSid,
         instructions: Instructions<'_>,
     ) -> Result<Option<String>, RestError> {
-        let request = self.request(
-            Method::POST,
-            Product::Api,
-            format_args!("/2010-04-01/Accounts/{account}/Calls/{call}.json"),
-        );
+        let path = format!("/2010-04-01/Accounts/{account}/Calls/{call}.json");
+        let request = self.request(Method::POST, Endpoint::UpdateCall, &path);
         let request = match instructions {
             Instructions::Twiml(twiml) => request.form(&[("Twiml", twiml.as_str())]),
             Instructions::Url(url) => request.form(&[("Url", url), ("Method", "GET")]),
@@ -77,12 +74,8 @@ impl Client {
         struct Call {
             status: CallStatus,
         }
-        let request = self.request(
-            Method::GET,
-            Product::Api,
-            format_args!("/2010-04-01/Accounts/{account}/Calls/{call}.json"),
-        );
-        let call = found(self.send_for::<Call>(Endpoint::FetchCall, request).await)?;
-        Ok(call.map(|call| call.status))
+        let path = format!("/2010-04-01/Accounts/{account}/Calls/{call}.json");
+        let call = self.find(Endpoint::FetchCall, &path).await?;
+        Ok(call.map(|call: Call| call.status))
     }
 }

@@ -43,6 +43,15 @@ impl RestError {
     }
 }
 
+/// `None` where Twilio knows no such resource.
+pub(super) fn found<T>(answer: Result<T, RestError>) -> Result<Option<T>, RestError> {
+    match answer {
+        Ok(resource) => Ok(Some(resource)),
+        Err(RestError::Refused(refusal)) if refusal.status == 404 => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The causes too: reqwest's own words for most failures are "error sending request".
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -31,18 +31,18 @@ use reqwest::header::{AUTHORIZATION, DATE, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use tracing::{Instrument, field};
 
 pub use accounts::{Account, AccountStatus, AccountType};
-pub(crate) use api_url::Product;
 pub use api_url::{ApiUrl, InvalidApiUrl, is_local};
 pub use calls::{CallStatus, Instructions};
 pub use dialing_permissions::CountryPermissions;
 pub use endpoint::Endpoint;
+use error::found;
 pub use error::{Refusal, RestError};
 pub use event_streams::{EventSchema, Sink, Subscription};
-pub use flows::{Flow, FlowDraft, FlowSummary};
+pub use flows::{Flow, FlowDraft};
 pub use incoming_numbers::{IncomingNumber, VoiceWebhook};
 pub use list::Listed;
 pub use patience::Patience;
@@ -53,7 +53,7 @@ pub use voice_queues::{QueueMember, VoiceQueue};
 pub use workflows::Workflow;
 pub use workspaces::{Workspace, WorkspaceChange};
 
-use crate::{AccountSid, ApiKeySid, AuthToken};
+use crate::{AccountSid, ApiKeySid, AuthToken, json};
 
 /// What is left of a `Retry-After` that asks for more, so that sums with it stay in range.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -150,11 +150,7 @@ pub struct Client {
     authorization: Arc<RwLock<HeaderValue>>,
     transport: Option<Transport>,
     observer: Option<Observer>,
-    api: Arc<str>,
-    taskrouter: Arc<str>,
-    studio: Arc<str>,
-    events: Arc<str>,
-    voice: Arc<str>,
+    api_url: ApiUrl,
 }
 
 impl Client {
@@ -180,11 +176,7 @@ impl Client {
             authorization: Arc::new(RwLock::new(config.credentials.header())),
             transport: None,
             observer: None,
-            api: config.api_url.base(Product::Api).into(),
-            taskrouter: config.api_url.base(Product::Taskrouter).into(),
-            studio: config.api_url.base(Product::Studio).into(),
-            events: config.api_url.base(Product::Events).into(),
-            voice: config.api_url.base(Product::Voice).into(),
+            api_url: config.api_url.clone(),
         })
     }
 
@@ -207,19 +199,8 @@ impl Client {
         self
     }
 
-    fn request(
-        &self,
-        method: Method,
-        product: Product,
-        path: fmt::Arguments<'_>,
-    ) -> RequestBuilder {
-        let base = match product {
-            Product::Api => &self.api,
-            Product::Taskrouter => &self.taskrouter,
-            Product::Studio => &self.studio,
-            Product::Events => &self.events,
-            Product::Voice => &self.voice,
-        };
+    fn request(&self, method: Method, endpoint: Endpoint, path: &str) -> RequestBuilder {
+        let base = self.api_url.base(endpoint.product());
         self.http
             .request(method, format!("{base}{path}"))
             .header(AUTHORIZATION, self.authorization.read().clone())
@@ -291,6 +272,36 @@ impl Client {
         }
     }
 
+    /// Reads a resource.
+    async fn get<T: DeserializeOwned>(
+        &self,
+        endpoint: Endpoint,
+        path: &str,
+    ) -> Result<T, RestError> {
+        let request = self.request(Method::GET, endpoint, path);
+        self.send_for(endpoint, request).await
+    }
+
+    /// Reads a resource; `None` where Twilio knows none at this path.
+    async fn find<T: DeserializeOwned>(
+        &self,
+        endpoint: Endpoint,
+        path: &str,
+    ) -> Result<Option<T>, RestError> {
+        found(self.get(endpoint, path).await)
+    }
+
+    /// Creates a resource, or updates one.
+    async fn post<T: DeserializeOwned>(
+        &self,
+        endpoint: Endpoint,
+        path: &str,
+        form: &(impl Serialize + ?Sized),
+    ) -> Result<T, RestError> {
+        let request = self.request(Method::POST, endpoint, path).form(form);
+        self.send_for(endpoint, request).await
+    }
+
     async fn send_for<T: DeserializeOwned>(
         &self,
         endpoint: Endpoint,
@@ -316,29 +327,20 @@ impl Client {
     }
 
     /// Deletes a resource; whether it was still there to be deleted.
-    async fn delete(
-        &self,
-        endpoint: Endpoint,
-        product: Product,
-        path: fmt::Arguments<'_>,
-    ) -> Result<bool, RestError> {
-        let request = self.request(Method::DELETE, product, path);
+    async fn delete(&self, endpoint: Endpoint, path: &str) -> Result<bool, RestError> {
+        let request = self.request(Method::DELETE, endpoint, path);
         Ok(found(self.send_only(endpoint, request).await)?.is_some())
     }
 }
 
 fn unreadable(endpoint: Endpoint, error: &serde_json::Error) -> RestError {
-    // serde_json's own words may quote a value, a caller's number for one.
-    let problem = match error.classify() {
-        serde_json::error::Category::Data => "not of the expected shape",
-        _ => "not JSON",
-    };
+    let problem = json::problem(error, "not of the expected shape");
     RestError::Unreadable(format!("{}: {problem}", endpoint.as_str()))
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Client({})", self.api)
+        write!(f, "Client({})", self.api_url)
     }
 }
 
@@ -365,15 +367,6 @@ fn retry_after(answer: &Response) -> Option<Duration> {
         Duration::try_from(wait).unwrap_or_default()
     };
     Some(wait.min(LONGEST_WAIT))
-}
-
-/// `None` where Twilio knows no such resource.
-fn found<T>(answer: Result<T, RestError>) -> Result<Option<T>, RestError> {
-    match answer {
-        Ok(resource) => Ok(Some(resource)),
-        Err(RestError::Refused(refusal)) if refusal.status == 404 => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// For strings that Twilio gives as null where there is nothing.

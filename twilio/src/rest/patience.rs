@@ -8,6 +8,7 @@ use retry::Policy;
 use tokio::time::{Instant, sleep};
 
 use super::{Client, RestError, retry_after};
+use crate::sid::Sid;
 
 /// How long a request is tried again.
 #[derive(Debug, Clone, Copy)]
@@ -89,12 +90,7 @@ fn is_repeatable(method: &Method, path: &str) -> bool {
     last == "Validate"
         || ["WS", "WQ", "WW", "FW", "PN"]
             .iter()
-            .any(|kind| is_sid(last, kind))
-}
-
-fn is_sid(text: &str, kind: &str) -> bool {
-    text.strip_prefix(kind)
-        .is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+            .any(|prefix| Sid::parse(last, prefix).is_some())
 }
 
 #[cfg(test)]

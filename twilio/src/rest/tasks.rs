@@ -2,14 +2,17 @@
 
 use jiff::Timestamp;
 use reqwest::Method;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error, StrDeserializer};
 use serde::{Deserialize, Deserializer};
 
-use super::{Client, Endpoint, Listed, Product, RestError, found};
+use super::{Client, Endpoint, Listed, RestError};
 use crate::json::lenient;
 use crate::{AccountSid, TaskAttributes, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 
 /// `assignment_status` of a task.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AssignmentStatus {
     /// In a queue, offered to nobody.
     Pending,
@@ -25,21 +28,15 @@ pub enum AssignmentStatus {
     Completed,
     /// None, or a status of later days.
     #[default]
+    #[serde(other)]
     Unknown,
 }
 
 impl AssignmentStatus {
     /// The status of that name.
     pub fn from_name(name: &str) -> Self {
-        match name {
-            "pending" => Self::Pending,
-            "reserved" => Self::Reserved,
-            "assigned" => Self::Assigned,
-            "wrapping" => Self::Wrapping,
-            "canceled" => Self::Canceled,
-            "completed" => Self::Completed,
-            _ => Self::Unknown,
-        }
+        let name: StrDeserializer<'_, Error> = name.into_deserializer();
+        Self::deserialize(name).unwrap_or_default()
     }
 }
 
@@ -86,12 +83,11 @@ impl<'de> Deserialize<'de> for Task {
             attributes: Option<String>,
         }
         let shown = Shown::deserialize(from)?;
+        let status = shown.assignment_status.unwrap_or_default();
         Ok(Self {
             sid: shown.sid,
             account_sid: shown.account_sid,
-            assignment_status: shown
-                .assignment_status
-                .map_or_else(Default::default, |name| AssignmentStatus::from_name(&name)),
+            assignment_status: AssignmentStatus::from_name(&status),
             task_queue_sid: shown.task_queue_sid,
             workflow_sid: shown.workflow_sid,
             entered_at: shown.task_queue_entered_date.or(shown.date_created),
@@ -113,12 +109,8 @@ impl Client {
         workspace: &WorkspaceSid,
         task: &TaskSid,
     ) -> Result<Option<Task>, RestError> {
-        let request = self.request(
-            Method::GET,
-            Product::Taskrouter,
-            format_args!("/v1/Workspaces/{workspace}/Tasks/{task}"),
-        );
-        found(self.send_for(Endpoint::FetchTask, request).await)
+        let path = format!("/v1/Workspaces/{workspace}/Tasks/{task}");
+        self.find(Endpoint::FetchTask, &path).await
     }
 
     /// Cancels a task whose caller is taken care of. Whether it was still there to be cancelled:
@@ -132,12 +124,9 @@ impl Client {
         task: &TaskSid,
         reason: &str,
     ) -> Result<bool, RestError> {
+        let path = format!("/v1/Workspaces/{workspace}/Tasks/{task}");
         let request = self
-            .request(
-                Method::POST,
-                Product::Taskrouter,
-                format_args!("/v1/Workspaces/{workspace}/Tasks/{task}"),
-            )
+            .request(Method::POST, Endpoint::UpdateTask, &path)
             .form(&[("AssignmentStatus", "canceled"), ("Reason", reason)]);
         match self.send_only(Endpoint::UpdateTask, request).await {
             Ok(_) => Ok(true),
@@ -169,7 +158,8 @@ impl Client {
             .await
     }
 
-    async fn tasks(
+    /// The tasks of a workspace that the query wants, oldest first.
+    pub(super) async fn tasks(
         &self,
         workspace: &WorkspaceSid,
         wanted: &str,
@@ -177,7 +167,6 @@ impl Client {
         let first = format!(
             "/v1/Workspaces/{workspace}/Tasks?{wanted}&Ordering=DateCreated%3Aasc&PageSize=1000"
         );
-        self.list_readable(Endpoint::ListTasks, Product::Taskrouter, first, "tasks")
-            .await
+        self.list_readable(Endpoint::ListTask, first, "tasks").await
     }
 }
