@@ -1,7 +1,6 @@
 //! What all parts of a running simulator share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use twilio::AuthToken;
 
 use crate::config::Account;
-use crate::delivery::Webhooks;
+use crate::delivery::Sender;
 use crate::faults::Faults;
 use crate::state::{Effect, State};
 use crate::story::Moment;
@@ -27,13 +26,13 @@ pub(crate) struct Core {
     pub(crate) changes: watch::Sender<()>,
     pub(crate) story: broadcast::Sender<Moment>,
     pub(crate) faults: Faults,
-    pub(crate) webhooks: Webhooks,
+    pub(crate) sender: Sender,
     pub(crate) account: Account,
     pub(crate) signing_token: AuthToken,
     /// The `Authorization` header for each pair of credentials.
     authorizations: [String; 2],
-    /// How many API requests are under way.
-    pub(crate) in_flight: Arc<AtomicUsize>,
+    /// The API requests under way.
+    pub(crate) in_flight: TaskTracker,
     concurrency_limit: Option<usize>,
     pub(crate) ended: CancellationToken,
     pub(crate) running: TaskTracker,
@@ -50,7 +49,7 @@ impl Core {
             changes: watch::Sender::new(()),
             story: broadcast::Sender::new(state.config.story_backlog),
             faults,
-            webhooks: Webhooks::new(&state.config),
+            sender: Sender::new(&state.config),
             signing_token: AuthToken::new(&account.auth_token),
             authorizations: [
                 basic(account.sid.as_str(), &account.auth_token),
@@ -58,7 +57,7 @@ impl Core {
             ],
             account,
             started: state.started,
-            in_flight: Arc::default(),
+            in_flight: TaskTracker::new(),
             concurrency_limit: state.config.concurrency_limit,
             state: Mutex::new(state),
             ended: CancellationToken::new(),
@@ -99,7 +98,7 @@ impl Core {
             }
             Effect::Send(webhook) => {
                 self.spawn(async move {
-                    core.webhooks.send_with_faults(&core, webhook).await;
+                    core.send_with_faults(webhook).await;
                 });
             }
             Effect::Later { after, change } => {
@@ -110,7 +109,7 @@ impl Core {
             }
             Effect::FetchTwiml(fetch) => {
                 self.spawn(async move {
-                    let document = core.webhooks.fetch_twiml(&core, &fetch).await;
+                    let document = core.fetch_twiml(&fetch).await;
                     core.change(|state| state.instruct(fetch.call, fetch.run, document));
                 });
             }
@@ -134,27 +133,5 @@ impl Core {
     pub(crate) fn is_too_many(&self, concurrent: usize) -> bool {
         self.concurrency_limit
             .is_some_and(|limit| concurrent > limit)
-    }
-}
-
-/// One of the API requests under way.
-pub(crate) struct InFlight {
-    /// How many there were when it came, itself included.
-    pub(crate) count: usize,
-    all: Arc<AtomicUsize>,
-}
-
-impl InFlight {
-    pub(crate) fn enter(all: &Arc<AtomicUsize>) -> Self {
-        Self {
-            count: all.fetch_add(1, Ordering::Relaxed) + 1,
-            all: all.clone(),
-        }
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.all.fetch_sub(1, Ordering::Relaxed);
     }
 }

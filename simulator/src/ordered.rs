@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
+use serde::{Serialize, Serializer};
+
 /// Resources by SID, listed oldest first; each has a sequence number that is never used again.
 #[derive(Debug, Clone)]
 pub(crate) struct Ordered<K, V> {
@@ -54,6 +56,14 @@ impl<K: Hash + Eq + Copy, V> Ordered<K, V> {
 
     pub(crate) fn values(&self) -> impl DoubleEndedIterator<Item = &V> {
         self.in_order.values().map(|(_, value)| value)
+    }
+
+    /// For serde: the values as a sequence.
+    pub(crate) fn serialize_values<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error>
+    where
+        V: Serialize,
+    {
+        to.collect_seq(self.values())
     }
 
     /// Oldest first, with their sequence numbers.

@@ -47,17 +47,8 @@ impl Simulator {
     /// Gives the account another workspace, with nothing in it.
     pub fn add_workspace(&self, friendly_name: &str) -> WorkspaceSid {
         self.core.change(|state| {
-            let workspace = Workspace {
-                sid: state.ids.sid(),
-                friendly_name: friendly_name.to_owned(),
-                event_callback_url: String::new(),
-                events_filter: None,
-                multi_task_enabled: true,
-                default_activity_sid: state.ids.text("WA"),
-                timeout_activity_sid: state.ids.text("WA"),
-                operating_unit: state.ids.text("OU"),
-                dates: Dates::new(state.now()),
-            };
+            let dates = Dates::new(state.now());
+            let workspace = Workspace::new(&mut state.ids, friendly_name, dates);
             let sid = workspace.sid;
             state.workspaces.insert(sid, workspace);
             sid

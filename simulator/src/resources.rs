@@ -10,7 +10,7 @@ mod voice_queue;
 mod workflow;
 mod workspace;
 
-pub(crate) use call::{Activity, Call, CallStatus};
+pub(crate) use call::{Activity, Call};
 pub(crate) use event_streams::{Sink, Subscription};
 pub(crate) use flow::{Flow, FlowStatus, check_definition};
 pub(crate) use incoming_number::IncomingNumber;

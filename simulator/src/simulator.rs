@@ -33,7 +33,6 @@ pub struct Simulator {
     router: Router,
     api_url: Url,
     pub(crate) demo: Demo,
-    seed: u64,
 }
 
 /// Why the simulator didn't start.
@@ -82,7 +81,6 @@ impl Simulator {
             server: None,
             api_url,
             demo,
-            seed,
         }
     }
 
@@ -127,11 +125,6 @@ impl Simulator {
     /// The placeholder queue, which a caller's task enters when nobody took it.
     pub fn placeholder(&self) -> TaskQueueSid {
         self.demo.placeholder
-    }
-
-    /// The seed of this run. The same seed makes the same SIDs and faults.
-    pub fn seed(&self) -> u64 {
-        self.seed
     }
 
     /// A caller calls: they hear hold music, and their task enters the workflow.

@@ -15,8 +15,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use twilio::{
-    CallSid, E164, EventSid, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid,
-    TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+    CallSid, E164, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid, TaskChannelSid,
+    TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
 };
 use url::Url;
 
@@ -33,7 +33,7 @@ use crate::ids::Ids;
 use crate::journal::{DialOutcome, Entry, Heard, Journal};
 use crate::ordered::Ordered;
 use crate::resources::{
-    Call, CallStatus, Flow, IncomingNumber, Sink, Subscription, Task, TaskQueue, TaskStatus,
+    Activity, Call, Flow, IncomingNumber, Sink, Subscription, Task, TaskQueue, TaskStatus,
     VoiceQueue, Workflow, Workspace,
 };
 use crate::story::{Moment, Story};
@@ -50,7 +50,6 @@ pub struct State {
     pub(crate) tasks: Ordered<TaskSid, Task>,
     pub(crate) calls: Ordered<CallSid, Call>,
     pub(crate) voice_queues: Ordered<QueueSid, VoiceQueue>,
-    voice_queue_of: HashMap<WorkflowSid, QueueSid>,
     pub(crate) flows: Ordered<FlowSid, Flow>,
     pub(crate) sinks: Ordered<SinkSid, Sink>,
     pub(crate) subscriptions: Ordered<SubscriptionSid, Subscription>,
@@ -159,14 +158,8 @@ impl State {
 
     /// Whether this call is in progress.
     pub fn is_in_progress(&self, call: &CallSid) -> bool {
-        self.calls
-            .get(call)
-            .is_some_and(|call| call.status == CallStatus::InProgress)
-    }
-
-    /// The event that says that a task entered the task queue that it is in.
-    pub fn entered_event(&self, task: &TaskSid) -> Option<EventSid> {
-        Some(self.tasks.get(task)?.entered_event.as_ref()?.sid)
+        let call = self.calls.get(call);
+        call.is_some_and(|call| call.activity != Activity::Over)
     }
 
     /// The task that stands for a caller now.

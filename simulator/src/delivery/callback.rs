@@ -10,6 +10,7 @@ use twilio::{CallSid, EventSid, TaskSid};
 
 use crate::events::{EventKind, Transport, Webhook};
 use crate::journal::CallbackOutcome;
+use crate::resources::Workspace;
 use crate::simulator::Simulator;
 use crate::state::EventStream;
 
@@ -91,11 +92,8 @@ pub struct Delivery {
 impl Simulator {
     /// Sets the workspace's `EventCallbackUrl`, connection overrides in its fragment included.
     pub fn set_callback(&self, url: Option<&str>) {
-        self.core.change(|state| {
-            if let Some(workspace) = state.workspaces.get_mut(&self.demo.workspace) {
-                workspace.event_callback_url = url.unwrap_or_default().to_owned();
-            }
-        });
+        let url = url.unwrap_or_default().to_owned();
+        self.change_workspace(|workspace| workspace.event_callback_url = url);
     }
 
     /// Sets the workspace's `EventsFilter`; `None` sends every event.
@@ -104,11 +102,13 @@ impl Simulator {
             let names: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
             names.join(",")
         });
-        self.core.change(|state| {
-            if let Some(workspace) = state.workspaces.get_mut(&self.demo.workspace) {
-                workspace.events_filter = filter;
-            }
-        });
+        self.change_workspace(|workspace| workspace.events_filter = filter);
+    }
+
+    fn change_workspace(&self, change: impl FnOnce(&mut Workspace)) {
+        let workspace = self.demo.workspace;
+        self.core
+            .change(|state| state.workspaces.get_mut(&workspace).map(change));
     }
 
     /// Delivers events of these types through Event Streams to a webhook sink, besides the event
@@ -154,7 +154,7 @@ impl Simulator {
             let permit = permits.clone().acquire_owned().await;
             let core = self.core.clone();
             let task = tokio::spawn(async move {
-                let delivery = core.webhooks.send(&core, &webhook).await;
+                let delivery = core.send(&webhook).await;
                 drop(permit);
                 delivery
             });

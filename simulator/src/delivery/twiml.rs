@@ -1,40 +1,34 @@
 //! Fetching TwiML for a call.
 
-use std::sync::Arc;
-
 use reqwest::Method;
 use tokio::time::Instant;
 use twilio::{FormParams, sign_form};
 
 use super::overrides::Overrides;
-use super::webhooks::{FORM, Webhooks, request};
+use super::sender::{FORM, request};
 use crate::core::Core;
 use crate::journal::CallbackOutcome;
 use crate::state::{FetchTwiml, TwimlMethod};
 use crate::twiml::{Document, InvalidTwiml};
 
-impl Webhooks {
+impl Core {
     /// Fetches the instructions for a call.
-    pub(crate) async fn fetch_twiml(
-        &self,
-        core: &Arc<Core>,
-        fetch: &FetchTwiml,
-    ) -> Result<Document, InvalidTwiml> {
+    pub(crate) async fn fetch_twiml(&self, fetch: &FetchTwiml) -> Result<Document, InvalidTwiml> {
         let (url, overrides) = Overrides::split(&fetch.url);
-        let params = core.look(|state| state.twiml_params(fetch.call));
+        let params = self.look(|state| state.twiml_params(fetch.call));
         let form = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(&params)
             .finish();
         let request = match fetch.method {
             TwimlMethod::Post => {
                 let params = params.iter().map(|(n, v)| (*n, v.as_str())).collect();
-                let signature = sign_form(&core.signing_token, url, &params);
+                let signature = sign_form(&self.signing_token, url, &params);
                 request(Method::POST, url, &signature, Some((FORM, form)))
             }
             TwimlMethod::Get => {
                 let separator = if url.contains('?') { '&' } else { '?' };
                 let url = format!("{url}{separator}{form}");
-                let signature = sign_form(&core.signing_token, &url, &FormParams::default());
+                let signature = sign_form(&self.signing_token, &url, &FormParams::default());
                 request(Method::GET, &url, &signature, None)
             }
         };
@@ -42,7 +36,9 @@ impl Webhooks {
         let mut attempt = 1;
         loop {
             let timeout = overrides.timeout(started.elapsed());
-            let exchanged = self.exchange(&request, overrides.connect_timeout, timeout);
+            let exchanged = self
+                .sender
+                .exchange(&request, overrides.connect_timeout, timeout);
             let outcome = match exchanged.await {
                 Ok((200..=299, body)) => {
                     let text = String::from_utf8(body).map_err(|_| InvalidTwiml::NotUtf8)?;

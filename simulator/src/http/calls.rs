@@ -50,7 +50,7 @@ impl Resource for Call {
             "from": from,
             "from_formatted": from,
             "phone_number_sid": null,
-            "status": self.status,
+            "status": self.status(),
             "start_time": started,
             "end_time": self.ended.map(rfc2822),
             "duration": duration.map(|seconds| seconds.to_string()),

@@ -15,12 +15,13 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::connection::ConnectionHandle;
 use super::error::ApiError;
 use super::operation::Operation;
 use super::request::{ApiRequest, text};
-use crate::core::{Core, InFlight};
+use crate::core::Core;
 use crate::dates::http_date;
 use crate::faults::{Fault, Loss, RequestFaults};
 use crate::journal::{LogId, RequestOutcome, RequestRecord};
@@ -39,7 +40,9 @@ pub(super) struct Exchange {
     faults: RequestFaults,
     log: LogId,
     arrived: Instant,
-    in_flight: InFlight,
+    /// How many requests were under way when it came, itself included.
+    concurrent: usize,
+    _under_way: TaskTrackerToken,
     client_left: AtomicBool,
 }
 
@@ -135,7 +138,7 @@ pub(super) async fn limit(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    match core.is_too_many(exchange.in_flight.count) {
+    match core.is_too_many(exchange.concurrent) {
         true => Err(ApiError::coded(429, 20429)),
         false => Ok(next.run(request).await),
     }
@@ -173,10 +176,12 @@ impl Exchange {
         body: Body,
     ) -> Self {
         let arrived = Instant::now();
-        let in_flight = InFlight::enter(&core.in_flight);
         // A body that breaks off, or is too long, counts as empty.
         let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
-        let id = core.change(|state| state.ids.text("RQ"));
+        let (under_way, concurrent, id) = core.change(|state| {
+            let under_way = core.in_flight.token();
+            (under_way, core.in_flight.len(), state.ids.text("RQ"))
+        });
         let mut request = ApiRequest::new(id, head, params.as_ref(), &body);
         let operations = Operation::at(path.as_ref().map_or("", MatchedPath::as_str));
         let is_there = operations.first().is_some_and(|operation| {
@@ -215,7 +220,8 @@ impl Exchange {
             faults,
             log,
             arrived,
-            in_flight,
+            concurrent,
+            _under_way: under_way,
             client_left: AtomicBool::new(false),
         }
     }
@@ -234,7 +240,7 @@ impl Exchange {
         for (name, value) in [
             (DATE, http_date(core.look(|state| state.now()))),
             (REQUEST_ID, self.request.id.clone()),
-            (CONCURRENT_REQUESTS, self.in_flight.count.to_string()),
+            (CONCURRENT_REQUESTS, self.concurrent.to_string()),
             (REQUEST_DURATION, format!("{:.3}", elapsed.as_secs_f64())),
         ] {
             // They consist of digits and letters.

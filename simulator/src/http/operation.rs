@@ -11,7 +11,7 @@ use super::error::ApiError;
 use super::request::ApiRequest;
 use super::resource::{delete, fetch, list};
 use super::{
-    accounts, calls, dialing_permissions, flows, incoming_numbers, members, sinks, subscriptions,
+    accounts, calls, dialing_permissions, event_streams, flows, incoming_numbers, members,
     task_channels, task_queues, tasks, workflows, workspaces,
 };
 use crate::resources::{
@@ -122,14 +122,14 @@ operations! {
     }
     "/v1/Sinks" {
         GET ListSink => list::<Sink>,
-        POST CreateSink => sinks::create,
+        POST CreateSink => event_streams::create_sink,
     }
     "/v1/Sinks/{Sid}" {
-        DELETE DeleteSink => sinks::delete,
+        DELETE DeleteSink => event_streams::delete_sink,
     }
     "/v1/Subscriptions" {
         GET ListSubscription => list::<Subscription>,
-        POST CreateSubscription => subscriptions::create,
+        POST CreateSubscription => event_streams::subscribe,
     }
     "/v1/Subscriptions/{Sid}" {
         DELETE DeleteSubscription => delete::<Subscription>,

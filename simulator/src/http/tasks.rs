@@ -6,8 +6,8 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
-use twilio::{CallSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
+use serde_json::{Value, json};
+use twilio::{TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 
 use super::error::ApiError;
 use super::paging::{Place, page};
@@ -180,18 +180,13 @@ pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response
             .map(|workflow| workflow.sid)
             .ok_or_else(|| ApiError::missing("WorkflowSid"))?,
     };
-    let attributes = request.form("Attributes").map(parse_attributes);
-    let attributes = attributes.transpose()?.unwrap_or_default();
-    let call: Option<CallSid> = attributes
-        .get("call_sid")
-        .and_then(Value::as_str)
-        .and_then(|sid| sid.parse().ok());
+    let attributes = parse_attributes(request.form("Attributes").unwrap_or("{}"))?;
     let ttl: Option<u64> = request.parsed("Timeout")?;
     let task = state
         .create_task(NewTask {
             priority: request.parsed("Priority")?.unwrap_or(0),
             ttl: ttl.map(Duration::from_secs),
-            ..NewTask::of(workflow, attributes, call, Begin::FirstStep)
+            ..NewTask::of(workflow, attributes, Begin::FirstStep)
         })
         .ok_or_else(|| ApiError::invalid("No workflow filter matches the task"))?;
     state.route_task(task);
@@ -228,9 +223,10 @@ fn show(status: StatusCode, state: &State, task: &Task) -> Response {
     (status, [(ETAG, etag(task))], Json(task.show(state))).into_response()
 }
 
-fn parse_attributes(json: &str) -> Result<Map<String, Value>, ApiError> {
-    serde_json::from_str(json)
-        .map_err(|_| ApiError::invalid("The Attributes parameter is not a valid JSON object"))
+fn parse_attributes(json: &str) -> Result<Value, ApiError> {
+    let attributes = serde_json::from_str(json).ok().filter(Value::is_object);
+    attributes
+        .ok_or_else(|| ApiError::invalid("The Attributes parameter is not a valid JSON object"))
 }
 
 fn etag(task: &Task) -> String {

@@ -23,7 +23,7 @@ impl Resource for VoiceQueue {
         json!({
             "date_updated": rfc2822(self.created),
             "current_size": size,
-            "friendly_name": self.friendly_name,
+            "friendly_name": self.workflow,
             "uri": format!("/2010-04-01/Accounts/{account}/Queues/{}.json", self.sid),
             "account_sid": account,
             "average_wait_time": i64::try_from(size).map_or(0, |size| waited / size.max(1)),

@@ -1,7 +1,6 @@
 //! Calls and what their callers hear now.
 
 use jiff::Timestamp;
-use serde::Serialize;
 use twilio::{CallSid, E164, QueueSid, TaskSid};
 
 /// A phone call.
@@ -11,7 +10,6 @@ pub(crate) struct Call {
     pub(crate) task: TaskSid,
     pub(crate) from: E164,
     pub(crate) to: E164,
-    pub(crate) status: CallStatus,
     pub(crate) activity: Activity,
     /// Counts instructions, so that a document that comes too late is recognised.
     pub(crate) run: u64,
@@ -27,14 +25,14 @@ impl Call {
     pub(crate) fn is_waiting(&self) -> bool {
         matches!(self.activity, Activity::Waiting { .. })
     }
-}
 
-/// `status` of a call. Callers wait in a queue from the start, so the states before that don't occur.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum CallStatus {
-    InProgress,
-    Completed,
+    /// `status`. Callers wait in a queue from the start, so the states before that don't occur.
+    pub(crate) fn status(&self) -> &'static str {
+        match self.activity {
+            Activity::Over => "completed",
+            _ => "in-progress",
+        }
+    }
 }
 
 /// What a call does, and its caller hears, at the moment.

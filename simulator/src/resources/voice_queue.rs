@@ -1,7 +1,7 @@
 //! Voice queues, where `<Enqueue>` holds calls.
 
 use jiff::Timestamp;
-use twilio::{CallSid, QueueSid};
+use twilio::{CallSid, QueueSid, WorkflowSid};
 
 use crate::ordered::Ordered;
 
@@ -9,7 +9,7 @@ use crate::ordered::Ordered;
 #[derive(Debug, Clone)]
 pub(crate) struct VoiceQueue {
     pub(crate) sid: QueueSid,
-    pub(crate) friendly_name: String,
+    pub(crate) workflow: WorkflowSid,
     /// The calls that wait, and since when.
     pub(crate) members: Ordered<CallSid, Timestamp>,
     pub(crate) created: Timestamp,

@@ -5,6 +5,7 @@ use twilio::WorkspaceSid;
 
 use crate::dates::Dates;
 use crate::events::EventKind;
+use crate::ids::Ids;
 
 /// A workspace. It says which events are sent, and where to.
 #[derive(Debug, Clone, Serialize)]
@@ -26,6 +27,21 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
+    /// One that sends no events.
+    pub(crate) fn new(ids: &mut Ids, friendly_name: &str, dates: Dates) -> Self {
+        Self {
+            sid: ids.sid(),
+            friendly_name: friendly_name.to_owned(),
+            event_callback_url: String::new(),
+            events_filter: None,
+            multi_task_enabled: true,
+            default_activity_sid: ids.text("WA"),
+            timeout_activity_sid: ids.text("WA"),
+            operating_unit: ids.text("OU"),
+            dates,
+        }
+    }
+
     pub(crate) fn wants(&self, kind: EventKind) -> bool {
         self.events_filter.as_ref().is_none_or(|filter| {
             filter

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use twilio::{CallSid, E164, QueueSid, TaskSid, WorkflowSid};
 
 use super::State;
@@ -12,7 +12,7 @@ use super::tasks::{Begin, NewTask, OtherTask};
 use crate::config::TaskAfterRedirect;
 use crate::journal::{CallerLog, HangUp, Heard};
 use crate::ordered::Ordered;
-use crate::resources::{Activity, Call, CallStatus, VoiceQueue};
+use crate::resources::{Activity, Call, VoiceQueue};
 use crate::story::Story;
 
 /// A call to be placed.
@@ -86,12 +86,7 @@ impl State {
         let task = self
             .create_task(NewTask {
                 withhold_events: place.withhold_events,
-                ..NewTask::of(
-                    workflow,
-                    attributes(sid, &from, &to),
-                    Some(sid),
-                    place.begin,
-                )
+                ..NewTask::of(workflow, attributes(sid, &from, &to), place.begin)
             })
             .ok_or(PlaceCallError::NoRoute(workflow))?;
         let now = self.now();
@@ -100,7 +95,6 @@ impl State {
             task,
             from,
             to,
-            status: CallStatus::InProgress,
             activity: Activity::Fetching,
             run: 0,
             started: now,
@@ -129,7 +123,6 @@ impl State {
         let Some(call) = self.calls.get_mut(&sid) else {
             return Err(NotInProgress);
         };
-        call.status = CallStatus::Completed;
         call.ended = Some(now);
         let task = call.task;
         self.heard(sid, Heard::HungUp { by });
@@ -184,7 +177,7 @@ impl State {
         }
         let workflow = self.demo.workflow;
         let attributes = attributes(sid, &from, &to);
-        let task = self.create_task(NewTask::of(workflow, attributes, Some(sid), begin))?;
+        let task = self.create_task(NewTask::of(workflow, attributes, begin))?;
         self.complete_if_assigned(old);
         self.enqueue(sid, workflow, task);
         Some(task)
@@ -220,14 +213,17 @@ impl State {
             }
             OtherTask::Consultation(call) => (Some(call), None),
         };
-        let known = call.and_then(|call| self.calls.get(&call));
-        let mut attributes = match known {
-            Some(call) => attributes(call.sid, &call.from, &call.to),
-            None => Map::new(),
+        let mut attributes = match call {
+            Some(call) => {
+                let Call { from, to, .. } = self.calls.get(&call)?;
+                attributes(call, from, to)
+            }
+            None => json!({}),
         };
-        attributes.extend(mark.map(|(name, value)| (name.to_owned(), value)));
-        let workflow = self.demo.workflow;
-        let task = NewTask::of(workflow, attributes, call, Begin::LastStep);
+        if let Some((name, value)) = mark {
+            attributes[name] = value;
+        }
+        let task = NewTask::of(self.demo.workflow, attributes, Begin::LastStep);
         let task = self.create_task(task)?;
         let taken = matches!(other, OtherTask::Consultation(_));
         if taken {
@@ -248,7 +244,7 @@ impl State {
     ) -> Result<Activity, NotInProgress> {
         let now = self.now();
         let call = self.calls.get_mut(&sid).ok_or(NotInProgress)?;
-        if call.status != CallStatus::InProgress {
+        if call.activity == Activity::Over {
             return Err(NotInProgress);
         }
         let was = std::mem::replace(&mut call.activity, next);
@@ -264,18 +260,18 @@ impl State {
 
     /// The voice queue of a workflow, which Twilio creates with its first call.
     fn voice_queue(&mut self, workflow: WorkflowSid) -> QueueSid {
-        if let Some(known) = self.voice_queue_of.get(&workflow) {
-            return *known;
+        let is_its = |queue: &&VoiceQueue| queue.workflow == workflow;
+        if let Some(known) = self.voice_queues.values().find(is_its) {
+            return known.sid;
         }
         let queue = VoiceQueue {
             sid: self.ids.sid(),
-            friendly_name: workflow.to_string(),
+            workflow,
             members: Ordered::default(),
             created: self.now(),
         };
         let sid = queue.sid;
         self.voice_queues.insert(sid, queue);
-        self.voice_queue_of.insert(workflow, sid);
         sid
     }
 
@@ -291,8 +287,8 @@ pub(crate) fn seconds_between(from: Timestamp, to: Timestamp) -> i64 {
 }
 
 /// A voice task's attributes, as in Flex.
-fn attributes(call: CallSid, from: &E164, to: &E164) -> Map<String, Value> {
-    let attributes = json!({
+fn attributes(call: CallSid, from: &E164, to: &E164) -> Value {
+    json!({
         "from_country": "US",
         "called": to.as_str(),
         "to_country": "US",
@@ -301,9 +297,5 @@ fn attributes(call: CallSid, from: &E164, to: &E164) -> Map<String, Value> {
         "to": to.as_str(),
         "direction": "inbound",
         "name": from.as_str(),
-    });
-    match attributes {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
+    })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use twilio::{EventSid, TaskSid, WorkspaceSid};
+use twilio::{CallSid, EventSid, TaskSid, WorkspaceSid};
 
 use super::{Begin, Effect, NewTask, State};
 use crate::events::{Event, EventKind, Transport, Webhook};
@@ -124,13 +124,11 @@ impl State {
             6 => (EventKind::WorkflowTargetMatched, Begin::LastStep, true),
             _ => (EventKind::TaskUpdated, Begin::LastStep, true),
         };
-        let call = with_call.then(|| self.ids.sid());
-        let attributes = match call {
-            Some(call) => json!({ "call_sid": call, "direction": "inbound" }),
-            None => json!({ "channelType": "web", "customerName": "somebody" }),
+        let attributes = match with_call {
+            true => json!({ "call_sid": self.ids.sid::<CallSid>(), "direction": "inbound" }),
+            false => json!({ "channelType": "web", "customerName": "somebody" }),
         };
-        let attributes = attributes.as_object().cloned().unwrap_or_default();
-        let task = self.new_task(NewTask::of(self.demo.workflow, attributes, call, begin))?;
+        let task = self.new_task(NewTask::of(self.demo.workflow, attributes, begin))?;
         let sid = self.ids.sid();
         self.task_event(sid, kind, &task)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use twilio::{CallSid, TaskSid, WorkflowSid};
 
 use super::State;
@@ -48,8 +48,8 @@ pub enum OtherTask {
 
 pub(crate) struct NewTask {
     pub(crate) workflow: WorkflowSid,
-    pub(crate) attributes: Map<String, Value>,
-    pub(crate) call: Option<CallSid>,
+    /// A JSON object.
+    pub(crate) attributes: Value,
     pub(crate) begin: Begin,
     pub(crate) withhold_events: bool,
     pub(crate) priority: i64,
@@ -58,16 +58,10 @@ pub(crate) struct NewTask {
 
 impl NewTask {
     /// An ordinary task.
-    pub(crate) fn of(
-        workflow: WorkflowSid,
-        attributes: Map<String, Value>,
-        call: Option<CallSid>,
-        begin: Begin,
-    ) -> Self {
+    pub(crate) fn of(workflow: WorkflowSid, attributes: Value, begin: Begin) -> Self {
         Self {
             workflow,
             attributes,
-            call,
             begin,
             withhold_events: false,
             priority: 0,
@@ -97,13 +91,14 @@ impl State {
         };
         let sid = self.ids.sid();
         let now = self.now();
+        let call = new.attributes["call_sid"].as_str();
         let ttl = new.ttl.unwrap_or(self.config.task_ttl);
         Some(Task {
             sid,
             workspace,
             workflow: new.workflow,
-            call: new.call,
-            attributes: Value::Object(new.attributes).to_string(),
+            call: call.and_then(|call| call.parse().ok()),
+            attributes: new.attributes.to_string(),
             status: TaskStatus::Pending,
             reason: None,
             priority: new.priority,
@@ -197,47 +192,43 @@ impl State {
 
     /// The task is offered to a worker.
     pub(crate) fn offer_task(&mut self, sid: TaskSid) -> bool {
-        let pending = self.task_is(sid, |status| status == TaskStatus::Pending);
-        if pending {
-            self.set_status(sid, TaskStatus::Reserved);
-            self.emit(EventKind::ReservationCreated, sid);
+        let (from, to) = (TaskStatus::Pending, TaskStatus::Reserved);
+        self.advance(sid, from, to, EventKind::ReservationCreated)
+    }
+
+    /// Changes a task's status if it is `from`; returns whether it was.
+    fn advance(&mut self, sid: TaskSid, from: TaskStatus, to: TaskStatus, told: EventKind) -> bool {
+        let is_there = self.task_is(sid, |status| status == from);
+        if is_there {
+            self.set_status(sid, to);
+            self.emit(told, sid);
         }
-        pending
+        is_there
     }
 
     /// The worker doesn't take the task: it waits on, or goes to the next step if its time has ended
     /// meanwhile.
     pub(crate) fn turn_down_task(&mut self, sid: TaskSid, how: TurnDown) -> bool {
-        let Some(task) = self.tasks.get(&sid) else {
-            return false;
+        let told = match how {
+            TurnDown::Rejected => EventKind::ReservationRejected,
+            TurnDown::Ignored => EventKind::ReservationTimeout,
         };
-        if task.status != TaskStatus::Reserved {
-            return false;
-        }
-        let (overdue, step) = (task.overdue, task.step);
-        self.set_status(sid, TaskStatus::Pending);
-        self.emit(
-            match how {
-                TurnDown::Rejected => EventKind::ReservationRejected,
-                TurnDown::Ignored => EventKind::ReservationTimeout,
-            },
-            sid,
-        );
-        if overdue {
+        let turned_down = self.advance(sid, TaskStatus::Reserved, TaskStatus::Pending, told);
+        let overdue = self
+            .tasks
+            .get(&sid)
+            .filter(|task| turned_down && task.overdue);
+        if let Some(step) = overdue.map(|task| task.step) {
             self.step_timed_out(sid, step);
         }
-        true
+        turned_down
     }
 
     /// A worker takes the task.
     pub(super) fn assign_task(&mut self, sid: TaskSid) -> bool {
-        let unassigned = self.task_is(sid, TaskStatus::is_unassigned);
-        if unassigned {
-            self.offer_task(sid);
-            self.set_status(sid, TaskStatus::Assigned);
-            self.emit(EventKind::ReservationAccepted, sid);
-        }
-        unassigned
+        self.offer_task(sid);
+        let (from, to) = (TaskStatus::Reserved, TaskStatus::Assigned);
+        self.advance(sid, from, to, EventKind::ReservationAccepted)
     }
 
     /// A worker is done with the task.

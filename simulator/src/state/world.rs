@@ -32,20 +32,9 @@ impl State {
         let mut fixed = Ids::seeded(seed_of(&account.sid));
         let dates = Dates::new(config.clock.now());
 
-        let workspace = Workspace {
-            sid: fixed.sid(),
-            friendly_name: "Flex Task Assignment".into(),
-            event_callback_url: config.callback_url.clone().unwrap_or_default(),
-            events_filter: config
-                .events_filter
-                .clone()
-                .filter(|filter| !filter.is_empty()),
-            multi_task_enabled: true,
-            default_activity_sid: fixed.text("WA"),
-            timeout_activity_sid: fixed.text("WA"),
-            operating_unit: fixed.text("OU"),
-            dates,
-        };
+        let mut workspace = Workspace::new(&mut fixed, "Flex Task Assignment", dates);
+        workspace.event_callback_url = config.callback_url.clone().unwrap_or_default();
+        workspace.events_filter = config.events_filter.clone();
         let mut task_queues = Ordered::default();
         let mut steps: Vec<(TaskQueueSid, Option<u32>)> = Vec::new();
         for (name, target_workers, timeout) in STEPS {
@@ -97,7 +86,6 @@ impl State {
             tasks: Ordered::default(),
             calls: Ordered::default(),
             voice_queues: Ordered::default(),
-            voice_queue_of: HashMap::new(),
             flows: Ordered::default(),
             sinks: Ordered::default(),
             subscriptions: Ordered::default(),
