@@ -109,8 +109,8 @@ impl Core {
             }
             Effect::FetchTwiml(fetch) => {
                 self.spawn(async move {
-                    let document = core.fetch_twiml(&fetch).await;
-                    core.change(|state| state.instruct(fetch.call, fetch.run, document));
+                    let verbs = core.fetch_twiml(&fetch).await;
+                    core.change(|state| state.instruct(fetch.call, fetch.run, verbs));
                 });
             }
         }

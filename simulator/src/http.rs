@@ -14,7 +14,6 @@ mod dialing_permissions;
 mod event_streams;
 mod flows;
 mod incoming_numbers;
-mod members;
 mod task_channels;
 mod task_queues;
 mod tasks;

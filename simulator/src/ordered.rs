@@ -66,12 +66,7 @@ impl<K: Hash + Eq + Copy, V> Ordered<K, V> {
         to.collect_seq(self.values())
     }
 
-    /// Oldest first, with their sequence numbers.
-    pub(crate) fn numbered(&self) -> impl DoubleEndedIterator<Item = (u64, &V)> {
-        self.entries().map(|(number, _, value)| (number, value))
-    }
-
-    /// The same, with their keys.
+    /// Oldest first, with their sequence numbers and keys.
     pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = (u64, &K, &V)> {
         let entries = self.in_order.iter();
         entries.map(|(number, (key, value))| (*number, key, value))

@@ -2,16 +2,10 @@
 
 use std::str::FromStr;
 
-use roxmltree::Node;
+use roxmltree::{Document, Node};
 use twilio::E164;
 
 use crate::journal::{CallbackOutcome, Dial, DialOutcome};
-
-/// The verbs of a `<Response>`, in order.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Document {
-    pub(crate) verbs: Vec<Verb>,
-}
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verb {
@@ -38,16 +32,14 @@ pub(crate) enum InvalidTwiml {
     NotFetched(CallbackOutcome),
 }
 
-impl Document {
-    pub(crate) fn parse(text: &str) -> Result<Self, InvalidTwiml> {
-        let document = roxmltree::Document::parse(text)?;
-        let root = document.root_element();
-        if !root.has_tag_name("Response") {
-            return Err(InvalidTwiml::NoResponse);
-        }
-        let verbs = elements(root).map(verb).collect::<Result<_, _>>()?;
-        Ok(Self { verbs })
+/// The verbs of a `<Response>`, in order.
+pub(crate) fn parse(text: &str) -> Result<Vec<Verb>, InvalidTwiml> {
+    let document = Document::parse(text)?;
+    let root = document.root_element();
+    if !root.has_tag_name("Response") {
+        return Err(InvalidTwiml::NoResponse);
     }
+    elements(root).map(verb).collect()
 }
 
 fn verb(element: Node<'_, '_>) -> Result<Verb, InvalidTwiml> {
@@ -102,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_notice_and_a_dial_are_read_with_their_attributes() {
-        let document = Document::parse(
+        let verbs = parse(
             r#"<?xml version="1.0" encoding="UTF-8"?>
             <!-- overflow -->
             <Response>
@@ -114,8 +106,8 @@ mod tests {
             </Response>"#,
         )
         .unwrap();
-        let [Verb::Say(text), Verb::Dial(dial), Verb::Hangup] = &document.verbs[..] else {
-            panic!("{document:?}");
+        let [Verb::Say(text), Verb::Dial(dial), Verb::Hangup] = &verbs[..] else {
+            panic!("{verbs:?}");
         };
         assert_eq!(text, "Max & Möritz");
         let numbers: Vec<_> = dial.numbers.iter().map(E164::as_str).collect();
@@ -143,15 +135,15 @@ mod tests {
             "<Response><Dial timeout=20>+14155550100</Dial></Response>",
             "<Response><Dial callerId=\"me\">+14155550100</Dial></Response>",
         ] {
-            assert!(Document::parse(text).is_err(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_number_that_is_not_in_e164_form_is_not_dialled() {
-        let document = Document::parse("<Response><Dial>0800 1234</Dial></Response>").unwrap();
-        let [Verb::Dial(dial)] = &document.verbs[..] else {
-            panic!("{document:?}");
+        let verbs = parse("<Response><Dial>0800 1234</Dial></Response>").unwrap();
+        let [Verb::Dial(dial)] = &verbs[..] else {
+            panic!("{verbs:?}");
         };
         assert!(dial.numbers.is_empty());
     }

@@ -9,11 +9,11 @@ use super::sender::{FORM, request};
 use crate::core::Core;
 use crate::journal::CallbackOutcome;
 use crate::state::{FetchTwiml, TwimlMethod};
-use crate::twiml::{Document, InvalidTwiml};
+use crate::twiml::{self, InvalidTwiml, Verb};
 
 impl Core {
     /// Fetches the instructions for a call.
-    pub(crate) async fn fetch_twiml(&self, fetch: &FetchTwiml) -> Result<Document, InvalidTwiml> {
+    pub(crate) async fn fetch_twiml(&self, fetch: &FetchTwiml) -> Result<Vec<Verb>, InvalidTwiml> {
         let (url, overrides) = Overrides::split(&fetch.url);
         let params = self.look(|state| state.twiml_params(fetch.call));
         let form = form_urlencoded::Serializer::new(String::new())
@@ -42,7 +42,7 @@ impl Core {
             let outcome = match exchanged.await {
                 Ok((200..=299, body)) => {
                     let text = String::from_utf8(body).map_err(|_| InvalidTwiml::NotUtf8)?;
-                    return Document::parse(&text);
+                    return twiml::parse(&text);
                 }
                 Ok((status, _)) => CallbackOutcome::Answered(status),
                 Err(outcome) => outcome,

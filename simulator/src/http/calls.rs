@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::response::Response;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio::CallSid;
 
@@ -37,12 +38,18 @@ impl Resource for Call {
         let account = state.account.sid;
         let uri = format!("/2010-04-01/Accounts/{account}/Calls/{}", self.sid);
         let below = SUBRESOURCES.map(|name| (name, format!("{uri}/{}.json", camel(name))));
-        let (from, to, started) = (self.from.as_str(), self.to.as_str(), rfc2822(self.started));
-        let duration = self.ended.map(|ended| seconds_between(self.started, ended));
+        let (from, to, started) = (
+            self.from.as_str(),
+            self.to.as_str(),
+            rfc2822(self.dates.created),
+        );
+        let duration = self
+            .ended
+            .map(|ended| seconds_between(self.dates.created, ended));
         json!({
             "sid": self.sid,
             "date_created": started,
-            "date_updated": rfc2822(self.updated),
+            "date_updated": rfc2822(self.dates.updated),
             "parent_call_sid": null,
             "account_sid": account,
             "to": to,
@@ -84,7 +91,7 @@ pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response
     match redirect {
         _ if hang_up => state.end_call(sid, HangUp::Api).map_err(not_in_progress)?,
         Some(redirect) => state
-            .redirect(sid, &request.id, redirect)
+            .redirect(sid, &request.record.id, redirect)
             .map_err(not_in_progress)?,
         None => return Err(ApiError::invalid("Url, Twiml or Status is required")),
     }

@@ -1,6 +1,7 @@
 //! Event Streams: sinks and subscriptions.
 
 use axum::response::Response;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use twilio::{CLOUD_EVENT_PREFIX, SinkSid, SubscriptionSid};
@@ -104,7 +105,12 @@ fn kinds(request: &ApiRequest) -> Result<Vec<EventKind>, ApiError> {
         name: String,
     }
     let mut kinds = Vec::new();
-    for (_, json) in request.form.iter().filter(|(name, _)| name == "Types") {
+    for (_, json) in request
+        .record
+        .form
+        .iter()
+        .filter(|(name, _)| name == "Types")
+    {
         let Type { name } = serde_json::from_str(json)
             .map_err(|_| ApiError::invalid("Types must each be an object with a type"))?;
         let name = name

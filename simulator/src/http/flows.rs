@@ -2,12 +2,13 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio::FlowSid;
 
 use super::error::ApiError;
 use super::request::ApiRequest;
-use super::resource::{self, Resource, fetch, find_mut, kept, links, shown};
+use super::resource::{self, Resource, change, kept, links, shown};
 use crate::dates::Dates;
 use crate::ordered::Ordered;
 use crate::resources::{Flow, FlowStatus, check_definition};
@@ -65,17 +66,15 @@ pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response
         Some(_) => Some(definition(request)?),
         None => None,
     };
-    let now = state.now();
-    let flow = find_mut::<Flow>(state, request)?;
-    request.replace(&mut flow.friendly_name, "FriendlyName");
-    if let Some(definition) = definition {
-        flow.definition = definition;
-    }
-    flow.status = status;
-    flow.commit_message = request.form("CommitMessage").map(str::to_owned);
-    flow.revision += 1;
-    flow.dates.updated = now;
-    fetch::<Flow>(state, request)
+    change(state, request, |flow: &mut Flow| {
+        request.replace(&mut flow.friendly_name, "FriendlyName");
+        if let Some(definition) = definition {
+            flow.definition = definition;
+        }
+        flow.status = status;
+        flow.commit_message = request.form("CommitMessage").map(str::to_owned);
+        flow.revision += 1;
+    })
 }
 
 fn status(request: &ApiRequest) -> Result<FlowStatus, ApiError> {

@@ -1,12 +1,13 @@
 //! Phone numbers of the account.
 
 use axum::response::Response;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio::PhoneNumberSid;
 
 use super::error::ApiError;
 use super::request::ApiRequest;
-use super::resource::{Resource, fetch, find_mut, kept};
+use super::resource::{Resource, change, kept};
 use crate::dates::rfc2822;
 use crate::ordered::Ordered;
 use crate::resources::IncomingNumber;
@@ -75,10 +76,8 @@ pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response
     if voice_method.is_some_and(|method| !matches!(method, "GET" | "POST")) {
         return Err(ApiError::new(400, 21403, "VoiceMethod is not valid"));
     }
-    let now = state.now();
-    let number = find_mut::<IncomingNumber>(state, request)?;
-    request.replace(&mut number.voice_url, "VoiceUrl");
-    request.replace(&mut number.voice_method, "VoiceMethod");
-    number.dates.updated = now;
-    fetch::<IncomingNumber>(state, request)
+    change(state, request, |number: &mut IncomingNumber| {
+        request.replace(&mut number.voice_url, "VoiceUrl");
+        request.replace(&mut number.voice_method, "VoiceMethod");
+    })
 }

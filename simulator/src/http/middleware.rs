@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{ConnectInfo, MatchedPath, RawPathParams, Request, State as Shared};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, IF_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
@@ -20,7 +19,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::connection::ConnectionHandle;
 use super::error::ApiError;
 use super::operation::Operation;
-use super::request::{ApiRequest, text};
+use super::request::ApiRequest;
 use crate::core::Core;
 use crate::dates::http_date;
 use crate::faults::{Fault, Loss, RequestFaults};
@@ -178,44 +177,48 @@ impl Exchange {
         let arrived = Instant::now();
         // A body that breaks off, or is too long, counts as empty.
         let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
-        let (under_way, concurrent, id) = core.change(|state| {
-            let under_way = core.in_flight.token();
-            (under_way, core.in_flight.len(), state.ids.text("RQ"))
-        });
-        let mut request = ApiRequest::new(id, head, params.as_ref(), &body);
-        let operations = Operation::at(path.as_ref().map_or("", MatchedPath::as_str));
+        let params = params.iter().flat_map(RawPathParams::iter);
+        let mut segments: Vec<_> = params
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let path_there = path.as_ref().map_or("", MatchedPath::as_str);
+        let operations = Operation::at(path_there);
         let is_there = operations.first().is_some_and(|operation| {
-            !operation.template.ends_with("}.json") || request.strip_extension()
+            !operation.template.ends_with("}.json") || strip_extension(&mut segments)
         });
+        let path = head.uri.path();
         let operation = match operations.iter().find(|known| known.method == head.method) {
-            _ if !is_there => Err(request.not_found()),
+            _ if !is_there => Err(ApiError::not_found(path)),
             None => Err(ApiError::coded(405, 20004)),
             Some(operation) => Ok(*operation),
         };
         let known = operation.as_ref().ok();
         let faults = known.map_or_else(RequestFaults::default, |known| {
-            core.faults.for_request(known.endpoint, request.call())
+            let call = segments.iter().find_map(|(_, value)| value.parse().ok());
+            core.faults.for_request(known.endpoint, call)
         });
-        let mut record = RequestRecord {
-            id: request.id.clone(),
-            at: Duration::ZERO,
-            endpoint: known.map(|known| known.endpoint),
-            method: head.method.to_string(),
-            path: request.path.clone(),
-            template: known.map(|known| known.template),
-            query: request.query.clone(),
-            content_type: text(head, &CONTENT_TYPE),
-            if_match: request.if_match.clone(),
-            form: request.form.clone(),
-            fault: faults.recorded(),
-            outcome: RequestOutcome::UnderWay,
-        };
-        let log = core.change(|state| {
-            record.at = state.elapsed();
-            state.journal.requests.push(record)
+        let text = |name| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
+        let (record, log, concurrent, under_way) = core.change(|state| {
+            let record = RequestRecord {
+                id: state.ids.text("RQ"),
+                at: state.elapsed(),
+                endpoint: known.map(|known| known.endpoint),
+                method: head.method.to_string(),
+                path: path.to_owned(),
+                template: known.map(|known| known.template),
+                query: pairs(head.uri.query().unwrap_or_default().as_bytes()),
+                content_type: text(CONTENT_TYPE),
+                if_match: text(IF_MATCH),
+                form: pairs(&body),
+                fault: faults.recorded(),
+                outcome: RequestOutcome::UnderWay,
+            };
+            let log = state.journal.requests.push(record.clone());
+            let under_way = core.in_flight.token();
+            (record, log, core.in_flight.len(), under_way)
         });
         Self {
-            request,
+            request: ApiRequest { segments, record },
             operation,
             faults,
             log,
@@ -239,7 +242,7 @@ impl Exchange {
         headers.insert(CONTENT_TYPE, JSON);
         for (name, value) in [
             (DATE, http_date(core.look(|state| state.now()))),
-            (REQUEST_ID, self.request.id.clone()),
+            (REQUEST_ID, self.request.record.id.clone()),
             (CONCURRENT_REQUESTS, self.concurrent.to_string()),
             (REQUEST_DURATION, format!("{:.3}", elapsed.as_secs_f64())),
         ] {
@@ -256,4 +259,20 @@ impl Exchange {
             }
         });
     }
+}
+
+/// Removes `.json` from the last parameter; returns whether it was there.
+fn strip_extension(segments: &mut [(String, String)]) -> bool {
+    let last = segments.last_mut();
+    last.is_some_and(|(_, value)| match value.strip_suffix(".json") {
+        Some(stem) => {
+            *value = stem.to_owned();
+            true
+        }
+        None => false,
+    })
+}
+
+fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(encoded).into_owned().collect()
 }

@@ -11,8 +11,8 @@ use super::error::ApiError;
 use super::request::ApiRequest;
 use super::resource::{delete, fetch, list};
 use super::{
-    accounts, calls, dialing_permissions, event_streams, flows, incoming_numbers, members,
-    task_channels, task_queues, tasks, workflows, workspaces,
+    accounts, calls, dialing_permissions, event_streams, flows, incoming_numbers, task_channels,
+    task_queues, tasks, voice_queues, workflows, workspaces,
 };
 use crate::resources::{
     Call, Flow, IncomingNumber, Sink, Subscription, TaskQueue, VoiceQueue, Workflow, Workspace,
@@ -32,7 +32,7 @@ pub(super) struct Operation {
 }
 
 macro_rules! operations {
-    ($($template:literal { $($method:ident $endpoint:ident => $handler:expr,)+ })+) => {
+    ($($template:literal: $($method:ident $endpoint:ident => $handler:expr),+;)+) => {
         const OPERATIONS: &[Operation] = &[$($(
             Operation {
                 endpoint: Endpoint::$endpoint,
@@ -45,98 +45,73 @@ macro_rules! operations {
 }
 
 operations! {
-    "/2010-04-01/Accounts/{Sid}.json" {
-        GET FetchAccount => accounts::fetch,
-    }
-    "/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json" {
+    "/2010-04-01/Accounts/{Sid}.json":
+        GET FetchAccount => accounts::fetch;
+    "/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json":
         GET FetchCall => fetch::<Call>,
-        POST UpdateCall => calls::update,
-    }
-    "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers.json" {
-        GET ListIncomingPhoneNumber => list::<IncomingNumber>,
-    }
-    "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers/{Sid}.json" {
+        POST UpdateCall => calls::update;
+    "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers.json":
+        GET ListIncomingPhoneNumber => list::<IncomingNumber>;
+    "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers/{Sid}.json":
         GET FetchIncomingPhoneNumber => fetch::<IncomingNumber>,
-        POST UpdateIncomingPhoneNumber => incoming_numbers::update,
-    }
-    "/2010-04-01/Accounts/{AccountSid}/Queues.json" {
-        GET ListQueue => list::<VoiceQueue>,
-    }
-    "/2010-04-01/Accounts/{AccountSid}/Queues/{Sid}.json" {
-        GET FetchQueue => fetch::<VoiceQueue>,
-    }
-    "/2010-04-01/Accounts/{AccountSid}/Queues/{QueueSid}/Members.json" {
-        GET ListMember => members::list,
-    }
-    "/2010-04-01/Accounts/{AccountSid}/Queues/{QueueSid}/Members/{CallSid}.json" {
-        GET FetchMember => members::fetch,
-        POST UpdateMember => members::dequeue,
-    }
-    "/v1/Workspaces" {
-        GET ListWorkspace => list::<Workspace>,
-    }
-    "/v1/Workspaces/{Sid}" {
+        POST UpdateIncomingPhoneNumber => incoming_numbers::update;
+    "/2010-04-01/Accounts/{AccountSid}/Queues.json":
+        GET ListQueue => list::<VoiceQueue>;
+    "/2010-04-01/Accounts/{AccountSid}/Queues/{Sid}.json":
+        GET FetchQueue => fetch::<VoiceQueue>;
+    "/2010-04-01/Accounts/{AccountSid}/Queues/{QueueSid}/Members.json":
+        GET ListMember => voice_queues::list_members;
+    "/2010-04-01/Accounts/{AccountSid}/Queues/{QueueSid}/Members/{CallSid}.json":
+        GET FetchMember => voice_queues::fetch_member,
+        POST UpdateMember => voice_queues::dequeue;
+    "/v1/Workspaces":
+        GET ListWorkspace => list::<Workspace>;
+    "/v1/Workspaces/{Sid}":
         GET FetchWorkspace => fetch::<Workspace>,
-        POST UpdateWorkspace => workspaces::update,
-    }
-    "/v1/Workspaces/{WorkspaceSid}/TaskChannels" {
-        GET ListTaskChannel => task_channels::list,
-    }
-    "/v1/Workspaces/{WorkspaceSid}/TaskQueues" {
+        POST UpdateWorkspace => workspaces::update;
+    "/v1/Workspaces/{WorkspaceSid}/TaskChannels":
+        GET ListTaskChannel => task_channels::list;
+    "/v1/Workspaces/{WorkspaceSid}/TaskQueues":
         GET ListTaskQueue => list::<TaskQueue>,
-        POST CreateTaskQueue => task_queues::create,
-    }
-    "/v1/Workspaces/{WorkspaceSid}/TaskQueues/{Sid}" {
+        POST CreateTaskQueue => task_queues::create;
+    "/v1/Workspaces/{WorkspaceSid}/TaskQueues/{Sid}":
         GET FetchTaskQueue => fetch::<TaskQueue>,
         POST UpdateTaskQueue => task_queues::update,
-        DELETE DeleteTaskQueue => task_queues::delete,
-    }
-    "/v1/Workspaces/{WorkspaceSid}/Workflows" {
+        DELETE DeleteTaskQueue => task_queues::delete;
+    "/v1/Workspaces/{WorkspaceSid}/Workflows":
         GET ListWorkflow => list::<Workflow>,
-        POST CreateWorkflow => workflows::create,
-    }
-    "/v1/Workspaces/{WorkspaceSid}/Workflows/{Sid}" {
+        POST CreateWorkflow => workflows::create;
+    "/v1/Workspaces/{WorkspaceSid}/Workflows/{Sid}":
         GET FetchWorkflow => fetch::<Workflow>,
         POST UpdateWorkflow => workflows::update,
-        DELETE DeleteWorkflow => delete::<Workflow>,
-    }
-    "/v1/Workspaces/{WorkspaceSid}/Tasks" {
+        DELETE DeleteWorkflow => delete::<Workflow>;
+    "/v1/Workspaces/{WorkspaceSid}/Tasks":
         GET ListTask => tasks::list,
-        POST CreateTask => tasks::create,
-    }
-    "/v1/Workspaces/{WorkspaceSid}/Tasks/{Sid}" {
+        POST CreateTask => tasks::create;
+    "/v1/Workspaces/{WorkspaceSid}/Tasks/{Sid}":
         GET FetchTask => tasks::fetch,
-        POST UpdateTask => tasks::update,
-    }
-    "/v2/Flows" {
+        POST UpdateTask => tasks::update;
+    "/v2/Flows":
         GET ListFlow => list::<Flow>,
-        POST CreateFlow => flows::create,
-    }
-    "/v2/Flows/Validate" {
-        POST UpdateFlowValidate => flows::validate,
-    }
-    "/v2/Flows/{Sid}" {
+        POST CreateFlow => flows::create;
+    "/v2/Flows/Validate":
+        POST UpdateFlowValidate => flows::validate;
+    "/v2/Flows/{Sid}":
         GET FetchFlow => fetch::<Flow>,
         POST UpdateFlow => flows::update,
-        DELETE DeleteFlow => delete::<Flow>,
-    }
-    "/v1/Sinks" {
+        DELETE DeleteFlow => delete::<Flow>;
+    "/v1/Sinks":
         GET ListSink => list::<Sink>,
-        POST CreateSink => event_streams::create_sink,
-    }
-    "/v1/Sinks/{Sid}" {
-        DELETE DeleteSink => event_streams::delete_sink,
-    }
-    "/v1/Subscriptions" {
+        POST CreateSink => event_streams::create_sink;
+    "/v1/Sinks/{Sid}":
+        DELETE DeleteSink => event_streams::delete_sink;
+    "/v1/Subscriptions":
         GET ListSubscription => list::<Subscription>,
-        POST CreateSubscription => event_streams::subscribe,
-    }
-    "/v1/Subscriptions/{Sid}" {
-        DELETE DeleteSubscription => delete::<Subscription>,
-    }
-    "/v1/DialingPermissions/Countries/{IsoCode}" {
-        GET FetchDialingPermissionsCountry => dialing_permissions::fetch,
-    }
+        POST CreateSubscription => event_streams::subscribe;
+    "/v1/Subscriptions/{Sid}":
+        DELETE DeleteSubscription => delete::<Subscription>;
+    "/v1/DialingPermissions/Countries/{IsoCode}":
+        GET FetchDialingPermissionsCountry => dialing_permissions::fetch;
 }
 
 impl Operation {

@@ -52,7 +52,7 @@ pub(super) fn page<T>(
         .map(|(_, item)| show(item))
         .collect();
 
-    if request.path.starts_with("/2010-04-01/") {
+    if request.record.path.starts_with("/2010-04-01/") {
         let start = number * size;
         let list = json!({
             "end": (start + shown.len()).saturating_sub(1),
@@ -87,14 +87,18 @@ pub(super) fn page<T>(
 /// Where a page of the list is.
 fn uri(request: &ApiRequest, size: usize, number: usize, token: Option<String>) -> String {
     let is_filter = |name: &str| !matches!(name, "PageSize" | "Page" | "PageToken");
-    let filters = request.query.iter().filter(|(name, _)| is_filter(name));
+    let filters = request
+        .record
+        .query
+        .iter()
+        .filter(|(name, _)| is_filter(name));
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(filters)
         .append_pair("PageSize", &size.to_string())
         .append_pair("Page", &number.to_string())
         .extend_pairs(token.map(|token| ("PageToken", token)))
         .finish();
-    format!("{}?{query}", request.path)
+    format!("{}?{query}", request.record.path)
 }
 
 fn token(place: Place) -> String {

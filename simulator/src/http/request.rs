@@ -2,64 +2,24 @@
 
 use std::str::FromStr;
 
-use axum::extract::RawPathParams;
-use axum::http::HeaderName;
-use axum::http::header::IF_MATCH;
-use axum::http::request::Parts;
 use serde::de::value::Error as NoSuchWord;
 use serde::de::{Deserialize, IntoDeserializer};
-use twilio::{AccountSid, CallSid, WorkspaceSid};
+use twilio::{AccountSid, WorkspaceSid};
 
 use super::error::ApiError;
+use crate::journal::RequestRecord;
 use crate::state::State;
 
 /// A parsed request.
 #[derive(Debug)]
 pub(super) struct ApiRequest {
-    /// Twilio's name of it, `RQ…`.
-    pub(super) id: String,
-    pub(super) path: String,
     /// The parameters in the path.
     pub(super) segments: Vec<(String, String)>,
-    pub(super) query: Vec<(String, String)>,
-    pub(super) form: Vec<(String, String)>,
-    pub(super) if_match: Option<String>,
+    /// Everything else, as the journal has it from the start.
+    pub(super) record: RequestRecord,
 }
 
 impl ApiRequest {
-    /// Parses a request.
-    pub(super) fn new(
-        id: String,
-        head: &Parts,
-        params: Option<&RawPathParams>,
-        body: &[u8],
-    ) -> Self {
-        let segments = params.into_iter().flat_map(RawPathParams::iter);
-        Self {
-            id,
-            path: head.uri.path().to_owned(),
-            segments: segments
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-            query: pairs(head.uri.query().unwrap_or_default().as_bytes()),
-            form: pairs(body),
-            if_match: text(head, &IF_MATCH),
-        }
-    }
-
-    /// Removes `.json` from the last parameter; returns whether it was there.
-    pub(super) fn strip_extension(&mut self) -> bool {
-        let last = self.segments.last_mut();
-        let Some((value, stem)) = last.and_then(|(_, value)| {
-            let stem = value.strip_suffix(".json")?.to_owned();
-            Some((value, stem))
-        }) else {
-            return false;
-        };
-        *value = stem;
-        true
-    }
-
     /// A SID in the path. Anything else isn't found.
     pub(super) fn sid<T: FromStr>(&self, name: &str) -> Result<T, ApiError> {
         self.segments
@@ -67,12 +27,6 @@ impl ApiRequest {
             .find(|(known, _)| known == name)
             .and_then(|(_, value)| value.parse().ok())
             .ok_or_else(|| self.not_found())
-    }
-
-    /// The call that the path names, if it names one.
-    pub(super) fn call(&self) -> Option<CallSid> {
-        let mut values = self.segments.iter().map(|(_, value)| value);
-        values.find_map(|value| value.parse().ok())
     }
 
     /// Checks that the account in the path is ours, and that the workspace exists. Another account, or
@@ -95,12 +49,12 @@ impl ApiRequest {
     }
 
     pub(super) fn not_found(&self) -> ApiError {
-        ApiError::not_found(&self.path)
+        ApiError::not_found(&self.record.path)
     }
 
     /// A parameter of the body.
     pub(super) fn form(&self, name: &str) -> Option<&str> {
-        value(&self.form, name)
+        value(&self.record.form, name)
     }
 
     /// A parameter of the body that may not be missing or empty.
@@ -132,7 +86,7 @@ impl ApiRequest {
 
     /// A parameter of the query string that is not empty.
     pub(super) fn query(&self, name: &str) -> Option<&str> {
-        value(&self.query, name).filter(|value| !value.is_empty())
+        value(&self.record.query, name).filter(|value| !value.is_empty())
     }
 
     /// A parameter of the query string, parsed.
@@ -159,13 +113,4 @@ pub(super) fn word<'a, T: Deserialize<'a>>(name: &str, text: &'a str) -> Result<
         let message = format!("{name} is not valid: {unknown}");
         ApiError::invalid(message)
     })
-}
-
-/// A header's value.
-pub(super) fn text(head: &Parts, name: &HeaderName) -> Option<String> {
-    Some(head.headers.get(name)?.to_str().ok()?.to_owned())
-}
-
-fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
-    form_urlencoded::parse(encoded).into_owned().collect()
 }

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use twilio::WorkspaceSid;
@@ -26,6 +27,9 @@ pub(super) trait Resource: Sized {
     fn all_mut(state: &mut State) -> &mut Ordered<Self::Sid, Self>;
 
     fn sid(&self) -> Self::Sid;
+
+    /// Notes the time of a change.
+    fn changed(&mut self, now: Timestamp);
 
     fn show(&self, state: &State) -> Value;
 
@@ -76,6 +80,10 @@ macro_rules! kept {
         fn sid(&self) -> $sid {
             self.sid
         }
+
+        fn changed(&mut self, now: Timestamp) {
+            self.dates.updated = now;
+        }
     };
 }
 pub(super) use kept;
@@ -86,15 +94,6 @@ pub(super) fn find<'a, T: Resource>(
     request: &ApiRequest,
 ) -> Result<&'a T, ApiError> {
     let found = T::all(state).get(&request.sid("Sid")?);
-    let found = found.filter(|resource| resource.is_below(request));
-    found.ok_or_else(|| request.not_found())
-}
-
-pub(super) fn find_mut<'a, T: Resource>(
-    state: &'a mut State,
-    request: &ApiRequest,
-) -> Result<&'a mut T, ApiError> {
-    let found = T::all_mut(state).get_mut(&request.sid("Sid")?);
     let found = found.filter(|resource| resource.is_below(request));
     found.ok_or_else(|| request.not_found())
 }
@@ -112,7 +111,7 @@ pub(super) fn list<T: Resource>(
     request: &ApiRequest,
 ) -> Result<Response, ApiError> {
     let mut items = Vec::new();
-    for (number, resource) in T::all(state).numbered() {
+    for (number, _, resource) in T::all(state).entries() {
         if resource.is_below(request) && resource.is_wanted(request)? {
             items.push(((0, number.cast_signed()), resource));
         }
@@ -120,6 +119,21 @@ pub(super) fn list<T: Resource>(
     page(state, request, T::LIST, items, |resource| {
         resource.show_in_list(state)
     })
+}
+
+/// Changes the resource that the path names, and shows it.
+pub(super) fn change<T: Resource>(
+    state: &mut State,
+    request: &ApiRequest,
+    change: impl FnOnce(&mut T),
+) -> Result<Response, ApiError> {
+    let now = state.now();
+    let found = T::all_mut(state).get_mut(&request.sid("Sid")?);
+    let found = found.filter(|resource| resource.is_below(request));
+    let found = found.ok_or_else(|| request.not_found())?;
+    change(found);
+    found.changed(now);
+    fetch::<T>(state, request)
 }
 
 /// Adds a new resource, and shows it.

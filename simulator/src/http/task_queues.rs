@@ -1,12 +1,13 @@
 //! Task queues.
 
 use axum::response::Response;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio::{TaskQueueSid, WorkspaceSid};
 
 use super::error::ApiError;
 use super::request::ApiRequest;
-use super::resource::{self, Resource, check_name, fetch, find, find_mut, kept, shown};
+use super::resource::{self, Resource, change, check_name, find, kept, shown};
 use crate::dates::Dates;
 use crate::ordered::Ordered;
 use crate::resources::TaskQueue;
@@ -73,12 +74,10 @@ pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response
     if let Some(name) = request.form("FriendlyName") {
         check_name::<TaskQueue>(state, request, "TaskQueue", name, Some(sid))?;
     }
-    let now = state.now();
-    let queue = find_mut::<TaskQueue>(state, request)?;
-    request.replace(&mut queue.friendly_name, "FriendlyName");
-    request.replace(&mut queue.target_workers, "TargetWorkers");
-    queue.dates.updated = now;
-    fetch::<TaskQueue>(state, request)
+    change(state, request, |queue: &mut TaskQueue| {
+        request.replace(&mut queue.friendly_name, "FriendlyName");
+        request.replace(&mut queue.target_workers, "TargetWorkers");
+    })
 }
 
 pub(super) fn delete(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio::{TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 
@@ -76,9 +77,9 @@ pub(super) fn list(state: &mut State, request: &ApiRequest) -> Result<Response, 
     let ordering = Ordering::read(request.query("Ordering"))?;
     let tasks = state
         .tasks
-        .numbered()
-        .filter(|(_, task)| task.is_below(request) && filter.takes(state, task))
-        .map(|(number, task)| (ordering.place(task, number.cast_signed()), task))
+        .entries()
+        .filter(|(_, _, task)| task.is_below(request) && filter.takes(state, task))
+        .map(|(number, _, task)| (ordering.place(task, number.cast_signed()), task))
         .collect();
     page(state, request, Task::LIST, tasks, |task| {
         task.show_in_list(state)
@@ -99,6 +100,7 @@ impl<'a> Filter<'a> {
     fn read(request: &'a ApiRequest) -> Result<Self, ApiError> {
         // Repeated, or separated by commas.
         let statuses = request
+            .record
             .query
             .iter()
             .filter(|(name, _)| name == "AssignmentStatus")
@@ -198,6 +200,7 @@ pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response
     let task = find::<Task>(state, request)?;
     let sid = task.sid;
     if request
+        .record
         .if_match
         .as_deref()
         .is_some_and(|wanted| wanted != "*" && wanted != etag(task))
@@ -213,9 +216,7 @@ pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response
         reason: request.form("Reason").map(str::to_owned),
         priority: request.parsed("Priority")?,
     };
-    state
-        .change_task(sid, change)
-        .map_err(|refusal| ApiError::invalid(refusal.to_string()))?;
+    state.change_task(sid, change).map_err(ApiError::invalid)?;
     fetch(state, request)
 }
 

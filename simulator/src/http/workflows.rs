@@ -1,12 +1,13 @@
 //! Workflows.
 
 use axum::response::Response;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio::{WorkflowSid, WorkspaceSid};
 
 use super::error::ApiError;
 use super::request::ApiRequest;
-use super::resource::{self, Resource, check_name, fetch, find_mut, kept, links, shown};
+use super::resource::{self, Resource, change, check_name, kept, links, shown};
 use crate::dates::Dates;
 use crate::ordered::Ordered;
 use crate::resources::{TaskRouting, Workflow};
@@ -84,13 +85,11 @@ fn routing(state: &State, configuration: &str) -> Result<TaskRouting, ApiError> 
 pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let configuration = request.form("Configuration");
     let routing = configuration.map(|text| routing(state, text)).transpose()?;
-    let now = state.now();
-    let workflow = find_mut::<Workflow>(state, request)?;
-    request.replace(&mut workflow.configuration, "Configuration");
-    request.replace(&mut workflow.friendly_name, "FriendlyName");
-    if let Some(routing) = routing {
-        workflow.routing = routing;
-    }
-    workflow.dates.updated = now;
-    fetch::<Workflow>(state, request)
+    change(state, request, |workflow: &mut Workflow| {
+        request.replace(&mut workflow.configuration, "Configuration");
+        request.replace(&mut workflow.friendly_name, "FriendlyName");
+        if let Some(routing) = routing {
+            workflow.routing = routing;
+        }
+    })
 }

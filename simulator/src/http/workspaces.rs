@@ -1,12 +1,13 @@
 //! Workspaces.
 
 use axum::response::Response;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio::WorkspaceSid;
 
 use super::error::ApiError;
 use super::request::ApiRequest;
-use super::resource::{Resource, fetch, find_mut, kept, links, shown};
+use super::resource::{Resource, change, kept, links, shown};
 use crate::ordered::Ordered;
 use crate::resources::Workspace;
 use crate::state::State;
@@ -51,16 +52,14 @@ pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response
     if callback_url.is_some_and(|url| !url.is_empty() && url::Url::parse(url).is_err()) {
         return Err(ApiError::invalid("EventCallbackUrl is not a valid URL"));
     }
-    let now = state.now();
-    let workspace = find_mut::<Workspace>(state, request)?;
-    request.replace(&mut workspace.event_callback_url, "EventCallbackUrl");
-    request.replace(&mut workspace.friendly_name, "FriendlyName");
-    if let Some(filter) = request.form("EventsFilter") {
-        workspace.events_filter = Some(filter.to_owned()).filter(|filter| !filter.is_empty());
-    }
-    if let Some(enabled) = multi_task_enabled {
-        workspace.multi_task_enabled = enabled;
-    }
-    workspace.dates.updated = now;
-    fetch::<Workspace>(state, request)
+    change(state, request, |workspace: &mut Workspace| {
+        request.replace(&mut workspace.event_callback_url, "EventCallbackUrl");
+        request.replace(&mut workspace.friendly_name, "FriendlyName");
+        if let Some(filter) = request.form("EventsFilter") {
+            workspace.events_filter = Some(filter.to_owned()).filter(|filter| !filter.is_empty());
+        }
+        if let Some(enabled) = multi_task_enabled {
+            workspace.multi_task_enabled = enabled;
+        }
+    })
 }

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use twilio::{CallSid, E164, QueueSid, TaskSid};
 
+use crate::dates::Dates;
+
 /// A phone call.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -13,8 +15,7 @@ pub(crate) struct Call {
     pub(crate) activity: Activity,
     /// Counts instructions, so that a document that comes too late is recognised.
     pub(crate) run: u64,
-    pub(crate) started: Timestamp,
-    pub(crate) updated: Timestamp,
+    pub(crate) dates: Dates,
     pub(crate) ended: Option<Timestamp>,
     /// How long it waited in voice queues, in seconds.
     pub(crate) queue_time: i64,

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use twilio::{CallSid, QueueSid, WorkflowSid};
 
+use crate::dates::Dates;
 use crate::ordered::Ordered;
 
 /// A voice queue: one for each workflow, with the workflow's SID as its name.
@@ -12,7 +13,7 @@ pub(crate) struct VoiceQueue {
     pub(crate) workflow: WorkflowSid,
     /// The calls that wait, and since when.
     pub(crate) members: Ordered<CallSid, Timestamp>,
-    pub(crate) created: Timestamp,
+    pub(crate) dates: Dates,
 }
 
 /// The most that Twilio lets a voice queue hold; the simulator doesn't enforce it.

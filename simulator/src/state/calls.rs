@@ -10,6 +10,7 @@ use twilio::{CallSid, E164, QueueSid, TaskSid, WorkflowSid};
 use super::State;
 use super::tasks::{Begin, NewTask, OtherTask};
 use crate::config::TaskAfterRedirect;
+use crate::dates::Dates;
 use crate::journal::{CallerLog, HangUp, Heard};
 use crate::ordered::Ordered;
 use crate::resources::{Activity, Call, VoiceQueue};
@@ -89,7 +90,6 @@ impl State {
                 ..NewTask::of(workflow, attributes(sid, &from, &to), place.begin)
             })
             .ok_or(PlaceCallError::NoRoute(workflow))?;
-        let now = self.now();
         let call = Call {
             sid,
             task,
@@ -97,8 +97,7 @@ impl State {
             to,
             activity: Activity::Fetching,
             run: 0,
-            started: now,
-            updated: now,
+            dates: Dates::new(self.now()),
             ended: None,
             queue_time: 0,
         };
@@ -248,7 +247,7 @@ impl State {
             return Err(NotInProgress);
         }
         let was = std::mem::replace(&mut call.activity, next);
-        call.updated = now;
+        call.dates.updated = now;
         if let Activity::Waiting { queue, since } = was {
             call.queue_time += seconds_between(since, now);
             if let Some(queue) = self.voice_queues.get_mut(&queue) {
@@ -268,7 +267,7 @@ impl State {
             sid: self.ids.sid(),
             workflow,
             members: Ordered::default(),
-            created: self.now(),
+            dates: Dates::new(self.now()),
         };
         let sid = queue.sid;
         self.voice_queues.insert(sid, queue);

@@ -6,7 +6,7 @@ use super::calls::NotInProgress;
 use super::{Effect, FetchTwiml, State, TwimlMethod};
 use crate::journal::{Dial, DialOutcome, HangUp, Heard, Instructions};
 use crate::resources::Activity;
-use crate::twiml::{Document, InvalidTwiml, Verb};
+use crate::twiml::{self, InvalidTwiml, Verb};
 
 /// New instructions for a call.
 pub(crate) enum Redirect {
@@ -47,7 +47,7 @@ impl State {
             self.left_behind(task);
         }
         match redirect {
-            Redirect::Twiml(text) => self.instruct(sid, run, Document::parse(&text)),
+            Redirect::Twiml(text) => self.instruct(sid, run, twiml::parse(&text)),
             Redirect::Url { url, method } => self.effects.push(Effect::FetchTwiml(FetchTwiml {
                 call: sid,
                 run,
@@ -63,7 +63,7 @@ impl State {
         &mut self,
         sid: CallSid,
         run: u64,
-        document: Result<Document, InvalidTwiml>,
+        verbs: Result<Vec<Verb>, InvalidTwiml>,
     ) {
         let current = self
             .calls
@@ -72,8 +72,8 @@ impl State {
         if !current {
             return;
         }
-        let document = match document {
-            Ok(document) => document,
+        let verbs = match verbs {
+            Ok(verbs) => verbs,
             Err(invalid) => {
                 let problem = invalid.to_string();
                 self.heard(sid, Heard::ApplicationError { problem });
@@ -81,7 +81,7 @@ impl State {
                 return;
             }
         };
-        for verb in document.verbs {
+        for verb in verbs {
             match verb {
                 Verb::Say(text) => self.heard(sid, Heard::Said { text }),
                 Verb::Pause => {}
