@@ -140,7 +140,7 @@ impl Speed {
     /// As in real life.
     pub const REAL: Self = Self(1.0);
 
-    /// Such a speed.
+    /// A speed of this factor.
     ///
     /// # Errors
     /// The factor is not finite, or not greater than 0.

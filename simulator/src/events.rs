@@ -57,9 +57,9 @@ kinds! {
     ReservationCreated = "reservation.created",
     /// A worker took a task.
     ReservationAccepted = "reservation.accepted",
-    /// A worker turned a task down.
+    /// A worker rejected an offer of a task.
     ReservationRejected = "reservation.rejected",
-    /// A worker let an offer of a task pass.
+    /// A worker ignored an offer of a task.
     ReservationTimeout = "reservation.timeout",
     /// A worker changed their activity.
     WorkerActivityUpdate = "worker.activity.update",

@@ -29,13 +29,13 @@ pub enum Fault {
         /// `Retry-After`, in seconds.
         retry_after: Option<u32>,
     },
-    /// It is worked on later. The change is made even if the client has left by then.
+    /// It is handled later. The change is made even if the client has left by then.
     Delay {
         /// How much later.
         #[serde(rename = "ms", with = "crate::millis")]
         by: Duration,
     },
-    /// It is never worked on and never answered; the connection stays open until the client leaves.
+    /// It is never handled and never answered; the connection stays open until the client leaves.
     Hang,
     /// The connection is reset before anything is changed.
     Reset,
@@ -57,31 +57,27 @@ pub enum Loss {
 
 impl Fault {
     /// 500, "An internal server error has occurred".
-    pub const INTERNAL_SERVER_ERROR: Self = Self::status(500, 20500);
+    pub const INTERNAL_SERVER_ERROR: Self = Self::status(500, 20500, None);
     /// 503, "Service unavailable".
-    pub const SERVICE_UNAVAILABLE: Self = Self::status(503, 20503);
+    pub const SERVICE_UNAVAILABLE: Self = Self::status(503, 20503, None);
     /// 401, "Authenticate", as for a revoked token.
-    pub const UNAUTHORIZED: Self = Self::status(401, 20003);
+    pub const UNAUTHORIZED: Self = Self::status(401, 20003, None);
     /// 404, "The requested resource was not found", whether or not there is one.
-    pub const NOT_FOUND: Self = Self::status(404, 20404);
+    pub const NOT_FOUND: Self = Self::status(404, 20404, None);
     /// 429, "Too Many Requests", without `Retry-After`.
-    pub const TOO_MANY_REQUESTS: Self = Self::status(429, 20429);
+    pub const TOO_MANY_REQUESTS: Self = Self::status(429, 20429, None);
 
-    const fn status(status: u16, code: u32) -> Self {
+    const fn status(status: u16, code: u32, retry_after: Option<u32>) -> Self {
         Self::Status {
             status,
             code,
-            retry_after: None,
+            retry_after,
         }
     }
 
     /// 429, "Too Many Requests", with `Retry-After` in seconds.
     pub const fn too_many_requests(retry_after: u32) -> Self {
-        Self::Status {
-            status: 429,
-            code: 20429,
-            retry_after: Some(retry_after),
-        }
+        Self::status(429, 20429, Some(retry_after))
     }
 }
 
@@ -94,7 +90,7 @@ pub enum When {
     Always,
     /// The next so many times, then no more.
     Next(u32),
-    /// Not the next so many times, but every time from then on.
+    /// Every time after the next so many times.
     After(u32),
     /// With this probability, from 0 to 1.
     Probability(f64),
@@ -163,7 +159,7 @@ impl Rule {
         self.when(When::Next(count))
     }
 
-    /// Not the next `count` times, but from then on.
+    /// Only after the next `count` times.
     pub fn after(self, count: u32) -> Self {
         self.when(When::After(count))
     }

@@ -8,13 +8,11 @@ mod paging;
 mod request;
 mod resource;
 
-mod accounts;
 mod calls;
-mod dialing_permissions;
 mod event_streams;
+mod fixed;
 mod flows;
 mod incoming_numbers;
-mod task_channels;
 mod task_queues;
 mod tasks;
 mod voice_queues;

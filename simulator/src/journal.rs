@@ -7,8 +7,9 @@ mod wire;
 use serde::Serialize;
 use twilio::CallSid;
 
-pub use caller::{CallerLog, Dial, DialOutcome, Entry, HangUp, Heard, Instructions};
+pub use caller::{CallerLog, DialOutcome, DialRecord, Entry, HangUp, Heard, Instructions};
 pub(crate) use log::{Log, LogId};
+pub(crate) use wire::value;
 pub use wire::{CallbackOutcome, CallbackRecord, RequestOutcome, RequestRecord};
 
 use crate::ordered::Ordered;

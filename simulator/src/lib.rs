@@ -28,7 +28,7 @@ pub use delivery::{Callback, Delivery};
 pub use events::{EventKind, Transport};
 pub use faults::{CallbackFault, CallbackRule, Fault, Faults, Loss, Rule, RuleId, When};
 pub use journal::{
-    CallbackOutcome, CallbackRecord, CallerLog, Dial, DialOutcome, Entry, HangUp, Heard,
+    CallbackOutcome, CallbackRecord, CallerLog, DialOutcome, DialRecord, Entry, HangUp, Heard,
     Instructions, Journal, RequestOutcome, RequestRecord,
 };
 pub use provisioning::NumberTaker;

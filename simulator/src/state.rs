@@ -24,7 +24,6 @@ pub use calls::{Caller, PlaceCall, PlaceCallError};
 pub(crate) use calls::{NotInProgress, seconds_between};
 pub(crate) use redirects::Redirect;
 pub(crate) use task_changes::TaskChange;
-pub(crate) use tasks::NewTask;
 pub use tasks::{Begin, OtherTask, TurnDown};
 
 use crate::config::{Account, Config};
@@ -84,7 +83,7 @@ pub(crate) struct EventStream {
 pub(crate) enum Effect {
     /// An event is sent to a receiver.
     Send(Webhook),
-    /// A time begins, at whose end the state changes.
+    /// The state changes once this much time has passed.
     Later {
         after: Duration,
         change: Box<dyn FnOnce(&mut State) + Send>,
@@ -117,7 +116,7 @@ pub(crate) enum TwimlMethod {
 pub struct TaskView {
     /// The task.
     pub sid: TaskSid,
-    /// How far it is.
+    /// Its status.
     pub status: TaskStatus,
     /// The reason that was given when it ended.
     pub reason: Option<String>,
@@ -133,8 +132,8 @@ impl State {
         &self.journal
     }
 
-    /// The calls whose callers hear hold music, in order. It looks at all calls; see
-    /// [`State::waiting_count`] for less.
+    /// The calls whose callers hear hold music, in order. It scans all calls; to count them,
+    /// [`State::waiting_count`] is cheaper.
     pub fn callers_still_waiting(&self) -> Vec<CallSid> {
         self.calls
             .values()

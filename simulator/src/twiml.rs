@@ -5,14 +5,14 @@ use std::str::FromStr;
 use roxmltree::{Document, Node};
 use twilio::E164;
 
-use crate::journal::{CallbackOutcome, Dial, DialOutcome};
+use crate::journal::{CallbackOutcome, DialOutcome, DialRecord};
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verb {
     Say(String),
     Pause,
     Hangup,
-    Dial(Dial),
+    Dial(DialRecord),
 }
 
 /// Why the caller hears "an application error has occurred".
@@ -52,12 +52,12 @@ fn verb(element: Node<'_, '_>) -> Result<Verb, InvalidTwiml> {
     }
 }
 
-fn dial(element: Node<'_, '_>) -> Result<Dial, InvalidTwiml> {
+fn dial(element: Node<'_, '_>) -> Result<DialRecord, InvalidTwiml> {
     if let Some(other) = elements(element).find(|noun| !noun.has_tag_name("Number")) {
         return Err(InvalidTwiml::Unknown(other.tag_name().name().to_owned()));
     }
     let numbers = elements(element).map(text).chain([text(element)]);
-    Ok(Dial {
+    Ok(DialRecord {
         // Twilio executes the verb and fails to dial what is not in E.164 form (error 13224).
         numbers: numbers.filter_map(|number| number.parse().ok()).collect(),
         caller_id: attribute::<E164>(element, "callerId")?,

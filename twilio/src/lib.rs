@@ -5,6 +5,7 @@
 
 mod e164;
 mod event;
+mod event_error;
 mod json;
 pub mod rest;
 mod sid;
@@ -13,7 +14,8 @@ mod task_attributes;
 pub mod twiml;
 
 pub use e164::{E164, InvalidE164};
-pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventError, EventType, TaskRouterEvent};
+pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventType, TaskRouterEvent};
+pub use event_error::EventError;
 pub use sid::{
     AccountSid, ApiKeySid, CallSid, EventSid, FlowSid, InvalidSid, PhoneNumberSid, QueueSid,
     SinkSid, SubscriptionSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,

@@ -8,17 +8,23 @@ use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 use twilio::{CallSid, EventSid, TaskSid};
 
-use crate::events::{EventKind, Transport, Webhook};
+use crate::events::{Event, EventKind, Transport, Webhook};
 use crate::journal::CallbackOutcome;
 use crate::resources::Workspace;
 use crate::simulator::Simulator;
-use crate::state::EventStream;
+use crate::state::{EventStream, State};
 
 /// An event ready to be sent, unchanged or changed.
 #[derive(Clone)]
 pub struct Callback(pub(crate) Webhook);
 
 impl Callback {
+    /// One that goes to the URL of the demonstration's workspace.
+    fn of(state: &State, event: Arc<Event>) -> Self {
+        let url = state.callback_url();
+        Self(Webhook::new(event, Transport::EventCallback, url))
+    }
+
     /// Sends it to another URL than the workspace's. Its fragment may hold connection overrides.
     #[must_use]
     pub fn to(mut self, url: impl Into<String>) -> Self {
@@ -33,7 +39,7 @@ impl Callback {
         self
     }
 
-    /// Makes it say that it happened earlier, as if it came late.
+    /// Backdates it, as if it arrived late.
     #[must_use]
     pub fn backdated(mut self, by: Duration) -> Self {
         let event = Arc::make_mut(&mut self.0.event);
@@ -81,7 +87,7 @@ impl Callback {
 pub struct Delivery {
     /// The event.
     pub event: EventSid,
-    /// What came of the last attempt.
+    /// The outcome of the last attempt.
     pub outcome: CallbackOutcome,
     /// How many attempts there were.
     pub attempts: u32,
@@ -127,19 +133,17 @@ impl Simulator {
     pub fn entered_callback(&self, task: TaskSid) -> Option<Callback> {
         self.core.look(|state| {
             let event = state.tasks.get(&task)?.entered_event.clone()?;
-            let url = state.callback_url();
-            Some(Callback(Webhook::new(event, Transport::EventCallback, url)))
+            Some(Callback::of(state, event))
         })
     }
 
-    /// Events of all kinds that mean no stranded caller: about workers, about other task queues, of
-    /// other types, about tasks without a call.
+    /// Events of all kinds that don't mean a stranded caller: about workers, about other task queues,
+    /// of other types, about tasks without a call.
     pub fn irrelevant_callbacks(&self, count: usize) -> Vec<Callback> {
         let callback = |index| {
             self.core.change(|state| {
                 let event = Arc::new(state.irrelevant_event(index)?);
-                let url = state.callback_url();
-                Some(Callback(Webhook::new(event, Transport::EventCallback, url)))
+                Some(Callback::of(state, event))
             })
         };
         (0..count).filter_map(callback).collect()

@@ -13,7 +13,7 @@ use twilio::rest::Endpoint;
 use super::{CallbackFault, CallbackRule, Fault, Rule};
 use crate::events::EventKind;
 
-/// Names a rule, for its removal.
+/// Identifies a rule, so that it can be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct RuleId(u64);
 

@@ -161,7 +161,7 @@ impl ConnectionHandle {
         self.cut.cancel();
     }
 
-    /// Closes the connection: the peer sees its end.
+    /// Closes the connection in order: the peer sees its end.
     pub(super) fn close(&self) {
         self.is_orderly.store(true, Ordering::Relaxed);
         self.cut.cancel();

@@ -23,7 +23,7 @@ impl Resource for Sink {
         let others = json!({
             "sink_type": "webhook",
             "status": "active",
-            "links": links(&url, &["test", "validate"]),
+            "links": links(&url, "test validate"),
             "url": url,
         });
         shown(self, others)
@@ -72,7 +72,7 @@ impl Resource for Subscription {
         let url = format!("{}v1/Subscriptions/{}", state.base_url, self.sid);
         let others = json!({
             "account_sid": state.account.sid,
-            "links": links(&url, &["subscribed_events"]),
+            "links": links(&url, "subscribed_events"),
             "url": url,
         });
         shown(self, others)

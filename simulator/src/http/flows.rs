@@ -27,7 +27,7 @@ impl Resource for Flow {
             "errors": [],
             "warnings": [],
             "webhook_url": format!("https://webhooks.twilio.com/v1/Accounts/{account}/Flows/{sid}"),
-            "links": links(&url, &["revisions", "executions"]),
+            "links": links(&url, "revisions executions"),
             "url": url,
         });
         shown(self, others)

@@ -143,7 +143,7 @@ pub(super) async fn limit(
     }
 }
 
-/// Notices that the client left, by being dropped with the request's future.
+/// Notices that the client left: it is dropped together with the request's future.
 struct ClientWatch {
     core: Arc<Core>,
     exchange: Arc<Exchange>,
@@ -175,7 +175,7 @@ impl Exchange {
         body: Body,
     ) -> Self {
         let arrived = Instant::now();
-        // A body that breaks off, or is too long, counts as empty.
+        // A body that is cut short or too long counts as empty.
         let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
         let params = params.iter().flat_map(RawPathParams::iter);
         let mut segments: Vec<_> = params

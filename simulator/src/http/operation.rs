@@ -11,8 +11,8 @@ use super::error::ApiError;
 use super::request::ApiRequest;
 use super::resource::{delete, fetch, list};
 use super::{
-    accounts, calls, dialing_permissions, event_streams, flows, incoming_numbers, task_channels,
-    task_queues, tasks, voice_queues, workflows, workspaces,
+    calls, event_streams, fixed, flows, incoming_numbers, task_queues, tasks, voice_queues,
+    workflows, workspaces,
 };
 use crate::resources::{
     Call, Flow, IncomingNumber, Sink, Subscription, TaskQueue, VoiceQueue, Workflow, Workspace,
@@ -46,7 +46,7 @@ macro_rules! operations {
 
 operations! {
     "/2010-04-01/Accounts/{Sid}.json":
-        GET FetchAccount => accounts::fetch;
+        GET FetchAccount => fixed::fetch_account;
     "/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json":
         GET FetchCall => fetch::<Call>,
         POST UpdateCall => calls::update;
@@ -70,7 +70,7 @@ operations! {
         GET FetchWorkspace => fetch::<Workspace>,
         POST UpdateWorkspace => workspaces::update;
     "/v1/Workspaces/{WorkspaceSid}/TaskChannels":
-        GET ListTaskChannel => task_channels::list;
+        GET ListTaskChannel => fixed::list_task_channels;
     "/v1/Workspaces/{WorkspaceSid}/TaskQueues":
         GET ListTaskQueue => list::<TaskQueue>,
         POST CreateTaskQueue => task_queues::create;
@@ -111,7 +111,7 @@ operations! {
     "/v1/Subscriptions/{Sid}":
         DELETE DeleteSubscription => delete::<Subscription>;
     "/v1/DialingPermissions/Countries/{IsoCode}":
-        GET FetchDialingPermissionsCountry => dialing_permissions::fetch;
+        GET FetchDialingPermissionsCountry => fixed::fetch_country;
 }
 
 impl Operation {

@@ -14,7 +14,7 @@ const LARGEST_SIZE: usize = 1000;
 /// The place of an item in a list, smallest first: its sort key, then when it was created.
 pub(super) type Place = (i64, i64);
 
-/// Answers with the page that is asked for out of all items, in a list called `name`. A page token
+/// Answers with the requested page of the items, in a list called `name`. A page token
 /// names the last item of the page before, so that none is skipped if items vanish in between.
 pub(super) fn page<T>(
     state: &State,
@@ -84,7 +84,7 @@ pub(super) fn page<T>(
     Ok(Json(list).into_response())
 }
 
-/// Where a page of the list is.
+/// The address of a page of the list.
 fn uri(request: &ApiRequest, size: usize, number: usize, token: Option<String>) -> String {
     let is_filter = |name: &str| !matches!(name, "PageSize" | "Page" | "PageToken");
     let filters = request

@@ -7,7 +7,7 @@ use serde::de::{Deserialize, IntoDeserializer};
 use twilio::{AccountSid, WorkspaceSid};
 
 use super::error::ApiError;
-use crate::journal::RequestRecord;
+use crate::journal::{RequestRecord, value};
 use crate::state::State;
 
 /// A parsed request.
@@ -22,17 +22,15 @@ pub(super) struct ApiRequest {
 impl ApiRequest {
     /// A SID in the path. Anything else isn't found.
     pub(super) fn sid<T: FromStr>(&self, name: &str) -> Result<T, ApiError> {
-        self.segments
-            .iter()
-            .find(|(known, _)| known == name)
-            .and_then(|(_, value)| value.parse().ok())
+        value(&self.segments, name)
+            .and_then(|value| value.parse().ok())
             .ok_or_else(|| self.not_found())
     }
 
     /// Checks that the account in the path is ours, and that the workspace exists. Another account, or
     /// an API key, isn't found.
     pub(super) fn check_scope(&self, state: &State) -> Result<(), ApiError> {
-        let has = |name: &str| self.segments.iter().any(|(known, _)| known == name);
+        let has = |name: &str| value(&self.segments, name).is_some();
         let mut is_there = true;
         if has("AccountSid") {
             is_there &= self.sid::<AccountSid>("AccountSid")? == state.account.sid;
@@ -54,7 +52,7 @@ impl ApiRequest {
 
     /// A parameter of the body.
     pub(super) fn form(&self, name: &str) -> Option<&str> {
-        value(&self.record.form, name)
+        self.record.form_value(name)
     }
 
     /// A parameter of the body that may not be missing or empty.
@@ -93,13 +91,6 @@ impl ApiRequest {
     pub(super) fn parsed_query<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
         parsed(name, self.query(name))
     }
-}
-
-fn value<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    pairs
-        .iter()
-        .find(|(known, _)| known == name)
-        .map(|(_, value)| value.as_str())
 }
 
 fn parsed<T: FromStr>(name: &str, value: Option<&str>) -> Result<Option<T>, ApiError> {

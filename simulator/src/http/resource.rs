@@ -179,11 +179,11 @@ pub(super) fn shown(resource: &impl Serialize, mut others: Value) -> Value {
     others
 }
 
-/// A resource's links to what belongs to it: `task_queues` is at `…/TaskQueues`.
-pub(super) fn links(url: &str, names: &[&str]) -> Map<String, Value> {
+/// A resource's links to what belongs to it, by name: `task_queues` is at `…/TaskQueues`.
+pub(super) fn links(url: &str, names: &str) -> Map<String, Value> {
     names
-        .iter()
-        .map(|name| ((*name).to_owned(), format!("{url}/{}", camel(name)).into()))
+        .split_whitespace()
+        .map(|name| (name.to_owned(), format!("{url}/{}", camel(name)).into()))
         .collect()
 }
 

@@ -17,7 +17,7 @@ use super::resource::{Resource, find, kept};
 use crate::dates::iso8601;
 use crate::ordered::Ordered;
 use crate::resources::{Task, TaskStatus};
-use crate::state::{Begin, NewTask, State, TaskChange};
+use crate::state::{Begin, State, TaskChange};
 
 impl Resource for Task {
     kept!(TaskSid, tasks, "tasks");
@@ -98,7 +98,7 @@ struct Filter<'a> {
 
 impl<'a> Filter<'a> {
     fn read(request: &'a ApiRequest) -> Result<Self, ApiError> {
-        // Repeated, or separated by commas.
+        // It may be repeated, or separated by commas.
         let statuses = request
             .record
             .query
@@ -183,16 +183,15 @@ pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response
             .ok_or_else(|| ApiError::missing("WorkflowSid"))?,
     };
     let attributes = parse_attributes(request.form("Attributes").unwrap_or("{}"))?;
-    let ttl: Option<u64> = request.parsed("Timeout")?;
-    let task = state
-        .create_task(NewTask {
-            priority: request.parsed("Priority")?.unwrap_or(0),
-            ttl: ttl.map(Duration::from_secs),
-            ..NewTask::of(workflow, attributes, Begin::FirstStep)
-        })
+    let (priority, ttl) = (request.parsed("Priority")?, request.parsed("Timeout")?);
+    let mut task = state
+        .new_task(workflow, &attributes, Begin::FirstStep)
         .ok_or_else(|| ApiError::invalid("No workflow filter matches the task"))?;
+    let sid = task.sid;
+    task.priority = priority.unwrap_or(task.priority);
+    task.ttl = ttl.map_or(task.ttl, Duration::from_secs);
     state.route_task(task);
-    let task = state.tasks.get(&task).ok_or_else(|| request.not_found())?;
+    let task = state.tasks.get(&sid).ok_or_else(|| request.not_found())?;
     Ok(show(StatusCode::CREATED, state, task))
 }
 

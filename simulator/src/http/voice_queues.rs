@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio::{CallSid, QueueSid};
 
-use super::calls::{twiml_method, twiml_url};
+use super::calls::twiml_url;
 use super::error::ApiError;
 use super::paging::page;
 use super::request::ApiRequest;
@@ -66,7 +66,7 @@ pub(super) fn dequeue(state: &mut State, request: &ApiRequest) -> Result<Respons
     let (call, member) = find_member(state, request)?;
     let redirect = Redirect::Url {
         url: twiml_url(request.required("Url")?)?,
-        method: twiml_method(request)?,
+        method: request.word("Method")?.unwrap_or_default(),
     };
     state
         .redirect(call, &request.record.id, redirect)

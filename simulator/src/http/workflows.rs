@@ -13,11 +13,7 @@ use crate::ordered::Ordered;
 use crate::resources::{TaskRouting, Workflow};
 use crate::state::State;
 
-const LINKS: [&str; 3] = [
-    "statistics",
-    "real_time_statistics",
-    "cumulative_statistics",
-];
+const LINKS: &str = "statistics real_time_statistics cumulative_statistics";
 
 impl Resource for Workflow {
     kept!(WorkflowSid, workflows, "workflows");
@@ -36,7 +32,7 @@ impl Resource for Workflow {
         let others = json!({
             "account_sid": state.account.sid,
             "document_content_type": "application/json",
-            "links": links(&url, &LINKS),
+            "links": links(&url, LINKS),
             "url": url,
         });
         shown(self, others)

@@ -12,18 +12,8 @@ use crate::ordered::Ordered;
 use crate::resources::Workspace;
 use crate::state::State;
 
-const LINKS: [&str; 10] = [
-    "activities",
-    "statistics",
-    "real_time_statistics",
-    "cumulative_statistics",
-    "task_queues",
-    "tasks",
-    "workers",
-    "workflows",
-    "task_channels",
-    "events",
-];
+const LINKS: &str = "activities statistics real_time_statistics cumulative_statistics \
+     task_queues tasks workers workflows task_channels events";
 
 impl Resource for Workspace {
     kept!(WorkspaceSid, workspaces, "workspaces");
@@ -39,7 +29,7 @@ impl Resource for Workspace {
             "default_activity_name": "Offline",
             "timeout_activity_name": "Offline",
             "prioritize_queue_order": "FIFO",
-            "links": links(&url, &LINKS),
+            "links": links(&url, LINKS),
             "url": url,
         });
         shown(self, others)

@@ -35,14 +35,14 @@ pub enum Heard {
     HoldMusic,
     /// An API request gave the call new instructions. What they make the caller hear follows.
     Redirected {
-        /// Twilio's name of the request, `RQ…`.
+        /// Twilio's request ID, `RQ…`.
         request_id: String,
         /// Where the instructions came from.
         instructions: Instructions,
     },
     /// A conversation, with an outside number or an agent, ended because the call was redirected.
     ConversationCut {
-        /// The request that cut it.
+        /// The ID of the request that cut it.
         request_id: String,
     },
     /// A spoken text.
@@ -51,7 +51,7 @@ pub enum Heard {
         text: String,
     },
     /// Outside numbers were dialled.
-    Dialled(Dial),
+    Dialled(DialRecord),
     /// An agent took the call.
     AgentAnswered,
     /// Other software took the call off hold.
@@ -80,7 +80,7 @@ pub enum Instructions {
 
 /// `<Dial>`, as executed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Dial {
+pub struct DialRecord {
     /// The numbers that rang, or would have rung in turn.
     #[serde(serialize_with = "numbers")]
     pub numbers: Vec<E164>,

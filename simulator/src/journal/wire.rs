@@ -15,7 +15,7 @@ use crate::faults::Fault;
 /// `Debug` shows no values of its parameters: they hold numbers.
 #[derive(Clone, Serialize)]
 pub struct RequestRecord {
-    /// Twilio's name of the request, `RQ…`.
+    /// Twilio's request ID, `RQ…`.
     pub id: String,
     /// When it arrived, since the simulator's start.
     #[serde(rename = "at_ms", with = "crate::millis")]
@@ -46,7 +46,7 @@ pub struct RequestRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestOutcome {
-    /// It is being worked on.
+    /// It is being handled.
     UnderWay,
     /// It was answered.
     Answered {
@@ -56,7 +56,7 @@ pub enum RequestOutcome {
         #[serde(rename = "elapsed_ms", with = "crate::millis")]
         elapsed: Duration,
     },
-    /// It was worked on, and the answer was lost on purpose.
+    /// It was handled, and the answer was lost on purpose.
     AnswerLost {
         /// The HTTP status that the client never saw.
         status: u16,
@@ -78,11 +78,15 @@ impl RequestRecord {
 
     /// The first value of a parameter in the body.
     pub fn form_value(&self, name: &str) -> Option<&str> {
-        self.form
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        value(&self.form, name)
     }
+}
+
+/// The first value of a parameter.
+pub(crate) fn value<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let mut parameters = parameters.iter();
+    let (_, value) = parameters.find(|(known, _)| known == name)?;
+    Some(value)
 }
 
 impl fmt::Debug for RequestRecord {

@@ -16,7 +16,7 @@ pub(crate) struct Workflow {
     pub(crate) sid: WorkflowSid,
     pub(crate) workspace_sid: WorkspaceSid,
     pub(crate) friendly_name: String,
-    /// As it was set, for Twilio returns it unchanged.
+    /// As it was set: Twilio returns it unchanged.
     pub(crate) configuration: String,
     #[serde(skip)]
     pub(crate) routing: TaskRouting,

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use twilio::{CallSid, E164, QueueSid, TaskSid, WorkflowSid};
 
 use super::State;
-use super::tasks::{Begin, NewTask, OtherTask};
+use super::tasks::{Begin, OtherTask};
 use crate::config::TaskAfterRedirect;
 use crate::dates::Dates;
+use crate::events::EventKind;
 use crate::journal::{CallerLog, HangUp, Heard};
 use crate::ordered::Ordered;
-use crate::resources::{Activity, Call, VoiceQueue};
+use crate::resources::{Activity, Call, Task, TaskStatus, VoiceQueue};
 use crate::story::Story;
 
 /// A call to be placed.
@@ -84,15 +85,14 @@ impl State {
         let from = place.from.unwrap_or_else(|| self.ids.number());
         let to = place.to.unwrap_or_else(|| self.ids.number());
         let sid = self.ids.sid();
-        let task = self
-            .create_task(NewTask {
-                withhold_events: place.withhold_events,
-                ..NewTask::of(workflow, attributes(sid, &from, &to), place.begin)
-            })
+        let mut task = self
+            .new_task(workflow, &attributes(sid, &from, &to), place.begin)
             .ok_or(PlaceCallError::NoRoute(workflow))?;
+        task.withhold_events = place.withhold_events;
+        let task_sid = task.sid;
         let call = Call {
             sid,
-            task,
+            task: task_sid,
             from,
             to,
             activity: Activity::Fetching,
@@ -104,14 +104,14 @@ impl State {
         self.calls.insert(sid, call);
         let log = CallerLog {
             call: sid,
-            task,
+            task: task_sid,
             entries: Vec::new(),
         };
         self.journal.callers.insert(sid, log);
         self.enqueue(sid, workflow, task);
         Ok(Caller {
             call_sid: sid,
-            task_sid: task,
+            task_sid,
         })
     }
 
@@ -160,14 +160,14 @@ impl State {
         left
     }
 
-    /// A task's call was taken out of the voice queue, by no agent.
+    /// A call left the voice queue without an agent; Twilio may cancel its task.
     pub(super) fn left_behind(&mut self, task: TaskSid) {
         if self.config.task_after_redirect == TaskAfterRedirect::Canceled {
             self.cancel_if_unassigned(task, "redirected");
         }
     }
 
-    /// A conversation ends in the workflow's queue: the same call waits for a new task.
+    /// A caller in a conversation goes back to the workflow's queue, with a new task.
     pub(crate) fn enqueue_again(&mut self, sid: CallSid, begin: Begin) -> Option<TaskSid> {
         let call = self.calls.get(&sid)?;
         let (from, to, old) = (call.from.clone(), call.to.clone(), call.task);
@@ -175,30 +175,32 @@ impl State {
             return None;
         }
         let workflow = self.demo.workflow;
-        let attributes = attributes(sid, &from, &to);
-        let task = self.create_task(NewTask::of(workflow, attributes, begin))?;
+        let task = self.new_task(workflow, &attributes(sid, &from, &to), begin)?;
+        let task_sid = task.sid;
         self.complete_if_assigned(old);
         self.enqueue(sid, workflow, task);
-        Some(task)
+        Some(task_sid)
     }
 
-    /// A call that does something else waits in the workflow's voice queue from now on, and the task
-    /// that stands for it enters the workflow.
-    fn enqueue(&mut self, sid: CallSid, workflow: WorkflowSid, task: TaskSid) {
+    /// Puts a call into the workflow's voice queue, and starts its task on the workflow.
+    fn enqueue(&mut self, sid: CallSid, workflow: WorkflowSid, task: Task) {
         let (since, queue) = (self.now(), self.voice_queue(workflow));
         let _ = self.leave_activity(sid, Activity::Waiting { queue, since });
         if let Some(call) = self.calls.get_mut(&sid) {
-            call.task = task;
+            call.task = task.sid;
         }
         if let Some(queue) = self.voice_queues.get_mut(&queue) {
             queue.members.insert(sid, since);
         }
         self.heard(sid, Heard::HoldMusic);
-        self.tell(Story::CallPlaced { call: sid, task });
+        self.tell(Story::CallPlaced {
+            call: sid,
+            task: task.sid,
+        });
         self.route_task(task);
     }
 
-    /// A task that is no waiting caller's own enters the placeholder queue.
+    /// A task that doesn't stand for a waiting caller enters the placeholder queue.
     pub(crate) fn place_other_task(&mut self, other: OtherTask) -> Option<TaskSid> {
         let (call, mark) = match other {
             OtherTask::Chat => (None, Some(("channelType", json!("web")))),
@@ -222,20 +224,21 @@ impl State {
         if let Some((name, value)) = mark {
             attributes[name] = value;
         }
-        let task = NewTask::of(self.demo.workflow, attributes, Begin::LastStep);
-        let task = self.create_task(task)?;
+        let mut task = self.new_task(self.demo.workflow, &attributes, Begin::LastStep)?;
+        let sid = task.sid;
         let taken = matches!(other, OtherTask::Consultation(_));
         if taken {
-            self.offer_task(task);
+            task.status = TaskStatus::Reserved;
         }
         self.route_task(task);
         if taken {
-            self.assign_task(task);
+            self.emit(EventKind::ReservationCreated, sid);
+            self.assign_task(sid);
         }
-        Some(task)
+        Some(sid)
     }
 
-    /// Has a call do something else; returns what it did before.
+    /// Sets what a call does; returns what it did before.
     pub(super) fn leave_activity(
         &mut self,
         sid: CallSid,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use twilio::{CallSid, EventSid, TaskSid, WorkspaceSid};
 
-use super::{Begin, Effect, NewTask, State};
+use super::{Begin, Effect, State};
 use crate::events::{Event, EventKind, Transport, Webhook};
 use crate::resources::{Task, TaskStatus};
 
@@ -87,7 +87,7 @@ impl State {
         Some(event)
     }
 
-    /// An event of a worker, which concerns no task.
+    /// An event about a worker, not about a task.
     fn worker_event(&mut self) -> Option<Event> {
         let kind = EventKind::WorkerActivityUpdate;
         let sid = self.ids.sid();
@@ -128,7 +128,7 @@ impl State {
             true => json!({ "call_sid": self.ids.sid::<CallSid>(), "direction": "inbound" }),
             false => json!({ "channelType": "web", "customerName": "somebody" }),
         };
-        let task = self.new_task(NewTask::of(self.demo.workflow, attributes, begin))?;
+        let task = self.new_task(self.demo.workflow, &attributes, begin)?;
         let sid = self.ids.sid();
         self.task_event(sid, kind, &task)
     }

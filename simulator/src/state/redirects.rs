@@ -4,7 +4,7 @@ use twilio::CallSid;
 
 use super::calls::NotInProgress;
 use super::{Effect, FetchTwiml, State, TwimlMethod};
-use crate::journal::{Dial, DialOutcome, HangUp, Heard, Instructions};
+use crate::journal::{DialOutcome, DialRecord, HangUp, Heard, Instructions};
 use crate::resources::Activity;
 use crate::twiml::{self, InvalidTwiml, Verb};
 
@@ -96,12 +96,12 @@ impl State {
         let _ = self.end_call(sid, HangUp::Twiml);
     }
 
-    fn dial(&mut self, sid: CallSid, mut dial: Dial) -> DialOutcome {
+    fn dial(&mut self, sid: CallSid, mut dial: DialRecord) -> DialOutcome {
         let outcomes = dial
             .numbers
             .iter()
             .map(|number| self.dial_outcomes.get(number).copied().unwrap_or_default());
-        // It is enough if one answers; else the last one's outcome counts.
+        // One answer is enough; otherwise the last outcome counts.
         dial.outcome = outcomes
             .reduce(|best, next| match best {
                 DialOutcome::Answered => best,

@@ -1,8 +1,5 @@
 //! How a task passes through its workflow.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use serde::Deserialize;
 use serde_json::Value;
 use twilio::{CallSid, TaskSid, WorkflowSid};
@@ -10,7 +7,7 @@ use twilio::{CallSid, TaskSid, WorkflowSid};
 use super::State;
 use crate::dates::Dates;
 use crate::events::EventKind;
-use crate::resources::{Target, Task, TaskStatus};
+use crate::resources::{Task, TaskStatus, Workflow};
 use crate::story::Story;
 
 /// Where a new task begins.
@@ -27,9 +24,9 @@ pub enum Begin {
 /// How a worker turns a task down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TurnDown {
-    /// By saying so.
+    /// By rejecting the offer.
     Rejected,
-    /// By letting the offer pass.
+    /// By ignoring the offer until it expires.
     Ignored,
 }
 
@@ -46,64 +43,40 @@ pub enum OtherTask {
     Consultation(CallSid),
 }
 
-pub(crate) struct NewTask {
-    pub(crate) workflow: WorkflowSid,
-    /// A JSON object.
-    pub(crate) attributes: Value,
-    pub(crate) begin: Begin,
-    pub(crate) withhold_events: bool,
-    pub(crate) priority: i64,
-    pub(crate) ttl: Option<Duration>,
-}
-
-impl NewTask {
-    /// An ordinary task.
-    pub(crate) fn of(workflow: WorkflowSid, attributes: Value, begin: Begin) -> Self {
-        Self {
-            workflow,
-            attributes,
-            begin,
-            withhold_events: false,
-            priority: 0,
-            ttl: None,
-        }
-    }
-}
-
 impl State {
-    /// Creates a task; [`State::route_task`] comes next. `None` if there is no such workflow, or none of
-    /// its filters takes the task.
-    pub(crate) fn create_task(&mut self, new: NewTask) -> Option<TaskSid> {
-        let task = self.new_task(new)?;
-        let sid = task.sid;
-        self.tasks.insert(sid, task);
-        Some(sid)
-    }
-
-    /// A task that is not in the workflow yet.
-    pub(crate) fn new_task(&mut self, new: NewTask) -> Option<Task> {
-        let workflow = self.workflows.get(&new.workflow)?;
-        let workspace = workflow.workspace_sid;
-        let route: Arc<[Target]> = workflow.routing.route(&new.attributes)?;
-        let step = match new.begin {
+    /// A task that is not in the workflow yet; [`State::route_task`] comes next. `None` if there is no
+    /// such workflow, or none of its filters takes the task. The attributes are a JSON object.
+    pub(crate) fn new_task(
+        &mut self,
+        workflow: WorkflowSid,
+        attributes: &Value,
+        begin: Begin,
+    ) -> Option<Task> {
+        let Workflow {
+            workspace_sid,
+            routing,
+            ..
+        } = self.workflows.get(&workflow)?;
+        let workspace = *workspace_sid;
+        let route = routing.route(attributes)?;
+        let step = match begin {
             Begin::FirstStep => 0,
             Begin::LastStep => route.len() - 1,
         };
         let sid = self.ids.sid();
         let now = self.now();
-        let call = new.attributes["call_sid"].as_str();
-        let ttl = new.ttl.unwrap_or(self.config.task_ttl);
+        let call = attributes["call_sid"].as_str();
         Some(Task {
             sid,
             workspace,
-            workflow: new.workflow,
+            workflow,
             call: call.and_then(|call| call.parse().ok()),
-            attributes: new.attributes.to_string(),
+            attributes: attributes.to_string(),
             status: TaskStatus::Pending,
             reason: None,
-            priority: new.priority,
+            priority: 0,
             dates: Dates::new(now),
-            ttl,
+            ttl: self.config.task_ttl,
             version: 0,
             route,
             step,
@@ -111,16 +84,14 @@ impl State {
             entered: now,
             entered_at: self.elapsed(),
             entered_event: None,
-            withhold_events: new.withhold_events,
+            withhold_events: false,
         })
     }
 
-    /// Has a new task enter its workflow.
-    pub(crate) fn route_task(&mut self, sid: TaskSid) {
-        let Some(task) = self.tasks.get(&sid) else {
-            return;
-        };
-        let (step, ttl) = (task.step, task.ttl);
+    /// Adds a new task and starts it on its workflow.
+    pub(crate) fn route_task(&mut self, task: Task) {
+        let (sid, step, ttl) = (task.sid, task.step, task.ttl);
+        self.tasks.insert(sid, task);
         self.later(ttl, move |state| {
             state.task_expired(sid);
         });

@@ -55,7 +55,7 @@ impl State {
             sid: fixed.sid(),
             workspace_sid: workspace.sid,
             friendly_name: "Call Redirection Workflow".into(),
-            // Written by the line above.
+            // The line above wrote it.
             routing: TaskRouting::parse(&configuration).unwrap_or_else(|_| unreachable!()),
             configuration,
             assignment_callback_url: None,

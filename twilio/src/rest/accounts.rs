@@ -29,7 +29,7 @@ pub enum AccountStatus {
     Suspended,
     /// Gone for good.
     Closed,
-    /// A status of later days.
+    /// A status that Twilio added later.
     #[serde(other)]
     Unknown,
 }
@@ -41,7 +41,7 @@ pub enum AccountType {
     Trial,
     /// Paid for.
     Full,
-    /// A type of later days.
+    /// A type that Twilio added later.
     #[serde(other)]
     Unknown,
 }

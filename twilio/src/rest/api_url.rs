@@ -16,7 +16,7 @@ pub struct ApiUrl {
     per_product: bool,
 }
 
-/// Why a string is no base of the REST API.
+/// Why a string is not a base URL of the REST API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0}; expected the URL of a host, for example https://api.twilio.com, \

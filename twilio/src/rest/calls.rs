@@ -10,7 +10,7 @@ use crate::{AccountSid, CallSid};
 /// What a call is to do from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instructions<'a> {
-    /// This document, sent along: no second round trip, nothing to host.
+    /// This document, sent with the request: no second round trip, nothing to host.
     Twiml(&'a Twiml),
     /// The document that Twilio will fetch from this URL, by a signed `GET`.
     Url(&'a str),
@@ -36,13 +36,13 @@ pub enum CallStatus {
     NoAnswer,
     /// Ended before it was answered.
     Canceled,
-    /// A status of later days.
+    /// A status that Twilio added later.
     #[serde(other)]
     Unknown,
 }
 
 impl Client {
-    /// Updates a live call, and gives back Twilio's name of the request, if it says one.
+    /// Updates a live call. Returns Twilio's request ID, if the answer has one.
     ///
     /// # Errors
     /// Twilio refused, or no answer came; see [`RestError`] for whether it may have acted.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// Why a REST request brought no usable answer.
+/// Why a REST request got no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
     /// Twilio answered with an error.
@@ -52,7 +52,7 @@ pub(super) fn found<T>(answer: Result<T, RestError>) -> Result<Option<T>, RestEr
     }
 }
 
-/// The causes too: reqwest's own words for most failures are "error sending request".
+/// An error with its causes: reqwest's own message is mostly "error sending request".
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -75,7 +75,7 @@ pub struct Refusal {
     pub message: String,
     /// How long Twilio asks to wait.
     pub retry_after: Option<Duration>,
-    /// Twilio's name of the request, for its support.
+    /// Twilio's request ID, for its support.
     pub request_id: Option<String>,
 }
 
@@ -119,7 +119,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Twilio repeats the numbers that it complains of; a caller's has no place in a log.
+/// Twilio's messages repeat phone numbers; a caller's number must not be logged.
 fn redact_numbers(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -77,7 +77,7 @@ impl Client {
         self.post(Endpoint::CreateSink, "/v1/Sinks", &form).await
     }
 
-    /// Deletes a sink, which must have no subscription. Whether it was still there.
+    /// Deletes a sink, which must have no subscription. Returns whether it still existed.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
@@ -120,7 +120,7 @@ impl Client {
             .await
     }
 
-    /// Ends a subscription. Whether it was still there.
+    /// Deletes a subscription. Returns whether it still existed.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.

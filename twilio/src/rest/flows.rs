@@ -108,7 +108,7 @@ impl Client {
         self.post(Endpoint::UpdateFlow, &path, &draft.form()).await
     }
 
-    /// Deletes a flow. Whether it was still there.
+    /// Deletes a flow. Returns whether it still existed.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.

@@ -9,15 +9,15 @@ use serde_json::value::RawValue;
 use super::{Client, Endpoint, RestError, unreadable};
 use crate::json::Object;
 
-/// Lists end by themselves; this ends one that doesn't.
+/// A guard against a list that never ends.
 const MAX_PAGES: usize = 100;
 
-/// What a list holds, as far as it can be read: one odd item doesn't hide the others.
+/// The readable items of a list: one bad item doesn't hide the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<T> {
     /// The items, in the list's order.
     pub items: Vec<T>,
-    /// How many more there are that can't be read.
+    /// How many other items can't be read.
     pub unreadable: usize,
 }
 

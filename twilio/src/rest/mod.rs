@@ -55,13 +55,13 @@ pub use workspaces::{Workspace, WorkspaceChange};
 
 use crate::{AccountSid, ApiKeySid, AuthToken, json};
 
-/// What is left of a `Retry-After` that asks for more, so that sums with it stay in range.
+/// The longest `Retry-After` that is honoured, so that sums with it stay in range.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The header in which Twilio names a request; its support asks for it.
+/// The header with Twilio's request ID; its support asks for it.
 const REQUEST_ID: &str = "twilio-request-id";
 
-/// Who we are to the REST API.
+/// Credentials of the REST API.
 #[derive(Clone)]
 pub enum Credentials {
     /// The account and its auth token.
@@ -93,7 +93,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// One request as it went, for metrics.
+/// One request and its answer, for metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct Exchange {
     /// Which request.
@@ -108,7 +108,7 @@ pub struct Exchange {
     pub concurrent_requests: Option<u32>,
 }
 
-/// Told of every exchange.
+/// It is told of every exchange.
 pub type Observer = Arc<dyn Fn(Exchange) + Send + Sync>;
 
 /// Carries requests to Twilio and its answers back, in place of the network.
@@ -121,9 +121,9 @@ pub type Transport = Arc<
 /// How to reach the REST API.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
-    /// Where.
+    /// The API's base URL.
     pub api_url: ApiUrl,
-    /// As whom.
+    /// The credentials.
     pub credentials: Credentials,
     /// How long making a connection may take.
     pub connect_timeout: Duration,
@@ -132,7 +132,7 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// Production with the usual timeouts.
+    /// Twilio's production API, with the usual timeouts.
     pub fn new(credentials: Credentials) -> Self {
         Self {
             api_url: ApiUrl::default(),
@@ -154,12 +154,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client; connections are made when they are needed.
+    /// A client. It connects when the first request is sent.
     ///
     /// # Errors
     /// The system's certificates can't be read.
     pub fn new(config: &ClientConfig) -> Result<Self, RestError> {
-        // Another part of the process may have installed a provider before: then that one is used.
+        // It fails if the process already has a provider, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("flex-overflow/", env!("CARGO_PKG_VERSION")))
@@ -180,7 +180,7 @@ impl Client {
         })
     }
 
-    /// Is somebody else to Twilio from the next request on, in all clones.
+    /// Uses these credentials from the next request on, in all clones.
     pub fn authorize(&self, credentials: &Credentials) {
         *self.authorization.write() = credentials.header();
     }
@@ -192,7 +192,8 @@ impl Client {
         self
     }
 
-    /// Has `transport` carry the requests, for simulations. The timeouts are then its own.
+    /// Sends requests through `transport` instead of the network, for simulations. The timeouts are
+    /// then its own.
     #[must_use]
     pub fn carried_by(mut self, transport: Transport) -> Self {
         self.transport = Some(transport);
@@ -212,7 +213,7 @@ impl Client {
         endpoint: Endpoint,
         request: RequestBuilder,
     ) -> Result<Response, RestError> {
-        // A part of a trace, where somebody exports any.
+        // It becomes part of a trace, if traces are exported.
         let span = tracing::trace_span!(
             target: "otel::tracing",
             "request",
@@ -252,7 +253,7 @@ impl Client {
         let status = answer.status().as_u16();
         let retry_after = retry_after(&answer);
         let request_id = header(&answer, REQUEST_ID).map(str::to_owned);
-        // The status is known; a body that doesn't arrive takes nothing from it.
+        // The status is known even if the body doesn't arrive.
         let body = answer.bytes().await.unwrap_or_default();
         Err(RestError::Refused(Refusal::new(
             status,
@@ -312,8 +313,8 @@ impl Client {
         serde_json::from_slice(&body).map_err(|e| unreadable(endpoint, &e))
     }
 
-    /// Sends a request of which the status of the answer says it all. Twilio's name of the request,
-    /// if it says one.
+    /// Sends a request whose answer matters only for its status. Returns Twilio's request ID, if the
+    /// answer has one.
     async fn send_only(
         &self,
         endpoint: Endpoint,
@@ -326,7 +327,7 @@ impl Client {
         Ok(request_id)
     }
 
-    /// Deletes a resource; whether it was still there to be deleted.
+    /// Deletes a resource. Returns whether it still existed.
     async fn delete(&self, endpoint: Endpoint, path: &str) -> Result<bool, RestError> {
         let request = self.request(Method::DELETE, endpoint, path);
         Ok(found(self.send_only(endpoint, request).await)?.is_some())
@@ -369,7 +370,7 @@ fn retry_after(answer: &Response) -> Option<Duration> {
     Some(wait.min(LONGEST_WAIT))
 }
 
-/// For strings that Twilio gives as null where there is nothing.
+/// For strings that Twilio sends as null when they are empty.
 fn null_is_empty<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Option::<String>::deserialize(from).map(Option::unwrap_or_default)
 }

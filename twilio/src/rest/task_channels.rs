@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::{Client, Endpoint, RestError, null_is_empty};
 use crate::{TaskChannelSid, WorkspaceSid};
 
-/// A kind of tasks.
+/// A task channel: a kind of task.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct TaskChannel {
     /// The channel.

@@ -13,7 +13,7 @@ pub struct TaskQueue {
     /// Its name.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub friendly_name: String,
-    /// Which workers it offers its tasks to: an expression over their attributes. Empty, nobody.
+    /// Which workers it offers its tasks to: an expression over their attributes. Nobody, if empty.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub target_workers: String,
 }
@@ -66,7 +66,7 @@ impl Client {
         self.post(Endpoint::UpdateTaskQueue, &path, draft).await
     }
 
-    /// Deletes a task queue, which no workflow may name. Whether it was still there.
+    /// Deletes a task queue, which no workflow may name. Returns whether it still existed.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.

@@ -26,7 +26,7 @@ pub enum AssignmentStatus {
     Canceled,
     /// Ended by a worker.
     Completed,
-    /// None, or a status of later days.
+    /// None, or a status that Twilio added later.
     #[default]
     #[serde(other)]
     Unknown,
@@ -40,14 +40,14 @@ impl AssignmentStatus {
     }
 }
 
-/// A task. What Twilio leaves out, or what can't be read, is none.
+/// A task. A field that Twilio leaves out, or that can't be read, is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// The task.
     pub sid: TaskSid,
     /// Its account.
     pub account_sid: Option<AccountSid>,
-    /// How far it is.
+    /// Its status.
     pub assignment_status: AssignmentStatus,
     /// The task queue that it is in.
     pub task_queue_sid: Option<TaskQueueSid>,
@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for Task {
 }
 
 impl Client {
-    /// Reads a task; `None` where Twilio knows it no more, as some minutes after its end.
+    /// Reads a task; `None` if Twilio no longer knows it, as some minutes after its end.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
@@ -113,7 +113,7 @@ impl Client {
         self.find(Endpoint::FetchTask, &path).await
     }
 
-    /// Cancels a task whose caller is taken care of. Whether it was still there to be cancelled:
+    /// Cancels a task whose caller is taken care of. Returns whether it could still be cancelled:
     /// Twilio may have ended it by itself.
     ///
     /// # Errors

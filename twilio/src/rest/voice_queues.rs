@@ -28,7 +28,7 @@ pub struct VoiceQueue {
 pub struct QueueMember {
     /// The caller's call.
     pub call_sid: CallSid,
-    /// Since when it has been there, to the second.
+    /// When the call entered the queue, to the second.
     #[serde(default, deserialize_with = "rfc2822")]
     pub date_enqueued: Option<Timestamp>,
 }

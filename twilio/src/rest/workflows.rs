@@ -86,7 +86,7 @@ impl Client {
         Ok(tasks.items.len() + tasks.unreadable)
     }
 
-    /// Deletes a workflow. Whether it was still there.
+    /// Deletes a workflow. Returns whether it still existed.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.

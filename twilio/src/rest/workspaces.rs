@@ -16,7 +16,7 @@ pub struct Workspace {
     /// The one URL that events are posted to, connection overrides included; empty where none is.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub event_callback_url: String,
-    /// Which events are, separated by commas; empty, all of them.
+    /// Which events are sent, separated by commas; all of them if empty.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub events_filter: String,
 }
@@ -28,7 +28,7 @@ impl std::fmt::Debug for Workspace {
     }
 }
 
-/// A change of a workspace's event callback. Empty strings clear.
+/// A change of a workspace's event callback. An empty string clears the setting.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct WorkspaceChange<'a> {
