@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use service::out;
-use simulator::{EventKind, Moment, Story};
+use simulator::{CallbackRecord, EventKind, Heard, Moment, Story};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 /// Prints what happens until the simulator ends.
@@ -38,55 +38,50 @@ fn line(story: &Story) -> Option<String> {
             Some(timeout) => format!("task enters {name}, for {:.1} s", timeout.as_secs_f64()),
             None => format!("task enters {name}: nobody took the call"),
         },
-        Story::CallbackAnswered {
-            kind: EventKind::TaskQueueEntered,
-            status,
-            latency,
-            attempt,
-            ..
-        } => {
-            let again = match attempt {
-                1 => String::new(),
-                attempt => format!(", attempt {attempt}"),
-            };
-            format!(
-                "callback task-queue.entered acknowledged with {status} in {}{again}",
-                millis(*latency)
-            )
-        }
-        Story::CallbackFailed {
-            kind: EventKind::TaskQueueEntered,
-            problem,
-            attempt,
-            ..
-        } => format!("callback task-queue.entered failed: {problem} (attempt {attempt})"),
-        Story::Dialled {
+        Story::Callback(record) if record.kind == EventKind::TaskQueueEntered => callback(record),
+        Story::Heard {
             call,
-            numbers,
-            after,
-        } => {
-            let numbers: Vec<_> = numbers.iter().map(|number| number.as_str()).collect();
-            let after = after.map(|after| format!(" after {}", millis(after)));
-            format!(
-                "call {call} redirected to {}{}",
-                numbers.join(", "),
-                after.unwrap_or_default()
-            )
-        }
-        Story::ConversationCut { call } => format!("call {call}: a conversation was cut"),
-        Story::ApplicationError { call, problem } => {
-            format!("call {call} heard an application error: {problem}")
-        }
+            heard,
+            since_entered,
+        } => match heard {
+            Heard::Dialled(dial) => {
+                let numbers: Vec<_> = dial.numbers.iter().map(|number| number.as_str()).collect();
+                let after = since_entered.map(|after| format!(" after {}", millis(after)));
+                format!(
+                    "call {call} redirected to {}{}",
+                    numbers.join(", "),
+                    after.unwrap_or_default()
+                )
+            }
+            Heard::ConversationCut { .. } => format!("call {call}: a conversation was cut"),
+            Heard::ApplicationError { problem } => {
+                format!("call {call} heard an application error: {problem}")
+            }
+            Heard::HungUp { .. } => format!("call {call} ended"),
+            _ => return None,
+        },
         Story::TaskClosed { status, reason, .. } => match reason {
             Some(reason) => format!("task closed: {} ({reason})", status.as_str()),
             None => format!("task closed: {}", status.as_str()),
         },
-        Story::HungUp { call, .. } => format!("call {call} ended"),
-        Story::QueueTimeout { .. }
-        | Story::CallRedirected { .. }
-        | Story::CallbackAnswered { .. }
-        | Story::CallbackFailed { .. } => return None,
+        Story::Callback(_) => return None,
     })
+}
+
+fn callback(record: &CallbackRecord) -> String {
+    let attempt = record.attempt;
+    let Some(status) = record.outcome.status() else {
+        let problem = record.outcome;
+        return format!("callback task-queue.entered failed: {problem} (attempt {attempt})");
+    };
+    let again = match attempt {
+        1 => String::new(),
+        attempt => format!(", attempt {attempt}"),
+    };
+    format!(
+        "callback task-queue.entered acknowledged with {status} in {}{again}",
+        millis(record.latency)
+    )
 }
 
 fn millis(duration: Duration) -> String {

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use twilio::rest::{
-    Flow, FlowSummary, IncomingNumber, Sink, Subscription, TaskQueue, Workflow, Workspace,
-};
+use twilio::rest::{Flow, IncomingNumber, Sink, Subscription, TaskQueue, Workflow, Workspace};
 
 use crate::api::Api;
 use crate::definitions::{Names, Role};
@@ -98,7 +96,7 @@ fn ours<T: Clone, S: PartialEq + ToString>(
 async fn flow(api: &Api, names: &Names, record: &Record) -> Result<Option<Flow>> {
     let name = names.studio_flow();
     let all = api.client.flows().await.doing("list the Studio flows")?;
-    let id = |flow: &FlowSummary| (flow.sid, flow.friendly_name == name);
+    let id = |flow: &Flow| (flow.sid, flow.friendly_name == name);
     match ours("Studio flow", &name, record.studio_flow, &all, id)? {
         Some(found) => {
             let flow = api.client.flow(&found.sid).await;

@@ -16,7 +16,7 @@ use crate::journal::CallbackOutcome;
 #[derive(Clone)]
 pub struct Config {
     /// The seed of everything random: SIDs of calls, tasks and events, numbers, faults. `None` draws
-    /// one; see [`Simulator::seed`](crate::Simulator::seed).
+    /// one.
     pub seed: Option<u64>,
     /// The account and its secrets; `None` makes them up. The SIDs of its workspace, task queues
     /// and workflow follow from the account SID, so that settings stay valid across restarts.
@@ -140,7 +140,7 @@ impl Speed {
     /// As in real life.
     pub const REAL: Self = Self(1.0);
 
-    /// Such a speed.
+    /// A speed of this factor.
     ///
     /// # Errors
     /// The factor is not finite, or not greater than 0.

@@ -1,7 +1,6 @@
 //! What all parts of a running simulator share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,13 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use twilio::AuthToken;
 
 use crate::config::Account;
-use crate::delivery::{Webhook, Webhooks};
+use crate::delivery::Sender;
 use crate::faults::Faults;
 use crate::state::{Effect, State};
 use crate::story::Moment;
@@ -26,13 +26,13 @@ pub(crate) struct Core {
     pub(crate) changes: watch::Sender<()>,
     pub(crate) story: broadcast::Sender<Moment>,
     pub(crate) faults: Faults,
-    pub(crate) webhooks: Webhooks,
+    pub(crate) sender: Sender,
     pub(crate) account: Account,
     pub(crate) signing_token: AuthToken,
     /// The `Authorization` header for each pair of credentials.
     authorizations: [String; 2],
-    /// How many API requests are under way.
-    pub(crate) in_flight: Arc<AtomicUsize>,
+    /// The API requests under way.
+    pub(crate) in_flight: TaskTracker,
     concurrency_limit: Option<usize>,
     pub(crate) ended: CancellationToken,
     pub(crate) running: TaskTracker,
@@ -49,7 +49,7 @@ impl Core {
             changes: watch::Sender::new(()),
             story: broadcast::Sender::new(state.config.story_backlog),
             faults,
-            webhooks: Webhooks::new(&state.config),
+            sender: Sender::new(&state.config),
             signing_token: AuthToken::new(&account.auth_token),
             authorizations: [
                 basic(account.sid.as_str(), &account.auth_token),
@@ -57,7 +57,7 @@ impl Core {
             ],
             account,
             started: state.started,
-            in_flight: Arc::default(),
+            in_flight: TaskTracker::new(),
             concurrency_limit: state.config.concurrency_limit,
             state: Mutex::new(state),
             ended: CancellationToken::new(),
@@ -96,61 +96,33 @@ impl Core {
                 // It fails if nobody watches.
                 let _ = self.story.send(moment);
             }
-            Effect::Send {
-                event,
-                transport,
-                url,
-            } => self.spawn(async move {
-                let webhook = Webhook {
-                    event,
-                    transport,
-                    url,
-                    forged: false,
-                };
-                core.webhooks.send_with_faults(&core, webhook).await;
-            }),
-            Effect::StepTimeout { task, step, after } => self.spawn(async move {
-                tokio::time::sleep(after).await;
-                core.change(|state| state.step_timed_out(task, step));
-            }),
-            Effect::TaskTtl { task, after } => self.spawn(async move {
-                tokio::time::sleep(after).await;
-                core.change(|state| state.task_expired(task));
-            }),
-            Effect::ForgetTask { task, after } => self.spawn(async move {
-                tokio::time::sleep(after).await;
-                core.change(|state| state.tasks.remove(&task));
-            }),
-            Effect::FetchTwiml(fetch) => self.spawn(async move {
-                let document = core.webhooks.fetch_twiml(&core, &fetch).await;
-                core.change(|state| state.instruct(fetch.call, fetch.run, document));
-            }),
+            Effect::Send(webhook) => {
+                self.spawn(async move {
+                    core.send_with_faults(webhook).await;
+                });
+            }
+            Effect::Later { after, change } => {
+                self.spawn(async move {
+                    tokio::time::sleep(after).await;
+                    core.change(change);
+                });
+            }
+            Effect::FetchTwiml(fetch) => {
+                self.spawn(async move {
+                    let verbs = core.fetch_twiml(&fetch).await;
+                    core.change(|state| state.instruct(fetch.call, fetch.run, verbs));
+                });
+            }
         }
     }
 
-    /// Runs `work` until it is done or the simulator ends.
-    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let ended = self.ended.clone();
-        let work = async move {
-            tokio::select! {
-                biased;
-                () = ended.cancelled() => {}
-                () = work => {}
-            }
-        };
-        self.running.spawn_on(work, &self.runtime);
-    }
-
-    /// As [`Core::spawn`], for work that returns something; `None` if the simulator ended first.
-    pub(crate) async fn spawn_returning<T: Send + 'static>(
+    /// Runs `work` until it is done or the simulator ends; in that case it brings `None`.
+    pub(crate) fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
-    ) -> Option<T> {
-        let (done, when_done) = tokio::sync::oneshot::channel();
-        self.spawn(async move {
-            let _ = done.send(work.await);
-        });
-        when_done.await.ok()
+    ) -> JoinHandle<Option<T>> {
+        let work = self.ended.clone().run_until_cancelled_owned(work);
+        self.running.spawn_on(work, &self.runtime)
     }
 
     /// Whether these are the account's credentials.
@@ -161,27 +133,5 @@ impl Core {
     pub(crate) fn is_too_many(&self, concurrent: usize) -> bool {
         self.concurrency_limit
             .is_some_and(|limit| concurrent > limit)
-    }
-}
-
-/// One of the API requests under way.
-pub(crate) struct InFlight {
-    /// How many there were when it came, itself included.
-    pub(crate) count: usize,
-    all: Arc<AtomicUsize>,
-}
-
-impl InFlight {
-    pub(crate) fn enter(all: &Arc<AtomicUsize>) -> Self {
-        Self {
-            count: all.fetch_add(1, Ordering::Relaxed) + 1,
-            all: all.clone(),
-        }
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.all.fetch_sub(1, Ordering::Relaxed);
     }
 }

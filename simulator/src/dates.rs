@@ -1,6 +1,30 @@
 //! How Twilio writes dates.
 
 use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+/// When a resource was created, and last changed, as the products at version 1 and later show it.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Dates {
+    #[serde(rename = "date_created", serialize_with = "to_iso8601")]
+    pub(crate) created: Timestamp,
+    #[serde(rename = "date_updated", serialize_with = "to_iso8601")]
+    pub(crate) updated: Timestamp,
+}
+
+impl Dates {
+    /// Those of a resource that is created now.
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self {
+            created: now,
+            updated: now,
+        }
+    }
+}
+
+fn to_iso8601<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&iso8601(*at))
+}
 
 /// As in the products at version 1 and later: `2014-05-14T10:50:02Z`.
 pub(crate) fn iso8601(at: Timestamp) -> String {

@@ -2,8 +2,9 @@
 
 mod callback;
 mod overrides;
+mod sender;
 mod twiml;
 mod webhooks;
 
 pub use callback::{Callback, Delivery};
-pub(crate) use webhooks::{Webhook, Webhooks};
+pub(crate) use sender::Sender;

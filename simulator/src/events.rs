@@ -1,6 +1,8 @@
 //! TaskRouter events as Twilio sends them: as a form to the event callback, as a CloudEvent through Event
 //! Streams, with the same parameters.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -55,12 +57,45 @@ kinds! {
     ReservationCreated = "reservation.created",
     /// A worker took a task.
     ReservationAccepted = "reservation.accepted",
-    /// A worker turned a task down.
+    /// A worker rejected an offer of a task.
     ReservationRejected = "reservation.rejected",
-    /// A worker let an offer of a task pass.
+    /// A worker ignored an offer of a task.
     ReservationTimeout = "reservation.timeout",
     /// A worker changed their activity.
     WorkerActivityUpdate = "worker.activity.update",
+}
+
+/// How an event is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// The workspace's event callback: a form.
+    EventCallback,
+    /// An Event Streams webhook sink: a JSON array of one CloudEvent.
+    EventStream,
+}
+
+/// An event on its way to a URL.
+#[derive(Clone)]
+pub(crate) struct Webhook {
+    pub(crate) event: Arc<Event>,
+    pub(crate) transport: Transport,
+    /// With its fragment.
+    pub(crate) url: String,
+    /// Signed with a token that is not the account's.
+    pub(crate) forged: bool,
+}
+
+impl Webhook {
+    /// Signed with the account's token.
+    pub(crate) fn new(event: Arc<Event>, transport: Transport, url: impl Into<String>) -> Self {
+        Self {
+            event,
+            transport,
+            url: url.into(),
+            forged: false,
+        }
+    }
 }
 
 /// One event, complete.

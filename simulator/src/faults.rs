@@ -9,12 +9,12 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 use twilio::CallSid;
+use twilio::rest::Endpoint;
 
 pub(crate) use rules::RequestFaults;
 pub use rules::{Faults, RuleId};
 
 use crate::events::EventKind;
-use crate::http::Endpoint;
 
 /// What goes wrong with an API request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,13 +29,13 @@ pub enum Fault {
         /// `Retry-After`, in seconds.
         retry_after: Option<u32>,
     },
-    /// It is worked on later. The change is made even if the client has left by then.
+    /// It is handled later. The change is made even if the client has left by then.
     Delay {
         /// How much later.
-        #[serde(rename = "ms", with = "millis")]
+        #[serde(rename = "ms", with = "crate::millis")]
         by: Duration,
     },
-    /// It is never worked on and never answered; the connection stays open until the client leaves.
+    /// It is never handled and never answered; the connection stays open until the client leaves.
     Hang,
     /// The connection is reset before anything is changed.
     Reset,
@@ -57,31 +57,27 @@ pub enum Loss {
 
 impl Fault {
     /// 500, "An internal server error has occurred".
-    pub const INTERNAL_SERVER_ERROR: Self = Self::status(500, 20500);
+    pub const INTERNAL_SERVER_ERROR: Self = Self::status(500, 20500, None);
     /// 503, "Service unavailable".
-    pub const SERVICE_UNAVAILABLE: Self = Self::status(503, 20503);
+    pub const SERVICE_UNAVAILABLE: Self = Self::status(503, 20503, None);
     /// 401, "Authenticate", as for a revoked token.
-    pub const UNAUTHORIZED: Self = Self::status(401, 20003);
+    pub const UNAUTHORIZED: Self = Self::status(401, 20003, None);
     /// 404, "The requested resource was not found", whether or not there is one.
-    pub const NOT_FOUND: Self = Self::status(404, 20404);
+    pub const NOT_FOUND: Self = Self::status(404, 20404, None);
     /// 429, "Too Many Requests", without `Retry-After`.
-    pub const TOO_MANY_REQUESTS: Self = Self::status(429, 20429);
+    pub const TOO_MANY_REQUESTS: Self = Self::status(429, 20429, None);
 
-    const fn status(status: u16, code: u32) -> Self {
+    const fn status(status: u16, code: u32, retry_after: Option<u32>) -> Self {
         Self::Status {
             status,
             code,
-            retry_after: None,
+            retry_after,
         }
     }
 
     /// 429, "Too Many Requests", with `Retry-After` in seconds.
     pub const fn too_many_requests(retry_after: u32) -> Self {
-        Self::Status {
-            status: 429,
-            code: 20429,
-            retry_after: Some(retry_after),
-        }
+        Self::status(429, 20429, Some(retry_after))
     }
 }
 
@@ -94,7 +90,7 @@ pub enum When {
     Always,
     /// The next so many times, then no more.
     Next(u32),
-    /// Not the next so many times, but every time from then on.
+    /// Every time after the next so many times.
     After(u32),
     /// With this probability, from 0 to 1.
     Probability(f64),
@@ -153,35 +149,28 @@ impl Rule {
     }
 
     /// Only on requests for these calls.
-    pub fn of(self, calls: impl IntoIterator<Item = CallSid>) -> Self {
-        Self {
-            calls: calls.into_iter().collect(),
-            ..self
-        }
+    pub fn of(mut self, calls: impl IntoIterator<Item = CallSid>) -> Self {
+        self.calls.extend(calls);
+        self
     }
 
     /// Only the next `count` times.
     pub fn next(self, count: u32) -> Self {
-        Self {
-            when: When::Next(count),
-            ..self
-        }
+        self.when(When::Next(count))
     }
 
-    /// Not the next `count` times, but from then on.
+    /// Only after the next `count` times.
     pub fn after(self, count: u32) -> Self {
-        Self {
-            when: When::After(count),
-            ..self
-        }
+        self.when(When::After(count))
     }
 
     /// Only with this probability, from 0 to 1.
     pub fn with_probability(self, probability: f64) -> Self {
-        Self {
-            when: When::Probability(probability),
-            ..self
-        }
+        self.when(When::Probability(probability))
+    }
+
+    fn when(self, when: When) -> Self {
+        Self { when, ..self }
     }
 
     fn concerns(&self, endpoint: Endpoint, call: Option<CallSid>) -> bool {
@@ -199,7 +188,7 @@ pub enum CallbackFault {
     /// It is delivered, and some time later delivered again.
     Duplicate {
         /// From the first sending to the second.
-        #[serde(rename = "after_ms", with = "millis")]
+        #[serde(rename = "after_ms", with = "crate::millis")]
         after: Duration,
     },
     /// It is signed with a token that is not the account's.
@@ -218,18 +207,4 @@ pub struct CallbackRule {
     /// How often.
     #[serde(default)]
     pub when: When,
-}
-
-mod millis {
-    use std::time::Duration;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u128(time.as_millis())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        u64::deserialize(from).map(Duration::from_millis)
-    }
 }

@@ -1,22 +1,18 @@
 //! The HTTP side: Twilio's API, and the simulator's own.
 
-mod answer;
 mod connection;
+mod error;
 mod middleware;
 mod operation;
 mod paging;
 mod request;
 mod resource;
 
-mod accounts;
 mod calls;
-mod dialing_permissions;
+mod event_streams;
+mod fixed;
 mod flows;
 mod incoming_numbers;
-mod members;
-mod sinks;
-mod subscriptions;
-mod task_channels;
 mod task_queues;
 mod tasks;
 mod voice_queues;
@@ -26,16 +22,16 @@ mod workspaces;
 mod control;
 
 pub(crate) use connection::{ConnectionHandle, Server};
-pub use operation::Endpoint;
 
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
 use axum::middleware::from_fn_with_state;
+use axum::response::Response;
 use axum::routing::any;
 use axum::{Extension, Router};
 
-use self::answer::{Answer, ApiError};
+use self::error::ApiError;
 use self::middleware::Exchange;
 use self::operation::Operation;
 use crate::core::Core;
@@ -57,7 +53,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
 async fn answer(
     Shared(core): Shared<Arc<Core>>,
     Extension(exchange): Extension<Arc<Exchange>>,
-) -> Result<Answer, ApiError> {
+) -> Result<Response, ApiError> {
     let handler = exchange.operation.clone()?.handler;
     let request = &exchange.request;
     core.change(|state| {

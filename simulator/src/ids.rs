@@ -1,5 +1,8 @@
 //! Made-up identifiers and numbers.
 
+use std::hash::Hash;
+use std::str::FromStr;
+
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use twilio::{
@@ -12,35 +15,47 @@ use crate::config::Account;
 /// A source of SIDs, the same for the same seed.
 pub(crate) struct Ids(StdRng);
 
+/// Any SID.
+pub(crate) trait Sid: Copy + Eq + Hash + FromStr {
+    const PREFIX: &'static str;
+}
+
 macro_rules! sids {
-    ($($method:ident: $sid:ident;)*) => {$(
-        pub(crate) fn $method(&mut self) -> $sid {
-            // A prefix and 32 hexadecimal digits make a SID.
-            self.text($sid::PREFIX).parse().unwrap_or_else(|_| unreachable!())
+    ($($sid:ident),*) => {$(
+        impl Sid for $sid {
+            const PREFIX: &'static str = $sid::PREFIX;
         }
     )*};
 }
+
+sids!(
+    AccountSid,
+    ApiKeySid,
+    CallSid,
+    EventSid,
+    FlowSid,
+    PhoneNumberSid,
+    SinkSid
+);
+sids!(
+    SubscriptionSid,
+    QueueSid,
+    TaskSid,
+    TaskChannelSid,
+    TaskQueueSid,
+    WorkflowSid,
+    WorkspaceSid
+);
 
 impl Ids {
     pub(crate) fn seeded(seed: u64) -> Self {
         Self(StdRng::seed_from_u64(seed))
     }
 
-    sids! {
-        account: AccountSid;
-        api_key: ApiKeySid;
-        call: CallSid;
-        event: EventSid;
-        flow: FlowSid;
-        phone_number: PhoneNumberSid;
-        sink: SinkSid;
-        subscription: SubscriptionSid;
-        voice_queue: QueueSid;
-        task: TaskSid;
-        task_channel: TaskChannelSid;
-        task_queue: TaskQueueSid;
-        workflow: WorkflowSid;
-        workspace: WorkspaceSid;
+    pub(crate) fn sid<T: Sid>(&mut self) -> T {
+        // A prefix and 32 hexadecimal digits make a SID.
+        let sid = self.text(T::PREFIX).parse();
+        sid.unwrap_or_else(|_| unreachable!())
     }
 
     /// An identifier that has no type of its own, such as an operating unit's `OU…`.
@@ -64,9 +79,9 @@ impl Ids {
 
     pub(crate) fn made_up_account(&mut self) -> Account {
         Account {
-            sid: self.account(),
+            sid: self.sid(),
             auth_token: self.secret(),
-            api_key: self.api_key(),
+            api_key: self.sid(),
             api_key_secret: self.secret(),
         }
     }

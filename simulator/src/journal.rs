@@ -7,15 +7,17 @@ mod wire;
 use serde::Serialize;
 use twilio::CallSid;
 
-pub use caller::{CallerLog, Dial, DialOutcome, Entry, HangUp, Heard, Instructions};
+pub use caller::{CallerLog, DialOutcome, DialRecord, Entry, HangUp, Heard, Instructions};
 pub(crate) use log::{Log, LogId};
-pub use wire::{CallbackOutcome, CallbackRecord, RequestOutcome, RequestRecord, Transport};
+pub(crate) use wire::value;
+pub use wire::{CallbackOutcome, CallbackRecord, RequestOutcome, RequestRecord};
 
 use crate::ordered::Ordered;
 
 /// What happened in a run. Tests judge by it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Journal {
+    #[serde(serialize_with = "Ordered::serialize_values")]
     pub(crate) callers: Ordered<CallSid, CallerLog>,
     pub(crate) requests: Log<RequestRecord>,
     pub(crate) callbacks: Log<CallbackRecord>,
@@ -63,22 +65,5 @@ impl Journal {
     /// How many attempts to deliver callbacks there were in all.
     pub fn callback_count(&self) -> u64 {
         self.callbacks.total()
-    }
-}
-
-impl Serialize for Journal {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Shown<'a> {
-            callers: Vec<&'a CallerLog>,
-            requests: Vec<&'a RequestRecord>,
-            callbacks: Vec<&'a CallbackRecord>,
-        }
-        Shown {
-            callers: self.callers().collect(),
-            requests: self.requests().collect(),
-            callbacks: self.callbacks().collect(),
-        }
-        .serialize(serializer)
     }
 }

@@ -14,6 +14,7 @@ mod faults;
 mod http;
 mod ids;
 mod journal;
+mod millis;
 mod ordered;
 mod provisioning;
 mod resources;
@@ -24,15 +25,15 @@ mod twiml;
 
 pub use config::{Account, Carrier, Config, InvalidSpeed, Speed, TaskAfterRedirect};
 pub use delivery::{Callback, Delivery};
-pub use events::EventKind;
+pub use events::{EventKind, Transport};
 pub use faults::{CallbackFault, CallbackRule, Fault, Faults, Loss, Rule, RuleId, When};
-pub use http::Endpoint;
 pub use journal::{
-    CallbackOutcome, CallbackRecord, CallerLog, Dial, DialOutcome, Entry, HangUp, Heard,
-    Instructions, Journal, RequestOutcome, RequestRecord, Transport,
+    CallbackOutcome, CallbackRecord, CallerLog, DialOutcome, DialRecord, Entry, HangUp, Heard,
+    Instructions, Journal, RequestOutcome, RequestRecord,
 };
 pub use provisioning::NumberTaker;
 pub use resources::TaskStatus;
 pub use simulator::{Simulator, StartError};
 pub use state::{Begin, Caller, OtherTask, PlaceCall, PlaceCallError, State, TaskView, TurnDown};
 pub use story::{Moment, Story};
+pub use twilio::rest::Endpoint;

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
+use serde::{Serialize, Serializer};
+
 /// Resources by SID, listed oldest first; each has a sequence number that is never used again.
 #[derive(Debug, Clone)]
 pub(crate) struct Ordered<K, V> {
@@ -56,12 +58,15 @@ impl<K: Hash + Eq + Copy, V> Ordered<K, V> {
         self.in_order.values().map(|(_, value)| value)
     }
 
-    /// Oldest first, with their sequence numbers.
-    pub(crate) fn numbered(&self) -> impl DoubleEndedIterator<Item = (u64, &V)> {
-        self.entries().map(|(number, _, value)| (number, value))
+    /// For serde: the values as a sequence.
+    pub(crate) fn serialize_values<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error>
+    where
+        V: Serialize,
+    {
+        to.collect_seq(self.values())
     }
 
-    /// The same, with their keys.
+    /// Oldest first, with their sequence numbers and keys.
     pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = (u64, &K, &V)> {
         let entries = self.in_order.iter();
         entries.map(|(number, (key, value))| (*number, key, value))

@@ -2,6 +2,7 @@
 
 use twilio::{E164, PhoneNumberSid, WorkspaceSid};
 
+use crate::dates::Dates;
 use crate::resources::{IncomingNumber, Workspace};
 use crate::simulator::Simulator;
 
@@ -23,13 +24,12 @@ impl Simulator {
         taker: Option<NumberTaker>,
     ) -> PhoneNumberSid {
         self.core.change(|state| {
-            let now = state.now();
             let (application, trunk) = match taker {
                 None => (None, None),
                 Some(NumberTaker::Application) => (Some(state.ids.text("AP")), None),
                 Some(NumberTaker::Trunk) => (None, Some(state.ids.text("TK"))),
             };
-            let sid = state.ids.phone_number();
+            let sid = state.ids.sid();
             let number = IncomingNumber {
                 sid,
                 number,
@@ -37,8 +37,7 @@ impl Simulator {
                 voice_method: "POST".to_owned(),
                 voice_application: application,
                 trunk,
-                created: now,
-                updated: now,
+                dates: Dates::new(state.now()),
             };
             state.incoming_numbers.insert(sid, number);
             sid
@@ -48,19 +47,8 @@ impl Simulator {
     /// Gives the account another workspace, with nothing in it.
     pub fn add_workspace(&self, friendly_name: &str) -> WorkspaceSid {
         self.core.change(|state| {
-            let now = state.now();
-            let workspace = Workspace {
-                sid: state.ids.workspace(),
-                friendly_name: friendly_name.to_owned(),
-                event_callback_url: None,
-                events_filter: None,
-                multi_task_enabled: true,
-                default_activity: state.ids.text("WA"),
-                timeout_activity: state.ids.text("WA"),
-                operating_unit: state.ids.text("OU"),
-                created: now,
-                updated: now,
-            };
+            let dates = Dates::new(state.now());
+            let workspace = Workspace::new(&mut state.ids, friendly_name, dates);
             let sid = workspace.sid;
             state.workspaces.insert(sid, workspace);
             sid

@@ -10,7 +10,7 @@ mod voice_queue;
 mod workflow;
 mod workspace;
 
-pub(crate) use call::{Activity, Call, CallStatus};
+pub(crate) use call::{Activity, Call};
 pub(crate) use event_streams::{Sink, Subscription};
 pub(crate) use flow::{Flow, FlowStatus, check_definition};
 pub(crate) use incoming_number::IncomingNumber;
@@ -18,7 +18,5 @@ pub(crate) use task::Task;
 pub use task::TaskStatus;
 pub(crate) use task_queue::{TaskOrder, TaskQueue};
 pub(crate) use voice_queue::{LARGEST_QUEUE, VoiceQueue};
-pub(crate) use workflow::{
-    Routing, Target, Workflow, parse_configuration, sequential_configuration,
-};
+pub(crate) use workflow::{Target, TaskRouting, Workflow, sequential_configuration};
 pub(crate) use workspace::Workspace;

@@ -33,7 +33,6 @@ pub struct Simulator {
     router: Router,
     api_url: Url,
     pub(crate) demo: Demo,
-    seed: u64,
 }
 
 /// Why the simulator didn't start.
@@ -50,7 +49,7 @@ impl Simulator {
     /// # Errors
     /// The listener has no address.
     pub fn start(listener: TcpListener, config: Config) -> Result<Self, StartError> {
-        // Fails if the process has one already, which will do.
+        // It fails if the process already has one, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let address = listener.local_addr().map_err(StartError::Listener)?;
         let mut api_url = localhost();
@@ -82,7 +81,6 @@ impl Simulator {
             server: None,
             api_url,
             demo,
-            seed,
         }
     }
 
@@ -90,13 +88,8 @@ impl Simulator {
     pub async fn answer(&self, mut request: Request) -> Option<Response> {
         let (handle, cut) = ConnectionHandle::alone();
         request.extensions_mut().insert(ConnectInfo(handle));
-        tokio::select! {
-            biased;
-            () = cut.cancelled() => None,
-            Ok(answer) = self.router.clone().oneshot(request) => {
-                (!cut.is_cancelled()).then_some(answer)
-            }
-        }
+        let answer = self.router.clone().oneshot(request);
+        cut.run_until_cancelled(answer).await?.ok()
     }
 
     /// Where all of the API is: `http://127.0.0.1:PORT/`.
@@ -134,11 +127,6 @@ impl Simulator {
         self.demo.placeholder
     }
 
-    /// The seed of this run. The same seed makes the same SIDs and faults.
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-
     /// A caller calls: they hear hold music, and their task enters the workflow.
     ///
     /// # Errors
@@ -165,7 +153,7 @@ impl Simulator {
         self.core.change(|state| state.enqueue_again(call, begin))
     }
 
-    /// A task that is no waiting caller's own enters the placeholder queue.
+    /// A task that doesn't stand for a waiting caller enters the placeholder queue.
     pub fn place_other_task(&self, other: OtherTask) -> Option<TaskSid> {
         self.core.change(|state| state.place_other_task(other))
     }
@@ -202,7 +190,7 @@ impl Simulator {
         self.core.change(|state| state.task_expired(task))
     }
 
-    /// Sets what comes of dialling `number` from now on; by default numbers answer.
+    /// Sets the outcome of dialling `number` from now on; by default numbers answer.
     pub fn set_dial_outcome(&self, number: E164, outcome: DialOutcome) {
         self.core
             .change(|state| state.dial_outcomes.insert(number, outcome));
@@ -218,7 +206,7 @@ impl Simulator {
         self.core.look(look)
     }
 
-    /// A copy of the journal as it is now.
+    /// A copy of the current journal.
     pub fn journal(&self) -> Journal {
         self.core.look(|state| state.journal().clone())
     }
@@ -247,7 +235,7 @@ impl Simulator {
                 return found;
             }
             if changes.changed().await.is_err() {
-                // Never: the sender lives as long as the simulator.
+                // This never happens: the sender lives as long as the simulator.
                 std::future::pending::<()>().await;
             }
         }

@@ -9,15 +9,14 @@ mod tasks;
 mod world;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use twilio::{
-    CallSid, E164, EventSid, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid,
-    TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+    CallSid, E164, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid, TaskChannelSid,
+    TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
 };
 use url::Url;
 
@@ -25,17 +24,16 @@ pub use calls::{Caller, PlaceCall, PlaceCallError};
 pub(crate) use calls::{NotInProgress, seconds_between};
 pub(crate) use redirects::Redirect;
 pub(crate) use task_changes::TaskChange;
-pub(crate) use tasks::NewTask;
 pub use tasks::{Begin, OtherTask, TurnDown};
 
 use crate::config::{Account, Config};
-use crate::events::{Event, EventKind};
+use crate::events::{EventKind, Webhook};
 use crate::ids::Ids;
-use crate::journal::{CallerLog, DialOutcome, Entry, Heard, Journal, Transport};
+use crate::journal::{DialOutcome, Entry, Heard, Journal};
 use crate::ordered::Ordered;
 use crate::resources::{
-    Activity, Call, CallStatus, Flow, IncomingNumber, Sink, Subscription, Task, TaskQueue,
-    TaskStatus, VoiceQueue, Workflow, Workspace,
+    Activity, Call, Flow, IncomingNumber, Sink, Subscription, Task, TaskQueue, TaskStatus,
+    VoiceQueue, Workflow, Workspace,
 };
 use crate::story::{Moment, Story};
 
@@ -51,7 +49,6 @@ pub struct State {
     pub(crate) tasks: Ordered<TaskSid, Task>,
     pub(crate) calls: Ordered<CallSid, Call>,
     pub(crate) voice_queues: Ordered<QueueSid, VoiceQueue>,
-    voice_queue_of: HashMap<WorkflowSid, QueueSid>,
     pub(crate) flows: Ordered<FlowSid, Flow>,
     pub(crate) sinks: Ordered<SinkSid, Sink>,
     pub(crate) subscriptions: Ordered<SubscriptionSid, Subscription>,
@@ -85,21 +82,12 @@ pub(crate) struct EventStream {
 /// What a change starts outside the state.
 pub(crate) enum Effect {
     /// An event is sent to a receiver.
-    Send {
-        event: Arc<Event>,
-        transport: Transport,
-        url: String,
-    },
-    /// A task's time in a task queue begins.
-    StepTimeout {
-        task: TaskSid,
-        step: usize,
+    Send(Webhook),
+    /// The state changes once this much time has passed.
+    Later {
         after: Duration,
+        change: Box<dyn FnOnce(&mut State) + Send>,
     },
-    /// A task's time to live begins.
-    TaskTtl { task: TaskSid, after: Duration },
-    /// An ended task can be read a little longer.
-    ForgetTask { task: TaskSid, after: Duration },
     /// A call fetches instructions from a URL.
     FetchTwiml(FetchTwiml),
     /// Watchers are told.
@@ -115,9 +103,11 @@ pub(crate) struct FetchTwiml {
 }
 
 /// How TwiML is fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub(crate) enum TwimlMethod {
     Get,
+    #[default]
     Post,
 }
 
@@ -126,7 +116,7 @@ pub(crate) enum TwimlMethod {
 pub struct TaskView {
     /// The task.
     pub sid: TaskSid,
-    /// How far it is.
+    /// Its status.
     pub status: TaskStatus,
     /// The reason that was given when it ended.
     pub reason: Option<String>,
@@ -142,12 +132,12 @@ impl State {
         &self.journal
     }
 
-    /// The calls whose callers hear hold music, in order. It looks at all calls; see
-    /// [`State::waiting_count`] for less.
+    /// The calls whose callers hear hold music, in order. It scans all calls; to count them,
+    /// [`State::waiting_count`] is cheaper.
     pub fn callers_still_waiting(&self) -> Vec<CallSid> {
         self.calls
             .values()
-            .filter(|call| matches!(call.activity, Activity::Waiting { .. }))
+            .filter(|call| call.is_waiting())
             .map(|call| call.sid)
             .collect()
     }
@@ -162,21 +152,13 @@ impl State {
 
     /// Whether this caller hears hold music.
     pub fn is_waiting(&self, call: &CallSid) -> bool {
-        self.calls
-            .get(call)
-            .is_some_and(|call| matches!(call.activity, Activity::Waiting { .. }))
+        self.calls.get(call).is_some_and(Call::is_waiting)
     }
 
     /// Whether this call is in progress.
     pub fn is_in_progress(&self, call: &CallSid) -> bool {
-        self.calls
-            .get(call)
-            .is_some_and(|call| call.status == CallStatus::InProgress)
-    }
-
-    /// The event that says that a task entered the task queue that it is in.
-    pub fn entered_event(&self, task: &TaskSid) -> Option<EventSid> {
-        Some(self.tasks.get(task)?.entered_event.as_ref()?.sid)
+        let call = self.calls.get(call);
+        call.is_some_and(|call| call.activity != Activity::Over)
     }
 
     /// The task that stands for a caller now.
@@ -230,19 +212,35 @@ impl State {
         self.effects.push(Effect::Tell(Moment { at, story }));
     }
 
+    /// Changes the state after some time.
+    fn later(&mut self, after: Duration, change: impl FnOnce(&mut Self) + Send + 'static) {
+        self.effects.push(Effect::Later {
+            after,
+            change: Box::new(change),
+        });
+    }
+
     fn heard(&mut self, call: CallSid, heard: Heard) {
         let at = self.elapsed();
+        self.tell(Story::Heard {
+            call,
+            heard: heard.clone(),
+            since_entered: self.since_entered(call),
+        });
         if let Some(log) = self.journal.callers.get_mut(&call) {
             log.entries.push(Entry { at, heard });
         }
     }
 
-    fn open_log(&mut self, call: CallSid, task: TaskSid) {
-        let log = CallerLog {
-            call,
-            task,
-            entries: Vec::new(),
-        };
-        self.journal.callers.insert(call, log);
+    /// The friendly name of a task queue; empty if it was deleted.
+    pub(crate) fn task_queue_name(&self, queue: TaskQueueSid) -> &str {
+        let queue = self.task_queues.get(&queue);
+        queue.map_or("", |queue| &queue.friendly_name)
+    }
+
+    /// The friendly name of a workflow; empty if it was deleted.
+    pub(crate) fn workflow_name(&self, workflow: WorkflowSid) -> &str {
+        let workflow = self.workflows.get(&workflow);
+        workflow.map_or("", |workflow| &workflow.friendly_name)
     }
 }

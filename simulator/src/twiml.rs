@@ -1,33 +1,27 @@
 //! Reading TwiML as Twilio does, for the verbs that a redirect uses.
 
-mod element;
-
 use std::str::FromStr;
 
-use element::Element;
+use roxmltree::{Document, Node};
 use twilio::E164;
 
-use crate::journal::{Dial, DialOutcome};
-
-/// The verbs of a `<Response>`, in order.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Document {
-    pub(crate) verbs: Vec<Verb>,
-}
+use crate::journal::{CallbackOutcome, DialOutcome, DialRecord};
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verb {
     Say(String),
     Pause,
     Hangup,
-    Dial(Dial),
+    Dial(DialRecord),
 }
 
 /// Why the caller hears "an application error has occurred".
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub(crate) enum InvalidTwiml {
     #[error("document parse failure: {0}")]
-    NotXml(String),
+    NotXml(#[from] roxmltree::Error),
+    #[error("document parse failure: it is not UTF-8")]
+    NotUtf8,
     #[error("the root element is not <Response>")]
     NoResponse,
     #[error("<{0}> is nothing that the simulator can do")]
@@ -35,23 +29,22 @@ pub(crate) enum InvalidTwiml {
     #[error("attribute {0} is not valid")]
     Attribute(&'static str),
     #[error("HTTP retrieval failure: {0}")]
-    NotFetched(String),
+    NotFetched(CallbackOutcome),
 }
 
-impl Document {
-    pub(crate) fn parse(text: &str) -> Result<Self, InvalidTwiml> {
-        let root = Element::parse(text).map_err(InvalidTwiml::NotXml)?;
-        if root.name != "Response" {
-            return Err(InvalidTwiml::NoResponse);
-        }
-        let verbs = root.children.iter().map(verb).collect::<Result<_, _>>()?;
-        Ok(Self { verbs })
+/// The verbs of a `<Response>`, in order.
+pub(crate) fn parse(text: &str) -> Result<Vec<Verb>, InvalidTwiml> {
+    let document = Document::parse(text)?;
+    let root = document.root_element();
+    if !root.has_tag_name("Response") {
+        return Err(InvalidTwiml::NoResponse);
     }
+    elements(root).map(verb).collect()
 }
 
-fn verb(element: &Element) -> Result<Verb, InvalidTwiml> {
-    match element.name.as_str() {
-        "Say" => Ok(Verb::Say(element.text.trim().to_owned())),
+fn verb(element: Node<'_, '_>) -> Result<Verb, InvalidTwiml> {
+    match element.tag_name().name() {
+        "Say" => Ok(Verb::Say(text(element))),
         "Pause" => Ok(Verb::Pause),
         "Hangup" => Ok(Verb::Hangup),
         "Dial" => dial(element).map(Verb::Dial),
@@ -59,15 +52,14 @@ fn verb(element: &Element) -> Result<Verb, InvalidTwiml> {
     }
 }
 
-fn dial(element: &Element) -> Result<Dial, InvalidTwiml> {
-    if let Some(other) = element.children.iter().find(|child| child.name != "Number") {
-        return Err(InvalidTwiml::Unknown(other.name.clone()));
+fn dial(element: Node<'_, '_>) -> Result<DialRecord, InvalidTwiml> {
+    if let Some(other) = elements(element).find(|noun| !noun.has_tag_name("Number")) {
+        return Err(InvalidTwiml::Unknown(other.tag_name().name().to_owned()));
     }
-    let nouns = element.children.iter().map(|number| number.text.trim());
-    let text = Some(element.text.trim()).filter(|text| !text.is_empty());
-    Ok(Dial {
+    let numbers = elements(element).map(text).chain([text(element)]);
+    Ok(DialRecord {
         // Twilio executes the verb and fails to dial what is not in E.164 form (error 13224).
-        numbers: nouns.chain(text).filter_map(|n| n.parse().ok()).collect(),
+        numbers: numbers.filter_map(|number| number.parse().ok()).collect(),
         caller_id: attribute::<E164>(element, "callerId")?,
         timeout: attribute(element, "timeout")?,
         time_limit: attribute(element, "timeLimit")?,
@@ -77,13 +69,23 @@ fn dial(element: &Element) -> Result<Dial, InvalidTwiml> {
     })
 }
 
-fn attribute<T: FromStr>(element: &Element, name: &'static str) -> Result<Option<T>, InvalidTwiml> {
-    element
-        .attributes
-        .iter()
-        .find(|(known, _)| known == name)
-        .map(|(_, value)| value.parse().map_err(|_| InvalidTwiml::Attribute(name)))
-        .transpose()
+fn elements<'a, 'input>(parent: Node<'a, 'input>) -> impl Iterator<Item = Node<'a, 'input>> {
+    parent.children().filter(Node::is_element)
+}
+
+/// An element's own text, without its children's.
+fn text(element: Node<'_, '_>) -> String {
+    let texts = element.children().filter(Node::is_text);
+    let text: String = texts.filter_map(|text| text.text()).collect();
+    text.trim().to_owned()
+}
+
+fn attribute<T: FromStr>(
+    element: Node<'_, '_>,
+    name: &'static str,
+) -> Result<Option<T>, InvalidTwiml> {
+    let value = element.attribute(name).map(str::parse).transpose();
+    value.map_err(|_| InvalidTwiml::Attribute(name))
 }
 
 #[cfg(test)]
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_notice_and_a_dial_are_read_with_their_attributes() {
-        let document = Document::parse(
+        let verbs = parse(
             r#"<?xml version="1.0" encoding="UTF-8"?>
             <!-- overflow -->
             <Response>
@@ -104,8 +106,8 @@ mod tests {
             </Response>"#,
         )
         .unwrap();
-        let [Verb::Say(text), Verb::Dial(dial), Verb::Hangup] = &document.verbs[..] else {
-            panic!("{document:?}");
+        let [Verb::Say(text), Verb::Dial(dial), Verb::Hangup] = &verbs[..] else {
+            panic!("{verbs:?}");
         };
         assert_eq!(text, "Max & Möritz");
         let numbers: Vec<_> = dial.numbers.iter().map(E164::as_str).collect();
@@ -133,15 +135,15 @@ mod tests {
             "<Response><Dial timeout=20>+14155550100</Dial></Response>",
             "<Response><Dial callerId=\"me\">+14155550100</Dial></Response>",
         ] {
-            assert!(Document::parse(text).is_err(), "{text}");
+            assert!(parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_number_that_is_not_in_e164_form_is_not_dialled() {
-        let document = Document::parse("<Response><Dial>0800 1234</Dial></Response>").unwrap();
-        let [Verb::Dial(dial)] = &document.verbs[..] else {
-            panic!("{document:?}");
+        let verbs = parse("<Response><Dial>0800 1234</Dial></Response>").unwrap();
+        let [Verb::Dial(dial)] = &verbs[..] else {
+            panic!("{verbs:?}");
         };
         assert!(dial.numbers.is_empty());
     }

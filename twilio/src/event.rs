@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 use crate::json::{self, Object};
 use crate::rest::AssignmentStatus;
 use crate::{
-    AccountSid, EventSid, FormParams, InvalidSid, TaskAttributes, TaskQueueSid, TaskSid,
-    WorkflowSid, WorkspaceSid,
+    AccountSid, EventError, EventSid, FormParams, InvalidSid, TaskAttributes, TaskQueueSid,
+    TaskSid, WorkflowSid, WorkspaceSid,
 };
 
 /// What CloudEvents put before the name of a TaskRouter event.
@@ -117,20 +117,6 @@ impl CancelReason {
             Self::Unknown
         }
     }
-}
-
-/// Why an event can't be read. Names the parameter; never repeats its value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EventError {
-    /// The body is not an array of JSON objects.
-    #[error("the body is no JSON array of CloudEvents: {0}")]
-    NotCloudEvents(String),
-    /// A parameter that every event has is missing.
-    #[error("parameter {0} is missing")]
-    Missing(&'static str),
-    /// A parameter holds something else than it should.
-    #[error("parameter {0}: {1}")]
-    Invalid(&'static str, String),
 }
 
 /// A parameter's name in a form, and in a CloudEvent's payload.

@@ -1,4 +1,4 @@
-//! JSON of which only some is looked at: what nobody asks for may be as odd as it likes.
+//! JSON of which only some fields are read; the others may hold anything.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 
-/// An object whose values are read when they are asked for. Of a doubled key, the last counts.
+/// An object whose values are parsed on demand. If a key is repeated, the last one counts.
 pub(crate) struct Object<'a>(BTreeMap<Text<'a>, &'a RawValue>);
 
 impl<'a> Object<'a> {
@@ -42,7 +42,7 @@ fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     (json != "null" && !text.is_empty()).then_some(text)
 }
 
-/// For fields that are none where they can't be read.
+/// For optional fields: a value that can't be read counts as missing.
 pub(crate) fn lenient<'de, T: FromStr, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<T>, D::Error> {
@@ -50,8 +50,8 @@ pub(crate) fn lenient<'de, T: FromStr, D: Deserializer<'de>>(
     Ok(text(&value).and_then(|text| text.parse().ok()))
 }
 
-/// Where the JSON is wrong: not JSON at all, or JSON of another kind than wanted. serde_json's own
-/// words may quote a value, a caller's number for one.
+/// Says whether it is not JSON at all, or JSON of another kind than wanted, and where. serde_json's own
+/// message may quote a value, such as a caller's number.
 pub(crate) fn problem(error: &serde_json::Error, wrong_kind: &str) -> String {
     let what = match error.classify() {
         serde_json::error::Category::Data => wrong_kind,
@@ -60,7 +60,7 @@ pub(crate) fn problem(error: &serde_json::Error, wrong_kind: &str) -> String {
     format!("{what}, at line {} column {}", error.line(), error.column())
 }
 
-/// A string in which half a surrogate pair, as a name cut within an emoji has it, is no error.
+/// A string that may hold half a surrogate pair, such as a name that was cut within an emoji.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Text<'a>(Cow<'a, str>);
 
@@ -72,7 +72,7 @@ impl Borrow<str> for Text<'_> {
 
 impl<'de> Deserialize<'de> for Text<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        // Asked for bytes, serde_json leaves surrogates to us.
+        // When asked for bytes, serde_json lets surrogates through.
         from.deserialize_bytes(TextVisitor)
     }
 }

@@ -5,6 +5,7 @@
 
 mod e164;
 mod event;
+mod event_error;
 mod json;
 mod public_url;
 pub mod rest;
@@ -14,7 +15,8 @@ mod task_attributes;
 pub mod twiml;
 
 pub use e164::{E164, InvalidE164};
-pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventError, EventType, TaskRouterEvent};
+pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventType, TaskRouterEvent};
+pub use event_error::EventError;
 pub use public_url::{
     CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, InvalidPublicUrl, PublicUrl, TWIML_PATH,
     without_overrides,

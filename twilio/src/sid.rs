@@ -21,10 +21,10 @@ pub struct InvalidSid {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Sid([u8; LENGTH]);
+pub(crate) struct Sid([u8; LENGTH]);
 
 impl Sid {
-    fn parse(text: &str, prefix: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str, prefix: &str) -> Option<Self> {
         let bytes: [u8; LENGTH] = text.as_bytes().try_into().ok()?;
         let digits = bytes.strip_prefix(prefix.as_bytes())?;
         digits

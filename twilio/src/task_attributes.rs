@@ -3,7 +3,7 @@
 use crate::json::{self, Object};
 use crate::{CallSid, E164, EventError};
 
-/// What concerns us of a task's attributes.
+/// The attributes of a task that matter to us.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TaskAttributes {
     /// The call that the task stands for; none for a chat, say.
@@ -49,7 +49,7 @@ impl Conversation {
 const TRANSFER: [&str; 3] = ["transferMeta", "transfer_meta", "transferring"];
 /// Flex's own note of a conference: an object with `sid` and `participants`.
 const CONFERENCE: &str = "conference";
-/// TaskRouter's and plugins'.
+/// Where TaskRouter and plugins note a conference.
 const CONFERENCE_SID: [&str; 2] = ["conference_sid", "conferenceSid"];
 const CONFERENCE_SID_PREFIX: &str = "CF";
 
@@ -61,7 +61,7 @@ impl TaskAttributes {
     pub fn parse(attributes: &str) -> Result<Self, EventError> {
         let invalid = |problem| EventError::Invalid("TaskAttributes", problem);
         if !attributes.trim_start().starts_with('{') {
-            // What is no object holds no call.
+            // Anything but an object holds no call.
             return serde_json::from_str::<serde::de::IgnoredAny>(attributes)
                 .map(|_| Self::default())
                 .map_err(|e| invalid(json::problem(&e, "not JSON")));
@@ -100,7 +100,7 @@ fn conversation(attributes: &Object<'_>) -> Option<Conversation> {
     (noted_by_flex || named).then_some(Conversation::Conference)
 }
 
-/// Whether JSON is one of the ways to say "none".
+/// Whether a JSON value means "none".
 fn is_empty(json: &str) -> bool {
     let dense: String = json
         .chars()

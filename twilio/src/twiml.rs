@@ -96,7 +96,7 @@ impl Record {
     }
 }
 
-/// A string that is no value of `<Dial record>`.
+/// The string is not a value of `<Dial record>`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected one of do-not-record, record-from-answer, record-from-ringing, \

@@ -3,21 +3,28 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use tokio::task::JoinSet;
+use futures::future::join_all;
+use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 use twilio::{CallSid, EventSid, TaskSid};
 
-use super::webhooks::Webhook;
-use crate::events::EventKind;
-use crate::journal::{CallbackOutcome, Transport};
+use crate::events::{Event, EventKind, Transport, Webhook};
+use crate::journal::CallbackOutcome;
+use crate::resources::Workspace;
 use crate::simulator::Simulator;
-use crate::state::EventStream;
+use crate::state::{EventStream, State};
 
 /// An event ready to be sent, unchanged or changed.
 #[derive(Clone)]
 pub struct Callback(pub(crate) Webhook);
 
 impl Callback {
+    /// One that goes to the URL of the demonstration's workspace.
+    fn of(state: &State, event: Arc<Event>) -> Self {
+        let url = state.callback_url();
+        Self(Webhook::new(event, Transport::EventCallback, url))
+    }
+
     /// Sends it to another URL than the workspace's. Its fragment may hold connection overrides.
     #[must_use]
     pub fn to(mut self, url: impl Into<String>) -> Self {
@@ -32,7 +39,7 @@ impl Callback {
         self
     }
 
-    /// Makes it say that it happened earlier, as if it came late.
+    /// Backdates it, as if it arrived late.
     #[must_use]
     pub fn backdated(mut self, by: Duration) -> Self {
         let event = Arc::make_mut(&mut self.0.event);
@@ -80,7 +87,7 @@ impl Callback {
 pub struct Delivery {
     /// The event.
     pub event: EventSid,
-    /// What came of the last attempt.
+    /// The outcome of the last attempt.
     pub outcome: CallbackOutcome,
     /// How many attempts there were.
     pub attempts: u32,
@@ -91,11 +98,8 @@ pub struct Delivery {
 impl Simulator {
     /// Sets the workspace's `EventCallbackUrl`, connection overrides in its fragment included.
     pub fn set_callback(&self, url: Option<&str>) {
-        self.core.change(|state| {
-            if let Some(workspace) = state.workspaces.get_mut(&self.demo.workspace) {
-                workspace.event_callback_url = url.map(str::to_owned);
-            }
-        });
+        let url = url.unwrap_or_default().to_owned();
+        self.change_workspace(|workspace| workspace.event_callback_url = url);
     }
 
     /// Sets the workspace's `EventsFilter`; `None` sends every event.
@@ -104,11 +108,13 @@ impl Simulator {
             let names: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
             names.join(",")
         });
-        self.core.change(|state| {
-            if let Some(workspace) = state.workspaces.get_mut(&self.demo.workspace) {
-                workspace.events_filter = filter;
-            }
-        });
+        self.change_workspace(|workspace| workspace.events_filter = filter);
+    }
+
+    fn change_workspace(&self, change: impl FnOnce(&mut Workspace)) {
+        let workspace = self.demo.workspace;
+        self.core
+            .change(|state| state.workspaces.get_mut(&workspace).map(change));
     }
 
     /// Delivers events of these types through Event Streams to a webhook sink, besides the event
@@ -127,27 +133,17 @@ impl Simulator {
     pub fn entered_callback(&self, task: TaskSid) -> Option<Callback> {
         self.core.look(|state| {
             let event = state.tasks.get(&task)?.entered_event.clone()?;
-            Some(Callback(Webhook {
-                event,
-                transport: Transport::EventCallback,
-                url: state.callback_url(),
-                forged: false,
-            }))
+            Some(Callback::of(state, event))
         })
     }
 
-    /// Events of all kinds that mean no stranded caller: about workers, about other task queues, of
-    /// other types, about tasks without a call.
+    /// Events of all kinds that don't mean a stranded caller: about workers, about other task queues,
+    /// of other types, about tasks without a call.
     pub fn irrelevant_callbacks(&self, count: usize) -> Vec<Callback> {
         let callback = |index| {
             self.core.change(|state| {
                 let event = Arc::new(state.irrelevant_event(index)?);
-                Some(Callback(Webhook {
-                    event,
-                    transport: Transport::EventCallback,
-                    url: state.callback_url(),
-                    forged: false,
-                }))
+                Some(Callback::of(state, event))
             })
         };
         (0..count).filter_map(callback).collect()
@@ -156,29 +152,20 @@ impl Simulator {
     /// Delivers callbacks in order, `concurrency` at a time, with Twilio's timeouts and retries but
     /// without callback faults. Returns what came of each, in the same order.
     pub async fn deliver(&self, callbacks: Vec<Callback>, concurrency: usize) -> Vec<Delivery> {
-        let count = callbacks.len();
-        let queue = Arc::new(Mutex::new(callbacks.into_iter().enumerate()));
-        let mut senders = JoinSet::new();
-        for _ in 0..concurrency.clamp(1, count.max(1)) {
-            let (core, queue) = (self.core.clone(), queue.clone());
-            senders.spawn(async move {
-                let mut done = Vec::new();
-                while let Some((index, Callback(webhook))) = next(&queue) {
-                    done.push((index, core.webhooks.send(&core, &webhook).await));
-                }
-                done
+        let permits = Arc::new(Semaphore::new(concurrency.max(1)));
+        let mut sending = Vec::new();
+        for Callback(webhook) in callbacks {
+            let permit = permits.clone().acquire_owned().await;
+            let core = self.core.clone();
+            let task = tokio::spawn(async move {
+                let delivery = core.send(&webhook).await;
+                drop(permit);
+                delivery
             });
+            sending.push(AbortOnDropHandle::new(task));
         }
-        let mut deliveries: Vec<_> = senders.join_all().await.into_iter().flatten().collect();
-        deliveries.sort_unstable_by_key(|(index, _)| *index);
-        deliveries
-            .into_iter()
-            .map(|(_, delivery)| delivery)
-            .collect()
+        let deliveries = join_all(sending).await;
+        // None of them panics.
+        deliveries.into_iter().flatten().collect()
     }
-}
-
-/// A function of its own: in the condition of a loop, the lock would be held throughout the body.
-fn next<T>(queue: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
-    queue.lock().next()
 }

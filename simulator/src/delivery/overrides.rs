@@ -9,19 +9,11 @@ use crate::journal::CallbackOutcome;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Overrides {
     pub(super) connect_timeout: Duration,
-    pub(super) read_timeout: Duration,
-    pub(super) total_time: Duration,
-    pub(super) retries: u32,
-    policy: Vec<RetryOn>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RetryOn {
-    Status4xx,
-    Status5xx,
-    ConnectTimeout,
-    ReadTimeout,
-    All,
+    read_timeout: Duration,
+    total_time: Duration,
+    retries: u32,
+    /// What is tried again, in the words of the override `rp`.
+    policy: Vec<String>,
 }
 
 impl Default for Overrides {
@@ -31,7 +23,7 @@ impl Default for Overrides {
             read_timeout: Duration::from_secs(15),
             total_time: Duration::from_secs(15),
             retries: 1,
-            policy: vec![RetryOn::ConnectTimeout],
+            policy: vec!["ct".to_owned()],
         }
     }
 }
@@ -57,36 +49,44 @@ impl Overrides {
                     &mut overrides.retries,
                     value.parse().ok().map(|count: u32| count.min(5)),
                 ),
-                "rp" => overrides.policy = value.split(',').filter_map(RetryOn::parse).collect(),
+                "rp" => {
+                    let words = value.split(',').map(|word| word.trim().to_owned());
+                    overrides.policy = words.collect();
+                }
                 _ => {}
             }
         }
         (url, overrides)
     }
 
-    pub(super) fn retries_on(&self, outcome: CallbackOutcome) -> bool {
+    /// How long the next answer may take.
+    pub(super) fn timeout(&self, elapsed: Duration) -> Duration {
+        let left = self.total_time.saturating_sub(elapsed);
+        self.read_timeout.min(left)
+    }
+
+    /// Whether Twilio tries again after an attempt, the first of which is 1.
+    pub(super) fn retries(
+        &self,
+        attempt: u32,
+        outcome: CallbackOutcome,
+        elapsed: Duration,
+    ) -> bool {
+        attempt <= self.retries && elapsed < self.total_time && self.retries_on(outcome)
+    }
+
+    fn retries_on(&self, outcome: CallbackOutcome) -> bool {
         let wanted = match outcome {
-            CallbackOutcome::Answered(400..=499) => RetryOn::Status4xx,
-            CallbackOutcome::Answered(500..=599) => RetryOn::Status5xx,
-            CallbackOutcome::NotConnected => RetryOn::ConnectTimeout,
-            CallbackOutcome::TimedOut => RetryOn::ReadTimeout,
-            CallbackOutcome::Broken => RetryOn::All,
+            CallbackOutcome::Answered(400..=499) => "4xx",
+            CallbackOutcome::Answered(500..=599) => "5xx",
+            CallbackOutcome::NotConnected => "ct",
+            CallbackOutcome::TimedOut => "rt",
+            CallbackOutcome::Broken => "all",
             CallbackOutcome::Answered(_) | CallbackOutcome::Dropped => return false,
         };
-        self.policy.contains(&wanted) || self.policy.contains(&RetryOn::All)
-    }
-}
-
-impl RetryOn {
-    fn parse(text: &str) -> Option<Self> {
-        match text.trim() {
-            "4xx" => Some(Self::Status4xx),
-            "5xx" => Some(Self::Status5xx),
-            "ct" => Some(Self::ConnectTimeout),
-            "rt" => Some(Self::ReadTimeout),
-            "all" => Some(Self::All),
-            _ => None,
-        }
+        self.policy
+            .iter()
+            .any(|word| word == wanted || word == "all")
     }
 }
 

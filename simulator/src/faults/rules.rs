@@ -8,12 +8,12 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::Serialize;
 use twilio::CallSid;
+use twilio::rest::Endpoint;
 
 use super::{CallbackFault, CallbackRule, Fault, Rule};
 use crate::events::EventKind;
-use crate::http::Endpoint;
 
-/// Names a rule, for its removal.
+/// Identifies a rule, so that it can be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct RuleId(u64);
 

@@ -1,41 +1,24 @@
-//! `/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json`
+//! Calls.
 
 use std::collections::BTreeMap;
 
+use axum::response::Response;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio::CallSid;
+use twilio::twiml::MAX_INLINE_CHARS;
 
-use super::answer::{Answer, ApiError};
-use super::operation::{Endpoint, Operation};
+use super::error::ApiError;
 use super::request::ApiRequest;
 use super::resource::{Resource, camel, fetch, find, kept};
-use crate::dates::rfc2822;
+use crate::dates::{Dates, rfc2822};
 use crate::journal::HangUp;
 use crate::ordered::Ordered;
 use crate::resources::Call;
-use crate::state::{NotInProgress, Redirect, State, TwimlMethod, seconds_between};
+use crate::state::{NotInProgress, Redirect, State, seconds_between};
 
-const CALL: &str = "/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json";
-
-/// The longest inline TwiML, in characters.
-const MAX_TWIML: usize = 4000;
-
-const SUBRESOURCES: [&str; 9] = [
-    "notifications",
-    "recordings",
-    "payments",
-    "events",
-    "siprec",
-    "streams",
-    "transcriptions",
-    "user_defined_message_subscriptions",
-    "user_defined_messages",
-];
-
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::get(Endpoint::FetchCall, CALL, fetch::<Call>),
-    Operation::post(Endpoint::UpdateCall, CALL, update),
-];
+const SUBRESOURCES: &str = "notifications recordings payments events siprec streams \
+     transcriptions user_defined_message_subscriptions user_defined_messages";
 
 impl Resource for Call {
     kept!(CallSid, calls, "calls");
@@ -43,13 +26,16 @@ impl Resource for Call {
     fn show(&self, state: &State) -> Value {
         let account = state.account.sid;
         let uri = format!("/2010-04-01/Accounts/{account}/Calls/{}", self.sid);
-        let below = SUBRESOURCES.map(|name| (name, format!("{uri}/{}.json", camel(name))));
-        let (from, to, started) = (self.from.as_str(), self.to.as_str(), rfc2822(self.started));
-        let duration = self.ended.map(|ended| seconds_between(self.started, ended));
+        let below = SUBRESOURCES
+            .split_whitespace()
+            .map(|name| (name, format!("{uri}/{}.json", camel(name))));
+        let (from, to) = (self.from.as_str(), self.to.as_str());
+        let Dates { created, updated } = self.dates;
+        let duration = self.ended.map(|ended| seconds_between(created, ended));
         json!({
             "sid": self.sid,
-            "date_created": started,
-            "date_updated": rfc2822(self.updated),
+            "date_created": rfc2822(created),
+            "date_updated": rfc2822(updated),
             "parent_call_sid": null,
             "account_sid": account,
             "to": to,
@@ -57,8 +43,8 @@ impl Resource for Call {
             "from": from,
             "from_formatted": from,
             "phone_number_sid": null,
-            "status": self.status,
-            "start_time": started,
+            "status": self.status(),
+            "start_time": rfc2822(created),
             "end_time": self.ended.map(rfc2822),
             "duration": duration.map(|seconds| seconds.to_string()),
             "price": null,
@@ -72,12 +58,12 @@ impl Resource for Call {
             "queue_time": (self.queue_time * 1000).to_string(),
             "trunk_sid": null,
             "uri": format!("{uri}.json"),
-            "subresource_uris": BTreeMap::from(below),
+            "subresource_uris": below.collect::<BTreeMap<_, _>>(),
         })
     }
 }
 
-fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let sid = find::<Call>(state, request)?.sid;
     let redirect = redirect(request)?;
     let hang_up = match request.form("Status") {
@@ -91,7 +77,7 @@ fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     match redirect {
         _ if hang_up => state.end_call(sid, HangUp::Api).map_err(not_in_progress)?,
         Some(redirect) => state
-            .redirect(sid, &request.id, redirect)
+            .redirect(sid, &request.record.id, redirect)
             .map_err(not_in_progress)?,
         None => return Err(ApiError::invalid("Url, Twiml or Status is required")),
     }
@@ -101,13 +87,13 @@ fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
 fn redirect(request: &ApiRequest) -> Result<Option<Redirect>, ApiError> {
     match (request.form("Twiml"), request.form("Url")) {
         (Some(_), Some(_)) => Err(ApiError::invalid("Url and Twiml are mutually exclusive")),
-        (Some(twiml), None) if twiml.chars().count() > MAX_TWIML => Err(ApiError::invalid(
-            format!("Twiml must be at most {MAX_TWIML} characters long"),
+        (Some(twiml), None) if twiml.chars().count() > MAX_INLINE_CHARS => Err(ApiError::invalid(
+            format!("Twiml must be at most {MAX_INLINE_CHARS} characters long"),
         )),
         (Some(twiml), None) => Ok(Some(Redirect::Twiml(twiml.to_owned()))),
         (None, Some(url)) => Ok(Some(Redirect::Url {
             url: twiml_url(url)?,
-            method: twiml_method(request)?,
+            method: request.word("Method")?.unwrap_or_default(),
         })),
         (None, None) => Ok(None),
     }
@@ -119,13 +105,5 @@ pub(super) fn twiml_url(url: &str) -> Result<String, ApiError> {
     match valid {
         true => Ok(url.to_owned()),
         false => Err(ApiError::new(400, 21205, "Url is not a valid URL")),
-    }
-}
-
-pub(super) fn twiml_method(request: &ApiRequest) -> Result<TwimlMethod, ApiError> {
-    match request.form("Method") {
-        None | Some("POST") => Ok(TwimlMethod::Post),
-        Some("GET") => Ok(TwimlMethod::Get),
-        Some(_) => Err(ApiError::invalid("Method must be GET or POST")),
     }
 }

@@ -2,20 +2,22 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::extract::ConnectInfo;
+use axum::http;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 use crate::core::Core;
 
@@ -30,10 +32,10 @@ pub(crate) struct Server {
     listening: Mutex<Option<Listening>>,
 }
 
-/// Ends the listener and its connections.
+/// A listener, and what ends it and its connections.
 struct Listening {
     close: CancellationToken,
-    is_closed: oneshot::Receiver<()>,
+    accepting: JoinHandle<Option<()>>,
 }
 
 impl Server {
@@ -55,33 +57,23 @@ impl Server {
 
     fn listen(&self, listener: TcpListener) {
         let close = self.core.ended.child_token();
-        let (closed, is_closed) = oneshot::channel();
-        let router = self.router.clone();
-        let acceptor = Acceptor {
+        let accept = accept(
             listener,
-            address: self.address,
-            close: close.clone(),
-        };
-        *self.listening.lock() = Some(Listening {
-            close: close.clone(),
-            is_closed,
-        });
-        self.core.spawn(async move {
-            let router = router.into_make_service_with_connect_info::<ConnectionHandle>();
-            let serve = axum::serve(acceptor, router).into_future();
-            // Serving never ends by itself. The listener is dropped before `closed` is sent.
-            close.run_until_cancelled_owned(serve).await;
-            let _ = closed.send(());
-        });
+            self.core.clone(),
+            self.router.clone(),
+            close.clone(),
+        );
+        let accepting = self.core.spawn(accept);
+        *self.listening.lock() = Some(Listening { close, accepting });
     }
 
     /// Refuses connections from now on, and resets those that are open.
     pub(crate) async fn close(&self) {
         let listening = self.listening.lock().take();
-        if let Some(Listening { close, is_closed }) = listening {
+        if let Some(Listening { close, accepting }) = listening {
             close.cancel();
-            // An error means that the simulator has ended, and with it the listener.
-            let _ = is_closed.await;
+            // The listener is dropped by then.
+            let _ = accepting.await;
         }
     }
 
@@ -105,33 +97,41 @@ impl Server {
     }
 }
 
-/// The listener that axum serves from.
-struct Acceptor {
-    listener: TcpListener,
-    address: SocketAddr,
-    close: CancellationToken,
-}
-
-impl Listener for Acceptor {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, peer)) => {
-                    return (Connection::new(stream, self.close.child_token()), peer);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
+/// Serves connections until `close` is cancelled.
+async fn accept(listener: TcpListener, core: Arc<Core>, router: Router, close: CancellationToken) {
+    while let Some(accepted) = close.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok((stream, _)) => {
+                let handle = ConnectionHandle::new(close.child_token());
+                core.running.spawn(serve(stream, router.clone(), handle));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
+}
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
+/// Serves a connection until its client leaves or its handle cuts it.
+async fn serve(stream: TcpStream, router: Router, handle: ConnectionHandle) {
+    // Answers are small, and clients wait for each.
+    let _ = stream.set_nodelay(true);
+    let owner = handle.clone();
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(owner.clone()));
+        router.clone().oneshot(request)
+    });
+    let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        biased;
+        () = handle.cut.cancelled() => {}
+        _ = &mut connection => return,
+    }
+    if !handle.is_orderly.load(Ordering::Relaxed) {
+        // Closing a socket that doesn't linger resets the connection.
+        let stream = connection.into_parts().io.into_inner();
+        let _ = stream.set_zero_linger();
     }
 }
 
@@ -143,14 +143,17 @@ pub(crate) struct ConnectionHandle {
 }
 
 impl ConnectionHandle {
+    fn new(cut: CancellationToken) -> Self {
+        Self {
+            cut,
+            is_orderly: Arc::default(),
+        }
+    }
+
     /// For a request without a connection. The token is cancelled if it would be cut.
     pub(crate) fn alone() -> (Self, CancellationToken) {
         let cut = CancellationToken::new();
-        let handle = Self {
-            cut: cut.clone(),
-            is_orderly: Arc::default(),
-        };
-        (handle, cut)
+        (Self::new(cut.clone()), cut)
     }
 
     /// Resets the connection: the peer sees `ECONNRESET`.
@@ -158,83 +161,9 @@ impl ConnectionHandle {
         self.cut.cancel();
     }
 
-    /// Closes the connection: the peer sees its end.
+    /// Closes the connection in order: the peer sees its end.
     pub(super) fn close(&self) {
         self.is_orderly.store(true, Ordering::Relaxed);
         self.cut.cancel();
-    }
-}
-
-impl Connected<IncomingStream<'_, Acceptor>> for ConnectionHandle {
-    fn connect_info(stream: IncomingStream<'_, Acceptor>) -> Self {
-        stream.io().handle.clone()
-    }
-}
-
-/// A TCP connection that fails once its [`ConnectionHandle`] cuts it.
-pub(crate) struct Connection {
-    stream: TcpStream,
-    handle: ConnectionHandle,
-    when_cut: Pin<Box<WaitForCancellationFutureOwned>>,
-}
-
-impl Connection {
-    fn new(stream: TcpStream, cut: CancellationToken) -> Self {
-        // Answers are small, and clients wait for each.
-        let _ = stream.set_nodelay(true);
-        Self {
-            stream,
-            when_cut: Box::pin(cut.clone().cancelled_owned()),
-            handle: ConnectionHandle {
-                cut,
-                is_orderly: Arc::default(),
-            },
-        }
-    }
-
-    fn poll_cut(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
-        ready!(self.when_cut.as_mut().poll(context));
-        if !self.handle.is_orderly.load(Ordering::Relaxed) {
-            // Closing a socket that doesn't linger resets the connection.
-            let _ = self.stream.set_zero_linger();
-        }
-        Poll::Ready(io::ErrorKind::ConnectionReset.into())
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.poll_cut(context) {
-            Poll::Ready(cut) => Poll::Ready(Err(cut)),
-            Poll::Pending => Pin::new(&mut self.stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.poll_cut(context) {
-            Poll::Ready(cut) => Poll::Ready(Err(cut)),
-            Poll::Pending => Pin::new(&mut self.stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.poll_cut(context) {
-            Poll::Ready(cut) => Poll::Ready(Err(cut)),
-            Poll::Pending => Pin::new(&mut self.stream).poll_shutdown(context),
-        }
     }
 }

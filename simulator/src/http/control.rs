@@ -7,14 +7,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use twilio::{CallSid, E164, TaskSid};
 
 use crate::core::Core;
-use crate::faults::{CallbackRule, Rule, RuleId};
-use crate::journal::HangUp;
-use crate::state::{Begin, PlaceCall, State};
+use crate::faults::{CallbackRule, Rule};
+use crate::journal::{HangUp, Journal};
+use crate::state::{Begin, PlaceCall};
 
 pub(super) fn router() -> Router<Arc<Core>> {
     Router::new()
@@ -73,22 +73,15 @@ async fn expire(Shared(core): Shared<Arc<Core>>, Path(task): Path<TaskSid>) -> S
     done(core.change(|state| state.task_expired(task)))
 }
 
-#[derive(Serialize)]
-struct Added {
-    rule: RuleId,
-}
-
-async fn add_fault(Shared(core): Shared<Arc<Core>>, Json(rule): Json<Rule>) -> Json<Added> {
-    let rule = core.faults.add(rule);
-    Json(Added { rule })
+async fn add_fault(Shared(core): Shared<Arc<Core>>, Json(rule): Json<Rule>) -> Json<Value> {
+    Json(json!({ "rule": core.faults.add(rule) }))
 }
 
 async fn add_callback_fault(
     Shared(core): Shared<Arc<Core>>,
     Json(rule): Json<CallbackRule>,
-) -> Json<Added> {
-    let rule = core.faults.add_for_callbacks(rule);
-    Json(Added { rule })
+) -> Json<Value> {
+    Json(json!({ "rule": core.faults.add_for_callbacks(rule) }))
 }
 
 async fn clear_faults(Shared(core): Shared<Arc<Core>>) -> StatusCode {
@@ -96,8 +89,8 @@ async fn clear_faults(Shared(core): Shared<Arc<Core>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn state(Shared(core): Shared<Arc<Core>>) -> Response {
-    let shown = core.look(|state| {
+async fn state(Shared(core): Shared<Arc<Core>>) -> Json<Value> {
+    Json(core.look(|state| {
         json!({
             "account_sid": state.account.sid,
             "workspace_sid": state.demo.workspace,
@@ -109,13 +102,11 @@ async fn state(Shared(core): Shared<Arc<Core>>) -> Response {
             "api_requests": state.journal().request_count(),
             "callback_attempts": state.journal().callback_count(),
         })
-    });
-    Json(shown).into_response()
+    }))
 }
 
-async fn journal(Shared(core): Shared<Arc<Core>>) -> Response {
-    let journal = core.look(|state: &State| state.journal().clone());
-    Json(journal).into_response()
+async fn journal(Shared(core): Shared<Arc<Core>>) -> Json<Journal> {
+    Json(core.look(|state| state.journal().clone()))
 }
 
 fn done(done: bool) -> StatusCode {

@@ -1,29 +1,18 @@
-//! `/v2/Flows…` of Studio
+//! Studio's flows.
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio::FlowSid;
 
-use super::answer::{Answer, ApiError};
-use super::operation::{Endpoint, Operation};
+use super::error::ApiError;
 use super::request::ApiRequest;
-use super::resource::{self, Resource, delete, fetch, find_mut, kept, links, list};
-use crate::dates::iso8601;
+use super::resource::{self, Resource, change, kept, links, shown};
+use crate::dates::Dates;
 use crate::ordered::Ordered;
 use crate::resources::{Flow, FlowStatus, check_definition};
 use crate::state::State;
-
-const FLOWS: &str = "/v2/Flows";
-const FLOW: &str = "/v2/Flows/{Sid}";
-const VALIDATE: &str = "/v2/Flows/Validate";
-
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::get(Endpoint::ListFlow, FLOWS, list::<Flow>),
-    Operation::post(Endpoint::CreateFlow, FLOWS, create),
-    Operation::post(Endpoint::UpdateFlowValidate, VALIDATE, validate),
-    Operation::get(Endpoint::FetchFlow, FLOW, fetch::<Flow>),
-    Operation::post(Endpoint::UpdateFlow, FLOW, update),
-    Operation::delete(Endpoint::DeleteFlow, FLOW, delete::<Flow>),
-];
 
 impl Resource for Flow {
     kept!(FlowSid, flows, "flows");
@@ -31,24 +20,17 @@ impl Resource for Flow {
     fn show(&self, state: &State) -> Value {
         let (sid, account) = (self.sid, state.account.sid);
         let url = format!("{}v2/Flows/{sid}", state.base_url);
-        json!({
-            "sid": sid,
+        let others = json!({
             "account_sid": account,
             "author_sid": null,
-            "friendly_name": self.friendly_name,
-            "definition": self.definition,
-            "status": self.status,
-            "revision": self.revision,
-            "commit_message": self.commit_message,
             "valid": true,
             "errors": [],
             "warnings": [],
-            "date_created": iso8601(self.created),
-            "date_updated": iso8601(self.updated),
             "webhook_url": format!("https://webhooks.twilio.com/v1/Accounts/{account}/Flows/{sid}"),
-            "links": links(&url, &["revisions", "executions"]),
+            "links": links(&url, "revisions executions"),
             "url": url,
-        })
+        });
+        shown(self, others)
     }
 
     fn show_in_list(&self, state: &State) -> Value {
@@ -58,61 +40,51 @@ impl Resource for Flow {
     }
 }
 
-fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let friendly_name = request.required("FriendlyName")?;
-    let status = status(request)?;
-    let definition = definition(request)?;
-    let now = state.now();
+pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let flow = Flow {
-        sid: state.ids.flow(),
-        friendly_name: friendly_name.to_owned(),
-        definition,
-        status,
+        sid: state.ids.sid(),
+        friendly_name: request.required("FriendlyName")?.to_owned(),
+        status: status(request)?,
+        definition: definition(request)?,
         revision: 1,
         commit_message: request.form("CommitMessage").map(str::to_owned),
-        created: now,
-        updated: now,
+        dates: Dates::new(state.now()),
     };
     Ok(resource::create(state, flow))
 }
 
-fn validate(_: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn validate(_: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     request.required("FriendlyName")?;
     status(request)?;
     definition(request)?;
-    Ok(Answer::ok(json!({ "valid": true })))
+    Ok(Json(json!({ "valid": true })).into_response())
 }
 
-fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let status = status(request)?;
     let definition = match request.form("Definition") {
         Some(_) => Some(definition(request)?),
         None => None,
     };
-    let now = state.now();
-    let flow = find_mut::<Flow>(state, request)?;
-    if let Some(name) = request.form("FriendlyName") {
-        name.clone_into(&mut flow.friendly_name);
-    }
-    if let Some(definition) = definition {
-        flow.definition = definition;
-    }
-    flow.status = status;
-    flow.commit_message = request.form("CommitMessage").map(str::to_owned);
-    flow.revision += 1;
-    flow.updated = now;
-    fetch::<Flow>(state, request)
+    change(state, request, |flow: &mut Flow| {
+        request.replace(&mut flow.friendly_name, "FriendlyName");
+        if let Some(definition) = definition {
+            flow.definition = definition;
+        }
+        flow.status = status;
+        flow.commit_message = request.form("CommitMessage").map(str::to_owned);
+        flow.revision += 1;
+    })
 }
 
 fn status(request: &ApiRequest) -> Result<FlowStatus, ApiError> {
-    FlowStatus::parse(request.required("Status")?)
-        .ok_or_else(|| ApiError::invalid("Status must be draft or published"))
+    let status = request.word("Status")?;
+    status.ok_or_else(|| ApiError::missing("Status"))
 }
 
 fn definition(request: &ApiRequest) -> Result<Value, ApiError> {
-    let invalid = |problem: String| {
-        ApiError::new(400, 20001, format!("Flow definition is invalid: {problem}"))
-    };
+    let invalid =
+        |problem: String| ApiError::invalid(format!("Flow definition is invalid: {problem}"));
     let definition: Value = serde_json::from_str(request.required("Definition")?)
         .map_err(|error| invalid(error.to_string()))?;
     check_definition(&definition).map_err(invalid)?;

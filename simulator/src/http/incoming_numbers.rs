@@ -1,33 +1,17 @@
-//! `/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers…`
+//! Phone numbers of the account.
 
+use axum::response::Response;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use twilio::PhoneNumberSid;
 
-use super::answer::{Answer, ApiError};
-use super::operation::{Endpoint, Operation};
+use super::error::ApiError;
 use super::request::ApiRequest;
-use super::resource::{Resource, fetch, find_mut, kept, list};
+use super::resource::{Resource, change, kept};
 use crate::dates::rfc2822;
 use crate::ordered::Ordered;
 use crate::resources::IncomingNumber;
 use crate::state::State;
-
-const NUMBERS: &str = "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers.json";
-const NUMBER: &str = "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers/{Sid}.json";
-
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::get(
-        Endpoint::ListIncomingPhoneNumber,
-        NUMBERS,
-        list::<IncomingNumber>,
-    ),
-    Operation::get(
-        Endpoint::FetchIncomingPhoneNumber,
-        NUMBER,
-        fetch::<IncomingNumber>,
-    ),
-    Operation::post(Endpoint::UpdateIncomingPhoneNumber, NUMBER, update),
-];
 
 impl Resource for IncomingNumber {
     kept!(PhoneNumberSid, incoming_numbers, "incoming_phone_numbers");
@@ -47,8 +31,8 @@ impl Resource for IncomingNumber {
             "api_version": "2010-04-01",
             "beta": false,
             "capabilities": { "mms": true, "sms": true, "voice": true, "fax": false },
-            "date_created": rfc2822(self.created),
-            "date_updated": rfc2822(self.updated),
+            "date_created": rfc2822(self.dates.created),
+            "date_updated": rfc2822(self.dates.updated),
             "friendly_name": self.number.as_str(),
             "identity_sid": null,
             "phone_number": self.number.as_str(),
@@ -83,7 +67,7 @@ impl Resource for IncomingNumber {
     }
 }
 
-fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let voice_url = request.form("VoiceUrl");
     if voice_url.is_some_and(|url| !url.is_empty() && url::Url::parse(url).is_err()) {
         return Err(ApiError::new(400, 21402, "VoiceUrl is not valid"));
@@ -92,14 +76,8 @@ fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
     if voice_method.is_some_and(|method| !matches!(method, "GET" | "POST")) {
         return Err(ApiError::new(400, 21403, "VoiceMethod is not valid"));
     }
-    let now = state.now();
-    let number = find_mut::<IncomingNumber>(state, request)?;
-    if let Some(url) = voice_url {
-        url.clone_into(&mut number.voice_url);
-    }
-    if let Some(method) = voice_method {
-        method.clone_into(&mut number.voice_method);
-    }
-    number.updated = now;
-    fetch::<IncomingNumber>(state, request)
+    change(state, request, |number: &mut IncomingNumber| {
+        request.replace(&mut number.voice_url, "VoiceUrl");
+        request.replace(&mut number.voice_method, "VoiceMethod");
+    })
 }

@@ -3,24 +3,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{ConnectInfo, MatchedPath, RawPathParams, Request, State as Shared};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, IF_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::answer::ApiError;
 use super::connection::ConnectionHandle;
+use super::error::ApiError;
 use super::operation::Operation;
-use super::request::{ApiRequest, text};
-use crate::core::{Core, InFlight};
+use super::request::ApiRequest;
+use crate::core::Core;
 use crate::dates::http_date;
 use crate::faults::{Fault, Loss, RequestFaults};
 use crate::journal::{LogId, RequestOutcome, RequestRecord};
@@ -39,7 +39,9 @@ pub(super) struct Exchange {
     faults: RequestFaults,
     log: LogId,
     arrived: Instant,
-    in_flight: InFlight,
+    /// How many requests were under way when it came, itself included.
+    concurrent: usize,
+    _under_way: TaskTrackerToken,
     client_left: AtomicBool,
 }
 
@@ -71,17 +73,19 @@ pub(super) async fn record(
             next.run(request).await
         };
         // It goes on even if the client leaves. It fails only when the simulator ends.
-        let response = core.spawn_returning(late).await;
+        let response = core.spawn(late).await.ok().flatten();
         response.unwrap_or_else(|| Extension(Loss::Reset).into_response())
     };
-    match response.extensions().get() {
-        Some(Loss::Hang) => std::future::pending().await,
+    let loss = response.extensions().get().copied();
+    watch.is_over = loss != Some(Loss::Hang);
+    match loss {
+        None => return response,
+        Some(Loss::Hang) => {}
         Some(Loss::Reset) => connection.reset(),
         Some(Loss::Close) => connection.close(),
-        None => {}
     }
-    watch.is_over = true;
-    response
+    // Nothing of the response may be written.
+    std::future::pending().await
 }
 
 /// Injects the request's fault, and records what came of the request.
@@ -133,13 +137,13 @@ pub(super) async fn limit(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    match core.is_too_many(exchange.in_flight.count) {
+    match core.is_too_many(exchange.concurrent) {
         true => Err(ApiError::coded(429, 20429)),
         false => Ok(next.run(request).await),
     }
 }
 
-/// Notices that the client left, by being dropped with the request's future.
+/// Notices that the client left: it is dropped together with the request's future.
 struct ClientWatch {
     core: Arc<Core>,
     exchange: Arc<Exchange>,
@@ -171,49 +175,56 @@ impl Exchange {
         body: Body,
     ) -> Self {
         let arrived = Instant::now();
-        let in_flight = InFlight::enter(&core.in_flight);
-        // A body that breaks off, or is too long, counts as empty.
+        // A body that is cut short or too long counts as empty.
         let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
-        let id = core.change(|state| state.ids.text("RQ"));
-        let mut request = ApiRequest::new(id, head, params.as_ref(), &body);
-        let operations = Operation::at(path.as_ref().map_or("", MatchedPath::as_str));
+        let params = params.iter().flat_map(RawPathParams::iter);
+        let mut segments: Vec<_> = params
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let path_there = path.as_ref().map_or("", MatchedPath::as_str);
+        let operations = Operation::at(path_there);
         let is_there = operations.first().is_some_and(|operation| {
-            !operation.template.ends_with("}.json") || request.strip_extension()
+            !operation.template.ends_with("}.json") || strip_extension(&mut segments)
         });
+        let path = head.uri.path();
         let operation = match operations.iter().find(|known| known.method == head.method) {
-            _ if !is_there => Err(request.not_found()),
+            _ if !is_there => Err(ApiError::not_found(path)),
             None => Err(ApiError::coded(405, 20004)),
             Some(operation) => Ok(*operation),
         };
         let known = operation.as_ref().ok();
         let faults = known.map_or_else(RequestFaults::default, |known| {
-            core.faults.for_request(known.endpoint, request.call())
+            let call = segments.iter().find_map(|(_, value)| value.parse().ok());
+            core.faults.for_request(known.endpoint, call)
         });
-        let mut record = RequestRecord {
-            id: request.id.clone(),
-            at: Duration::ZERO,
-            endpoint: known.map(|known| known.endpoint),
-            method: head.method.to_string(),
-            path: request.path.clone(),
-            template: known.map(|known| known.template),
-            query: request.query.clone(),
-            content_type: text(head, &CONTENT_TYPE),
-            if_match: request.if_match.clone(),
-            form: request.form.clone(),
-            fault: faults.recorded(),
-            outcome: RequestOutcome::UnderWay,
-        };
-        let log = core.change(|state| {
-            record.at = state.elapsed();
-            state.journal.requests.push(record)
+        let text = |name| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
+        let (record, log, concurrent, under_way) = core.change(|state| {
+            let record = RequestRecord {
+                id: state.ids.text("RQ"),
+                at: state.elapsed(),
+                endpoint: known.map(|known| known.endpoint),
+                method: head.method.to_string(),
+                path: path.to_owned(),
+                template: known.map(|known| known.template),
+                query: pairs(head.uri.query().unwrap_or_default().as_bytes()),
+                content_type: text(CONTENT_TYPE),
+                if_match: text(IF_MATCH),
+                form: pairs(&body),
+                fault: faults.recorded(),
+                outcome: RequestOutcome::UnderWay,
+            };
+            let log = state.journal.requests.push(record.clone());
+            let under_way = core.in_flight.token();
+            (record, log, core.in_flight.len(), under_way)
         });
         Self {
-            request,
+            request: ApiRequest { segments, record },
             operation,
             faults,
             log,
             arrived,
-            in_flight,
+            concurrent,
+            _under_way: under_way,
             client_left: AtomicBool::new(false),
         }
     }
@@ -231,8 +242,8 @@ impl Exchange {
         headers.insert(CONTENT_TYPE, JSON);
         for (name, value) in [
             (DATE, http_date(core.look(|state| state.now()))),
-            (REQUEST_ID, self.request.id.clone()),
-            (CONCURRENT_REQUESTS, self.in_flight.count.to_string()),
+            (REQUEST_ID, self.request.record.id.clone()),
+            (CONCURRENT_REQUESTS, self.concurrent.to_string()),
             (REQUEST_DURATION, format!("{:.3}", elapsed.as_secs_f64())),
         ] {
             // They consist of digits and letters.
@@ -248,4 +259,20 @@ impl Exchange {
             }
         });
     }
+}
+
+/// Removes `.json` from the last parameter; returns whether it was there.
+fn strip_extension(segments: &mut [(String, String)]) -> bool {
+    let last = segments.last_mut();
+    last.is_some_and(|(_, value)| match value.strip_suffix(".json") {
+        Some(stem) => {
+            *value = stem.to_owned();
+            true
+        }
+        None => false,
+    })
+}
+
+fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(encoded).into_owned().collect()
 }

@@ -4,68 +4,25 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::http::Method;
-use serde::{Deserialize, Serialize};
+use axum::response::Response;
+use twilio::rest::Endpoint;
 
-use super::answer::{Answer, ApiError};
+use super::error::ApiError;
 use super::request::ApiRequest;
+use super::resource::{delete, fetch, list};
 use super::{
-    accounts, calls, dialing_permissions, flows, incoming_numbers, members, sinks, subscriptions,
-    task_channels, task_queues, tasks, voice_queues, workflows, workspaces,
+    calls, event_streams, fixed, flows, incoming_numbers, task_queues, tasks, voice_queues,
+    workflows, workspaces,
+};
+use crate::resources::{
+    Call, Flow, IncomingNumber, Sink, Subscription, TaskQueue, VoiceQueue, Workflow, Workspace,
 };
 use crate::state::State;
 
-/// An operation, by the name that it has in Twilio's specification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the specification's names")]
-pub enum Endpoint {
-    FetchCall,
-    UpdateCall,
-    ListQueue,
-    FetchQueue,
-    ListMember,
-    FetchMember,
-    UpdateMember,
-    ListWorkspace,
-    FetchWorkspace,
-    UpdateWorkspace,
-    ListTaskQueue,
-    CreateTaskQueue,
-    FetchTaskQueue,
-    ListWorkflow,
-    CreateWorkflow,
-    FetchWorkflow,
-    ListTask,
-    CreateTask,
-    FetchTask,
-    UpdateTask,
-    UpdateTaskQueue,
-    DeleteTaskQueue,
-    UpdateWorkflow,
-    DeleteWorkflow,
-    ListTaskChannel,
-    FetchAccount,
-    ListIncomingPhoneNumber,
-    FetchIncomingPhoneNumber,
-    UpdateIncomingPhoneNumber,
-    FetchDialingPermissionsCountry,
-    ListFlow,
-    CreateFlow,
-    FetchFlow,
-    UpdateFlow,
-    DeleteFlow,
-    UpdateFlowValidate,
-    ListSink,
-    CreateSink,
-    DeleteSink,
-    ListSubscription,
-    CreateSubscription,
-    DeleteSubscription,
-}
-
 /// Answers one kind of request. Its changes are made when it returns.
-pub(super) type Handler = fn(&mut State, &ApiRequest) -> Result<Answer, ApiError>;
+pub(super) type Handler = fn(&mut State, &ApiRequest) -> Result<Response, ApiError>;
 
-/// Where requests for an endpoint go. Each resource's module lists its own.
+/// Where requests for an endpoint go.
 pub(super) struct Operation {
     pub(super) endpoint: Endpoint,
     pub(super) method: Method,
@@ -74,37 +31,90 @@ pub(super) struct Operation {
     pub(super) handler: Handler,
 }
 
+macro_rules! operations {
+    ($($template:literal: $($method:ident $endpoint:ident => $handler:expr),+;)+) => {
+        const OPERATIONS: &[Operation] = &[$($(
+            Operation {
+                endpoint: Endpoint::$endpoint,
+                method: Method::$method,
+                template: $template,
+                handler: $handler,
+            },
+        )+)+];
+    };
+}
+
+operations! {
+    "/2010-04-01/Accounts/{Sid}.json":
+        GET FetchAccount => fixed::fetch_account;
+    "/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json":
+        GET FetchCall => fetch::<Call>,
+        POST UpdateCall => calls::update;
+    "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers.json":
+        GET ListIncomingPhoneNumber => list::<IncomingNumber>;
+    "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers/{Sid}.json":
+        GET FetchIncomingPhoneNumber => fetch::<IncomingNumber>,
+        POST UpdateIncomingPhoneNumber => incoming_numbers::update;
+    "/2010-04-01/Accounts/{AccountSid}/Queues.json":
+        GET ListQueue => list::<VoiceQueue>;
+    "/2010-04-01/Accounts/{AccountSid}/Queues/{Sid}.json":
+        GET FetchQueue => fetch::<VoiceQueue>;
+    "/2010-04-01/Accounts/{AccountSid}/Queues/{QueueSid}/Members.json":
+        GET ListMember => voice_queues::list_members;
+    "/2010-04-01/Accounts/{AccountSid}/Queues/{QueueSid}/Members/{CallSid}.json":
+        GET FetchMember => voice_queues::fetch_member,
+        POST UpdateMember => voice_queues::dequeue;
+    "/v1/Workspaces":
+        GET ListWorkspace => list::<Workspace>;
+    "/v1/Workspaces/{Sid}":
+        GET FetchWorkspace => fetch::<Workspace>,
+        POST UpdateWorkspace => workspaces::update;
+    "/v1/Workspaces/{WorkspaceSid}/TaskChannels":
+        GET ListTaskChannel => fixed::list_task_channels;
+    "/v1/Workspaces/{WorkspaceSid}/TaskQueues":
+        GET ListTaskQueue => list::<TaskQueue>,
+        POST CreateTaskQueue => task_queues::create;
+    "/v1/Workspaces/{WorkspaceSid}/TaskQueues/{Sid}":
+        GET FetchTaskQueue => fetch::<TaskQueue>,
+        POST UpdateTaskQueue => task_queues::update,
+        DELETE DeleteTaskQueue => task_queues::delete;
+    "/v1/Workspaces/{WorkspaceSid}/Workflows":
+        GET ListWorkflow => list::<Workflow>,
+        POST CreateWorkflow => workflows::create;
+    "/v1/Workspaces/{WorkspaceSid}/Workflows/{Sid}":
+        GET FetchWorkflow => fetch::<Workflow>,
+        POST UpdateWorkflow => workflows::update,
+        DELETE DeleteWorkflow => delete::<Workflow>;
+    "/v1/Workspaces/{WorkspaceSid}/Tasks":
+        GET ListTask => tasks::list,
+        POST CreateTask => tasks::create;
+    "/v1/Workspaces/{WorkspaceSid}/Tasks/{Sid}":
+        GET FetchTask => tasks::fetch,
+        POST UpdateTask => tasks::update;
+    "/v2/Flows":
+        GET ListFlow => list::<Flow>,
+        POST CreateFlow => flows::create;
+    "/v2/Flows/Validate":
+        POST UpdateFlowValidate => flows::validate;
+    "/v2/Flows/{Sid}":
+        GET FetchFlow => fetch::<Flow>,
+        POST UpdateFlow => flows::update,
+        DELETE DeleteFlow => delete::<Flow>;
+    "/v1/Sinks":
+        GET ListSink => list::<Sink>,
+        POST CreateSink => event_streams::create_sink;
+    "/v1/Sinks/{Sid}":
+        DELETE DeleteSink => event_streams::delete_sink;
+    "/v1/Subscriptions":
+        GET ListSubscription => list::<Subscription>,
+        POST CreateSubscription => event_streams::subscribe;
+    "/v1/Subscriptions/{Sid}":
+        DELETE DeleteSubscription => delete::<Subscription>;
+    "/v1/DialingPermissions/Countries/{IsoCode}":
+        GET FetchDialingPermissionsCountry => fixed::fetch_country;
+}
+
 impl Operation {
-    pub(super) const fn get(endpoint: Endpoint, template: &'static str, handler: Handler) -> Self {
-        Self::new(endpoint, Method::GET, template, handler)
-    }
-
-    pub(super) const fn post(endpoint: Endpoint, template: &'static str, handler: Handler) -> Self {
-        Self::new(endpoint, Method::POST, template, handler)
-    }
-
-    pub(super) const fn delete(
-        endpoint: Endpoint,
-        template: &'static str,
-        handler: Handler,
-    ) -> Self {
-        Self::new(endpoint, Method::DELETE, template, handler)
-    }
-
-    const fn new(
-        endpoint: Endpoint,
-        method: Method,
-        template: &'static str,
-        handler: Handler,
-    ) -> Self {
-        Self {
-            endpoint,
-            method,
-            template,
-            handler,
-        }
-    }
-
     /// The operations at a path of [`Operation::paths`].
     pub(super) fn at(path: &str) -> &'static [&'static Self] {
         BY_PATH.get(path).map_or(&[], Vec::as_slice)
@@ -118,24 +128,8 @@ impl Operation {
 
 /// In axum's router parameters are whole segments, without `.json`.
 static BY_PATH: LazyLock<HashMap<String, Vec<&Operation>>> = LazyLock::new(|| {
-    let all = [
-        accounts::OPERATIONS,
-        calls::OPERATIONS,
-        incoming_numbers::OPERATIONS,
-        voice_queues::OPERATIONS,
-        members::OPERATIONS,
-        workspaces::OPERATIONS,
-        task_queues::OPERATIONS,
-        workflows::OPERATIONS,
-        tasks::OPERATIONS,
-        task_channels::OPERATIONS,
-        flows::OPERATIONS,
-        sinks::OPERATIONS,
-        subscriptions::OPERATIONS,
-        dialing_permissions::OPERATIONS,
-    ];
     let mut by_path = HashMap::<_, Vec<_>>::new();
-    for operation in all.into_iter().flatten() {
+    for operation in OPERATIONS {
         let path = operation.template.replace("}.json", "}");
         by_path.entry(path).or_default().push(operation);
     }

@@ -1,8 +1,10 @@
 //! Lists in pages: by `next_page_uri` in the 2010 API, by `meta` in the later ones.
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, ApiError};
+use super::error::ApiError;
 use super::request::ApiRequest;
 use crate::state::State;
 
@@ -12,7 +14,7 @@ const LARGEST_SIZE: usize = 1000;
 /// The place of an item in a list, smallest first: its sort key, then when it was created.
 pub(super) type Place = (i64, i64);
 
-/// Answers with the page that is asked for out of all items, in a list called `name`. A page token
+/// Answers with the requested page of the items, in a list called `name`. A page token
 /// names the last item of the page before, so that none is skipped if items vanish in between.
 pub(super) fn page<T>(
     state: &State,
@@ -20,7 +22,7 @@ pub(super) fn page<T>(
     name: &'static str,
     mut items: Vec<(Place, T)>,
     show: impl Fn(T) -> Value,
-) -> Result<Answer, ApiError> {
+) -> Result<Response, ApiError> {
     let size: usize = request.parsed_query("PageSize")?.unwrap_or(DEFAULT_SIZE);
     if !(1..=LARGEST_SIZE).contains(&size) {
         let message = format!("Page size must be from 1 to {LARGEST_SIZE}");
@@ -50,9 +52,9 @@ pub(super) fn page<T>(
         .map(|(_, item)| show(item))
         .collect();
 
-    if request.path.starts_with("/2010-04-01/") {
+    if request.record.path.starts_with("/2010-04-01/") {
         let start = number * size;
-        return Ok(Answer::ok(json!({
+        let list = json!({
             "end": (start + shown.len()).saturating_sub(1),
             "first_page_uri": first,
             "next_page_uri": next,
@@ -62,11 +64,12 @@ pub(super) fn page<T>(
             "start": start,
             "uri": own,
             name: shown,
-        })));
+        });
+        return Ok(Json(list).into_response());
     }
     let base = state.base_url.as_str().trim_end_matches('/');
     let absolute = |uri: String| format!("{base}{uri}");
-    Ok(Answer::ok(json!({
+    let list = json!({
         "meta": {
             "first_page_url": absolute(first),
             "key": name,
@@ -77,20 +80,25 @@ pub(super) fn page<T>(
             "url": absolute(own),
         },
         name: shown,
-    })))
+    });
+    Ok(Json(list).into_response())
 }
 
-/// Where a page of the list is.
+/// The address of a page of the list.
 fn uri(request: &ApiRequest, size: usize, number: usize, token: Option<String>) -> String {
     let is_filter = |name: &str| !matches!(name, "PageSize" | "Page" | "PageToken");
-    let filters = request.query.iter().filter(|(name, _)| is_filter(name));
+    let filters = request
+        .record
+        .query
+        .iter()
+        .filter(|(name, _)| is_filter(name));
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(filters)
         .append_pair("PageSize", &size.to_string())
         .append_pair("Page", &number.to_string())
         .extend_pairs(token.map(|token| ("PageToken", token)))
         .finish();
-    format!("{}?{query}", request.path)
+    format!("{}?{query}", request.record.path)
 }
 
 fn token(place: Place) -> String {

@@ -2,81 +2,35 @@
 
 use std::str::FromStr;
 
-use axum::extract::RawPathParams;
-use axum::http::HeaderName;
-use axum::http::header::IF_MATCH;
-use axum::http::request::Parts;
-use twilio::{AccountSid, CallSid, WorkspaceSid};
+use serde::de::value::Error as NoSuchWord;
+use serde::de::{Deserialize, IntoDeserializer};
+use twilio::{AccountSid, WorkspaceSid};
 
-use super::answer::ApiError;
+use super::error::ApiError;
+use crate::journal::{RequestRecord, value};
 use crate::state::State;
 
 /// A parsed request.
 #[derive(Debug)]
 pub(super) struct ApiRequest {
-    /// Twilio's name of it, `RQ…`.
-    pub(super) id: String,
-    pub(super) path: String,
     /// The parameters in the path.
     pub(super) segments: Vec<(String, String)>,
-    pub(super) query: Vec<(String, String)>,
-    pub(super) form: Vec<(String, String)>,
-    pub(super) if_match: Option<String>,
+    /// Everything else, as the journal has it from the start.
+    pub(super) record: RequestRecord,
 }
 
 impl ApiRequest {
-    /// Parses a request.
-    pub(super) fn new(
-        id: String,
-        head: &Parts,
-        params: Option<&RawPathParams>,
-        body: &[u8],
-    ) -> Self {
-        let segments = params.into_iter().flat_map(RawPathParams::iter);
-        Self {
-            id,
-            path: head.uri.path().to_owned(),
-            segments: segments
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-            query: pairs(head.uri.query().unwrap_or_default().as_bytes()),
-            form: pairs(body),
-            if_match: text(head, &IF_MATCH),
-        }
-    }
-
-    /// Removes `.json` from the last parameter; returns whether it was there.
-    pub(super) fn strip_extension(&mut self) -> bool {
-        let last = self.segments.last_mut();
-        let Some((value, stem)) = last.and_then(|(_, value)| {
-            let stem = value.strip_suffix(".json")?.to_owned();
-            Some((value, stem))
-        }) else {
-            return false;
-        };
-        *value = stem;
-        true
-    }
-
     /// A SID in the path. Anything else isn't found.
     pub(super) fn sid<T: FromStr>(&self, name: &str) -> Result<T, ApiError> {
-        self.segments
-            .iter()
-            .find(|(known, _)| known == name)
-            .and_then(|(_, value)| value.parse().ok())
+        value(&self.segments, name)
+            .and_then(|value| value.parse().ok())
             .ok_or_else(|| self.not_found())
-    }
-
-    /// The call that the path names, if it names one.
-    pub(super) fn call(&self) -> Option<CallSid> {
-        let mut values = self.segments.iter().map(|(_, value)| value);
-        values.find_map(|value| value.parse().ok())
     }
 
     /// Checks that the account in the path is ours, and that the workspace exists. Another account, or
     /// an API key, isn't found.
     pub(super) fn check_scope(&self, state: &State) -> Result<(), ApiError> {
-        let has = |name: &str| self.segments.iter().any(|(known, _)| known == name);
+        let has = |name: &str| value(&self.segments, name).is_some();
         let mut is_there = true;
         if has("AccountSid") {
             is_there &= self.sid::<AccountSid>("AccountSid")? == state.account.sid;
@@ -93,12 +47,12 @@ impl ApiRequest {
     }
 
     pub(super) fn not_found(&self) -> ApiError {
-        ApiError::not_found(&self.path)
+        ApiError::not_found(&self.record.path)
     }
 
     /// A parameter of the body.
     pub(super) fn form(&self, name: &str) -> Option<&str> {
-        value(&self.form, name)
+        self.record.form_value(name)
     }
 
     /// A parameter of the body that may not be missing or empty.
@@ -113,9 +67,24 @@ impl ApiRequest {
         parsed(name, self.form(name))
     }
 
+    /// A parameter of the body that is one of a few words.
+    pub(super) fn word<'a, T: Deserialize<'a>>(
+        &'a self,
+        name: &str,
+    ) -> Result<Option<T>, ApiError> {
+        self.form(name).map(|text| word(name, text)).transpose()
+    }
+
+    /// Replaces a text by a parameter of the body, if it is there.
+    pub(super) fn replace(&self, text: &mut String, name: &str) {
+        if let Some(value) = self.form(name) {
+            value.clone_into(text);
+        }
+    }
+
     /// A parameter of the query string that is not empty.
     pub(super) fn query(&self, name: &str) -> Option<&str> {
-        value(&self.query, name).filter(|value| !value.is_empty())
+        value(&self.record.query, name).filter(|value| !value.is_empty())
     }
 
     /// A parameter of the query string, parsed.
@@ -124,26 +93,15 @@ impl ApiRequest {
     }
 }
 
-fn value<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    pairs
-        .iter()
-        .find(|(known, _)| known == name)
-        .map(|(_, value)| value.as_str())
-}
-
 fn parsed<T: FromStr>(name: &str, value: Option<&str>) -> Result<Option<T>, ApiError> {
-    let Some(value) = value else { return Ok(None) };
-    match value.parse() {
-        Ok(value) => Ok(Some(value)),
-        Err(_) => Err(ApiError::invalid(format!("{name} is not valid"))),
-    }
+    let parsed = value.map(str::parse).transpose();
+    parsed.map_err(|_| ApiError::invalid(format!("{name} is not valid")))
 }
 
-/// A header's value.
-pub(super) fn text(head: &Parts, name: &HeaderName) -> Option<String> {
-    Some(head.headers.get(name)?.to_str().ok()?.to_owned())
-}
-
-fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
-    form_urlencoded::parse(encoded).into_owned().collect()
+/// One of a few words.
+pub(super) fn word<'a, T: Deserialize<'a>>(name: &str, text: &'a str) -> Result<T, ApiError> {
+    T::deserialize(text.into_deserializer()).map_err(|unknown: NoSuchWord| {
+        let message = format!("{name} is not valid: {unknown}");
+        ApiError::invalid(message)
+    })
 }

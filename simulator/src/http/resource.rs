@@ -1,19 +1,23 @@
 //! What all resources have in common: how they are found, fetched, listed, created and deleted.
 
-use std::hash::Hash;
-use std::str::FromStr;
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use twilio::WorkspaceSid;
 
-use serde_json::{Map, Value};
-
-use super::answer::{Answer, ApiError};
+use super::error::ApiError;
 use super::paging::page;
 use super::request::ApiRequest;
+use crate::ids::Sid;
 use crate::ordered::Ordered;
 use crate::state::State;
 
 /// A kind of resource.
 pub(super) trait Resource: Sized {
-    type Sid: Copy + Eq + Hash + FromStr;
+    type Sid: Sid;
 
     /// Its name in lists.
     const LIST: &'static str;
@@ -24,15 +28,24 @@ pub(super) trait Resource: Sized {
 
     fn sid(&self) -> Self::Sid;
 
+    /// Notes the time of a change.
+    fn changed(&mut self, now: Timestamp);
+
     fn show(&self, state: &State) -> Value;
 
     fn show_in_list(&self, state: &State) -> Value {
         self.show(state)
     }
 
-    /// Whether it belongs to the workspace in the path.
-    fn is_below(&self, _: &ApiRequest) -> bool {
-        true
+    /// The workspace that it belongs to; `None` if it belongs to the account.
+    fn workspace(&self) -> Option<WorkspaceSid> {
+        None
+    }
+
+    /// Whether the path names its workspace, if it belongs to one.
+    fn is_below(&self, request: &ApiRequest) -> bool {
+        let workspace = self.workspace();
+        workspace.is_none_or(|workspace| request.workspace() == Ok(workspace))
     }
 
     /// A name that is unique in its workspace, and by which lists can be filtered.
@@ -67,6 +80,10 @@ macro_rules! kept {
         fn sid(&self) -> $sid {
             self.sid
         }
+
+        fn changed(&mut self, now: Timestamp) {
+            self.dates.updated = now;
+        }
     };
 }
 pub(super) use kept;
@@ -81,29 +98,20 @@ pub(super) fn find<'a, T: Resource>(
     found.ok_or_else(|| request.not_found())
 }
 
-pub(super) fn find_mut<'a, T: Resource>(
-    state: &'a mut State,
-    request: &ApiRequest,
-) -> Result<&'a mut T, ApiError> {
-    let found = T::all_mut(state).get_mut(&request.sid("Sid")?);
-    let found = found.filter(|resource| resource.is_below(request));
-    found.ok_or_else(|| request.not_found())
-}
-
 pub(super) fn fetch<T: Resource>(
     state: &mut State,
     request: &ApiRequest,
-) -> Result<Answer, ApiError> {
+) -> Result<Response, ApiError> {
     let found = find::<T>(state, request)?;
-    Ok(Answer::ok(found.show(state)))
+    Ok(Json(found.show(state)).into_response())
 }
 
 pub(super) fn list<T: Resource>(
     state: &mut State,
     request: &ApiRequest,
-) -> Result<Answer, ApiError> {
+) -> Result<Response, ApiError> {
     let mut items = Vec::new();
-    for (number, resource) in T::all(state).numbered() {
+    for (number, _, resource) in T::all(state).entries() {
         if resource.is_below(request) && resource.is_wanted(request)? {
             items.push(((0, number.cast_signed()), resource));
         }
@@ -113,20 +121,35 @@ pub(super) fn list<T: Resource>(
     })
 }
 
+/// Changes the resource that the path names, and shows it.
+pub(super) fn change<T: Resource>(
+    state: &mut State,
+    request: &ApiRequest,
+    change: impl FnOnce(&mut T),
+) -> Result<Response, ApiError> {
+    let now = state.now();
+    let found = T::all_mut(state).get_mut(&request.sid("Sid")?);
+    let found = found.filter(|resource| resource.is_below(request));
+    let found = found.ok_or_else(|| request.not_found())?;
+    change(found);
+    found.changed(now);
+    fetch::<T>(state, request)
+}
+
 /// Adds a new resource, and shows it.
-pub(super) fn create<T: Resource>(state: &mut State, resource: T) -> Answer {
-    let answer = Answer::created(resource.show(state));
+pub(super) fn create<T: Resource>(state: &mut State, resource: T) -> Response {
+    let shown = resource.show(state);
     T::all_mut(state).insert(resource.sid(), resource);
-    answer
+    (StatusCode::CREATED, Json(shown)).into_response()
 }
 
 pub(super) fn delete<T: Resource>(
     state: &mut State,
     request: &ApiRequest,
-) -> Result<Answer, ApiError> {
+) -> Result<Response, ApiError> {
     let sid = find::<T>(state, request)?.sid();
     T::all_mut(state).remove(&sid);
-    Ok(Answer::no_content())
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Checks that no other resource in the workspace has the name.
@@ -148,11 +171,19 @@ pub(super) fn check_name<T: Resource>(
     }
 }
 
-/// A resource's links to what belongs to it: `task_queues` is at `…/TaskQueues`.
-pub(super) fn links(url: &str, names: &[&str]) -> Map<String, Value> {
+/// A resource's own fields, and the others that Twilio shows.
+pub(super) fn shown(resource: &impl Serialize, mut others: Value) -> Value {
+    if let (Value::Object(others), Value::Object(own)) = (&mut others, json!(resource)) {
+        others.extend(own);
+    }
+    others
+}
+
+/// A resource's links to what belongs to it, by name: `task_queues` is at `…/TaskQueues`.
+pub(super) fn links(url: &str, names: &str) -> Map<String, Value> {
     names
-        .iter()
-        .map(|name| ((*name).to_owned(), format!("{url}/{}", camel(name)).into()))
+        .split_whitespace()
+        .map(|name| (name.to_owned(), format!("{url}/{}", camel(name)).into()))
         .collect()
 }
 

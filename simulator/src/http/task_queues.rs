@@ -1,33 +1,23 @@
-//! `/v1/Workspaces/{WorkspaceSid}/TaskQueues…`
+//! Task queues.
 
+use axum::response::Response;
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use twilio::TaskQueueSid;
+use twilio::{TaskQueueSid, WorkspaceSid};
 
-use super::answer::{Answer, ApiError};
-use super::operation::{Endpoint, Operation};
+use super::error::ApiError;
 use super::request::ApiRequest;
-use super::resource::{self, Resource, check_name, fetch, find, find_mut, kept, list};
-use crate::dates::iso8601;
+use super::resource::{self, Resource, change, check_name, find, kept, shown};
+use crate::dates::Dates;
 use crate::ordered::Ordered;
-use crate::resources::{TaskOrder, TaskQueue};
+use crate::resources::TaskQueue;
 use crate::state::State;
-
-const TASK_QUEUES: &str = "/v1/Workspaces/{WorkspaceSid}/TaskQueues";
-const TASK_QUEUE: &str = "/v1/Workspaces/{WorkspaceSid}/TaskQueues/{Sid}";
-
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::get(Endpoint::ListTaskQueue, TASK_QUEUES, list::<TaskQueue>),
-    Operation::post(Endpoint::CreateTaskQueue, TASK_QUEUES, create),
-    Operation::get(Endpoint::FetchTaskQueue, TASK_QUEUE, fetch::<TaskQueue>),
-    Operation::post(Endpoint::UpdateTaskQueue, TASK_QUEUE, update),
-    Operation::delete(Endpoint::DeleteTaskQueue, TASK_QUEUE, delete),
-];
 
 impl Resource for TaskQueue {
     kept!(TaskQueueSid, task_queues, "task_queues");
 
-    fn is_below(&self, request: &ApiRequest) -> bool {
-        request.workspace() == Ok(self.workspace)
+    fn workspace(&self) -> Option<WorkspaceSid> {
+        Some(self.workspace_sid)
     }
 
     fn name(&self) -> Option<&str> {
@@ -35,22 +25,14 @@ impl Resource for TaskQueue {
     }
 
     fn show(&self, state: &State) -> Value {
-        let workspace = format!("{}v1/Workspaces/{}", state.base_url, self.workspace);
+        let workspace = format!("{}v1/Workspaces/{}", state.base_url, self.workspace_sid);
         let url = format!("{workspace}/TaskQueues/{}", self.sid);
-        json!({
+        let others = json!({
             "account_sid": state.account.sid,
             "assignment_activity_sid": null,
             "assignment_activity_name": null,
-            "date_created": iso8601(self.created),
-            "date_updated": iso8601(self.updated),
-            "friendly_name": self.friendly_name,
-            "max_reserved_workers": self.max_reserved_workers,
             "reservation_activity_sid": null,
             "reservation_activity_name": null,
-            "sid": self.sid,
-            "target_workers": self.target_workers,
-            "task_order": self.task_order,
-            "workspace_sid": self.workspace,
             "links": {
                 "workspace": workspace,
                 "statistics": format!("{url}/Statistics"),
@@ -62,12 +44,12 @@ impl Resource for TaskQueue {
                 "reservation_activity": null,
             },
             "url": url,
-        })
+        });
+        shown(self, others)
     }
 }
 
-fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
-    let workspace = request.workspace()?;
+pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let friendly_name = request.required("FriendlyName")?;
     check_name::<TaskQueue>(state, request, "TaskQueue", friendly_name, None)?;
     let max_reserved_workers = request.parsed("MaxReservedWorkers")?.unwrap_or(1);
@@ -75,43 +57,30 @@ fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         let message = "MaxReservedWorkers must be from 1 to 50";
         return Err(ApiError::invalid(message));
     }
-    let task_order = match request.form("TaskOrder") {
-        None => TaskOrder::default(),
-        Some(order) => TaskOrder::parse(order)
-            .ok_or_else(|| ApiError::invalid("TaskOrder must be FIFO or LIFO"))?,
-    };
-    let now = state.now();
     let queue = TaskQueue {
-        sid: state.ids.task_queue(),
-        workspace,
+        sid: state.ids.sid(),
+        workspace_sid: request.workspace()?,
         friendly_name: friendly_name.to_owned(),
         target_workers: request.form("TargetWorkers").unwrap_or("1==1").to_owned(),
         max_reserved_workers,
-        task_order,
-        created: now,
-        updated: now,
+        task_order: request.word("TaskOrder")?.unwrap_or_default(),
+        dates: Dates::new(state.now()),
     };
     Ok(resource::create(state, queue))
 }
 
-fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let sid = find::<TaskQueue>(state, request)?.sid;
     if let Some(name) = request.form("FriendlyName") {
         check_name::<TaskQueue>(state, request, "TaskQueue", name, Some(sid))?;
     }
-    let now = state.now();
-    let queue = find_mut::<TaskQueue>(state, request)?;
-    if let Some(name) = request.form("FriendlyName") {
-        name.clone_into(&mut queue.friendly_name);
-    }
-    if let Some(expression) = request.form("TargetWorkers") {
-        expression.clone_into(&mut queue.target_workers);
-    }
-    queue.updated = now;
-    fetch::<TaskQueue>(state, request)
+    change(state, request, |queue: &mut TaskQueue| {
+        request.replace(&mut queue.friendly_name, "FriendlyName");
+        request.replace(&mut queue.target_workers, "TargetWorkers");
+    })
 }
 
-fn delete(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn delete(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let sid = find::<TaskQueue>(state, request)?.sid;
     let user = state
         .workflows

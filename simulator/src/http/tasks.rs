@@ -1,47 +1,33 @@
-//! `/v1/Workspaces/{WorkspaceSid}/Tasks…`
+//! Tasks.
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-use twilio::{CallSid, TaskQueueSid, TaskSid, WorkflowSid};
+use axum::Json;
+use axum::http::StatusCode;
+use axum::http::header::ETAG;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use twilio::{TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 
-use super::answer::{Answer, ApiError};
-use super::operation::{Endpoint, Operation};
+use super::error::ApiError;
 use super::paging::{Place, page};
-use super::request::ApiRequest;
+use super::request::{ApiRequest, word};
 use super::resource::{Resource, find, kept};
 use crate::dates::iso8601;
 use crate::ordered::Ordered;
 use crate::resources::{Task, TaskStatus};
-use crate::state::{Begin, NewTask, State, TaskChange};
-
-const TASKS: &str = "/v1/Workspaces/{WorkspaceSid}/Tasks";
-const TASK: &str = "/v1/Workspaces/{WorkspaceSid}/Tasks/{Sid}";
-
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::get(Endpoint::ListTask, TASKS, list),
-    Operation::post(Endpoint::CreateTask, TASKS, create),
-    Operation::get(Endpoint::FetchTask, TASK, fetch),
-    Operation::post(Endpoint::UpdateTask, TASK, update),
-];
+use crate::state::{Begin, State, TaskChange};
 
 impl Resource for Task {
     kept!(TaskSid, tasks, "tasks");
 
-    fn is_below(&self, request: &ApiRequest) -> bool {
-        request.workspace() == Ok(self.workspace)
+    fn workspace(&self) -> Option<WorkspaceSid> {
+        Some(self.workspace)
     }
 
     fn show(&self, state: &State) -> Value {
         let queue = self.target().queue;
-        let queue_name = state
-            .task_queues
-            .get(&queue)
-            .map_or("", |queue| &queue.friendly_name);
-        let workflow_name = state
-            .workflows
-            .get(&self.workflow)
-            .map_or("", |workflow| &workflow.friendly_name);
         let workspace = format!("{}v1/Workspaces/{}", state.base_url, self.workspace);
         let url = format!("{workspace}/Tasks/{}", self.sid);
         json!({
@@ -50,19 +36,19 @@ impl Resource for Task {
             "assignment_status": self.status,
             "attributes": self.attributes,
             "addons": "{}",
-            "date_created": iso8601(self.created),
-            "date_updated": iso8601(self.updated),
+            "date_created": iso8601(self.dates.created),
+            "date_updated": iso8601(self.dates.updated),
             "task_queue_entered_date": iso8601(self.entered),
             "priority": self.priority,
             "reason": self.reason,
             "sid": self.sid,
             "task_queue_sid": queue,
-            "task_queue_friendly_name": queue_name,
+            "task_queue_friendly_name": state.task_queue_name(queue),
             "task_channel_sid": state.demo.voice_channel,
             "task_channel_unique_name": "voice",
             "timeout": self.ttl.as_secs(),
             "workflow_sid": self.workflow,
-            "workflow_friendly_name": workflow_name,
+            "workflow_friendly_name": state.workflow_name(self.workflow),
             "workspace_sid": self.workspace,
             "links": {
                 "task_queue": format!("{workspace}/TaskQueues/{queue}"),
@@ -71,7 +57,7 @@ impl Resource for Task {
                 "reservations": format!("{url}/Reservations"),
             },
             "url": url,
-            "virtual_start_time": iso8601(self.created),
+            "virtual_start_time": iso8601(self.dates.created),
             "ignore_capacity": false,
             "routing_target": null,
         })
@@ -86,14 +72,14 @@ impl Resource for Task {
     }
 }
 
-fn list(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn list(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let filter = Filter::read(request)?;
     let ordering = Ordering::read(request.query("Ordering"))?;
     let tasks = state
         .tasks
-        .numbered()
-        .filter(|(_, task)| task.is_below(request) && filter.takes(state, task))
-        .map(|(number, task)| (ordering.place(task, number.cast_signed()), task))
+        .entries()
+        .filter(|(_, _, task)| task.is_below(request) && filter.takes(state, task))
+        .map(|(number, _, task)| (ordering.place(task, number.cast_signed()), task))
         .collect();
     page(state, request, Task::LIST, tasks, |task| {
         task.show_in_list(state)
@@ -112,16 +98,14 @@ struct Filter<'a> {
 
 impl<'a> Filter<'a> {
     fn read(request: &'a ApiRequest) -> Result<Self, ApiError> {
-        // Repeated, or separated by commas.
+        // It may be repeated, or separated by commas.
         let statuses = request
+            .record
             .query
             .iter()
             .filter(|(name, _)| name == "AssignmentStatus")
             .flat_map(|(_, value)| value.split(','))
-            .map(|status| {
-                parse_status(status)
-                    .ok_or_else(|| ApiError::invalid("AssignmentStatus is not valid"))
-            })
+            .map(|status| word("AssignmentStatus", status))
             .collect::<Result<_, _>>()?;
         if request.query("EvaluateTaskAttributes").is_some() {
             let message = "The simulator doesn't evaluate task attributes";
@@ -143,14 +127,12 @@ impl<'a> Filter<'a> {
             && self.task_queue.is_none_or(|wanted| wanted == queue)
             && self.workflow.is_none_or(|wanted| wanted == task.workflow)
             && self.priority.is_none_or(|wanted| wanted == task.priority)
-            && self.task_queue_name.is_none_or(|wanted| {
-                let queue = state.task_queues.get(&queue);
-                queue.is_some_and(|queue| queue.friendly_name == wanted)
-            })
-            && self.workflow_name.is_none_or(|wanted| {
-                let workflow = state.workflows.get(&task.workflow);
-                workflow.is_some_and(|workflow| workflow.friendly_name == wanted)
-            })
+            && self
+                .task_queue_name
+                .is_none_or(|wanted| wanted == state.task_queue_name(queue))
+            && self
+                .workflow_name
+                .is_none_or(|wanted| wanted == state.workflow_name(task.workflow))
     }
 }
 
@@ -168,14 +150,11 @@ impl Ordering {
             created: 1,
         };
         for pair in text.into_iter().flat_map(|text| text.split(',')) {
-            let direction = match pair.split_once(':') {
-                Some((_, "asc")) => 1,
-                Some((_, "desc")) => -1,
-                _ => return Err(ApiError::invalid("Ordering is not valid")),
-            };
-            match pair.split_once(':').map(|(attribute, _)| attribute) {
-                Some("Priority") => ordering.priority = direction,
-                Some("DateCreated" | "VirtualStartTime") => ordering.created = direction,
+            match pair.split_once(':') {
+                Some(("Priority", "asc")) => ordering.priority = 1,
+                Some(("Priority", "desc")) => ordering.priority = -1,
+                Some(("DateCreated" | "VirtualStartTime", "asc")) => ordering.created = 1,
+                Some(("DateCreated" | "VirtualStartTime", "desc")) => ordering.created = -1,
                 _ => return Err(ApiError::invalid("Ordering is not valid")),
             }
         }
@@ -187,47 +166,40 @@ impl Ordering {
     }
 }
 
-fn fetch(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn fetch(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let task = find::<Task>(state, request)?;
-    Ok(Answer::ok(task.show(state)).with_etag(etag(task)))
+    Ok(show(StatusCode::OK, state, task))
 }
 
-fn create(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let workspace = request.workspace()?;
     let workflow = match request.parsed("WorkflowSid")? {
         Some(workflow) => workflow,
         None => state
             .workflows
             .values()
-            .find(|workflow| workflow.workspace == workspace)
+            .find(|workflow| workflow.workspace_sid == workspace)
             .map(|workflow| workflow.sid)
             .ok_or_else(|| ApiError::missing("WorkflowSid"))?,
     };
-    let attributes = match request.form("Attributes") {
-        None => Map::new(),
-        Some(json) => parse_attributes(json)?,
-    };
-    let call: Option<CallSid> = attributes
-        .get("call_sid")
-        .and_then(Value::as_str)
-        .and_then(|sid| sid.parse().ok());
-    let ttl: Option<u64> = request.parsed("Timeout")?;
-    let task = state
-        .create_task(NewTask {
-            priority: request.parsed("Priority")?.unwrap_or(0),
-            ttl: ttl.map(Duration::from_secs),
-            ..NewTask::of(workflow, attributes, call, Begin::FirstStep)
-        })
+    let attributes = parse_attributes(request.form("Attributes").unwrap_or("{}"))?;
+    let (priority, ttl) = (request.parsed("Priority")?, request.parsed("Timeout")?);
+    let mut task = state
+        .new_task(workflow, &attributes, Begin::FirstStep)
         .ok_or_else(|| ApiError::invalid("No workflow filter matches the task"))?;
+    let sid = task.sid;
+    task.priority = priority.unwrap_or(task.priority);
+    task.ttl = ttl.map_or(task.ttl, Duration::from_secs);
     state.route_task(task);
-    let task = state.tasks.get(&task).ok_or_else(|| request.not_found())?;
-    Ok(Answer::created(task.show(state)).with_etag(etag(task)))
+    let task = state.tasks.get(&sid).ok_or_else(|| request.not_found())?;
+    Ok(show(StatusCode::CREATED, state, task))
 }
 
-fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
+pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let task = find::<Task>(state, request)?;
     let sid = task.sid;
     if request
+        .record
         .if_match
         .as_deref()
         .is_some_and(|wanted| wanted != "*" && wanted != etag(task))
@@ -235,41 +207,26 @@ fn update(state: &mut State, request: &ApiRequest) -> Result<Answer, ApiError> {
         let message = "If-Match is not the task's current ETag";
         return Err(ApiError::new(412, 20412, message));
     }
-    let status = match request.form("AssignmentStatus") {
-        None => None,
-        Some(status) => Some(
-            parse_status(status)
-                .ok_or_else(|| ApiError::invalid("AssignmentStatus is not valid"))?,
-        ),
-    };
-    let attributes = match request.form("Attributes") {
-        None => None,
-        Some(json) => {
-            parse_attributes(json)?;
-            Some(json.to_owned())
-        }
-    };
+    let attributes = request.form("Attributes");
+    attributes.map(parse_attributes).transpose()?;
     let change = TaskChange {
-        attributes,
-        status,
+        attributes: attributes.map(str::to_owned),
+        status: request.word("AssignmentStatus")?,
         reason: request.form("Reason").map(str::to_owned),
         priority: request.parsed("Priority")?,
     };
-    state
-        .change_task(sid, change)
-        .map_err(|refusal| ApiError::invalid(refusal.to_string()))?;
+    state.change_task(sid, change).map_err(ApiError::invalid)?;
     fetch(state, request)
 }
 
-fn parse_status(text: &str) -> Option<TaskStatus> {
-    TaskStatus::ALL
-        .into_iter()
-        .find(|status| status.as_str() == text)
+fn show(status: StatusCode, state: &State, task: &Task) -> Response {
+    (status, [(ETAG, etag(task))], Json(task.show(state))).into_response()
 }
 
-fn parse_attributes(json: &str) -> Result<Map<String, Value>, ApiError> {
-    serde_json::from_str(json)
-        .map_err(|_| ApiError::invalid("The Attributes parameter is not a valid JSON object"))
+fn parse_attributes(json: &str) -> Result<Value, ApiError> {
+    let attributes = serde_json::from_str(json).ok().filter(Value::is_object);
+    attributes
+        .ok_or_else(|| ApiError::invalid("The Attributes parameter is not a valid JSON object"))
 }
 
 fn etag(task: &Task) -> String {

@@ -1,22 +1,20 @@
-//! `/2010-04-01/Accounts/{AccountSid}/Queues…`
+//! Voice queues, and their members: the callers on hold.
 
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use twilio::QueueSid;
+use twilio::{CallSid, QueueSid};
 
-use super::operation::{Endpoint, Operation};
-use super::resource::{Resource, fetch, kept, list};
+use super::calls::twiml_url;
+use super::error::ApiError;
+use super::paging::page;
+use super::request::ApiRequest;
+use super::resource::{Resource, kept};
 use crate::dates::rfc2822;
 use crate::ordered::Ordered;
-use crate::resources::VoiceQueue;
-use crate::state::{State, seconds_between};
-
-const QUEUES: &str = "/2010-04-01/Accounts/{AccountSid}/Queues.json";
-const QUEUE: &str = "/2010-04-01/Accounts/{AccountSid}/Queues/{Sid}.json";
-
-pub(super) const OPERATIONS: &[Operation] = &[
-    Operation::get(Endpoint::ListQueue, QUEUES, list::<VoiceQueue>),
-    Operation::get(Endpoint::FetchQueue, QUEUE, fetch::<VoiceQueue>),
-];
+use crate::resources::{LARGEST_QUEUE, VoiceQueue};
+use crate::state::{Redirect, State, seconds_between};
 
 impl Resource for VoiceQueue {
     kept!(QueueSid, voice_queues, "queues");
@@ -30,15 +28,80 @@ impl Resource for VoiceQueue {
             .map(|since| seconds_between(*since, now));
         let waited: i64 = waits.sum();
         json!({
-            "date_updated": rfc2822(self.created),
+            "date_updated": rfc2822(self.dates.created),
             "current_size": size,
-            "friendly_name": self.friendly_name,
+            "friendly_name": self.workflow,
             "uri": format!("/2010-04-01/Accounts/{account}/Queues/{}.json", self.sid),
             "account_sid": account,
             "average_wait_time": i64::try_from(size).map_or(0, |size| waited / size.max(1)),
             "sid": self.sid,
-            "date_created": rfc2822(self.created),
-            "max_size": self.max_size,
+            "date_created": rfc2822(self.dates.created),
+            "max_size": LARGEST_QUEUE,
         })
     }
+}
+
+pub(super) fn list_members(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
+    let queue = queue(state, request)?;
+    let members = queue
+        .members
+        .entries()
+        .enumerate()
+        .map(|(rank, (number, call, since))| ((0, number.cast_signed()), (*call, *since, rank)));
+    let members = members.collect();
+    page(
+        state,
+        request,
+        "queue_members",
+        members,
+        |(call, since, rank)| show_member(state, queue.sid, call, since, rank),
+    )
+}
+
+pub(super) fn fetch_member(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
+    Ok(Json(find_member(state, request)?.1).into_response())
+}
+
+pub(super) fn dequeue(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
+    let (call, member) = find_member(state, request)?;
+    let redirect = Redirect::Url {
+        url: twiml_url(request.required("Url")?)?,
+        method: request.word("Method")?.unwrap_or_default(),
+    };
+    state
+        .redirect(call, &request.record.id, redirect)
+        .map_err(|_| request.not_found())?;
+    Ok(Json(member).into_response())
+}
+
+fn queue<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a VoiceQueue, ApiError> {
+    let queue = state.voice_queues.get(&request.sid("QueueSid")?);
+    queue.ok_or_else(|| request.not_found())
+}
+
+fn find_member(state: &State, request: &ApiRequest) -> Result<(CallSid, Value), ApiError> {
+    let queue = queue(state, request)?;
+    let call: CallSid = request.sid("CallSid")?;
+    let members = &queue.members;
+    let found = members.get(&call).zip(members.rank(&call));
+    let (since, rank) = found.ok_or_else(|| request.not_found())?;
+    Ok((call, show_member(state, queue.sid, call, *since, rank)))
+}
+
+fn show_member(
+    state: &State,
+    queue: QueueSid,
+    call: CallSid,
+    since: Timestamp,
+    rank: usize,
+) -> Value {
+    let account = state.account.sid;
+    json!({
+        "call_sid": call,
+        "date_enqueued": rfc2822(since),
+        "position": rank + 1,
+        "uri": format!("/2010-04-01/Accounts/{account}/Queues/{queue}/Members/{call}.json"),
+        "wait_time": seconds_between(since, state.now()),
+        "queue_sid": queue,
+    })
 }

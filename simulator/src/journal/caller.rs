@@ -20,7 +20,7 @@ pub struct CallerLog {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Entry {
     /// Since the simulator's start.
-    #[serde(rename = "at_ms", serialize_with = "millis")]
+    #[serde(rename = "at_ms", with = "crate::millis")]
     pub at: Duration,
     /// What.
     #[serde(flatten)]
@@ -35,14 +35,14 @@ pub enum Heard {
     HoldMusic,
     /// An API request gave the call new instructions. What they make the caller hear follows.
     Redirected {
-        /// Twilio's name of the request, `RQ…`.
+        /// Twilio's request ID, `RQ…`.
         request_id: String,
         /// Where the instructions came from.
         instructions: Instructions,
     },
     /// A conversation, with an outside number or an agent, ended because the call was redirected.
     ConversationCut {
-        /// The request that cut it.
+        /// The ID of the request that cut it.
         request_id: String,
     },
     /// A spoken text.
@@ -51,7 +51,7 @@ pub enum Heard {
         text: String,
     },
     /// Outside numbers were dialled.
-    Dialled(Dial),
+    Dialled(DialRecord),
     /// An agent took the call.
     AgentAnswered,
     /// Other software took the call off hold.
@@ -80,7 +80,7 @@ pub enum Instructions {
 
 /// `<Dial>`, as executed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Dial {
+pub struct DialRecord {
     /// The numbers that rang, or would have rung in turn.
     #[serde(serialize_with = "numbers")]
     pub numbers: Vec<E164>,
@@ -169,10 +169,6 @@ impl CallerLog {
             .filter(|entry| wanted(&entry.heard))
             .count()
     }
-}
-
-pub(super) fn millis<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(time.as_secs_f64() * 1000.0)
 }
 
 fn number<S: Serializer>(number: &Option<E164>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -2,11 +2,16 @@
 
 use std::collections::VecDeque;
 
+use serde::Serialize;
+
 /// The newest entries of a growing log, up to a limit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
 pub(crate) struct Log<T> {
     entries: VecDeque<T>,
+    #[serde(skip)]
     forgotten: u64,
+    #[serde(skip)]
     limit: usize,
 }
 

@@ -4,22 +4,21 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use twilio::rest::Endpoint;
 use twilio::{CallSid, EventSid, TaskSid};
 
-use super::caller::millis;
-use crate::events::EventKind;
+use crate::events::{EventKind, Transport};
 use crate::faults::Fault;
-use crate::http::Endpoint;
 
 /// One API request, complete enough to be checked against Twilio's specification.
 ///
 /// `Debug` shows no values of its parameters: they hold numbers.
 #[derive(Clone, Serialize)]
 pub struct RequestRecord {
-    /// Twilio's name of the request, `RQ…`.
+    /// Twilio's request ID, `RQ…`.
     pub id: String,
     /// When it arrived, since the simulator's start.
-    #[serde(rename = "at_ms", serialize_with = "millis")]
+    #[serde(rename = "at_ms", with = "crate::millis")]
     pub at: Duration,
     /// Which operation; `None` if there is no such resource.
     pub endpoint: Option<Endpoint>,
@@ -47,17 +46,17 @@ pub struct RequestRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestOutcome {
-    /// It is being worked on.
+    /// It is being handled.
     UnderWay,
     /// It was answered.
     Answered {
         /// The HTTP status.
         status: u16,
         /// From its arrival.
-        #[serde(rename = "elapsed_ms", serialize_with = "millis")]
+        #[serde(rename = "elapsed_ms", with = "crate::millis")]
         elapsed: Duration,
     },
-    /// It was worked on, and the answer was lost on purpose.
+    /// It was handled, and the answer was lost on purpose.
     AnswerLost {
         /// The HTTP status that the client never saw.
         status: u16,
@@ -79,11 +78,15 @@ impl RequestRecord {
 
     /// The first value of a parameter in the body.
     pub fn form_value(&self, name: &str) -> Option<&str> {
-        self.form
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        value(&self.form, name)
     }
+}
+
+/// The first value of a parameter.
+pub(crate) fn value<'a>(parameters: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let mut parameters = parameters.iter();
+    let (_, value) = parameters.find(|(known, _)| known == name)?;
+    Some(value)
 }
 
 impl fmt::Debug for RequestRecord {
@@ -97,18 +100,8 @@ impl fmt::Debug for RequestRecord {
     }
 }
 
-/// How an event is delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Transport {
-    /// The workspace's event callback: a form.
-    EventCallback,
-    /// An Event Streams webhook sink: a JSON array of one CloudEvent.
-    EventStream,
-}
-
 /// One attempt to deliver a callback.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CallbackRecord {
     /// The event.
     pub event: EventSid,
@@ -121,29 +114,34 @@ pub struct CallbackRecord {
     /// How it was delivered.
     pub transport: Transport,
     /// When the attempt began, since the simulator's start.
-    #[serde(rename = "at_ms", serialize_with = "millis")]
+    #[serde(rename = "at_ms", with = "crate::millis")]
     pub at: Duration,
     /// 1 for the first.
     pub attempt: u32,
     /// What came of it.
     pub outcome: CallbackOutcome,
     /// From sending to the outcome.
-    #[serde(rename = "latency_ms", serialize_with = "millis")]
+    #[serde(rename = "latency_ms", with = "crate::millis")]
     pub latency: Duration,
 }
 
 /// What came of an attempt to deliver a callback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CallbackOutcome {
     /// It was answered with this HTTP status.
+    #[error("status {0}")]
     Answered(u16),
     /// No connection could be made.
+    #[error("no connection")]
     NotConnected,
     /// No answer came in time.
+    #[error("no answer in time")]
     TimedOut,
     /// The connection broke before the answer was complete.
+    #[error("connection broken")]
     Broken,
     /// It was never sent, on purpose.
+    #[error("dropped on purpose")]
     Dropped,
 }
 
@@ -160,24 +158,13 @@ impl CallbackOutcome {
     pub fn is_success(self) -> bool {
         matches!(self, Self::Answered(200..=299))
     }
-
-    /// What was wrong, if no answer came.
-    pub fn problem(self) -> Option<&'static str> {
-        match self {
-            Self::Answered(_) => None,
-            Self::NotConnected => Some("no connection"),
-            Self::TimedOut => Some("no answer in time"),
-            Self::Broken => Some("connection broken"),
-            Self::Dropped => Some("dropped on purpose"),
-        }
-    }
 }
 
 impl Serialize for CallbackOutcome {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.problem() {
-            None => self.status().serialize(serializer),
-            Some(problem) => problem.serialize(serializer),
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.status() {
+            Some(status) => to.serialize_u16(status),
+            None => to.collect_str(self),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Calls and what their callers hear now.
 
 use jiff::Timestamp;
-use serde::Serialize;
 use twilio::{CallSid, E164, QueueSid, TaskSid};
+
+use crate::dates::Dates;
 
 /// A phone call.
 #[derive(Debug, Clone)]
@@ -11,23 +12,28 @@ pub(crate) struct Call {
     pub(crate) task: TaskSid,
     pub(crate) from: E164,
     pub(crate) to: E164,
-    pub(crate) status: CallStatus,
     pub(crate) activity: Activity,
     /// Counts instructions, so that a document that comes too late is recognised.
     pub(crate) run: u64,
-    pub(crate) started: Timestamp,
-    pub(crate) updated: Timestamp,
+    pub(crate) dates: Dates,
     pub(crate) ended: Option<Timestamp>,
     /// How long it waited in voice queues, in seconds.
     pub(crate) queue_time: i64,
 }
 
-/// `status` of a call. Callers wait in a queue from the start, so the states before that don't occur.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum CallStatus {
-    InProgress,
-    Completed,
+impl Call {
+    /// Whether its caller hears hold music.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self.activity, Activity::Waiting { .. })
+    }
+
+    /// `status`. Callers wait in a queue from the start, so the states before that don't occur.
+    pub(crate) fn status(&self) -> &'static str {
+        match self.activity {
+            Activity::Over => "completed",
+            _ => "in-progress",
+        }
+    }
 }
 
 /// What a call does, and its caller hears, at the moment.

@@ -1,33 +1,37 @@
 //! Event Streams: sinks and subscriptions.
 
-use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 use twilio::{SinkSid, SubscriptionSid};
 
+use crate::dates::Dates;
 use crate::events::EventKind;
 
 /// A webhook sink.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Sink {
     pub(crate) sid: SinkSid,
     pub(crate) description: String,
-    pub(crate) configuration: Value,
-    pub(crate) created: Timestamp,
+    pub(crate) sink_configuration: Value,
+    #[serde(flatten)]
+    pub(crate) dates: Dates,
 }
 
 impl Sink {
     pub(crate) fn destination(&self) -> Option<&str> {
-        self.configuration["destination"].as_str()
+        self.sink_configuration["destination"].as_str()
     }
 }
 
 /// What a sink is subscribed to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Subscription {
     pub(crate) sid: SubscriptionSid,
     pub(crate) description: String,
-    pub(crate) sink: SinkSid,
+    pub(crate) sink_sid: SinkSid,
     /// Only those that the simulator can send.
+    #[serde(skip)]
     pub(crate) kinds: Vec<EventKind>,
-    pub(crate) created: Timestamp,
+    #[serde(flatten)]
+    pub(crate) dates: Dates,
 }

@@ -1,11 +1,13 @@
 //! Studio flows.
 
-use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use twilio::FlowSid;
 
+use crate::dates::Dates;
+
 /// A Studio flow. It is never run: callers are placed into workflows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Flow {
     pub(crate) sid: FlowSid,
     pub(crate) friendly_name: String,
@@ -13,26 +15,16 @@ pub(crate) struct Flow {
     pub(crate) status: FlowStatus,
     pub(crate) revision: u32,
     pub(crate) commit_message: Option<String>,
-    pub(crate) created: Timestamp,
-    pub(crate) updated: Timestamp,
+    #[serde(flatten)]
+    pub(crate) dates: Dates,
 }
 
 /// `status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum FlowStatus {
     Draft,
     Published,
-}
-
-impl FlowStatus {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "draft" => Some(Self::Draft),
-            "published" => Some(Self::Published),
-            _ => None,
-        }
-    }
 }
 
 /// What Studio finds wrong with a definition. The real one checks more.

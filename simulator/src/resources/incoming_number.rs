@@ -1,7 +1,8 @@
 //! Phone numbers of the account.
 
-use jiff::Timestamp;
 use twilio::{E164, PhoneNumberSid};
+
+use crate::dates::Dates;
 
 /// A phone number, and where calls to it go.
 #[derive(Debug, Clone)]
@@ -12,6 +13,5 @@ pub(crate) struct IncomingNumber {
     pub(crate) voice_method: String,
     pub(crate) voice_application: Option<String>,
     pub(crate) trunk: Option<String>,
-    pub(crate) created: Timestamp,
-    pub(crate) updated: Timestamp,
+    pub(crate) dates: Dates,
 }

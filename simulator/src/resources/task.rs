@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use twilio::{CallSid, TaskSid, WorkflowSid, WorkspaceSid};
 
 use super::Target;
+use crate::dates::Dates;
 use crate::events::Event;
 
 /// A task on its way through a workflow.
@@ -21,8 +22,7 @@ pub(crate) struct Task {
     pub(crate) status: TaskStatus,
     pub(crate) reason: Option<String>,
     pub(crate) priority: i64,
-    pub(crate) created: Timestamp,
-    pub(crate) updated: Timestamp,
+    pub(crate) dates: Dates,
     pub(crate) ttl: Duration,
     /// The ETag.
     pub(crate) version: u64,
@@ -58,15 +58,6 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Pending,
-        Self::Reserved,
-        Self::Assigned,
-        Self::Wrapping,
-        Self::Canceled,
-        Self::Completed,
-    ];
-
     /// Twilio's name of it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -95,6 +86,6 @@ impl Task {
     }
 
     pub(crate) fn age(&self, now: Timestamp) -> i64 {
-        now.as_second() - self.created.as_second()
+        now.as_second() - self.dates.created.as_second()
     }
 }

@@ -3,174 +3,122 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
 use twilio::{TaskQueueSid, WorkflowSid, WorkspaceSid};
 
+use crate::dates::Dates;
+
 /// A workflow.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Workflow {
     pub(crate) sid: WorkflowSid,
-    pub(crate) workspace: WorkspaceSid,
+    pub(crate) workspace_sid: WorkspaceSid,
     pub(crate) friendly_name: String,
-    /// As it was set, for Twilio returns it unchanged.
+    /// As it was set: Twilio returns it unchanged.
     pub(crate) configuration: String,
-    pub(crate) routing: Routing,
+    #[serde(skip)]
+    pub(crate) routing: TaskRouting,
     pub(crate) assignment_callback_url: Option<String>,
     pub(crate) fallback_assignment_callback_url: Option<String>,
     pub(crate) task_reservation_timeout: u32,
-    pub(crate) created: Timestamp,
-    pub(crate) updated: Timestamp,
+    #[serde(flatten)]
+    pub(crate) dates: Dates,
 }
 
-/// A workflow's configuration, parsed.
-#[derive(Debug, Clone)]
-pub(crate) struct Routing {
-    filters: Vec<(String, Arc<[Target]>)>,
-    default: Option<Arc<[Target]>>,
-}
-
-/// A step of a route: a task queue, and how long a task stays there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target {
-    pub(crate) queue: TaskQueueSid,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) priority: Option<i64>,
-}
-
-/// Why a configuration is refused.
-#[derive(Debug, thiserror::Error)]
-#[error("Configuration is not valid: {0}")]
-pub(crate) struct InvalidConfiguration(String);
-
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Configuration {
     task_routing: TaskRouting,
 }
 
-#[derive(Serialize, Deserialize)]
-struct TaskRouting {
+/// A workflow's configuration, parsed.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct TaskRouting {
     #[serde(default)]
     filters: Vec<Filter>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    default_filter: Option<RawTarget>,
+    default_filter: Option<Target>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Filter {
     expression: String,
-    targets: Vec<RawTarget>,
+    #[serde(deserialize_with = "some_targets")]
+    targets: Arc<[Target]>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct RawTarget {
-    queue: TaskQueueSid,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    timeout: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "number")]
-    priority: Option<i64>,
+/// A step of a route: a task queue, and how long a task stays there.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Target {
+    pub(crate) queue: TaskQueueSid,
+    #[serde(default, deserialize_with = "seconds")]
+    pub(crate) timeout: Option<Duration>,
+    #[serde(default, deserialize_with = "number_or_text")]
+    pub(crate) priority: Option<i64>,
+}
+
+fn some_targets<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<[Target]>, D::Error> {
+    let targets = Vec::<Target>::deserialize(from)?;
+    if targets.is_empty() {
+        return Err(D::Error::custom("a filter has no targets"));
+    }
+    Ok(targets.into())
+}
+
+fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let seconds = Option::<u32>::deserialize(from)?;
+    Ok(seconds.map(|seconds| Duration::from_secs(seconds.into())))
 }
 
 /// Twilio's console writes priorities as strings, its documentation as numbers.
-mod number {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Number {
-        Number(i64),
-        Text(String),
+fn number_or_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    match Value::deserialize(from)? {
+        Value::Null => Ok(None),
+        Value::String(text) => text.parse().map(Some).map_err(D::Error::custom),
+        number => i64::deserialize(number).map(Some).map_err(D::Error::custom),
     }
-
-    pub(super) fn serialize<S: Serializer>(number: &Option<i64>, to: S) -> Result<S::Ok, S::Error> {
-        number.serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
-        match Option::<Number>::deserialize(from)? {
-            None => Ok(None),
-            Some(Number::Number(number)) => Ok(Some(number)),
-            Some(Number::Text(text)) => text.parse().map(Some).map_err(de::Error::custom),
-        }
-    }
-}
-
-/// Parses a configuration: filters with their targets, and the default.
-pub(crate) fn parse_configuration(json: &str) -> Result<Routing, InvalidConfiguration> {
-    let read: Configuration =
-        serde_json::from_str(json).map_err(|e| InvalidConfiguration(e.to_string()))?;
-    let mut filters = Vec::new();
-    for filter in read.task_routing.filters {
-        if filter.targets.is_empty() {
-            return Err(InvalidConfiguration("a filter has no targets".into()));
-        }
-        let targets = filter.targets.iter().map(RawTarget::target).collect();
-        filters.push((filter.expression, targets));
-    }
-    Ok(Routing {
-        filters,
-        default: read
-            .task_routing
-            .default_filter
-            .map(|raw| Arc::from([raw.target()])),
-    })
 }
 
 /// The configuration of a workflow that sends every task through `steps`.
 pub(crate) fn sequential_configuration(steps: &[(TaskQueueSid, Option<u32>)]) -> String {
-    let target = |&(queue, timeout): &(TaskQueueSid, Option<u32>)| RawTarget {
-        queue,
-        timeout,
-        priority: None,
+    let target = |&(queue, timeout): &(TaskQueueSid, Option<u32>)| match timeout {
+        Some(timeout) => json!({ "queue": queue, "timeout": timeout }),
+        None => json!({ "queue": queue }),
     };
-    let configuration = Configuration {
-        task_routing: TaskRouting {
-            filters: vec![Filter {
-                expression: "1==1".into(),
-                targets: steps.iter().map(target).collect(),
-            }],
-            default_filter: steps.last().map(|&(queue, _)| target(&(queue, None))),
-        },
-    };
-    // Strings and numbers only.
-    serde_json::to_string(&configuration).unwrap_or_else(|_| unreachable!())
+    let targets: Vec<_> = steps.iter().map(target).collect();
+    let last = steps.last().map(|(queue, _)| json!({ "queue": queue }));
+    let filter = json!({ "expression": "1==1", "targets": targets });
+    json!({ "task_routing": { "filters": [filter], "default_filter": last } }).to_string()
 }
 
-impl RawTarget {
-    fn target(&self) -> Target {
-        Target {
-            queue: self.queue,
-            timeout: self.timeout.map(|s| Duration::from_secs(s.into())),
-            priority: self.priority,
-        }
+impl TaskRouting {
+    /// Parses a configuration: filters with their targets, and the default.
+    pub(crate) fn parse(configuration: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(configuration).map(|read: Configuration| read.task_routing)
     }
-}
 
-impl Routing {
     /// The route of a task with these attributes; `None` if no filter matches and there is no
     /// default.
-    pub(crate) fn route(&self, attributes: &Map<String, Value>) -> Option<Arc<[Target]>> {
-        self.filters
-            .iter()
-            .find(|(expression, _)| matches(expression, attributes))
-            .map(|(_, targets)| targets)
-            .or(self.default.as_ref())
-            .cloned()
+    pub(crate) fn route(&self, attributes: &Value) -> Option<Arc<[Target]>> {
+        let matching = |filter: &&Filter| matches(&filter.expression, attributes);
+        match self.filters.iter().find(matching) {
+            Some(filter) => Some(filter.targets.clone()),
+            None => Some([self.default_filter.clone()?].into()),
+        }
     }
 
     pub(crate) fn queues(&self) -> impl Iterator<Item = TaskQueueSid> {
         self.filters
             .iter()
-            .flat_map(|(_, targets)| targets.iter())
-            .chain(self.default.iter().flat_map(|targets| targets.iter()))
+            .flat_map(|filter| filter.targets.iter())
+            .chain(&self.default_filter)
             .map(|target| target.queue)
     }
 }
 
 /// Whether attributes match an expression. Only a single comparison is understood, `a == b` or
 /// `a != b`; everything else counts as a match.
-fn matches(expression: &str, attributes: &Map<String, Value>) -> bool {
+fn matches(expression: &str, attributes: &Value) -> bool {
     let value = |operand: &str| {
         let operand = operand.trim();
         match operand.trim_matches(['"', '\'']) {
@@ -201,7 +149,6 @@ mod tests {
     #[test]
     fn an_expression_compares_attributes_and_literals() {
         let attributes = serde_json::json!({"direction": "inbound", "score": 7});
-        let attributes = attributes.as_object().unwrap();
         for (expression, expected) in [
             ("1==1", true),
             ("1 == 1", true),
@@ -213,7 +160,7 @@ mod tests {
             ("score == 7", true),
             ("score > 3", true),
         ] {
-            assert_eq!(matches(expression, attributes), expected, "{expression}");
+            assert_eq!(matches(expression, &attributes), expected, "{expression}");
         }
     }
 
@@ -225,10 +172,8 @@ mod tests {
                 r#"{{"task_routing":{{"filters":[{{"filter_friendly_name":"all",
                 "expression":"1==1","targets":[{{"queue":"{queue}","priority":{priority}}}]}}]}}}}"#
             );
-            let route = parse_configuration(&json)
-                .unwrap()
-                .route(&Map::new())
-                .unwrap();
+            let routing = TaskRouting::parse(&json).unwrap();
+            let route = routing.route(&Value::Null).unwrap();
             assert_eq!(route[0].priority, Some(5));
         }
     }

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use twilio::{CallSid, E164, QueueSid, TaskSid, WorkflowSid};
 
 use super::State;
-use super::tasks::{Begin, NewTask, OtherTask};
+use super::tasks::{Begin, OtherTask};
 use crate::config::TaskAfterRedirect;
-use crate::journal::{HangUp, Heard};
+use crate::dates::Dates;
+use crate::events::EventKind;
+use crate::journal::{CallerLog, HangUp, Heard};
 use crate::ordered::Ordered;
-use crate::resources::{Activity, Call, CallStatus, LARGEST_QUEUE, VoiceQueue};
+use crate::resources::{Activity, Call, Task, TaskStatus, VoiceQueue};
 use crate::story::Story;
 
 /// A call to be placed.
@@ -82,44 +84,34 @@ impl State {
         }
         let from = place.from.unwrap_or_else(|| self.ids.number());
         let to = place.to.unwrap_or_else(|| self.ids.number());
-        let sid = self.ids.call();
-        let task = self
-            .create_task(NewTask {
-                withhold_events: place.withhold_events,
-                ..NewTask::of(
-                    workflow,
-                    attributes(sid, &from, &to),
-                    Some(sid),
-                    place.begin,
-                )
-            })
+        let sid = self.ids.sid();
+        let mut task = self
+            .new_task(workflow, &attributes(sid, &from, &to), place.begin)
             .ok_or(PlaceCallError::NoRoute(workflow))?;
-        let now = self.now();
-        let queue = self.voice_queue(workflow);
+        task.withhold_events = place.withhold_events;
+        let task_sid = task.sid;
         let call = Call {
             sid,
-            task,
+            task: task_sid,
             from,
             to,
-            status: CallStatus::InProgress,
-            activity: Activity::Waiting { queue, since: now },
+            activity: Activity::Fetching,
             run: 0,
-            started: now,
-            updated: now,
+            dates: Dates::new(self.now()),
             ended: None,
             queue_time: 0,
         };
         self.calls.insert(sid, call);
-        if let Some(queue) = self.voice_queues.get_mut(&queue) {
-            queue.members.insert(sid, now);
-        }
-        self.open_log(sid, task);
-        self.heard(sid, Heard::HoldMusic);
-        self.tell(Story::CallPlaced { call: sid, task });
-        self.route_task(task);
+        let log = CallerLog {
+            call: sid,
+            task: task_sid,
+            entries: Vec::new(),
+        };
+        self.journal.callers.insert(sid, log);
+        self.enqueue(sid, workflow, task);
         Ok(Caller {
             call_sid: sid,
-            task_sid: task,
+            task_sid,
         })
     }
 
@@ -130,11 +122,9 @@ impl State {
         let Some(call) = self.calls.get_mut(&sid) else {
             return Err(NotInProgress);
         };
-        call.status = CallStatus::Completed;
         call.ended = Some(now);
         let task = call.task;
         self.heard(sid, Heard::HungUp { by });
-        self.tell(Story::HungUp { call: sid, by });
         if matches!(was, Activity::Waiting { .. }) {
             self.cancel_if_unassigned(task, "hangup");
         }
@@ -143,36 +133,41 @@ impl State {
 
     /// An agent takes a waiting call.
     pub(crate) fn agent_answers(&mut self, sid: CallSid) -> bool {
-        let Some(call) = self.calls.get(&sid) else {
+        let Some(task) = self.task_of_waiting(sid) else {
             return false;
         };
-        let task = call.task;
-        if !matches!(call.activity, Activity::Waiting { .. }) || !self.assign_task(task) {
-            return false;
-        }
-        let left = self.leave_activity(sid, Activity::Talking).is_ok();
-        self.heard(sid, Heard::AgentAnswered);
-        left
+        self.assign_task(task) && self.talks(sid, Heard::AgentAnswered)
     }
 
     /// Other software gives a waiting call new instructions: the caller talks to it from now on.
     pub(crate) fn take_off_hold(&mut self, sid: CallSid) -> bool {
-        let Some(call) = self.calls.get(&sid) else {
+        let Some(task) = self.task_of_waiting(sid) else {
             return false;
         };
-        let task = call.task;
-        if !matches!(call.activity, Activity::Waiting { .. }) {
-            return false;
-        }
-        let left = self.leave_activity(sid, Activity::Talking).is_ok();
-        self.heard(sid, Heard::TakenOffHold);
-        if self.config.task_after_redirect == TaskAfterRedirect::Canceled {
-            self.cancel_if_unassigned(task, "redirected");
-        }
+        let left = self.talks(sid, Heard::TakenOffHold);
+        self.left_behind(task);
         left
     }
 
-    /// A conversation ends in the workflow's queue: the same call waits for a new task.
+    fn task_of_waiting(&self, sid: CallSid) -> Option<TaskSid> {
+        let call = self.calls.get(&sid)?;
+        call.is_waiting().then_some(call.task)
+    }
+
+    fn talks(&mut self, sid: CallSid, heard: Heard) -> bool {
+        let left = self.leave_activity(sid, Activity::Talking).is_ok();
+        self.heard(sid, heard);
+        left
+    }
+
+    /// A call left the voice queue without an agent; Twilio may cancel its task.
+    pub(super) fn left_behind(&mut self, task: TaskSid) {
+        if self.config.task_after_redirect == TaskAfterRedirect::Canceled {
+            self.cancel_if_unassigned(task, "redirected");
+        }
+    }
+
+    /// A caller in a conversation goes back to the workflow's queue, with a new task.
     pub(crate) fn enqueue_again(&mut self, sid: CallSid, begin: Begin) -> Option<TaskSid> {
         let call = self.calls.get(&sid)?;
         let (from, to, old) = (call.from.clone(), call.to.clone(), call.task);
@@ -180,21 +175,32 @@ impl State {
             return None;
         }
         let workflow = self.demo.workflow;
-        let attributes = attributes(sid, &from, &to);
-        let task = self.create_task(NewTask::of(workflow, attributes, Some(sid), begin))?;
+        let task = self.new_task(workflow, &attributes(sid, &from, &to), begin)?;
+        let task_sid = task.sid;
         self.complete_if_assigned(old);
-        let (now, queue) = (self.now(), self.voice_queue(workflow));
-        let waiting = Activity::Waiting { queue, since: now };
-        self.leave_activity(sid, waiting).ok()?;
-        self.calls.get_mut(&sid)?.task = task;
-        self.voice_queues.get_mut(&queue)?.members.insert(sid, now);
-        self.heard(sid, Heard::HoldMusic);
-        self.tell(Story::CallPlaced { call: sid, task });
-        self.route_task(task);
-        Some(task)
+        self.enqueue(sid, workflow, task);
+        Some(task_sid)
     }
 
-    /// A task that is no waiting caller's own enters the placeholder queue.
+    /// Puts a call into the workflow's voice queue, and starts its task on the workflow.
+    fn enqueue(&mut self, sid: CallSid, workflow: WorkflowSid, task: Task) {
+        let (since, queue) = (self.now(), self.voice_queue(workflow));
+        let _ = self.leave_activity(sid, Activity::Waiting { queue, since });
+        if let Some(call) = self.calls.get_mut(&sid) {
+            call.task = task.sid;
+        }
+        if let Some(queue) = self.voice_queues.get_mut(&queue) {
+            queue.members.insert(sid, since);
+        }
+        self.heard(sid, Heard::HoldMusic);
+        self.tell(Story::CallPlaced {
+            call: sid,
+            task: task.sid,
+        });
+        self.route_task(task);
+    }
+
+    /// A task that doesn't stand for a waiting caller enters the placeholder queue.
     pub(crate) fn place_other_task(&mut self, other: OtherTask) -> Option<TaskSid> {
         let (call, mark) = match other {
             OtherTask::Chat => (None, Some(("channelType", json!("web")))),
@@ -208,27 +214,31 @@ impl State {
             }
             OtherTask::Consultation(call) => (Some(call), None),
         };
-        let known = call.and_then(|call| self.calls.get(&call));
-        let mut attributes = match known {
-            Some(call) => attributes(call.sid, &call.from, &call.to),
-            None => Map::new(),
+        let mut attributes = match call {
+            Some(call) => {
+                let Call { from, to, .. } = self.calls.get(&call)?;
+                attributes(call, from, to)
+            }
+            None => json!({}),
         };
-        attributes.extend(mark.map(|(name, value)| (name.to_owned(), value)));
-        let workflow = self.demo.workflow;
-        let task = NewTask::of(workflow, attributes, call, Begin::LastStep);
-        let task = self.create_task(task)?;
+        if let Some((name, value)) = mark {
+            attributes[name] = value;
+        }
+        let mut task = self.new_task(self.demo.workflow, &attributes, Begin::LastStep)?;
+        let sid = task.sid;
         let taken = matches!(other, OtherTask::Consultation(_));
         if taken {
-            self.offer_task(task);
+            task.status = TaskStatus::Reserved;
         }
         self.route_task(task);
         if taken {
-            self.assign_task(task);
+            self.emit(EventKind::ReservationCreated, sid);
+            self.assign_task(sid);
         }
-        Some(task)
+        Some(sid)
     }
 
-    /// Has a call do something else; returns what it did before.
+    /// Sets what a call does; returns what it did before.
     pub(super) fn leave_activity(
         &mut self,
         sid: CallSid,
@@ -236,11 +246,11 @@ impl State {
     ) -> Result<Activity, NotInProgress> {
         let now = self.now();
         let call = self.calls.get_mut(&sid).ok_or(NotInProgress)?;
-        if call.status != CallStatus::InProgress {
+        if call.activity == Activity::Over {
             return Err(NotInProgress);
         }
         let was = std::mem::replace(&mut call.activity, next);
-        call.updated = now;
+        call.dates.updated = now;
         if let Activity::Waiting { queue, since } = was {
             call.queue_time += seconds_between(since, now);
             if let Some(queue) = self.voice_queues.get_mut(&queue) {
@@ -252,19 +262,18 @@ impl State {
 
     /// The voice queue of a workflow, which Twilio creates with its first call.
     fn voice_queue(&mut self, workflow: WorkflowSid) -> QueueSid {
-        if let Some(known) = self.voice_queue_of.get(&workflow) {
-            return *known;
+        let is_its = |queue: &&VoiceQueue| queue.workflow == workflow;
+        if let Some(known) = self.voice_queues.values().find(is_its) {
+            return known.sid;
         }
         let queue = VoiceQueue {
-            sid: self.ids.voice_queue(),
-            friendly_name: workflow.to_string(),
-            max_size: LARGEST_QUEUE,
+            sid: self.ids.sid(),
+            workflow,
             members: Ordered::default(),
-            created: self.now(),
+            dates: Dates::new(self.now()),
         };
         let sid = queue.sid;
         self.voice_queues.insert(sid, queue);
-        self.voice_queue_of.insert(workflow, sid);
         sid
     }
 
@@ -280,8 +289,8 @@ pub(crate) fn seconds_between(from: Timestamp, to: Timestamp) -> i64 {
 }
 
 /// A voice task's attributes, as in Flex.
-fn attributes(call: CallSid, from: &E164, to: &E164) -> Map<String, Value> {
-    let attributes = json!({
+fn attributes(call: CallSid, from: &E164, to: &E164) -> Value {
+    json!({
         "from_country": "US",
         "called": to.as_str(),
         "to_country": "US",
@@ -290,9 +299,5 @@ fn attributes(call: CallSid, from: &E164, to: &E164) -> Map<String, Value> {
         "to": to.as_str(),
         "direction": "inbound",
         "name": from.as_str(),
-    });
-    match attributes {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    }
+    })
 }

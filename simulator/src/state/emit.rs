@@ -2,30 +2,26 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::json;
-use twilio::{EventSid, TaskSid, WorkspaceSid};
+use twilio::{CallSid, EventSid, TaskSid, WorkspaceSid};
 
-use super::{Begin, Effect, NewTask, State};
-use crate::events::{Event, EventKind};
-use crate::journal::Transport;
+use super::{Begin, Effect, State};
+use crate::events::{Event, EventKind, Transport, Webhook};
 use crate::resources::{Task, TaskStatus};
 
 impl State {
     /// Makes an event of a task and, unless the task's events are withheld, sends it.
     pub(super) fn emit(&mut self, kind: EventKind, task: TaskSid) -> Option<Arc<Event>> {
-        let sid = self.ids.event();
+        let sid = self.ids.sid();
         let task = self.tasks.get(&task)?;
         let event = Arc::new(self.task_event(sid, kind, task)?);
         if task.withhold_events {
             return Some(event);
         }
         let workspace = self.workspaces.get(&task.workspace)?;
-        let callback = workspace
-            .event_callback_url
-            .as_ref()
-            .filter(|_| workspace.wants(kind))
-            .map(|url| (Transport::EventCallback, url.as_str()));
+        let callback = Some(workspace.event_callback_url.as_str())
+            .filter(|url| !url.is_empty() && workspace.wants(kind))
+            .map(|url| (Transport::EventCallback, url));
         let stream = self
             .event_stream
             .as_ref()
@@ -35,48 +31,42 @@ impl State {
             .subscriptions
             .values()
             .filter(|subscription| subscription.kinds.contains(&kind))
-            .filter_map(|subscription| self.sinks.get(&subscription.sink)?.destination())
+            .filter_map(|subscription| self.sinks.get(&subscription.sink_sid)?.destination())
             .map(|url| (Transport::EventStream, url));
         let sent = callback
             .into_iter()
             .chain(stream)
             .chain(subscribed)
-            .map(|(transport, url)| Effect::Send {
-                event: event.clone(),
-                transport,
-                url: url.to_owned(),
-            });
+            .map(|(transport, url)| Webhook::new(event.clone(), transport, url))
+            .map(Effect::Send);
         self.effects.extend(sent);
         Some(event)
     }
 
     /// An event of a task as it is now.
     pub(crate) fn task_event(&self, sid: EventSid, kind: EventKind, task: &Task) -> Option<Event> {
-        let now = self.now();
-        let mut params = self.common(kind, task.workspace, sid.as_str(), now)?;
-        let queue_name = self
-            .task_queues
-            .get(&task.target().queue)
-            .map_or("", |queue| &queue.friendly_name);
-        let workflow_name = self
-            .workflows
-            .get(&task.workflow)
-            .map_or("", |workflow| &workflow.friendly_name);
+        let mut event = self.event(sid, kind, task.workspace)?;
+        event.call = task.call;
+        event.task = Some(task.sid);
+        let queue_name = self.task_queue_name(task.target().queue);
         let target_workers = self
             .task_queues
             .get(&task.target().queue)
             .map_or("", |queue| &queue.target_workers);
-        params.extend([
+        event.params.extend([
             ("ResourceType", "task".into()),
             ("ResourceSid", task.sid.to_string()),
             ("EventDescription", describe(kind, task, queue_name)),
             ("TaskSid", task.sid.to_string()),
             ("TaskAttributes", task.attributes.clone()),
-            ("TaskAge", task.age(now).to_string()),
+            ("TaskAge", task.age(event.at).to_string()),
             ("TaskPriority", task.priority.to_string()),
             ("TaskAssignmentStatus", task.status.as_str().into()),
             ("TaskVersion", task.version.to_string()),
-            ("TaskDateCreated", task.created.as_second().to_string()),
+            (
+                "TaskDateCreated",
+                task.dates.created.as_second().to_string(),
+            ),
             ("TaskChannelSid", self.demo.voice_channel.to_string()),
             ("TaskChannelUniqueName", "voice".into()),
             ("TaskQueueSid", task.target().queue.to_string()),
@@ -84,33 +74,26 @@ impl State {
             ("TaskQueueTargetExpression", target_workers.into()),
             ("TaskQueueEnteredDate", task.entered.as_second().to_string()),
             ("WorkflowSid", task.workflow.to_string()),
-            ("WorkflowName", workflow_name.into()),
+            ("WorkflowName", self.workflow_name(task.workflow).into()),
         ]);
         if let Some(reason) = &task.reason {
             let documented = match task.status {
                 TaskStatus::Completed => "TaskCompletedReason",
                 _ => "TaskCanceledReason",
             };
-            params.extend([(documented, reason.clone()), ("Reason", reason.clone())]);
+            let params = [(documented, reason.clone()), ("Reason", reason.clone())];
+            event.params.extend(params);
         }
-        Some(Event {
-            sid,
-            kind,
-            at: now,
-            call: task.call,
-            task: Some(task.sid),
-            params,
-        })
+        Some(event)
     }
 
-    /// An event of a worker, which concerns no task.
+    /// An event about a worker, not about a task.
     fn worker_event(&mut self) -> Option<Event> {
         let kind = EventKind::WorkerActivityUpdate;
-        let sid = self.ids.event();
+        let sid = self.ids.sid();
         let worker = self.ids.text("WK");
-        let now = self.now();
-        let mut params = self.common(kind, self.demo.workspace, sid.as_str(), now)?;
-        params.extend([
+        let mut event = self.event(sid, kind, self.demo.workspace)?;
+        event.params.extend([
             ("ResourceType", "worker".into()),
             ("ResourceSid", worker.clone()),
             (
@@ -126,14 +109,7 @@ impl State {
             ("WorkerActivityName", "Available".into()),
             ("WorkerPreviousActivityName", "Offline".into()),
         ]);
-        Some(Event {
-            sid,
-            kind,
-            at: now,
-            call: None,
-            task: None,
-            params,
-        })
+        Some(event)
     }
 
     /// An event that means no stranded caller; its kind depends on `index`.
@@ -148,14 +124,12 @@ impl State {
             6 => (EventKind::WorkflowTargetMatched, Begin::LastStep, true),
             _ => (EventKind::TaskUpdated, Begin::LastStep, true),
         };
-        let call = with_call.then(|| self.ids.call());
-        let attributes = match call {
-            Some(call) => json!({ "call_sid": call, "direction": "inbound" }),
-            None => json!({ "channelType": "web", "customerName": "somebody" }),
+        let attributes = match with_call {
+            true => json!({ "call_sid": self.ids.sid::<CallSid>(), "direction": "inbound" }),
+            false => json!({ "channelType": "web", "customerName": "somebody" }),
         };
-        let attributes = attributes.as_object().cloned().unwrap_or_default();
-        let task = self.new_task(NewTask::of(self.demo.workflow, attributes, call, begin))?;
-        let sid = self.ids.event();
+        let task = self.new_task(self.demo.workflow, &attributes, begin)?;
+        let sid = self.ids.sid();
         self.task_event(sid, kind, &task)
     }
 
@@ -163,31 +137,32 @@ impl State {
     pub(crate) fn callback_url(&self) -> String {
         self.workspaces
             .get(&self.demo.workspace)
-            .and_then(|workspace| workspace.event_callback_url.clone())
+            .map(|workspace| workspace.event_callback_url.clone())
             .unwrap_or_default()
     }
 
-    /// What every event has.
-    fn common(
-        &self,
-        kind: EventKind,
-        workspace: WorkspaceSid,
-        sid: &str,
-        now: Timestamp,
-    ) -> Option<Vec<(&'static str, String)>> {
-        let workspace = self.workspaces.get(&workspace)?;
+    /// What every event has, as it is now.
+    fn event(&self, sid: EventSid, kind: EventKind, workspace: WorkspaceSid) -> Option<Event> {
+        let (at, workspace) = (self.now(), self.workspaces.get(&workspace)?);
         let mut params = Vec::with_capacity(32);
         params.extend([
             ("EventType", kind.as_str().into()),
-            ("Sid", sid.into()),
+            ("Sid", sid.to_string()),
             ("AccountSid", self.account.sid.to_string()),
             ("WorkspaceSid", workspace.sid.to_string()),
             ("WorkspaceName", workspace.friendly_name.clone()),
             ("OperatingUnitSid", workspace.operating_unit.clone()),
-            ("Timestamp", now.as_second().to_string()),
-            ("TimestampMs", now.as_millisecond().to_string()),
+            ("Timestamp", at.as_second().to_string()),
+            ("TimestampMs", at.as_millisecond().to_string()),
         ]);
-        Some(params)
+        Some(Event {
+            sid,
+            kind,
+            at,
+            call: None,
+            task: None,
+            params,
+        })
     }
 }
 

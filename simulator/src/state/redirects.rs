@@ -4,11 +4,9 @@ use twilio::CallSid;
 
 use super::calls::NotInProgress;
 use super::{Effect, FetchTwiml, State, TwimlMethod};
-use crate::config::TaskAfterRedirect;
-use crate::journal::{Dial, DialOutcome, HangUp, Heard, Instructions};
+use crate::journal::{DialOutcome, DialRecord, HangUp, Heard, Instructions};
 use crate::resources::Activity;
-use crate::story::Story;
-use crate::twiml::{Document, InvalidTwiml, Verb};
+use crate::twiml::{self, InvalidTwiml, Verb};
 
 /// New instructions for a call.
 pub(crate) enum Redirect {
@@ -28,7 +26,6 @@ impl State {
         if was == Activity::Talking {
             let request_id = request_id.to_owned();
             self.heard(sid, Heard::ConversationCut { request_id });
-            self.tell(Story::ConversationCut { call: sid });
         }
         let instructions = match &redirect {
             Redirect::Twiml(_) => Instructions::Twiml,
@@ -41,26 +38,16 @@ impl State {
                 instructions,
             },
         );
-        let after = self.since_entered(sid);
-        self.tell(Story::CallRedirected {
-            call: sid,
-            request_id: request_id.to_owned(),
-            after,
-        });
-        let left_queue = matches!(was, Activity::Waiting { .. });
-        if left_queue
-            && self.config.task_after_redirect == TaskAfterRedirect::Canceled
-            && let Some(task) = self.calls.get(&sid).map(|call| call.task)
-        {
-            self.cancel_if_unassigned(task, "redirected");
-        }
         let Some(call) = self.calls.get_mut(&sid) else {
             return Ok(());
         };
         call.run += 1;
-        let run = call.run;
+        let (run, task) = (call.run, call.task);
+        if matches!(was, Activity::Waiting { .. }) {
+            self.left_behind(task);
+        }
         match redirect {
-            Redirect::Twiml(text) => self.instruct(sid, run, Document::parse(&text)),
+            Redirect::Twiml(text) => self.instruct(sid, run, twiml::parse(&text)),
             Redirect::Url { url, method } => self.effects.push(Effect::FetchTwiml(FetchTwiml {
                 call: sid,
                 run,
@@ -76,7 +63,7 @@ impl State {
         &mut self,
         sid: CallSid,
         run: u64,
-        document: Result<Document, InvalidTwiml>,
+        verbs: Result<Vec<Verb>, InvalidTwiml>,
     ) {
         let current = self
             .calls
@@ -85,20 +72,16 @@ impl State {
         if !current {
             return;
         }
-        let document = match document {
-            Ok(document) => document,
+        let verbs = match verbs {
+            Ok(verbs) => verbs,
             Err(invalid) => {
                 let problem = invalid.to_string();
-                self.tell(Story::ApplicationError {
-                    call: sid,
-                    problem: problem.clone(),
-                });
                 self.heard(sid, Heard::ApplicationError { problem });
                 let _ = self.end_call(sid, HangUp::ApplicationError);
                 return;
             }
         };
-        for verb in document.verbs {
+        for verb in verbs {
             match verb {
                 Verb::Say(text) => self.heard(sid, Heard::Said { text }),
                 Verb::Pause => {}
@@ -113,12 +96,12 @@ impl State {
         let _ = self.end_call(sid, HangUp::Twiml);
     }
 
-    fn dial(&mut self, sid: CallSid, mut dial: Dial) -> DialOutcome {
+    fn dial(&mut self, sid: CallSid, mut dial: DialRecord) -> DialOutcome {
         let outcomes = dial
             .numbers
             .iter()
             .map(|number| self.dial_outcomes.get(number).copied().unwrap_or_default());
-        // It is enough if one answers; else the last one's outcome counts.
+        // One answer is enough; otherwise the last outcome counts.
         dial.outcome = outcomes
             .reduce(|best, next| match best {
                 DialOutcome::Answered => best,
@@ -126,12 +109,6 @@ impl State {
             })
             .unwrap_or(DialOutcome::Failed);
         let outcome = dial.outcome;
-        let after = self.since_entered(sid);
-        self.tell(Story::Dialled {
-            call: sid,
-            numbers: dial.numbers.clone(),
-            after,
-        });
         self.heard(sid, Heard::Dialled(dial));
         if outcome == DialOutcome::Answered
             && let Some(call) = self.calls.get_mut(&sid)

@@ -15,32 +15,19 @@ pub(crate) struct TaskChange {
     pub(crate) priority: Option<i64>,
 }
 
-/// A change that a task's status doesn't allow.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TaskRefusal {
-    #[error("Cannot cancel task {0} because it is not pending or reserved.")]
-    Cancel(TaskSid),
-    #[error("Cannot complete task {0} because it is not currently assigned.")]
-    Complete(TaskSid),
-    #[error("Cannot wrap up task {0} because it is not currently assigned.")]
-    WrapUp(TaskSid),
-    #[error("Cannot set task {0} to {status}.", status = .1.as_str())]
-    SetStatus(TaskSid, TaskStatus),
-}
-
 impl State {
     /// Changes a task as a request asks.
-    pub(crate) fn change_task(
-        &mut self,
-        sid: TaskSid,
-        change: TaskChange,
-    ) -> Result<(), TaskRefusal> {
+    ///
+    /// # Errors
+    /// Its status doesn't allow the change; Twilio's words for it.
+    pub(crate) fn change_task(&mut self, sid: TaskSid, change: TaskChange) -> Result<(), String> {
         let now = self.now();
         let Some(task) = self.tasks.get_mut(&sid) else {
             return Ok(());
         };
-        if let Some(status) = change.status {
-            transition(sid, task.status, status)?;
+        let status = change.status;
+        if let Some(refusal) = status.and_then(|status| refusal(sid, task.status, status)) {
+            return Err(refusal);
         }
         let updated = change.attributes.is_some() || change.priority.is_some();
         if let Some(attributes) = change.attributes {
@@ -50,7 +37,7 @@ impl State {
             task.priority = priority;
         }
         task.version += 1;
-        task.updated = now;
+        task.dates.updated = now;
         if updated {
             self.emit(EventKind::TaskUpdated, sid);
         }
@@ -68,15 +55,21 @@ impl State {
     }
 }
 
-fn transition(task: TaskSid, from: TaskStatus, to: TaskStatus) -> Result<(), TaskRefusal> {
+/// Why a task can't go from one status to another, in Twilio's words.
+fn refusal(task: TaskSid, from: TaskStatus, to: TaskStatus) -> Option<String> {
     let working = matches!(from, TaskStatus::Assigned | TaskStatus::Wrapping);
-    match to {
-        TaskStatus::Canceled if !from.is_unassigned() => Err(TaskRefusal::Cancel(task)),
-        TaskStatus::Completed if !working => Err(TaskRefusal::Complete(task)),
-        TaskStatus::Wrapping if from != TaskStatus::Assigned => Err(TaskRefusal::WrapUp(task)),
-        TaskStatus::Pending | TaskStatus::Reserved | TaskStatus::Assigned if to != from => {
-            Err(TaskRefusal::SetStatus(task, to))
+    let (what, because) = match to {
+        TaskStatus::Canceled if !from.is_unassigned() => ("cancel", "not pending or reserved"),
+        TaskStatus::Completed if !working => ("complete", "not currently assigned"),
+        TaskStatus::Wrapping if from != TaskStatus::Assigned => {
+            ("wrap up", "not currently assigned")
         }
-        _ => Ok(()),
-    }
+        TaskStatus::Pending | TaskStatus::Reserved | TaskStatus::Assigned if to != from => {
+            return Some(format!("Cannot set task {task} to {}.", to.as_str()));
+        }
+        _ => return None,
+    };
+    Some(format!(
+        "Cannot {what} task {task} because it is {because}."
+    ))
 }

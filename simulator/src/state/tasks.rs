@@ -1,15 +1,13 @@
 //! How a task passes through its workflow.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use twilio::{CallSid, TaskSid, WorkflowSid};
 
-use super::{Effect, State};
+use super::State;
+use crate::dates::Dates;
 use crate::events::EventKind;
-use crate::resources::{Target, Task, TaskStatus};
+use crate::resources::{Task, TaskStatus, Workflow};
 use crate::story::Story;
 
 /// Where a new task begins.
@@ -26,9 +24,9 @@ pub enum Begin {
 /// How a worker turns a task down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TurnDown {
-    /// By saying so.
+    /// By rejecting the offer.
     Rejected,
-    /// By letting the offer pass.
+    /// By ignoring the offer until it expires.
     Ignored,
 }
 
@@ -45,70 +43,40 @@ pub enum OtherTask {
     Consultation(CallSid),
 }
 
-pub(crate) struct NewTask {
-    pub(crate) workflow: WorkflowSid,
-    pub(crate) attributes: Map<String, Value>,
-    pub(crate) call: Option<CallSid>,
-    pub(crate) begin: Begin,
-    pub(crate) withhold_events: bool,
-    pub(crate) priority: i64,
-    pub(crate) ttl: Option<Duration>,
-}
-
-impl NewTask {
-    /// An ordinary task.
-    pub(crate) fn of(
-        workflow: WorkflowSid,
-        attributes: Map<String, Value>,
-        call: Option<CallSid>,
-        begin: Begin,
-    ) -> Self {
-        Self {
-            workflow,
-            attributes,
-            call,
-            begin,
-            withhold_events: false,
-            priority: 0,
-            ttl: None,
-        }
-    }
-}
-
 impl State {
-    /// Creates a task; [`State::route_task`] comes next. `None` if there is no such workflow, or none of
-    /// its filters takes the task.
-    pub(crate) fn create_task(&mut self, new: NewTask) -> Option<TaskSid> {
-        let task = self.new_task(new)?;
-        let sid = task.sid;
-        self.tasks.insert(sid, task);
-        Some(sid)
-    }
-
-    /// A task that is not in the workflow yet.
-    pub(crate) fn new_task(&mut self, new: NewTask) -> Option<Task> {
-        let workflow = self.workflows.get(&new.workflow)?;
-        let workspace = workflow.workspace;
-        let route: Arc<[Target]> = workflow.routing.route(&new.attributes)?;
-        let step = match new.begin {
+    /// A task that is not in the workflow yet; [`State::route_task`] comes next. `None` if there is no
+    /// such workflow, or none of its filters takes the task. The attributes are a JSON object.
+    pub(crate) fn new_task(
+        &mut self,
+        workflow: WorkflowSid,
+        attributes: &Value,
+        begin: Begin,
+    ) -> Option<Task> {
+        let Workflow {
+            workspace_sid,
+            routing,
+            ..
+        } = self.workflows.get(&workflow)?;
+        let workspace = *workspace_sid;
+        let route = routing.route(attributes)?;
+        let step = match begin {
             Begin::FirstStep => 0,
             Begin::LastStep => route.len() - 1,
         };
-        let sid = self.ids.task();
+        let sid = self.ids.sid();
         let now = self.now();
-        let ttl = new.ttl.unwrap_or(self.config.task_ttl);
+        let call = attributes["call_sid"].as_str();
         Some(Task {
             sid,
             workspace,
-            workflow: new.workflow,
-            call: new.call,
-            attributes: Value::Object(new.attributes).to_string(),
+            workflow,
+            call: call.and_then(|call| call.parse().ok()),
+            attributes: attributes.to_string(),
             status: TaskStatus::Pending,
             reason: None,
-            priority: new.priority,
-            created: now,
-            updated: now,
-            ttl,
+            priority: 0,
+            dates: Dates::new(now),
+            ttl: self.config.task_ttl,
             version: 0,
             route,
             step,
@@ -116,19 +84,16 @@ impl State {
             entered: now,
             entered_at: self.elapsed(),
             entered_event: None,
-            withhold_events: new.withhold_events,
+            withhold_events: false,
         })
     }
 
-    /// Has a new task enter its workflow.
-    pub(crate) fn route_task(&mut self, sid: TaskSid) {
-        let Some(task) = self.tasks.get(&sid) else {
-            return;
-        };
-        let (step, ttl) = (task.step, task.ttl);
-        self.effects.push(Effect::TaskTtl {
-            task: sid,
-            after: ttl,
+    /// Adds a new task and starts it on its workflow.
+    pub(crate) fn route_task(&mut self, task: Task) {
+        let (sid, step, ttl) = (task.sid, task.step, task.ttl);
+        self.tasks.insert(sid, task);
+        self.later(ttl, move |state| {
+            state.task_expired(sid);
         });
         self.emit(EventKind::WorkflowEntered, sid);
         self.enter_step(sid, step);
@@ -158,15 +123,11 @@ impl State {
             task: sid,
             call,
             queue: target.queue,
-            name: self.queue_name(sid),
+            name: self.task_queue_name(target.queue).to_owned(),
             timeout,
         });
         if let Some(after) = timeout {
-            self.effects.push(Effect::StepTimeout {
-                task: sid,
-                step,
-                after,
-            });
+            self.later(after, move |state| state.step_timed_out(sid, step));
         }
     }
 
@@ -181,13 +142,8 @@ impl State {
         if task.status != TaskStatus::Pending || task.step != step {
             return;
         }
-        let (queue, last) = (task.target().queue, task.step + 1 == task.route.len());
+        let last = task.step + 1 == task.route.len();
         self.emit(EventKind::TaskQueueTimeout, sid);
-        self.tell(Story::QueueTimeout {
-            task: sid,
-            queue,
-            name: self.queue_name(sid),
-        });
         if last {
             self.emit(EventKind::WorkflowTimeout, sid);
             self.end_task(
@@ -202,56 +158,48 @@ impl State {
 
     /// A task's time to live ends. Its call waits on.
     pub(crate) fn task_expired(&mut self, sid: TaskSid) -> bool {
-        let expires = self.task_is(sid, TaskStatus::is_unassigned);
-        if expires {
-            self.end_task(sid, TaskStatus::Canceled, Some("Task TTL Exceeded"));
-        }
-        expires
+        self.cancel_if_unassigned(sid, "Task TTL Exceeded")
     }
 
     /// The task is offered to a worker.
     pub(crate) fn offer_task(&mut self, sid: TaskSid) -> bool {
-        let pending = self.task_is(sid, |status| status == TaskStatus::Pending);
-        if pending {
-            self.set_status(sid, TaskStatus::Reserved);
-            self.emit(EventKind::ReservationCreated, sid);
+        let (from, to) = (TaskStatus::Pending, TaskStatus::Reserved);
+        self.advance(sid, from, to, EventKind::ReservationCreated)
+    }
+
+    /// Changes a task's status if it is `from`; returns whether it was.
+    fn advance(&mut self, sid: TaskSid, from: TaskStatus, to: TaskStatus, told: EventKind) -> bool {
+        let is_there = self.task_is(sid, |status| status == from);
+        if is_there {
+            self.set_status(sid, to);
+            self.emit(told, sid);
         }
-        pending
+        is_there
     }
 
     /// The worker doesn't take the task: it waits on, or goes to the next step if its time has ended
     /// meanwhile.
     pub(crate) fn turn_down_task(&mut self, sid: TaskSid, how: TurnDown) -> bool {
-        let Some(task) = self.tasks.get(&sid) else {
-            return false;
+        let told = match how {
+            TurnDown::Rejected => EventKind::ReservationRejected,
+            TurnDown::Ignored => EventKind::ReservationTimeout,
         };
-        if task.status != TaskStatus::Reserved {
-            return false;
-        }
-        let (overdue, step) = (task.overdue, task.step);
-        self.set_status(sid, TaskStatus::Pending);
-        self.emit(
-            match how {
-                TurnDown::Rejected => EventKind::ReservationRejected,
-                TurnDown::Ignored => EventKind::ReservationTimeout,
-            },
-            sid,
-        );
-        if overdue {
+        let turned_down = self.advance(sid, TaskStatus::Reserved, TaskStatus::Pending, told);
+        let overdue = self
+            .tasks
+            .get(&sid)
+            .filter(|task| turned_down && task.overdue);
+        if let Some(step) = overdue.map(|task| task.step) {
             self.step_timed_out(sid, step);
         }
-        true
+        turned_down
     }
 
     /// A worker takes the task.
     pub(super) fn assign_task(&mut self, sid: TaskSid) -> bool {
-        let unassigned = self.task_is(sid, TaskStatus::is_unassigned);
-        if unassigned {
-            self.offer_task(sid);
-            self.set_status(sid, TaskStatus::Assigned);
-            self.emit(EventKind::ReservationAccepted, sid);
-        }
-        unassigned
+        self.offer_task(sid);
+        let (from, to) = (TaskStatus::Reserved, TaskStatus::Assigned);
+        self.advance(sid, from, to, EventKind::ReservationAccepted)
     }
 
     /// A worker is done with the task.
@@ -261,10 +209,12 @@ impl State {
         }
     }
 
-    pub(super) fn cancel_if_unassigned(&mut self, sid: TaskSid, reason: &str) {
-        if self.task_is(sid, TaskStatus::is_unassigned) {
+    pub(super) fn cancel_if_unassigned(&mut self, sid: TaskSid, reason: &str) -> bool {
+        let unassigned = self.task_is(sid, TaskStatus::is_unassigned);
+        if unassigned {
             self.end_task(sid, TaskStatus::Canceled, Some(reason));
         }
+        unassigned
     }
 
     fn task_is(&self, sid: TaskSid, is: impl Fn(TaskStatus) -> bool) -> bool {
@@ -291,9 +241,8 @@ impl State {
             status,
             reason: reason.map(str::to_owned),
         });
-        self.effects.push(Effect::ForgetTask {
-            task: sid,
-            after: self.config.task_retention,
+        self.later(self.config.task_retention, move |state| {
+            state.tasks.remove(&sid);
         });
     }
 
@@ -302,15 +251,7 @@ impl State {
         if let Some(task) = self.tasks.get_mut(&sid) {
             task.status = status;
             task.version += 1;
-            task.updated = now;
+            task.dates.updated = now;
         }
-    }
-
-    fn queue_name(&self, task: TaskSid) -> String {
-        self.tasks
-            .get(&task)
-            .and_then(|task| self.task_queues.get(&task.target().queue))
-            .map(|queue| queue.friendly_name.clone())
-            .unwrap_or_default()
     }
 }

@@ -8,11 +8,12 @@ use url::Url;
 
 use super::{Demo, State};
 use crate::config::Config;
+use crate::dates::Dates;
 use crate::ids::Ids;
 use crate::journal::Journal;
 use crate::ordered::Ordered;
 use crate::resources::{
-    TaskOrder, TaskQueue, Workflow, Workspace, parse_configuration, sequential_configuration,
+    TaskOrder, TaskQueue, TaskRouting, Workflow, Workspace, sequential_configuration,
 };
 
 /// The task queues of the demonstration: name, target workers, seconds until the next one's turn.
@@ -29,55 +30,44 @@ impl State {
         let made_up = ids.made_up_account();
         let account = config.account.clone().unwrap_or(made_up);
         let mut fixed = Ids::seeded(seed_of(&account.sid));
-        let now = config.clock.now();
+        let dates = Dates::new(config.clock.now());
 
-        let workspace = Workspace {
-            sid: fixed.workspace(),
-            friendly_name: "Flex Task Assignment".into(),
-            event_callback_url: config.callback_url.clone(),
-            events_filter: config.events_filter.clone(),
-            multi_task_enabled: true,
-            default_activity: fixed.text("WA"),
-            timeout_activity: fixed.text("WA"),
-            operating_unit: fixed.text("OU"),
-            created: now,
-            updated: now,
-        };
+        let mut workspace = Workspace::new(&mut fixed, "Flex Task Assignment", dates);
+        workspace.event_callback_url = config.callback_url.clone().unwrap_or_default();
+        workspace.events_filter = config.events_filter.clone();
         let mut task_queues = Ordered::default();
         let mut steps: Vec<(TaskQueueSid, Option<u32>)> = Vec::new();
         for (name, target_workers, timeout) in STEPS {
             let queue = TaskQueue {
-                sid: fixed.task_queue(),
-                workspace: workspace.sid,
+                sid: fixed.sid(),
+                workspace_sid: workspace.sid,
                 friendly_name: name.into(),
                 target_workers: target_workers.into(),
                 max_reserved_workers: 1,
                 task_order: TaskOrder::Fifo,
-                created: now,
-                updated: now,
+                dates,
             };
             steps.push((queue.sid, timeout));
             task_queues.insert(queue.sid, queue);
         }
         let configuration = sequential_configuration(&steps);
         let workflow = Workflow {
-            sid: fixed.workflow(),
-            workspace: workspace.sid,
+            sid: fixed.sid(),
+            workspace_sid: workspace.sid,
             friendly_name: "Call Redirection Workflow".into(),
-            // Written by the line above.
-            routing: parse_configuration(&configuration).unwrap_or_else(|_| unreachable!()),
+            // The line above wrote it.
+            routing: TaskRouting::parse(&configuration).unwrap_or_else(|_| unreachable!()),
             configuration,
             assignment_callback_url: None,
             fallback_assignment_callback_url: None,
             task_reservation_timeout: 120,
-            created: now,
-            updated: now,
+            dates,
         };
         let demo = Demo {
             workspace: workspace.sid,
             workflow: workflow.sid,
             placeholder: steps[STEPS.len() - 1].0,
-            voice_channel: fixed.task_channel(),
+            voice_channel: fixed.sid(),
         };
 
         let mut workspaces = Ordered::default();
@@ -96,7 +86,6 @@ impl State {
             tasks: Ordered::default(),
             calls: Ordered::default(),
             voice_queues: Ordered::default(),
-            voice_queue_of: HashMap::new(),
             flows: Ordered::default(),
             sinks: Ordered::default(),
             subscriptions: Ordered::default(),

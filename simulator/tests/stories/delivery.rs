@@ -78,11 +78,8 @@ async fn overrides_make_twilio_try_again_with_the_same_token_and_sid() {
 
     let mut attempts = Vec::new();
     while let Ok(moment) = story.try_recv() {
-        match moment.story {
-            Story::CallbackAnswered { attempt, .. } | Story::CallbackFailed { attempt, .. } => {
-                attempts.push(attempt);
-            }
-            _ => {}
+        if let Story::Callback(record) = moment.story {
+            attempts.push(record.attempt);
         }
     }
     assert_eq!(attempts, [1, 2, 3, 4]);

@@ -1,9 +1,8 @@
 //! The account itself (<https://www.twilio.com/docs/iam/api/account>).
 
-use reqwest::Method;
 use serde::Deserialize;
 
-use super::{Client, Endpoint, Product, RestError, null_is_empty};
+use super::{Client, Endpoint, RestError, null_is_empty};
 use crate::AccountSid;
 
 /// An account, as far as it tells whether it can place calls. Its auth token, which Twilio sends
@@ -30,7 +29,7 @@ pub enum AccountStatus {
     Suspended,
     /// Gone for good.
     Closed,
-    /// A status of later days.
+    /// A status that Twilio added later.
     #[serde(other)]
     Unknown,
 }
@@ -42,7 +41,7 @@ pub enum AccountType {
     Trial,
     /// Paid for.
     Full,
-    /// A type of later days.
+    /// A type that Twilio added later.
     #[serde(other)]
     Unknown,
 }
@@ -53,11 +52,7 @@ impl Client {
     /// # Errors
     /// Twilio refused, or no answer came.
     pub async fn account(&self, account: &AccountSid) -> Result<Account, RestError> {
-        let request = self.request(
-            Method::GET,
-            Product::Api,
-            format_args!("/2010-04-01/Accounts/{account}.json"),
-        );
-        self.send_for(Endpoint::FetchAccount, request).await
+        let path = format!("/2010-04-01/Accounts/{account}.json");
+        self.get(Endpoint::FetchAccount, &path).await
     }
 }

@@ -5,28 +5,6 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
-/// One of Twilio's APIs, each on a host of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Product {
-    Api,
-    Taskrouter,
-    Studio,
-    Events,
-    Voice,
-}
-
-impl Product {
-    fn subdomain(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Taskrouter => "taskrouter",
-            Self::Studio => "studio",
-            Self::Events => "events",
-            Self::Voice => "voice",
-        }
-    }
-}
-
 /// The base of Twilio's REST API. Given as the URL of any one product, it knows the others':
 /// `https://api.dublin.ie1.twilio.com` also means `https://taskrouter.dublin.ie1.twilio.com`. A
 /// host outside `twilio.com`, a simulator's, serves all products.
@@ -38,7 +16,7 @@ pub struct ApiUrl {
     per_product: bool,
 }
 
-/// Why a string is no base of the REST API.
+/// Why a string is not a base URL of the REST API.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0}; expected the URL of a host, for example https://api.twilio.com, \
@@ -49,11 +27,11 @@ pub struct InvalidApiUrl(&'static str);
 const TWILIO: &str = "twilio.com";
 
 impl ApiUrl {
-    /// The base of a product, without a slash at its end.
-    pub(crate) fn base(&self, product: Product) -> String {
+    /// The base of a product, which is named by its subdomain, without a slash at its end.
+    pub(super) fn base(&self, product: &str) -> String {
         let (scheme, authority) = (&self.scheme, &self.authority);
         if self.per_product {
-            format!("{scheme}://{}.{authority}", product.subdomain())
+            format!("{scheme}://{product}.{authority}")
         } else {
             format!("{scheme}://{authority}")
         }
@@ -61,7 +39,7 @@ impl ApiUrl {
 
     /// Whether it is on this machine, where no proxy leads.
     pub fn is_local(&self) -> bool {
-        Url::parse(&self.base(Product::Api)).is_ok_and(|url| is_local(&url))
+        Url::parse(&self.base("api")).is_ok_and(|url| is_local(&url))
     }
 
     /// Whether this is Twilio itself.
@@ -144,7 +122,7 @@ fn is_region_alone(host: &str) -> bool {
 
 impl fmt::Display for ApiUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.base(Product::Api))
+        f.write_str(&self.base("api"))
     }
 }
 
@@ -183,8 +161,8 @@ mod tests {
             ),
         ] {
             let url: ApiUrl = given.parse().unwrap();
-            assert_eq!(url.base(Product::Api), api);
-            assert_eq!(url.base(Product::Taskrouter), taskrouter);
+            assert_eq!(url.base("api"), api);
+            assert_eq!(url.base("taskrouter"), taskrouter);
         }
         assert_eq!(ApiUrl::default(), "https://api.twilio.com".parse().unwrap());
     }

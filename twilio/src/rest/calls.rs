@@ -3,14 +3,14 @@
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::{Client, Endpoint, Product, RestError, found};
+use super::{Client, Endpoint, RestError};
 use crate::twiml::Twiml;
 use crate::{AccountSid, CallSid};
 
 /// What a call is to do from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instructions<'a> {
-    /// This document, sent along: no second round trip, nothing to host.
+    /// This document, sent with the request: no second round trip, nothing to host.
     Twiml(&'a Twiml),
     /// The document that Twilio will fetch from this URL, by a signed `GET`.
     Url(&'a str),
@@ -36,13 +36,13 @@ pub enum CallStatus {
     NoAnswer,
     /// Ended before it was answered.
     Canceled,
-    /// A status of later days.
+    /// A status that Twilio added later.
     #[serde(other)]
     Unknown,
 }
 
 impl Client {
-    /// Updates a live call, and gives back Twilio's name of the request, if it says one.
+    /// Updates a live call. Returns Twilio's request ID, if the answer has one.
     ///
     /// # Errors
     /// Twilio refused, or no answer came; see [`RestError`] for whether it may have acted.
@@ -52,11 +52,8 @@ impl Client {
         call: &CallSid,
         instructions: Instructions<'_>,
     ) -> Result<Option<String>, RestError> {
-        let request = self.request(
-            Method::POST,
-            Product::Api,
-            format_args!("/2010-04-01/Accounts/{account}/Calls/{call}.json"),
-        );
+        let path = format!("/2010-04-01/Accounts/{account}/Calls/{call}.json");
+        let request = self.request(Method::POST, Endpoint::UpdateCall, &path);
         let request = match instructions {
             Instructions::Twiml(twiml) => request.form(&[("Twiml", twiml.as_str())]),
             Instructions::Url(url) => request.form(&[("Url", url), ("Method", "GET")]),
@@ -77,12 +74,8 @@ impl Client {
         struct Call {
             status: CallStatus,
         }
-        let request = self.request(
-            Method::GET,
-            Product::Api,
-            format_args!("/2010-04-01/Accounts/{account}/Calls/{call}.json"),
-        );
-        let call = found(self.send_for::<Call>(Endpoint::FetchCall, request).await)?;
-        Ok(call.map(|call| call.status))
+        let path = format!("/2010-04-01/Accounts/{account}/Calls/{call}.json");
+        let call = self.find(Endpoint::FetchCall, &path).await?;
+        Ok(call.map(|call: Call| call.status))
     }
 }

@@ -1,10 +1,9 @@
 //! Which countries an account may dial
 //! (<https://www.twilio.com/docs/voice/api/dialingpermissions-country-resource>).
 
-use reqwest::Method;
 use serde::{Deserialize, Deserializer};
 
-use super::{Client, Endpoint, Product, RestError, found, null_is_empty};
+use super::{Client, Endpoint, RestError, null_is_empty};
 
 /// Whether numbers of a country may be dialled, by how often fraud is done with them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -33,15 +32,9 @@ impl Client {
         &self,
         iso_code: &str,
     ) -> Result<Option<CountryPermissions>, RestError> {
-        let request = self.request(
-            Method::GET,
-            Product::Voice,
-            format_args!("/v1/DialingPermissions/Countries/{iso_code}"),
-        );
-        found(
-            self.send_for(Endpoint::FetchDialingPermissions, request)
-                .await,
-        )
+        let path = format!("/v1/DialingPermissions/Countries/{iso_code}");
+        self.find(Endpoint::FetchDialingPermissionsCountry, &path)
+            .await
     }
 }
 

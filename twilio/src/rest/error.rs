@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// Why a REST request brought no usable answer.
+/// Why a REST request got no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
     /// Twilio answered with an error.
@@ -43,7 +43,16 @@ impl RestError {
     }
 }
 
-/// The causes too: reqwest's own words for most failures are "error sending request".
+/// `None` where Twilio knows no such resource.
+pub(super) fn found<T>(answer: Result<T, RestError>) -> Result<Option<T>, RestError> {
+    match answer {
+        Ok(resource) => Ok(Some(resource)),
+        Err(RestError::Refused(refusal)) if refusal.status == 404 => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// An error with its causes: reqwest's own message is mostly "error sending request".
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -66,7 +75,7 @@ pub struct Refusal {
     pub message: String,
     /// How long Twilio asks to wait.
     pub retry_after: Option<Duration>,
-    /// Twilio's name of the request, for its support.
+    /// Twilio's request ID, for its support.
     pub request_id: Option<String>,
 }
 
@@ -110,7 +119,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Twilio repeats the numbers that it complains of; a caller's has no place in a log.
+/// Twilio's messages repeat phone numbers; a caller's number must not be logged.
 fn redact_numbers(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

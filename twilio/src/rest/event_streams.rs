@@ -1,11 +1,10 @@
 //! Event Streams: sinks that events go to, and subscriptions that say which
 //! (<https://www.twilio.com/docs/events>).
 
-use reqwest::Method;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Client, Endpoint, Product, RestError, null_is_empty};
+use super::{Client, Endpoint, RestError, null_is_empty};
 use crate::{SinkSid, SubscriptionSid};
 
 /// Where events go.
@@ -18,18 +17,13 @@ pub struct Sink {
     pub description: String,
     /// How it is set up.
     #[serde(default)]
-    sink_configuration: Option<SinkConfiguration>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct SinkConfiguration {
-    destination: Option<String>,
+    sink_configuration: Value,
 }
 
 impl Sink {
     /// The URL that a webhook sink posts to.
     pub fn destination(&self) -> Option<&str> {
-        self.sink_configuration.as_ref()?.destination.as_deref()
+        self.sink_configuration["destination"].as_str()
     }
 }
 
@@ -62,8 +56,7 @@ impl Client {
     /// Twilio refused, or no answer came.
     pub async fn sinks(&self) -> Result<Vec<Sink>, RestError> {
         let first = "/v1/Sinks?PageSize=1000".to_owned();
-        self.list(Endpoint::ListSinks, Product::Events, first, "sinks")
-            .await
+        self.list(Endpoint::ListSink, first, "sinks").await
     }
 
     /// Creates a sink that posts events to `destination`.
@@ -76,24 +69,21 @@ impl Client {
         destination: &str,
     ) -> Result<Sink, RestError> {
         let configuration = json!({ "destination": destination, "method": "POST" }).to_string();
-        let request = self
-            .request(Method::POST, Product::Events, format_args!("/v1/Sinks"))
-            .form(&[
-                ("Description", description),
-                ("SinkConfiguration", &configuration),
-                ("SinkType", "webhook"),
-            ]);
-        self.send_for(Endpoint::CreateSink, request).await
+        let form = [
+            ("Description", description),
+            ("SinkConfiguration", &configuration),
+            ("SinkType", "webhook"),
+        ];
+        self.post(Endpoint::CreateSink, "/v1/Sinks", &form).await
     }
 
-    /// Deletes a sink, which must have no subscription. Whether it was still there.
+    /// Deletes a sink, which must have no subscription. Returns whether it still existed.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
     pub async fn delete_sink(&self, sink: &SinkSid) -> Result<bool, RestError> {
-        let path = format_args!("/v1/Sinks/{sink}");
-        self.delete(Endpoint::DeleteSink, Product::Events, path)
-            .await
+        let path = format!("/v1/Sinks/{sink}");
+        self.delete(Endpoint::DeleteSink, &path).await
     }
 
     /// The subscriptions of a sink.
@@ -102,13 +92,8 @@ impl Client {
     /// Twilio refused, or no answer came.
     pub async fn subscriptions(&self, sink: &SinkSid) -> Result<Vec<Subscription>, RestError> {
         let first = format!("/v1/Subscriptions?SinkSid={sink}&PageSize=1000");
-        self.list(
-            Endpoint::ListSubscriptions,
-            Product::Events,
-            first,
-            "subscriptions",
-        )
-        .await
+        self.list(Endpoint::ListSubscription, first, "subscriptions")
+            .await
     }
 
     /// Subscribes a sink to types of events.
@@ -131,17 +116,11 @@ impl Client {
                 .iter()
                 .map(|schema| ("Types", json!(schema).to_string())),
         );
-        let request = self
-            .request(
-                Method::POST,
-                Product::Events,
-                format_args!("/v1/Subscriptions"),
-            )
-            .form(&form);
-        self.send_for(Endpoint::CreateSubscription, request).await
+        self.post(Endpoint::CreateSubscription, "/v1/Subscriptions", &form)
+            .await
     }
 
-    /// Ends a subscription. Whether it was still there.
+    /// Deletes a subscription. Returns whether it still existed.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
@@ -149,8 +128,7 @@ impl Client {
         &self,
         subscription: &SubscriptionSid,
     ) -> Result<bool, RestError> {
-        let path = format_args!("/v1/Subscriptions/{subscription}");
-        self.delete(Endpoint::DeleteSubscription, Product::Events, path)
-            .await
+        let path = format!("/v1/Subscriptions/{subscription}");
+        self.delete(Endpoint::DeleteSubscription, &path).await
     }
 }

@@ -1,23 +1,12 @@
 //! Studio flows (<https://www.twilio.com/docs/studio/rest-api/v2/flow>).
 
-use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Client, Endpoint, Product, RestError, found, null_is_empty};
+use super::{Client, Endpoint, RestError, null_is_empty};
 use crate::FlowSid;
 
-/// A flow as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct FlowSummary {
-    /// The flow.
-    pub sid: FlowSid,
-    /// Its name, which need not be unique.
-    #[serde(default, deserialize_with = "null_is_empty")]
-    pub friendly_name: String,
-}
-
-/// A flow with its definition.
+/// A flow.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Flow {
     /// The flow.
@@ -26,8 +15,9 @@ pub struct Flow {
     #[serde(default, deserialize_with = "null_is_empty")]
     pub friendly_name: String,
     /// `published`, or `draft` where calls run an older revision or none.
+    #[serde(default, deserialize_with = "null_is_empty")]
     pub status: String,
-    /// What it does.
+    /// What it does; null in lists.
     #[serde(default)]
     pub definition: Value,
     /// Where calls are to be sent for it.
@@ -62,10 +52,9 @@ impl Client {
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
-    pub async fn flows(&self) -> Result<Vec<FlowSummary>, RestError> {
+    pub async fn flows(&self) -> Result<Vec<Flow>, RestError> {
         let first = "/v2/Flows?PageSize=1000".to_owned();
-        self.list(Endpoint::ListFlows, Product::Studio, first, "flows")
-            .await
+        self.list(Endpoint::ListFlow, first, "flows").await
     }
 
     /// Reads a flow; `None` where there is no such flow.
@@ -73,9 +62,8 @@ impl Client {
     /// # Errors
     /// Twilio refused, or no answer came.
     pub async fn flow(&self, flow: &FlowSid) -> Result<Option<Flow>, RestError> {
-        let path = format_args!("/v2/Flows/{flow}");
-        let request = self.request(Method::GET, Product::Studio, path);
-        found(self.send_for(Endpoint::FetchFlow, request).await)
+        let path = format!("/v2/Flows/{flow}");
+        self.find(Endpoint::FetchFlow, &path).await
     }
 
     /// What Studio finds wrong with a flow; nothing is changed.
@@ -89,14 +77,8 @@ impl Client {
             #[serde(default)]
             errors: Vec<Value>,
         }
-        let request = self
-            .request(
-                Method::POST,
-                Product::Studio,
-                format_args!("/v2/Flows/Validate"),
-            )
-            .form(&draft.form());
-        let validity: Validity = self.send_for(Endpoint::ValidateFlow, request).await?;
+        let (validate, path) = (Endpoint::UpdateFlowValidate, "/v2/Flows/Validate");
+        let validity: Validity = self.post(validate, path, &draft.form()).await?;
         let mut problems: Vec<_> = validity.errors.iter().map(problem).collect();
         if !validity.valid && problems.is_empty() {
             problems.push("the definition is not valid".to_owned());
@@ -109,10 +91,8 @@ impl Client {
     /// # Errors
     /// Twilio refused, or no answer came: then it may exist.
     pub async fn create_flow(&self, draft: &FlowDraft<'_>) -> Result<Flow, RestError> {
-        let request = self
-            .request(Method::POST, Product::Studio, format_args!("/v2/Flows"))
-            .form(&draft.form());
-        self.send_for(Endpoint::CreateFlow, request).await
+        self.post(Endpoint::CreateFlow, "/v2/Flows", &draft.form())
+            .await
     }
 
     /// Publishes a new revision of a flow.
@@ -124,21 +104,17 @@ impl Client {
         flow: &FlowSid,
         draft: &FlowDraft<'_>,
     ) -> Result<Flow, RestError> {
-        let path = format_args!("/v2/Flows/{flow}");
-        let request = self
-            .request(Method::POST, Product::Studio, path)
-            .form(&draft.form());
-        self.send_for(Endpoint::UpdateFlow, request).await
+        let path = format!("/v2/Flows/{flow}");
+        self.post(Endpoint::UpdateFlow, &path, &draft.form()).await
     }
 
-    /// Deletes a flow. Whether it was still there.
+    /// Deletes a flow. Returns whether it still existed.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
     pub async fn delete_flow(&self, flow: &FlowSid) -> Result<bool, RestError> {
-        let path = format_args!("/v2/Flows/{flow}");
-        self.delete(Endpoint::DeleteFlow, Product::Studio, path)
-            .await
+        let path = format!("/v2/Flows/{flow}");
+        self.delete(Endpoint::DeleteFlow, &path).await
     }
 }
 

@@ -1,10 +1,10 @@
 //! Phone numbers of the account, and where calls to them go
 //! (<https://www.twilio.com/docs/phone-numbers/api/incomingphonenumber-resource>).
 
-use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
-use super::{Client, Endpoint, Product, RestError, null_is_empty};
+use super::{Client, Endpoint, RestError, null_is_empty};
+use crate::json::lenient;
 use crate::{AccountSid, E164, PhoneNumberSid};
 
 /// A phone number of the account.
@@ -19,10 +19,10 @@ pub struct IncomingNumber {
     #[serde(flatten)]
     pub voice: VoiceWebhook,
     /// Set, this application decides where calls go, whatever the webhook says.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     voice_application_sid: Option<String>,
     /// Set, this SIP trunk takes the calls, whatever the webhook says.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     trunk_sid: Option<String>,
 }
 
@@ -58,14 +58,12 @@ impl IncomingNumber {
 
     /// The TwiML application that takes its calls in place of the webhook.
     pub fn voice_application(&self) -> Option<&str> {
-        self.voice_application_sid
-            .as_deref()
-            .filter(|sid| !sid.is_empty())
+        self.voice_application_sid.as_deref()
     }
 
     /// The SIP trunk that takes its calls in place of the webhook.
     pub fn trunk(&self) -> Option<&str> {
-        self.trunk_sid.as_deref().filter(|sid| !sid.is_empty())
+        self.trunk_sid.as_deref()
     }
 }
 
@@ -88,8 +86,7 @@ impl Client {
             "/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json?PageSize=1000{filter}"
         );
         self.list(
-            Endpoint::ListIncomingNumbers,
-            Product::Api,
+            Endpoint::ListIncomingPhoneNumber,
             first,
             "incoming_phone_numbers",
         )
@@ -110,9 +107,8 @@ impl Client {
         if !voice.method.is_empty() {
             form.push(("VoiceMethod", &voice.method));
         }
-        let path =
-            format_args!("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers/{number}.json");
-        let request = self.request(Method::POST, Product::Api, path).form(&form);
-        self.send_for(Endpoint::UpdateIncomingNumber, request).await
+        let path = format!("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers/{number}.json");
+        self.post(Endpoint::UpdateIncomingPhoneNumber, &path, &form)
+            .await
     }
 }

@@ -6,18 +6,18 @@ use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::{Client, Endpoint, Product, RestError, unreadable};
+use super::{Client, Endpoint, RestError, unreadable};
 use crate::json::Object;
 
-/// Lists end by themselves; this ends one that doesn't.
+/// A guard against a list that never ends.
 const MAX_PAGES: usize = 100;
 
-/// What a list holds, as far as it can be read: one odd item doesn't hide the others.
+/// The readable items of a list: one bad item doesn't hide the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<T> {
     /// The items, in the list's order.
     pub items: Vec<T>,
-    /// How many more there are that can't be read.
+    /// How many other items can't be read.
     pub unreadable: usize,
 }
 
@@ -26,11 +26,10 @@ impl Client {
     pub(super) async fn list<T: DeserializeOwned>(
         &self,
         endpoint: Endpoint,
-        product: Product,
         first: String,
         key: &str,
     ) -> Result<Vec<T>, RestError> {
-        let listed = self.list_readable(endpoint, product, first, key).await?;
+        let listed = self.list_readable(endpoint, first, key).await?;
         match listed.unreadable {
             0 => Ok(listed.items),
             _ => Err(problem(endpoint, "an item is not of the expected shape")),
@@ -41,7 +40,6 @@ impl Client {
     pub(super) async fn list_readable<T: DeserializeOwned>(
         &self,
         endpoint: Endpoint,
-        product: Product,
         first: String,
         key: &str,
     ) -> Result<Listed<T>, RestError> {
@@ -52,7 +50,7 @@ impl Client {
         let mut seen = BTreeSet::new();
         let mut next = Some(first);
         while let Some(path) = next {
-            let request = self.request(Method::GET, product, format_args!("{path}"));
+            let request = self.request(Method::GET, endpoint, &path);
             if !seen.insert(path) {
                 return Err(problem(endpoint, "its pages go round in a circle"));
             }

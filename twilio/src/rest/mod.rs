@@ -31,18 +31,18 @@ use reqwest::header::{AUTHORIZATION, DATE, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use tracing::{Instrument, field};
 
 pub use accounts::{Account, AccountStatus, AccountType};
-pub(crate) use api_url::Product;
 pub use api_url::{ApiUrl, InvalidApiUrl, is_local};
 pub use calls::{CallStatus, Instructions};
 pub use dialing_permissions::CountryPermissions;
 pub use endpoint::Endpoint;
+use error::found;
 pub use error::{Refusal, RestError};
 pub use event_streams::{EventSchema, Sink, Subscription};
-pub use flows::{Flow, FlowDraft, FlowSummary};
+pub use flows::{Flow, FlowDraft};
 pub use incoming_numbers::{IncomingNumber, VoiceWebhook};
 pub use list::Listed;
 pub use patience::Patience;
@@ -53,15 +53,15 @@ pub use voice_queues::{QueueMember, VoiceQueue};
 pub use workflows::Workflow;
 pub use workspaces::{Workspace, WorkspaceChange};
 
-use crate::{AccountSid, ApiKeySid, AuthToken};
+use crate::{AccountSid, ApiKeySid, AuthToken, json};
 
-/// What is left of a `Retry-After` that asks for more, so that sums with it stay in range.
+/// The longest `Retry-After` that is honoured, so that sums with it stay in range.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The header in which Twilio names a request; its support asks for it.
+/// The header with Twilio's request ID; its support asks for it.
 const REQUEST_ID: &str = "twilio-request-id";
 
-/// Who we are to the REST API.
+/// Credentials of the REST API.
 #[derive(Clone)]
 pub enum Credentials {
     /// The account and its auth token.
@@ -93,7 +93,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// One request as it went, for metrics.
+/// One request and its answer, for metrics.
 #[derive(Debug, Clone, Copy)]
 pub struct Exchange {
     /// Which request.
@@ -108,7 +108,7 @@ pub struct Exchange {
     pub concurrent_requests: Option<u32>,
 }
 
-/// Told of every exchange.
+/// It is told of every exchange.
 pub type Observer = Arc<dyn Fn(Exchange) + Send + Sync>;
 
 /// Carries requests to Twilio and its answers back, in place of the network.
@@ -121,9 +121,9 @@ pub type Transport = Arc<
 /// How to reach the REST API.
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
-    /// Where.
+    /// The API's base URL.
     pub api_url: ApiUrl,
-    /// As whom.
+    /// The credentials.
     pub credentials: Credentials,
     /// How long making a connection may take.
     pub connect_timeout: Duration,
@@ -132,7 +132,7 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// Production with the usual timeouts.
+    /// Twilio's production API, with the usual timeouts.
     pub fn new(credentials: Credentials) -> Self {
         Self {
             api_url: ApiUrl::default(),
@@ -150,20 +150,16 @@ pub struct Client {
     authorization: Arc<RwLock<HeaderValue>>,
     transport: Option<Transport>,
     observer: Option<Observer>,
-    api: Arc<str>,
-    taskrouter: Arc<str>,
-    studio: Arc<str>,
-    events: Arc<str>,
-    voice: Arc<str>,
+    api_url: ApiUrl,
 }
 
 impl Client {
-    /// A client; connections are made when they are needed.
+    /// A client. It connects when the first request is sent.
     ///
     /// # Errors
     /// The system's certificates can't be read.
     pub fn new(config: &ClientConfig) -> Result<Self, RestError> {
-        // Another part of the process may have installed a provider before: then that one is used.
+        // It fails if the process already has a provider, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut http = reqwest::Client::builder()
             .user_agent(concat!("flex-overflow/", env!("CARGO_PKG_VERSION")))
@@ -180,15 +176,11 @@ impl Client {
             authorization: Arc::new(RwLock::new(config.credentials.header())),
             transport: None,
             observer: None,
-            api: config.api_url.base(Product::Api).into(),
-            taskrouter: config.api_url.base(Product::Taskrouter).into(),
-            studio: config.api_url.base(Product::Studio).into(),
-            events: config.api_url.base(Product::Events).into(),
-            voice: config.api_url.base(Product::Voice).into(),
+            api_url: config.api_url.clone(),
         })
     }
 
-    /// Is somebody else to Twilio from the next request on, in all clones.
+    /// Uses these credentials from the next request on, in all clones.
     pub fn authorize(&self, credentials: &Credentials) {
         *self.authorization.write() = credentials.header();
     }
@@ -200,26 +192,16 @@ impl Client {
         self
     }
 
-    /// Has `transport` carry the requests, for simulations. The timeouts are then its own.
+    /// Sends requests through `transport` instead of the network, for simulations. The timeouts are
+    /// then its own.
     #[must_use]
     pub fn carried_by(mut self, transport: Transport) -> Self {
         self.transport = Some(transport);
         self
     }
 
-    fn request(
-        &self,
-        method: Method,
-        product: Product,
-        path: fmt::Arguments<'_>,
-    ) -> RequestBuilder {
-        let base = match product {
-            Product::Api => &self.api,
-            Product::Taskrouter => &self.taskrouter,
-            Product::Studio => &self.studio,
-            Product::Events => &self.events,
-            Product::Voice => &self.voice,
-        };
+    fn request(&self, method: Method, endpoint: Endpoint, path: &str) -> RequestBuilder {
+        let base = self.api_url.base(endpoint.product());
         self.http
             .request(method, format!("{base}{path}"))
             .header(AUTHORIZATION, self.authorization.read().clone())
@@ -231,7 +213,7 @@ impl Client {
         endpoint: Endpoint,
         request: RequestBuilder,
     ) -> Result<Response, RestError> {
-        // A part of a trace, where somebody exports any.
+        // It becomes part of a trace, if traces are exported.
         let span = tracing::trace_span!(
             target: "otel::tracing",
             "request",
@@ -271,7 +253,7 @@ impl Client {
         let status = answer.status().as_u16();
         let retry_after = retry_after(&answer);
         let request_id = header(&answer, REQUEST_ID).map(str::to_owned);
-        // The status is known; a body that doesn't arrive takes nothing from it.
+        // The status is known even if the body doesn't arrive.
         let body = answer.bytes().await.unwrap_or_default();
         Err(RestError::Refused(Refusal::new(
             status,
@@ -291,6 +273,36 @@ impl Client {
         }
     }
 
+    /// Reads a resource.
+    async fn get<T: DeserializeOwned>(
+        &self,
+        endpoint: Endpoint,
+        path: &str,
+    ) -> Result<T, RestError> {
+        let request = self.request(Method::GET, endpoint, path);
+        self.send_for(endpoint, request).await
+    }
+
+    /// Reads a resource; `None` where Twilio knows none at this path.
+    async fn find<T: DeserializeOwned>(
+        &self,
+        endpoint: Endpoint,
+        path: &str,
+    ) -> Result<Option<T>, RestError> {
+        found(self.get(endpoint, path).await)
+    }
+
+    /// Creates a resource, or updates one.
+    async fn post<T: DeserializeOwned>(
+        &self,
+        endpoint: Endpoint,
+        path: &str,
+        form: &(impl Serialize + ?Sized),
+    ) -> Result<T, RestError> {
+        let request = self.request(Method::POST, endpoint, path).form(form);
+        self.send_for(endpoint, request).await
+    }
+
     async fn send_for<T: DeserializeOwned>(
         &self,
         endpoint: Endpoint,
@@ -301,8 +313,8 @@ impl Client {
         serde_json::from_slice(&body).map_err(|e| unreadable(endpoint, &e))
     }
 
-    /// Sends a request of which the status of the answer says it all. Twilio's name of the request,
-    /// if it says one.
+    /// Sends a request whose answer matters only for its status. Returns Twilio's request ID, if the
+    /// answer has one.
     async fn send_only(
         &self,
         endpoint: Endpoint,
@@ -315,30 +327,21 @@ impl Client {
         Ok(request_id)
     }
 
-    /// Deletes a resource; whether it was still there to be deleted.
-    async fn delete(
-        &self,
-        endpoint: Endpoint,
-        product: Product,
-        path: fmt::Arguments<'_>,
-    ) -> Result<bool, RestError> {
-        let request = self.request(Method::DELETE, product, path);
+    /// Deletes a resource. Returns whether it still existed.
+    async fn delete(&self, endpoint: Endpoint, path: &str) -> Result<bool, RestError> {
+        let request = self.request(Method::DELETE, endpoint, path);
         Ok(found(self.send_only(endpoint, request).await)?.is_some())
     }
 }
 
 fn unreadable(endpoint: Endpoint, error: &serde_json::Error) -> RestError {
-    // serde_json's own words may quote a value, a caller's number for one.
-    let problem = match error.classify() {
-        serde_json::error::Category::Data => "not of the expected shape",
-        _ => "not JSON",
-    };
+    let problem = json::problem(error, "not of the expected shape");
     RestError::Unreadable(format!("{}: {problem}", endpoint.as_str()))
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Client({})", self.api)
+        write!(f, "Client({})", self.api_url)
     }
 }
 
@@ -367,16 +370,7 @@ fn retry_after(answer: &Response) -> Option<Duration> {
     Some(wait.min(LONGEST_WAIT))
 }
 
-/// `None` where Twilio knows no such resource.
-fn found<T>(answer: Result<T, RestError>) -> Result<Option<T>, RestError> {
-    match answer {
-        Ok(resource) => Ok(Some(resource)),
-        Err(RestError::Refused(refusal)) if refusal.status == 404 => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// For strings that Twilio gives as null where there is nothing.
+/// For strings that Twilio sends as null when they are empty.
 fn null_is_empty<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Option::<String>::deserialize(from).map(Option::unwrap_or_default)
 }

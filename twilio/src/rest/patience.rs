@@ -1,4 +1,4 @@
-//! Requests made again while Twilio is asked too often, for commands that can wait.
+//! Retries while Twilio is busy, for commands that can wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,9 @@ use retry::Policy;
 use tokio::time::{Instant, sleep};
 
 use super::{Client, RestError, retry_after};
+use crate::sid::Sid;
 
-/// How long a request is tried again.
+/// How often, and for how long, a request is retried.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// The waits between attempts.
@@ -78,8 +79,8 @@ impl Client {
     }
 }
 
-/// Whether a second request changes nothing more than the first. An update of a call or a task may,
-/// for they move on by themselves; a new resource would be made twice.
+/// Whether repeating a request changes nothing more. Repeating an update of a call or a task may, as
+/// they move on by themselves; a new resource would be created twice.
 fn is_repeatable(method: &Method, path: &str) -> bool {
     if *method == Method::GET || *method == Method::DELETE {
         return true;
@@ -89,12 +90,7 @@ fn is_repeatable(method: &Method, path: &str) -> bool {
     last == "Validate"
         || ["WS", "WQ", "WW", "FW", "PN"]
             .iter()
-            .any(|kind| is_sid(last, kind))
-}
-
-fn is_sid(text: &str, kind: &str) -> bool {
-    text.strip_prefix(kind)
-        .is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+            .any(|prefix| Sid::parse(last, prefix).is_some())
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{Client, Endpoint, Product, RestError, null_is_empty};
+use super::{Client, Endpoint, RestError, null_is_empty};
 use crate::{TaskChannelSid, WorkspaceSid};
 
-/// A kind of tasks.
+/// A task channel: a kind of task.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct TaskChannel {
     /// The channel.
@@ -25,12 +25,7 @@ impl Client {
         workspace: &WorkspaceSid,
     ) -> Result<Vec<TaskChannel>, RestError> {
         let first = format!("/v1/Workspaces/{workspace}/TaskChannels?PageSize=1000");
-        self.list(
-            Endpoint::ListTaskChannels,
-            Product::Taskrouter,
-            first,
-            "channels",
-        )
-        .await
+        self.list(Endpoint::ListTaskChannel, first, "channels")
+            .await
     }
 }

@@ -1,9 +1,8 @@
 //! Task queues (<https://www.twilio.com/docs/taskrouter/api/task-queue>).
 
-use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Client, Endpoint, Product, RestError, null_is_empty};
+use super::{Client, Endpoint, RestError, null_is_empty};
 use crate::{TaskQueueSid, WorkspaceSid};
 
 /// A task queue.
@@ -14,27 +13,19 @@ pub struct TaskQueue {
     /// Its name.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub friendly_name: String,
-    /// Which workers it offers its tasks to: an expression over their attributes. Empty, nobody.
+    /// Which workers it offers its tasks to: an expression over their attributes. Nobody, if empty.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub target_workers: String,
 }
 
 /// What a task queue is to be.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct TaskQueueDraft<'a> {
     /// Its name.
     pub friendly_name: &'a str,
     /// Which workers it offers its tasks to.
     pub target_workers: &'a str,
-}
-
-impl<'a> TaskQueueDraft<'a> {
-    fn form(&self) -> [(&'static str, &'a str); 2] {
-        [
-            ("FriendlyName", self.friendly_name),
-            ("TargetWorkers", self.target_workers),
-        ]
-    }
 }
 
 impl Client {
@@ -44,13 +35,8 @@ impl Client {
     /// Twilio refused, or no answer came.
     pub async fn task_queues(&self, workspace: &WorkspaceSid) -> Result<Vec<TaskQueue>, RestError> {
         let first = format!("/v1/Workspaces/{workspace}/TaskQueues?PageSize=100");
-        self.list(
-            Endpoint::ListTaskQueues,
-            Product::Taskrouter,
-            first,
-            "task_queues",
-        )
-        .await
+        self.list(Endpoint::ListTaskQueue, first, "task_queues")
+            .await
     }
 
     /// Creates a task queue.
@@ -62,11 +48,8 @@ impl Client {
         workspace: &WorkspaceSid,
         draft: &TaskQueueDraft<'_>,
     ) -> Result<TaskQueue, RestError> {
-        let path = format_args!("/v1/Workspaces/{workspace}/TaskQueues");
-        let request = self
-            .request(Method::POST, Product::Taskrouter, path)
-            .form(&draft.form());
-        self.send_for(Endpoint::CreateTaskQueue, request).await
+        let path = format!("/v1/Workspaces/{workspace}/TaskQueues");
+        self.post(Endpoint::CreateTaskQueue, &path, draft).await
     }
 
     /// Updates a task queue.
@@ -79,14 +62,11 @@ impl Client {
         queue: &TaskQueueSid,
         draft: &TaskQueueDraft<'_>,
     ) -> Result<TaskQueue, RestError> {
-        let path = format_args!("/v1/Workspaces/{workspace}/TaskQueues/{queue}");
-        let request = self
-            .request(Method::POST, Product::Taskrouter, path)
-            .form(&draft.form());
-        self.send_for(Endpoint::UpdateTaskQueue, request).await
+        let path = format!("/v1/Workspaces/{workspace}/TaskQueues/{queue}");
+        self.post(Endpoint::UpdateTaskQueue, &path, draft).await
     }
 
-    /// Deletes a task queue, which no workflow may name. Whether it was still there.
+    /// Deletes a task queue, which no workflow may name. Returns whether it still existed.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
@@ -95,8 +75,7 @@ impl Client {
         workspace: &WorkspaceSid,
         queue: &TaskQueueSid,
     ) -> Result<bool, RestError> {
-        let path = format_args!("/v1/Workspaces/{workspace}/TaskQueues/{queue}");
-        self.delete(Endpoint::DeleteTaskQueue, Product::Taskrouter, path)
-            .await
+        let path = format!("/v1/Workspaces/{workspace}/TaskQueues/{queue}");
+        self.delete(Endpoint::DeleteTaskQueue, &path).await
     }
 }

@@ -2,14 +2,17 @@
 
 use jiff::Timestamp;
 use reqwest::Method;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error, StrDeserializer};
 use serde::{Deserialize, Deserializer};
 
-use super::{Client, Endpoint, Listed, Product, RestError, found};
+use super::{Client, Endpoint, Listed, RestError};
 use crate::json::lenient;
 use crate::{AccountSid, TaskAttributes, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
 
 /// `assignment_status` of a task.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AssignmentStatus {
     /// In a queue, offered to nobody.
     Pending,
@@ -23,34 +26,28 @@ pub enum AssignmentStatus {
     Canceled,
     /// Ended by a worker.
     Completed,
-    /// None, or a status of later days.
+    /// None, or a status that Twilio added later.
     #[default]
+    #[serde(other)]
     Unknown,
 }
 
 impl AssignmentStatus {
     /// The status of that name.
     pub fn from_name(name: &str) -> Self {
-        match name {
-            "pending" => Self::Pending,
-            "reserved" => Self::Reserved,
-            "assigned" => Self::Assigned,
-            "wrapping" => Self::Wrapping,
-            "canceled" => Self::Canceled,
-            "completed" => Self::Completed,
-            _ => Self::Unknown,
-        }
+        let name: StrDeserializer<'_, Error> = name.into_deserializer();
+        Self::deserialize(name).unwrap_or_default()
     }
 }
 
-/// A task. What Twilio leaves out, or what can't be read, is none.
+/// A task. A field that Twilio leaves out, or that can't be read, is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     /// The task.
     pub sid: TaskSid,
     /// Its account.
     pub account_sid: Option<AccountSid>,
-    /// How far it is.
+    /// Its status.
     pub assignment_status: AssignmentStatus,
     /// The task queue that it is in.
     pub task_queue_sid: Option<TaskQueueSid>,
@@ -86,12 +83,11 @@ impl<'de> Deserialize<'de> for Task {
             attributes: Option<String>,
         }
         let shown = Shown::deserialize(from)?;
+        let status = shown.assignment_status.unwrap_or_default();
         Ok(Self {
             sid: shown.sid,
             account_sid: shown.account_sid,
-            assignment_status: shown
-                .assignment_status
-                .map_or_else(Default::default, |name| AssignmentStatus::from_name(&name)),
+            assignment_status: AssignmentStatus::from_name(&status),
             task_queue_sid: shown.task_queue_sid,
             workflow_sid: shown.workflow_sid,
             entered_at: shown.task_queue_entered_date.or(shown.date_created),
@@ -104,7 +100,7 @@ impl<'de> Deserialize<'de> for Task {
 }
 
 impl Client {
-    /// Reads a task; `None` where Twilio knows it no more, as some minutes after its end.
+    /// Reads a task; `None` if Twilio no longer knows it, as some minutes after its end.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
@@ -113,15 +109,11 @@ impl Client {
         workspace: &WorkspaceSid,
         task: &TaskSid,
     ) -> Result<Option<Task>, RestError> {
-        let request = self.request(
-            Method::GET,
-            Product::Taskrouter,
-            format_args!("/v1/Workspaces/{workspace}/Tasks/{task}"),
-        );
-        found(self.send_for(Endpoint::FetchTask, request).await)
+        let path = format!("/v1/Workspaces/{workspace}/Tasks/{task}");
+        self.find(Endpoint::FetchTask, &path).await
     }
 
-    /// Cancels a task whose caller is taken care of. Whether it was still there to be cancelled:
+    /// Cancels a task whose caller is taken care of. Returns whether it could still be cancelled:
     /// Twilio may have ended it by itself.
     ///
     /// # Errors
@@ -132,12 +124,9 @@ impl Client {
         task: &TaskSid,
         reason: &str,
     ) -> Result<bool, RestError> {
+        let path = format!("/v1/Workspaces/{workspace}/Tasks/{task}");
         let request = self
-            .request(
-                Method::POST,
-                Product::Taskrouter,
-                format_args!("/v1/Workspaces/{workspace}/Tasks/{task}"),
-            )
+            .request(Method::POST, Endpoint::UpdateTask, &path)
             .form(&[("AssignmentStatus", "canceled"), ("Reason", reason)]);
         match self.send_only(Endpoint::UpdateTask, request).await {
             Ok(_) => Ok(true),
@@ -169,7 +158,8 @@ impl Client {
             .await
     }
 
-    async fn tasks(
+    /// The tasks of a workspace that the query wants, oldest first.
+    pub(super) async fn tasks(
         &self,
         workspace: &WorkspaceSid,
         wanted: &str,
@@ -177,7 +167,6 @@ impl Client {
         let first = format!(
             "/v1/Workspaces/{workspace}/Tasks?{wanted}&Ordering=DateCreated%3Aasc&PageSize=1000"
         );
-        self.list_readable(Endpoint::ListTasks, Product::Taskrouter, first, "tasks")
-            .await
+        self.list_readable(Endpoint::ListTask, first, "tasks").await
     }
 }

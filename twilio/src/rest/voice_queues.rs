@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-use super::{Client, Endpoint, Listed, Product, RestError, found, http_date};
+use super::error::found;
+use super::{Client, Endpoint, Listed, RestError, http_date};
 use crate::json::lenient;
 use crate::{AccountSid, CallSid, QueueSid, WorkflowSid};
 
@@ -27,7 +28,7 @@ pub struct VoiceQueue {
 pub struct QueueMember {
     /// The caller's call.
     pub call_sid: CallSid,
-    /// Since when it has been there, to the second.
+    /// When the call entered the queue, to the second.
     #[serde(default, deserialize_with = "rfc2822")]
     pub date_enqueued: Option<Timestamp>,
 }
@@ -47,7 +48,7 @@ impl Client {
     pub async fn voice_queues(&self, account: &AccountSid) -> Result<Vec<VoiceQueue>, RestError> {
         let first = format!("/2010-04-01/Accounts/{account}/Queues.json?PageSize=1000");
         let queues = self
-            .list_readable(Endpoint::ListQueues, Product::Api, first, "queues")
+            .list_readable(Endpoint::ListQueue, first, "queues")
             .await?;
         Ok(queues.items)
     }
@@ -80,7 +81,7 @@ impl Client {
     ) -> Result<Option<Listed<QueueMember>>, RestError> {
         let first =
             format!("/2010-04-01/Accounts/{account}/Queues/{queue}/Members.json?PageSize=1000");
-        let list = self.list_readable(Endpoint::ListMembers, Product::Api, first, "queue_members");
+        let list = self.list_readable(Endpoint::ListMember, first, "queue_members");
         found(list.await)
     }
 }

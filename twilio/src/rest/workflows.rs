@@ -1,10 +1,8 @@
 //! Workflows (<https://www.twilio.com/docs/taskrouter/api/workflow>).
 
-use reqwest::Method;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
-use super::{Client, Endpoint, Product, RestError, null_is_empty};
+use super::{Client, Endpoint, RestError, null_is_empty};
 use crate::json::lenient;
 use crate::{AccountSid, TaskQueueSid, WorkflowSid, WorkspaceSid};
 
@@ -38,13 +36,7 @@ impl Client {
     /// Twilio refused, or no answer came.
     pub async fn workflows(&self, workspace: &WorkspaceSid) -> Result<Vec<Workflow>, RestError> {
         let first = format!("/v1/Workspaces/{workspace}/Workflows?PageSize=100");
-        self.list(
-            Endpoint::ListWorkflows,
-            Product::Taskrouter,
-            first,
-            "workflows",
-        )
-        .await
+        self.list(Endpoint::ListWorkflow, first, "workflows").await
     }
 
     /// Creates a workflow.
@@ -57,14 +49,12 @@ impl Client {
         friendly_name: &str,
         configuration: &str,
     ) -> Result<Workflow, RestError> {
-        let path = format_args!("/v1/Workspaces/{workspace}/Workflows");
-        let request = self
-            .request(Method::POST, Product::Taskrouter, path)
-            .form(&[
-                ("FriendlyName", friendly_name),
-                ("Configuration", configuration),
-            ]);
-        self.send_for(Endpoint::CreateWorkflow, request).await
+        let path = format!("/v1/Workspaces/{workspace}/Workflows");
+        let form = [
+            ("FriendlyName", friendly_name),
+            ("Configuration", configuration),
+        ];
+        self.post(Endpoint::CreateWorkflow, &path, &form).await
     }
 
     /// Replaces a workflow's configuration. Tasks under way keep their route.
@@ -77,11 +67,9 @@ impl Client {
         workflow: &WorkflowSid,
         configuration: &str,
     ) -> Result<Workflow, RestError> {
-        let path = format_args!("/v1/Workspaces/{workspace}/Workflows/{workflow}");
-        let request = self
-            .request(Method::POST, Product::Taskrouter, path)
-            .form(&[("Configuration", configuration)]);
-        self.send_for(Endpoint::UpdateWorkflow, request).await
+        let path = format!("/v1/Workspaces/{workspace}/Workflows/{workflow}");
+        let form = [("Configuration", configuration)];
+        self.post(Endpoint::UpdateWorkflow, &path, &form).await
     }
 
     /// How many tasks of a workflow wait to be accepted, in whichever task queue.
@@ -93,17 +81,12 @@ impl Client {
         workspace: &WorkspaceSid,
         workflow: &WorkflowSid,
     ) -> Result<usize, RestError> {
-        let first = format!(
-            "/v1/Workspaces/{workspace}/Tasks?WorkflowSid={workflow}\
-             &AssignmentStatus=pending&PageSize=1000"
-        );
-        let tasks: Vec<IgnoredAny> = self
-            .list(Endpoint::ListTasks, Product::Taskrouter, first, "tasks")
-            .await?;
-        Ok(tasks.len())
+        let wanted = format!("WorkflowSid={workflow}&AssignmentStatus=pending");
+        let tasks = self.tasks(workspace, &wanted).await?;
+        Ok(tasks.items.len() + tasks.unreadable)
     }
 
-    /// Deletes a workflow. Whether it was still there.
+    /// Deletes a workflow. Returns whether it still existed.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
@@ -112,8 +95,7 @@ impl Client {
         workspace: &WorkspaceSid,
         workflow: &WorkflowSid,
     ) -> Result<bool, RestError> {
-        let path = format_args!("/v1/Workspaces/{workspace}/Workflows/{workflow}");
-        self.delete(Endpoint::DeleteWorkflow, Product::Taskrouter, path)
-            .await
+        let path = format!("/v1/Workspaces/{workspace}/Workflows/{workflow}");
+        self.delete(Endpoint::DeleteWorkflow, &path).await
     }
 }

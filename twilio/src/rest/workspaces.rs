@@ -1,9 +1,8 @@
 //! Workspaces (<https://www.twilio.com/docs/taskrouter/api/workspace>).
 
-use reqwest::Method;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Client, Endpoint, Product, RestError, found, null_is_empty};
+use super::{Client, Endpoint, RestError, null_is_empty};
 use crate::WorkspaceSid;
 
 /// A workspace: its name, and where its events go.
@@ -17,7 +16,7 @@ pub struct Workspace {
     /// The one URL that events are posted to, connection overrides included; empty where none is.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub event_callback_url: String,
-    /// Which events are, separated by commas; empty, all of them.
+    /// Which events are sent, separated by commas; all of them if empty.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub events_filter: String,
 }
@@ -29,8 +28,9 @@ impl std::fmt::Debug for Workspace {
     }
 }
 
-/// A change of a workspace's event callback. Empty strings clear.
-#[derive(Clone, Copy)]
+/// A change of a workspace's event callback. An empty string clears the setting.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "PascalCase")]
 pub struct WorkspaceChange<'a> {
     /// Where events are to go.
     pub event_callback_url: &'a str,
@@ -45,13 +45,8 @@ impl Client {
     /// Twilio refused, or no answer came.
     pub async fn workspaces(&self) -> Result<Vec<Workspace>, RestError> {
         let first = "/v1/Workspaces?PageSize=1000".to_owned();
-        self.list(
-            Endpoint::ListWorkspaces,
-            Product::Taskrouter,
-            first,
-            "workspaces",
-        )
-        .await
+        self.list(Endpoint::ListWorkspace, first, "workspaces")
+            .await
     }
 
     /// Reads a workspace; `None` where there is no such workspace.
@@ -62,9 +57,8 @@ impl Client {
         &self,
         workspace: &WorkspaceSid,
     ) -> Result<Option<Workspace>, RestError> {
-        let path = format_args!("/v1/Workspaces/{workspace}");
-        let request = self.request(Method::GET, Product::Taskrouter, path);
-        found(self.send_for(Endpoint::FetchWorkspace, request).await)
+        let path = format!("/v1/Workspaces/{workspace}");
+        self.find(Endpoint::FetchWorkspace, &path).await
     }
 
     /// Sets where the events of a workspace go, and which; nothing else of it is touched.
@@ -76,13 +70,7 @@ impl Client {
         workspace: &WorkspaceSid,
         change: WorkspaceChange<'_>,
     ) -> Result<Workspace, RestError> {
-        let path = format_args!("/v1/Workspaces/{workspace}");
-        let request = self
-            .request(Method::POST, Product::Taskrouter, path)
-            .form(&[
-                ("EventCallbackUrl", change.event_callback_url),
-                ("EventsFilter", change.events_filter),
-            ]);
-        self.send_for(Endpoint::UpdateWorkspace, request).await
+        let path = format!("/v1/Workspaces/{workspace}");
+        self.post(Endpoint::UpdateWorkspace, &path, &change).await
     }
 }

@@ -1,61 +1,10 @@
-//! Answers and errors, in Twilio's form.
+//! Errors, in Twilio's form.
 
 use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::{ETAG, RETRY_AFTER};
+use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
-
-/// What a request is answered with.
-#[derive(Debug)]
-pub(super) struct Answer {
-    status: StatusCode,
-    etag: Option<String>,
-    /// Null for no body.
-    body: Value,
-}
-
-impl Answer {
-    pub(super) fn ok(body: Value) -> Self {
-        Self {
-            status: StatusCode::OK,
-            etag: None,
-            body,
-        }
-    }
-
-    pub(super) fn created(body: Value) -> Self {
-        Self {
-            status: StatusCode::CREATED,
-            ..Self::ok(body)
-        }
-    }
-
-    /// 204, as after a deletion.
-    pub(super) fn no_content() -> Self {
-        Self {
-            status: StatusCode::NO_CONTENT,
-            ..Self::ok(Value::Null)
-        }
-    }
-
-    pub(super) fn with_etag(self, etag: String) -> Self {
-        Self {
-            etag: Some(etag),
-            ..self
-        }
-    }
-}
-
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        let etag = self.etag.map(|etag| [(ETAG, etag)]);
-        match self.body {
-            Value::Null => self.status.into_response(),
-            body => (self.status, etag, Json(body)).into_response(),
-        }
-    }
-}
+use serde_json::json;
 
 /// An error: HTTP status, Twilio's code and words.
 #[derive(Debug, Clone, PartialEq, Eq)]
