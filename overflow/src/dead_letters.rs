@@ -91,7 +91,12 @@ struct Which {
 
 impl Which {
     fn resolve(self, ids: Vec<DeadLetterId>, problems: &mut Problems) -> Filter {
-        let mut age = |flag: &str, age| problems.take(Setting::named(flag.to_owned(), age));
+        // An empty one would choose all of them.
+        let mut age = |flag: &str, age: Option<String>| {
+            let is_given = age.is_some();
+            let age = Setting::named(flag.to_owned(), age);
+            problems.take(age.must(|age| age.is_some() || !is_given, "is empty"))
+        };
         Filter {
             older_than: age("--older-than", self.older_than),
             newer_than: age("--newer-than", self.newer_than),
@@ -210,7 +215,7 @@ async fn act(
     } else {
         out::line(table(&letters, more, &command.queue.url).trim_end());
     }
-    if more > 0 {
+    if more > 0 && command.action != Action::Show {
         eprintln!("{more} more were not looked at: --limit N shows more");
     }
     Ok(letters.into_iter().map(|letter| letter.id).collect())

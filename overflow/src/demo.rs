@@ -79,7 +79,9 @@ impl DemoArgs {
             once: self.once,
             number: problems.take(self.number),
             queue: problems.take(queue).and(self.queue),
-            listen: problems.take(self.listen).unwrap_or(default_listen),
+            listen: problems
+                .take(self.listen.example(DEFAULT_LISTEN))
+                .unwrap_or(default_listen),
         })
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct SimulatorArgs {
 
     /// How many times faster than in reality a task goes through its workflow of 20 s
     #[arg(long, value_name = "FACTOR", default_value = "4")]
-    speed: Speed,
+    speed: String,
 
     /// The account to play, with SIMULATOR_AUTH_TOKEN; the SIDs of its task queues follow from it
     /// [default: a made-up one]
@@ -103,12 +103,20 @@ impl SimulatorArgs {
                 None
             }
         };
+        let speed = match self.speed.trim() {
+            "" => Ok(Speed::REAL),
+            speed => speed.parse(),
+        };
+        let speed = speed.unwrap_or_else(|problem| {
+            problems.add("--speed", problem, "4");
+            Speed::REAL
+        });
         Some(SimulatorSettings {
             listen: problems.take(self.listen),
             config: Config {
                 account,
                 callback_url: Some(self.callback),
-                speed: self.speed,
+                speed,
                 ..Config::default()
             },
         })

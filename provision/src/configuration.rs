@@ -196,15 +196,16 @@ pub(crate) fn before_extension(
     placeholder: &str,
 ) -> Option<String> {
     let mut configuration = Configuration::parse(current).ok()?;
-    if !configuration.leads_to(placeholder) {
-        return None;
-    }
     let is_untouched = |recorded: &&ReplacedConfiguration| {
         Configuration::parse(&recorded.installed).as_ref() == Ok(&configuration)
             && Configuration::parse(&recorded.previous).is_ok()
     };
     if let Some(recorded) = recorded.filter(is_untouched) {
+        // By another prefix it may lead to another placeholder.
         return Some(recorded.previous.clone());
+    }
+    if !configuration.leads_to(placeholder) {
+        return None;
     }
     configuration.retract(placeholder);
     Some(configuration.to_text())

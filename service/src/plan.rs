@@ -183,7 +183,7 @@ impl PlanArgs {
             forward_to,
             caller_id: set(self.forward_caller_id),
             timeout: problems.take(self.forward_timeout),
-            time_limit: problems.take(self.forward_time_limit),
+            time_limit: problems.take(self.forward_time_limit.example(3600)),
             record: set(self.forward_record),
             notice: set(self.forward_notice),
             notice_language: set(self.forward_notice_language),

@@ -44,7 +44,7 @@ impl Setup {
         }
         record_found(&mut site);
         site.record.write(&site.state_file)?;
-        step::carry_out(steps, &mut site, console).await?;
+        step::carry_out(steps, &mut site, true, console).await?;
         console.line("\nSet up.");
         self.say_what_is_missing(&Dotenv::read(&self.env_file)?, console);
         console.line("Check it with `overflow doctor`, start with `overflow run`.");

@@ -86,7 +86,17 @@ impl Step {
             }
             client.delete_sink(&sid).await
         };
-        Self::delete("Event Streams sink and subscription", name, sid, request)
+        let mut step = Self::delete("Event Streams sink and subscription", name, sid, request);
+        let delete = step.change.take();
+        step.then(async move |work: &mut Work<'_, '_>| {
+            if let Some(delete) = delete {
+                delete(work).await?;
+            }
+            match work.site.record.sink == Some(sid) {
+                true => work.remember(|record| record.sink = None),
+                false => Ok(()),
+            }
+        })
     }
 
     /// A field of something that is there already.
@@ -159,11 +169,13 @@ pub(crate) fn show(steps: &[Step], site: &Site, console: &mut Console<'_>) -> bo
 pub(crate) async fn carry_out(
     steps: Vec<Step>,
     site: &mut Site,
+    keeps_record: bool,
     console: &mut Console<'_>,
 ) -> Result<()> {
     let mut work = Work {
         site,
         console,
+        keeps_record,
         made: BTreeMap::new(),
     };
     for change in steps.into_iter().filter_map(|step| step.change) {

@@ -16,6 +16,8 @@ use crate::site::Site;
 pub(crate) struct Work<'a, 'c> {
     pub(crate) site: &'a mut Site,
     pub(crate) console: &'a mut Console<'c>,
+    /// Whether there is a record: where teardown finds none, it makes none.
+    pub(crate) keeps_record: bool,
     /// What was made, by what stood for it.
     pub(crate) made: BTreeMap<String, String>,
 }
@@ -30,10 +32,10 @@ impl Work<'_, '_> {
         self.console.line(format_args!("✓ {text}"));
     }
 
-    /// Writes it down. Setup makes the file first; where teardown finds none, it makes none.
+    /// Writes it down.
     pub(crate) fn remember(&mut self, change: impl FnOnce(&mut Record)) -> Result<()> {
         change(&mut self.site.record);
-        match self.site.state_file.exists() {
+        match self.keeps_record {
             true => self.site.record.write(&self.site.state_file),
             false => Ok(()),
         }

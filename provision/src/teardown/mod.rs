@@ -122,7 +122,8 @@ impl Teardown {
         if let Some(status) = self.consent.refused(console)? {
             return Ok(status);
         }
-        step::carry_out(steps, &mut site, console).await?;
+        let keeps_record = site.state_file.exists();
+        step::carry_out(steps, &mut site, keeps_record, console).await?;
         if complete {
             record::remove(&site.state_file)?;
         }

@@ -1,6 +1,6 @@
 //! The dead-letter queue: looking into it, and emptying it.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
 use futures::future::join_all;
@@ -19,9 +19,12 @@ use crate::{DeadLetter, Done, Filter, Listed, QueueError, Settlement};
 /// Only one process at a time looks into the queue: the others don't see what it has fetched.
 const LOCK: &str = "dead-letters";
 
-/// How many letters are fetched, or acknowledged, at a time. A quorum queue puts acks off while 32
-/// before them are not done, and forgets those when the channel closes (`quorum_commands_soft_limit`).
-const BATCH: usize = 16;
+/// How many letters are fetched at a time.
+const BATCH: usize = 128;
+
+/// How many are acknowledged before that is waited for. A quorum queue puts acks off while 32 before
+/// them are not done, and forgets those when the channel closes (`quorum_commands_soft_limit`).
+const ACKS: usize = 16;
 
 /// A dead letter that nobody else sees at the moment.
 struct Fetched {
@@ -76,17 +79,23 @@ impl Client {
         let mut queue = DeadLetterQueue::open(self).await?;
         let now = Timestamp::now();
         let mut told = HashSet::new();
-        let mut acks = 0;
+        let mut waiting = VecDeque::new();
         let mut outcome = Ok(());
-        while outcome.is_ok() && queue.left > 0 {
-            let mut batch = queue.fetch().await?;
-            // They are replayed in their order, which takes all of them.
-            while how == Settlement::Replay && queue.left > 0 {
-                batch.extend(queue.fetch().await?);
+        while outcome.is_ok() && (queue.left > 0 || !waiting.is_empty()) {
+            if waiting.is_empty() {
+                let mut batch = queue.fetch().await?;
+                // They are replayed in their order, which takes all of them.
+                while how == Settlement::Replay && queue.left > 0 {
+                    batch.extend(queue.fetch().await?);
+                }
+                batch.sort_by_key(|fetched| fetched.letter.died_at);
+                waiting.extend(batch);
             }
-            batch.sort_by_key(|fetched| fetched.letter.died_at);
-            for fetched in batch {
-                if outcome.is_err() || !filter.matches(&fetched.letter, now) {
+            let mut acked = Vec::new();
+            while acked.len() < ACKS
+                && let Some(fetched) = waiting.pop_front()
+            {
+                if !filter.matches(&fetched.letter, now) {
                     queue.kept.push(fetched);
                     continue;
                 }
@@ -96,21 +105,27 @@ impl Client {
                 }
                 if outcome.is_err() {
                     queue.kept.push(fetched);
-                    continue;
+                    break;
                 }
                 let ack = BasicAckOptions::default();
                 self.answer(queue.channel.basic_ack(fetched.tag, ack))
                     .await?;
-                acks += 1;
-                if queue.left == 0 && acks % BATCH == 0 {
-                    queue.await_acks().await?;
-                }
-                if told.insert(fetched.letter.id.clone()) {
-                    done(fetched.letter.id);
+                acked.push(fetched.letter.id);
+            }
+            // An ack has no answer, but a get after it has.
+            for next in queue.get(1).await? {
+                match queue.left.checked_sub(1) {
+                    Some(left) => {
+                        queue.left = left;
+                        waiting.push_back(next);
+                    }
+                    None => queue.kept.push(next),
                 }
             }
+            acked.retain(|id| told.insert(id.clone()));
+            acked.into_iter().for_each(&mut *done);
         }
-        queue.await_acks().await?;
+        queue.kept.extend(waiting);
         queue.close().await?;
         outcome
     }
@@ -160,14 +175,6 @@ impl<'a> DeadLetterQueue<'a> {
             letter: wire::dead_letter(&got.delivery.properties, got.delivery.data),
         });
         Ok(fetched.collect())
-    }
-
-    /// Waits until the broker has done the acks: they have no answer, but a get after them has.
-    async fn await_acks(&mut self) -> Result<(), QueueError> {
-        let late = self.get(1).await?;
-        self.left = self.left.saturating_sub(late.len());
-        self.kept.extend(late);
-        Ok(())
     }
 
     /// Gives back what was kept, and waits until the next one sees it.

@@ -60,7 +60,7 @@ impl AdminArgs {
     /// Parses them; it listens on `default` unless it is told otherwise.
     pub fn resolve(self, problems: &mut Problems, default: SocketAddr) -> AdminSettings {
         AdminSettings {
-            listen: problems.take(self.admin_listen).unwrap_or(default),
+            listen: listen(self.admin_listen, problems, default),
             limits: Limits {
                 timeouts: self.http.resolve(problems),
                 connections: problems.take(self.admin_max_connections),
@@ -70,10 +70,19 @@ impl AdminArgs {
 
     /// How the running process is, if that is all that is wanted.
     pub fn health(&self, default: SocketAddr) -> Option<ExitCode> {
-        let listen = |problems: &mut Problems| problems.take(self.admin_listen.clone());
+        let given = self.admin_listen.clone();
         self.health
-            .then(|| health::ask_where(|problems| listen(problems).unwrap_or(default), "/readyz"))
+            .then(|| health::ask_where(|problems| listen(given, problems, default), "/readyz"))
     }
+}
+
+fn listen(
+    given: Setting<Option<SocketAddr>>,
+    problems: &mut Problems,
+    default: SocketAddr,
+) -> SocketAddr {
+    let given = problems.take(given.example(default));
+    given.unwrap_or(default)
 }
 
 /// Whether a process can do its work now.

@@ -37,6 +37,13 @@ pub struct Setting<T> {
 }
 
 impl<T> Setting<T> {
+    /// Gives a better example than its type does.
+    #[must_use]
+    pub fn example(mut self, example: impl ToString) -> Self {
+        self.example = example.to_string();
+        self
+    }
+
     /// Demands something of the value.
     #[must_use]
     pub fn must(mut self, is_right: impl FnOnce(&T) -> bool, otherwise: &str) -> Self {

@@ -78,6 +78,8 @@ impl FromStr for LogFormat {
 pub struct Filter(EnvFilter);
 
 impl Value for Filter {
+    const EXAMPLE: &'static str = "info";
+
     fn read(text: &str) -> Result<Self, String> {
         let mut has_level = false;
         for part in text
