@@ -56,7 +56,11 @@ pub(crate) fn redirect_request(
         (EventType::TaskCanceled, CancelReason::HungUp) => return Err(Ignored::NotStranded),
         (EventType::TaskCanceled, CancelReason::Unknown) => return Err(Ignored::UnknownReason),
     };
-    let call_sid = event.attributes.call_sid.ok_or(Ignored::NoCall)?;
+    let call_sid = event.attributes.call_sid.ok_or(match source {
+        // Whatever its channel, it ended like others.
+        Source::Rescue => Ignored::NotStranded,
+        _ => Ignored::NoCall,
+    })?;
     if let Some(conversation) = event.attributes.conversation {
         return Err(Ignored::Conversation(conversation));
     }

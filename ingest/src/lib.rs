@@ -1,4 +1,4 @@
-//! Takes TaskRouter's event callbacks, and answers each at once.
+//! Takes TaskRouter's event callbacks, and answers each once it is durable.
 //!
 //! The order of work: size limit, signature, parse, filter, publish confirmed, `204`. An event
 //! answered with `2xx` is either of no concern to us, or durable on the queue.

@@ -90,7 +90,7 @@ impl Outbox {
             event_sid = %message.request.event_sid,
             call_sid = %message.request.call_sid,
             %error,
-            "the queue did not take it: spooled"
+            "the queue did not take it: it goes to the spool"
         );
         let spooled = within(share, spool.publish(message)).await;
         spooled.map_or_else(Outcome::Unavailable, |()| Outcome::Spooled)

@@ -1,7 +1,7 @@
 //! The durable hand-over between ingest and redirector.
 //!
-//! Two backends stand behind one set of traits: RabbitMQ ([`amqp`]) where many consumers share the
-//! work, and an embedded SQLite file ([`sqlite`]) for one machine. [`open`] picks by URL.
+//! Behind one set of traits stand RabbitMQ ([`amqp`]) where many consumers share the work, an embedded
+//! SQLite file ([`sqlite`]) for one machine, and one in memory for simulations. [`open`] picks by URL.
 
 pub mod amqp;
 mod dead_letter;

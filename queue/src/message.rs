@@ -1,4 +1,4 @@
-//! Messages as both backends carry them.
+//! Messages as all backends carry them.
 
 use std::fmt;
 use std::str::FromStr;

@@ -7,7 +7,7 @@ use twilio::{AccountSid, CallSid, EventSid, TaskQueueSid, TaskSid, WorkflowSid, 
 /// "Nobody took this call: redirect it." Carries SIDs only, never a caller's number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedirectRequest {
-    /// The TaskRouter event behind the request. Duplicates are recognised by it.
+    /// The TaskRouter event behind the request.
     pub event_sid: EventSid,
     /// The account that owns the call, perhaps a subaccount.
     pub account_sid: AccountSid,
@@ -41,8 +41,8 @@ pub struct RedirectRequest {
     pub requeued_at: Option<Timestamp>,
 }
 
-/// How a request came about. All but a live callback may be late or stale, so the redirector asks
-/// Twilio whether the caller still waits before it acts on one.
+/// How a request came about. Events are believed while they are new; before anything else is acted
+/// upon, Twilio is asked whether the caller still waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {

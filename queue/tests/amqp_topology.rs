@@ -118,12 +118,17 @@ impl Load {
         until("publishing again", || self.confirmed() > before + count).await;
     }
 
-    async fn sees_unroutable(&self) {
+    /// Breaks something until a publish was returned for it. Once may not be enough: it may be
+    /// declared again at that very moment.
+    async fn sees_unroutable(&self, breaks: impl AsyncFn()) {
         let before = self.unroutable.load(Ordering::Relaxed);
-        until("unroutable", || {
-            self.unroutable.load(Ordering::Relaxed) > before
-        })
-        .await;
+        let seen = tokio::time::timeout(PATIENCE, async {
+            while self.unroutable.load(Ordering::Relaxed) == before {
+                breaks().await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        assert!(seen.await.is_ok(), "never unroutable");
     }
 }
 
@@ -146,16 +151,16 @@ async fn what_is_confirmed_is_in_the_queue_even_while_its_binding_comes_and_goes
     let (_connection, channel) = operator().await;
     let load = Load::around(&queue, async |load| {
         for _ in 0..30 {
-            channel
-                .queue_unbind(
+            load.sees_unroutable(async || {
+                let unbound = channel.queue_unbind(
                     "unbound.redirect".into(),
                     "unbound".into(),
                     "unbound.redirect".into(),
                     FieldTable::default(),
-                )
-                .await
-                .unwrap();
-            load.sees_unroutable().await;
+                );
+                unbound.await.unwrap();
+            })
+            .await;
             // Bound again without anybody's help.
             load.goes_on(100).await;
         }

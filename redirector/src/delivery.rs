@@ -45,7 +45,7 @@ pub(crate) async fn handle(shared: &Shared, delivery: Delivery) {
     let work = async {
         let (outcome, plan) = match (&request, plan) {
             (Ok(request), Some(plan)) => {
-                // Unwind-safe: no lock is held across an await.
+                // Unwind-safe: whatever it holds is released as it unwinds.
                 let job = AssertUnwindSafe(Job::new(shared, request, plan).run());
                 match job.catch_unwind().await {
                     Ok((outcome, plan)) => (outcome, Some(plan)),

@@ -170,7 +170,7 @@ impl<'a> Job<'a> {
         }
         let now = Instant::now();
         let second = self.unseen_since.map(|first| first + LOOK_TWICE);
-        // No list from before the last of these moments that have passed will do.
+        // The list must be newer than those of these moments that have passed.
         let passed = [doubt, second].into_iter().flatten();
         let after = passed.filter(|moment| *moment < now).max();
         let lookup = &self.shared.lookup;
@@ -188,7 +188,11 @@ impl<'a> Job<'a> {
                         let rest = doubt.saturating_duration_since(Instant::now());
                         Next::Again((rest + Duration::from_millis(1)).min(LOOK_EVERY))
                     }
-                    _ => return Ok((Proof::Look(look.asked), slot)),
+                    _ => {
+                        // No update of ours has reached them.
+                        self.in_doubt = false;
+                        return Ok((Proof::Look(look.asked), slot));
+                    }
                 }
             }
             Whereabouts::Ended => Next::End(Outcome::CallEnded),
@@ -273,6 +277,7 @@ impl<'a> Job<'a> {
             // Whether or not it is in the log: it was not acted upon.
             self.shared.ledger.settle(&intent);
             tracing::warn!(%error, "the intent could not be written: the update was not sent");
+            self.last_error = Some(error.to_string());
             return self.again(None);
         }
         if submitted.elapsed() > INTENT_GOOD_FOR || !self.holds(proof, &intent) {
@@ -330,7 +335,6 @@ impl<'a> Job<'a> {
             Aftermath::Open => {}
         }
         self.in_doubt |= aftermath != Aftermath::None;
-        shared.metrics.retried();
         match advice {
             Advice::Retry {
                 retry_after,

@@ -55,11 +55,11 @@ struct State {
 enum Mode {
     Open,
     ClosedUntil(Instant),
-    /// One request is under way to find out.
-    Probing,
+    /// One request is under way to find out, since this moment.
+    Probing(Instant),
 }
 
-/// Leave to make requests, one at a time, given back when it is dropped.
+/// A permit for one request at a time. It is given back when it is dropped.
 pub(crate) struct Slot {
     limiter: Arc<Limiter>,
     probe: bool,
@@ -127,7 +127,7 @@ impl Limiter {
                 return;
             };
             if probe {
-                state.mode = Mode::Probing;
+                state.mode = Mode::Probing(Instant::now());
             }
             state.in_flight += 1;
             drop(state);
@@ -143,9 +143,14 @@ impl Limiter {
         }
     }
 
-    /// Takes in how the API took a request that was made without a slot.
-    pub(crate) fn report(self: &Arc<Self>, health: ApiHealth) {
-        self.note(health, false);
+    /// Takes in how the API took a request that was made at this moment, without a slot. Made once a
+    /// probe may be, it tells as much as one.
+    pub(crate) fn report(self: &Arc<Self>, health: ApiHealth, asked: Instant) {
+        let probe = match self.state.lock().mode {
+            Mode::Open => false,
+            Mode::ClosedUntil(moment) | Mode::Probing(moment) => asked >= moment,
+        };
+        self.note(health, probe);
     }
 
     /// Takes in how the API took a request.
@@ -190,7 +195,7 @@ impl Limiter {
     /// Closes, unless it is closed already: what was under way at the closing fails with it and
     /// must not close it longer.
     fn close(self: &Arc<Self>, state: &mut State, probe: bool, retry_after: Option<Duration>) {
-        if state.mode == Mode::Open || (probe && state.mode == Mode::Probing) {
+        if state.mode == Mode::Open || probe {
             let asked = retry_after
                 .unwrap_or_default()
                 .min(self.longest_retry_after);
@@ -232,7 +237,7 @@ impl State {
         match self.mode {
             Mode::Open => self.in_flight < self.allowance,
             Mode::ClosedUntil(at) => Instant::now() >= at,
-            Mode::Probing => false,
+            Mode::Probing(_) => false,
         }
     }
 }
@@ -251,7 +256,7 @@ impl Slot {
         self.left = true;
         state.in_flight -= 1;
         // A probe that told nothing: the next one finds out.
-        if self.probe && state.mode == Mode::Probing {
+        if self.probe && matches!(state.mode, Mode::Probing(_)) {
             state.mode = Mode::ClosedUntil(Instant::now());
         }
     }
@@ -347,6 +352,28 @@ mod tests {
         let slots: Vec<_> = (0..4).map(|_| try_enter(&limiter)).collect();
         assert!(slots.iter().all(Option::is_some));
         assert!(try_enter(&limiter).is_none(), "the allowance was halved");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_list_that_many_share_tells_counts_as_the_probes_word() {
+        let limiter = limiter(1);
+        request(&limiter, TOO_MANY).await;
+        let before = Instant::now();
+        tokio::time::advance(SECOND * 2).await;
+        // The probe asks for a list, and holds its slot meanwhile.
+        let probe = enter(&limiter).await;
+        limiter.report(TOO_MANY, Instant::now());
+        drop(probe);
+        assert!(
+            try_enter(&limiter).is_none(),
+            "it is closed again, for longer"
+        );
+
+        tokio::time::advance(SECOND * 4).await;
+        limiter.report(ApiHealth::Sound, before);
+        assert!(!limiter.reading().open, "it was asked before the closing");
+        limiter.report(ApiHealth::Sound, Instant::now());
+        assert!(limiter.reading().open, "nobody else has to ask");
     }
 
     #[tokio::test(start_paused = true)]

@@ -26,7 +26,7 @@ pub(crate) enum Whereabouts {
     OtherTask,
     /// The task belongs to a conference or a transfer.
     Transfer,
-    /// The call is over, by its own word.
+    /// The call is over, as its own resource says.
     Ended,
     /// Its answers say nothing, or contradict each other.
     Unclear,

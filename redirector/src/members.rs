@@ -124,7 +124,8 @@ impl VoiceQueues {
     ) -> Answer {
         let asked = Instant::now();
         let listed = self.list(&account, &workflow, &mut known).await;
-        self.limiter.report(ApiHealth::of(listed.as_ref(), false));
+        let health = ApiHealth::of(listed.as_ref(), false);
+        self.limiter.report(health, asked);
         let answer = listed
             .map(|listed| Arc::new(Members { asked, listed }))
             .map_err(Arc::new);

@@ -253,7 +253,7 @@ impl Metrics {
         })
     }
 
-    /// Counts the end of a delivery; `plan` is the one that its request names.
+    /// Counts the end of a delivery; `plan` is the one that was used in the end.
     pub(crate) fn ended(&self, outcome: &Outcome, plan: Option<&str>) {
         self.outcomes
             .get_or_create(&OutcomeLabels {

@@ -68,7 +68,7 @@ impl Redirector {
                 intents: host.queue.intents(ledger.clone()),
                 ledger,
                 queue: host.queue.clone(),
-                // A copy of the event that is older than the deadline is looked up anyway.
+                // Kept for as long as a copy of the event could arrive.
                 calls: Calls::new(settings.deadline),
                 stop: host.stop.clone(),
                 plans,
@@ -123,7 +123,7 @@ impl Redirector {
         if finished.is_err() {
             tracing::warn!(
                 cut_off = jobs.len(),
-                "updates still under way were cut off by the stop timeout; they are delivered again"
+                "what was still under way was cut off by the stop timeout; it is delivered again"
             );
         }
         ended

@@ -50,7 +50,7 @@ pub struct TwilioArgs {
     )]
     pub api_url: Setting<ApiUrl>,
 
-    /// How long a connection to Twilio may take to open
+    /// How long a connection to Twilio may take to open, 3s at most
     #[arg(
         long = "twilio-connect-timeout",
         env = "TWILIO_CONNECT_TIMEOUT",
@@ -144,7 +144,11 @@ impl TwilioArgs {
         };
         let api_url = problems.take(self.api_url);
         proxy::check(problems);
-        let connect_timeout = problems.take(self.connect_timeout);
+        // The redirector's last check is good for this long.
+        let connect_timeout = problems.take(self.connect_timeout.must(
+            |timeout| *timeout <= Duration::from_secs(3),
+            "must be at most 3s",
+        ));
         let timeout = problems.take(self.timeout);
         if connect_timeout.is_zero() || timeout.is_zero() {
             problems.add_line(
