@@ -16,8 +16,9 @@ const HOSTS: &str = "QUEUE_TEST_HOSTS";
 /// A node, and a hole at its port on another address.
 async fn node_and_hole() -> (Node, Hole) {
     let node = tokio::task::spawn_blocking(Node::start).await.unwrap();
-    // Nearer to our own address than the node: names are resolved to it first.
-    let elsewhere = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 99));
+    // Nearer to our own address than the node: names are resolved to it first. No other process's.
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let elsewhere = IpAddr::V4(Ipv4Addr::new(127, 0, high.max(1), low));
     let hole = Hole::at(SocketAddr::new(elsewhere, node.address().port()));
     (node, hole)
 }
