@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use retry::{Delays, Policy};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -146,16 +146,16 @@ impl Limiter {
     /// Takes in how the API took a request that was made at this moment, without a slot. Made once a
     /// probe may be, it tells as much as one.
     pub(crate) fn report(self: &Arc<Self>, health: ApiHealth, asked: Instant) {
-        let probe = match self.state.lock().mode {
+        let state = self.state.lock();
+        let probe = match state.mode {
             Mode::Open => false,
             Mode::ClosedUntil(moment) | Mode::Probing(moment) => asked >= moment,
         };
-        self.note(health, probe);
+        self.note(state, health, probe);
     }
 
     /// Takes in how the API took a request.
-    fn note(self: &Arc<Self>, health: ApiHealth, probe: bool) {
-        let mut state = self.state.lock();
+    fn note(self: &Arc<Self>, mut state: MutexGuard<'_, State>, health: ApiHealth, probe: bool) {
         match health {
             ApiHealth::Sound => {
                 state.failures = 0;
@@ -249,7 +249,8 @@ impl Slot {
         if probe {
             self.probe = false;
         }
-        self.limiter.note(health, probe);
+        let state = self.limiter.state.lock();
+        self.limiter.note(state, health, probe);
     }
 
     fn leave(&mut self, state: &mut State) {
