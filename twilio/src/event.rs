@@ -303,10 +303,13 @@ impl Fields for Form<'_> {
 
     fn mention_a_transfer(&self) -> bool {
         // As the signature sees them: the name may have been moved into the value, or another's.
-        self.0
-            .iter()
-            .filter(|(name, _)| *name != TASK_ATTRIBUTES.0)
-            .any(|(name, value)| format!("{name}{value}").contains("Transfer"))
+        let mut signed = String::new();
+        let mut others = self.0.iter().filter(|(name, _)| *name != TASK_ATTRIBUTES.0);
+        others.any(|(name, value)| {
+            signed.clear();
+            signed.extend([name, value]);
+            signed.contains("Transfer")
+        })
     }
 }
 
