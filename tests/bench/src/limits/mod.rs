@@ -1,28 +1,24 @@
 //! What the parts can do by themselves: the limits that our processes are measured against. Each
-//! runs in a process of its own, as ours do.
+//! runs in a process of its own, as ours do, and says one line.
+
+mod commits;
+mod http;
+mod publisher;
+mod redirects;
 
 use std::net::SocketAddr;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
-use axum::body::Bytes;
-use axum::http::StatusCode;
-use axum::routing::post;
 use clap::Subcommand;
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
-use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
-use rusqlite::params;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::callbacks::{self, PLACEHOLDER};
-use crate::round::Round;
+pub use self::publisher::remove;
+use crate::callbacks;
+use crate::service::Processors;
 
 /// How many are under way at a time.
 pub const IN_FLIGHT: usize = 64;
@@ -35,122 +31,101 @@ const MESSAGE: usize = 420;
 pub enum Limit {
     /// An axum handler that reads the body and answers 204; says where it listens
     Bare,
-    /// One channel, mandatory publishes with confirms; says how many a second
+    /// One channel, mandatory publishes with confirms
     Publisher {
         /// The broker
         url: String,
         /// For so long
         millis: u64,
+        /// How many a second; 0: as fast as they are confirmed
+        rate: u32,
     },
-    /// Rows written to a file by group commits with fsync; says how many a second
+    /// Publishes messages to a queue that exists
+    Fill {
+        /// The broker
+        url: String,
+        /// The queue
+        queue: String,
+        /// How many
+        count: u32,
+    },
+    /// Rows written to a file by group commits with fsync
     Commits {
         /// For so long
         millis: u64,
+    },
+    /// The same at a rate: each waits for two commits
+    TwoCommits {
+        /// For so long
+        millis: u64,
+        /// How many a second
+        rate: u32,
+    },
+    /// Published and confirmed, consumed, and an intent read back
+    Events {
+        /// The broker
+        url: String,
+        /// For so long
+        millis: u64,
+        /// How many a second
+        rate: u32,
+    },
+    /// Consumed, an intent read back, an HTTP request answered, acknowledged
+    Redirects {
+        /// The broker
+        url: String,
+        /// Whom to ask
+        api: String,
+        /// How many
+        count: u32,
     },
 }
 
 impl Limit {
     /// Runs it in this process.
     pub async fn run(self) -> anyhow::Result<()> {
-        match self {
-            Self::Bare => {
-                let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-                println!("{}", listener.local_addr()?);
-                let answer = async |_: Bytes| StatusCode::NO_CONTENT;
-                let router = Router::new().route("/taskrouter/events", post(answer));
-                Ok(axum::serve(listener, router).await?)
+        let time = Duration::from_millis;
+        let before = Processors::now()?;
+        let round = match self {
+            Self::Bare => return http::serve().await,
+            Self::Publisher {
+                url,
+                millis,
+                rate: 0,
+            } => publisher::fast(&url, time(millis)).await?,
+            Self::Publisher { url, millis, rate } => {
+                publisher::at_a_rate(&url, time(millis), rate).await?
             }
-            Self::Publisher { url, millis } => {
-                let round = publish(&url, Duration::from_millis(millis)).await?;
-                println!("{} {}", round.rate, round.percentile(99));
-                Ok(())
+            Self::Fill { url, queue, count } => publisher::fill(&url, &queue, count).await?,
+            Self::Commits { millis } => commits::fast(time(millis))?,
+            Self::TwoCommits { millis, rate } => commits::at_a_rate(time(millis), rate)?,
+            Self::Events { url, millis, rate } => {
+                redirects::events(&url, time(millis), rate).await?
             }
-            Self::Commits { millis } => {
-                println!("{}", commit(Duration::from_millis(millis))?);
-                Ok(())
-            }
-        }
+            Self::Redirects { url, api, count } => redirects::backlog(&url, &api, count).await?,
+        };
+        let figures = Figures {
+            rate: round.rate,
+            p50: round.percentile(50),
+            p99: round.percentile(99),
+            busy: Processors::now()?.busy_since(&before),
+        };
+        println!("{}", serde_json::to_string(&figures)?);
+        Ok(())
     }
 }
 
-async fn publish(url: &str, time: Duration) -> anyhow::Result<Round> {
-    let connection = Connection::connect(url, ConnectionProperties::default()).await?;
-    let channel = connection.create_channel().await?;
-    channel
-        .confirm_select(ConfirmSelectOptions::default())
-        .await?;
-    let mut quorum = FieldTable::default();
-    quorum.insert(
-        "x-queue-type".into(),
-        AMQPValue::LongString("quorum".into()),
-    );
-    let queue = format!("bench.raw.{}", std::process::id());
-    channel
-        .queue_declare(
-            queue.as_str().into(),
-            QueueDeclareOptions::durable(),
-            quorum,
-        )
-        .await?;
-    let options = BasicPublishOptions {
-        mandatory: true,
-        ..BasicPublishOptions::default()
-    };
-    let payload = vec![b'x'; MESSAGE];
-    let properties = BasicProperties::default().with_delivery_mode(2);
-    let mut pending = FuturesUnordered::new();
-    let mut took = Vec::new();
-    let begin = Instant::now();
-    while begin.elapsed() < time {
-        while pending.len() < IN_FLIGHT {
-            let sent = Instant::now();
-            let confirm = channel
-                .basic_publish(
-                    "".into(),
-                    queue.as_str().into(),
-                    options,
-                    &payload,
-                    properties.clone(),
-                )
-                .await?;
-            pending.push(async move { (confirm.await, sent) });
-        }
-        if let Some((confirmed, sent)) = pending.next().await {
-            anyhow::ensure!(
-                matches!(confirmed?, Confirmation::Ack(None)),
-                "the broker did not take a message"
-            );
-            took.push(sent.elapsed());
-        }
-    }
-    let round = Round::new(took, begin.elapsed());
-    channel
-        .queue_delete(queue.as_str().into(), Default::default())
-        .await?;
-    Ok(round)
-}
-
-fn commit(time: Duration) -> anyhow::Result<f64> {
-    let folder = tempfile::tempdir_in(".")?;
-    let mut db = rusqlite::Connection::open(folder.path().join("rows.db"))?;
-    db.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-         CREATE TABLE messages (seq INTEGER PRIMARY KEY, id TEXT, body BLOB)",
-    )?;
-    let body = vec![b'x'; MESSAGE];
-    let begin = Instant::now();
-    let mut rows = 0_u32;
-    while begin.elapsed() < time {
-        let transaction = db.transaction()?;
-        for _ in 0..IN_FLIGHT {
-            transaction
-                .prepare_cached("INSERT INTO messages (id, body) VALUES (?, ?)")?
-                .insert(params![callbacks::call_sid(rows.into()), body])?;
-            rows += 1;
-        }
-        transaction.commit()?;
-    }
-    Ok(f64::from(rows) / begin.elapsed().as_secs_f64())
+/// What a limit says.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Figures {
+    /// In a second.
+    pub rate: f64,
+    /// How long the middle one took, in ms.
+    pub p50: f64,
+    /// How long 99 of 100 took at most, in ms.
+    pub p99: f64,
+    /// How much of the machine's processors was at work, of 1.
+    pub busy: f64,
 }
 
 /// A limit that runs in a process of its own, until this is dropped.
@@ -187,27 +162,13 @@ pub async fn bare() -> anyhow::Result<(Running, SocketAddr)> {
     Ok((running, address))
 }
 
-/// How many publishes a second one channel does, and the slowest hundredth's milliseconds.
-pub async fn publisher(url: &str, time: Duration) -> anyhow::Result<(f64, f64)> {
-    let millis = time.as_millis().to_string();
-    let said = Running::start(&["publisher", url, &millis])?.says().await?;
-    let (rate, late) = said.split_once(' ').context("two figures")?;
-    Ok((rate.parse()?, late.parse()?))
-}
-
-/// How many rows a second group commits write.
-pub async fn commits(time: Duration) -> anyhow::Result<f64> {
-    let millis = time.as_millis().to_string();
-    Ok(Running::start(&["commits", &millis])?
-        .says()
-        .await?
-        .parse()?)
+/// Runs a limit to its end.
+pub async fn figures(arguments: &[&str]) -> anyhow::Result<Figures> {
+    let said = Running::start(arguments)?.says().await?;
+    Ok(serde_json::from_str(&said)?)
 }
 
 /// Requests that nothing comes of, and such that are put on the queue.
-pub fn requests(count: u64) -> [(&'static str, Vec<Vec<u8>>); 2] {
-    [
-        ("irrelevant", callbacks::pool(count, callbacks::SALES)),
-        ("relevant", callbacks::pool(count, PLACEHOLDER)),
-    ]
+pub fn requests(count: u64) -> [Vec<Vec<u8>>; 2] {
+    [callbacks::SALES, callbacks::PLACEHOLDER].map(|queue| callbacks::pool(count, queue))
 }
