@@ -1,8 +1,10 @@
 //! What tests add to an account before something is provisioned in it.
 
-use twilio::{E164, PhoneNumberSid, WorkspaceSid};
+use serde_json::Value;
+use twilio::{E164, PhoneNumberSid, TaskQueueSid, WorkflowSid, WorkspaceSid};
 
 use crate::dates::Dates;
+use crate::ordered::Ordered;
 use crate::resources::{IncomingNumber, Workspace};
 use crate::simulator::Simulator;
 
@@ -52,6 +54,32 @@ impl Simulator {
             let sid = workspace.sid;
             state.workspaces.insert(sid, workspace);
             sid
+        })
+    }
+
+    /// Takes away the task queues and the workflow that the account has from the start.
+    pub fn clear_workspace(&self) {
+        self.core.change(|state| {
+            state.workflows = Ordered::default();
+            state.task_queues = Ordered::default();
+        });
+    }
+
+    /// Sets which workers a task queue offers its tasks to.
+    pub fn set_target_workers(&self, queue: TaskQueueSid, expression: &str) {
+        self.core.change(|state| {
+            if let Some(queue) = state.task_queues.get_mut(&queue) {
+                expression.clone_into(&mut queue.target_workers);
+            }
+        });
+    }
+
+    /// The task queue in which a task with these attributes stays if nobody takes it; `None` if it
+    /// isn't created, or falls off the end of the workflow.
+    pub fn left_in(&self, workflow: WorkflowSid, attributes: &Value) -> Option<TaskQueueSid> {
+        self.core.look(|state| {
+            let workflow = state.workflows.get(&workflow)?;
+            workflow.routing.left_in(attributes)
         })
     }
 
