@@ -5,7 +5,7 @@ use twilio::{E164, PhoneNumberSid, TaskQueueSid, WorkflowSid, WorkspaceSid};
 
 use crate::dates::Dates;
 use crate::ordered::Ordered;
-use crate::resources::{IncomingNumber, Workspace};
+use crate::resources::{IncomingNumber, TaskRouting, Workspace};
 use crate::simulator::Simulator;
 
 /// What takes the calls to a number in place of its voice URL.
@@ -72,6 +72,25 @@ impl Simulator {
                 expression.clone_into(&mut queue.target_workers);
             }
         });
+    }
+
+    /// Somebody else changes a workflow's configuration.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn set_configuration(
+        &self,
+        workflow: WorkflowSid,
+        configuration: &str,
+    ) -> serde_json::Result<()> {
+        let routing = TaskRouting::parse(configuration)?;
+        self.core.change(|state| {
+            if let Some(workflow) = state.workflows.get_mut(&workflow) {
+                configuration.clone_into(&mut workflow.configuration);
+                workflow.routing = routing;
+            }
+        });
+        Ok(())
     }
 
     /// The task queue in which a task with these attributes stays if nobody takes it; `None` if it

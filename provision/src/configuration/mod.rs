@@ -1,9 +1,20 @@
 //! A workflow's configuration as JSON: changed without touching what isn't ours, and checked for
 //! what would keep a caller from the placeholder.
 
-use serde_json::{Value, json};
+mod expression;
+mod extend;
+mod problem;
+mod retract;
 
-use crate::record::ReplacedConfiguration;
+use serde_json::Value;
+
+pub(crate) use self::expression::matches_nobody;
+use self::expression::{Tasks, for_calls};
+pub(crate) use self::extend::Extension;
+#[cfg(test)]
+use self::extend::{CannotExtend, DEFAULT_TIMEOUT};
+pub(crate) use self::problem::{Finding, Problem};
+pub(crate) use self::retract::before_extension;
 
 /// What a configuration lacks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,56 +23,11 @@ pub(crate) enum InvalidConfiguration {
     NotJson,
     #[error("it has no \"task_routing\" with \"filters\"")]
     NoFilters,
-    #[error("filter {0} has no \"targets\"")]
-    NoTargets(String),
 }
 
 /// A workflow's configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Configuration(Value);
-
-/// Something about a filter that an operator should know.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("filter {filter} {problem}")]
-pub(crate) struct Finding {
-    /// The filter's name.
-    pub(crate) filter: String,
-    pub(crate) problem: Problem,
-}
-
-/// How a filter fails to lead to the placeholder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Problem {
-    /// The placeholder is none of its targets.
-    #[error("does not lead to the placeholder")]
-    Missing,
-    /// Targets come after the placeholder.
-    #[error("has targets after the placeholder, which callers never reach")]
-    NotLast,
-    /// The placeholder has a timeout, after which Twilio deletes the task while the caller waits.
-    #[error("gives the placeholder a timeout: then the task is deleted while its caller waits")]
-    TimesOut,
-    /// A target before the placeholder has no timeout, so no caller gets past it.
-    #[error("has a target without timeout before the placeholder: no caller gets past it")]
-    NeverReached,
-}
-
-impl Problem {
-    /// What to do about it.
-    pub(crate) fn remedy(self) -> &'static str {
-        match self {
-            Self::Missing => {
-                "if its callers are to be redirected, run `overflow setup --workflow WW…`"
-            }
-            Self::NotLast => "make the placeholder the last target of the filter",
-            Self::TimesOut => "run `overflow setup`, or remove that timeout in the console",
-            Self::NeverReached => {
-                "give each target before the placeholder a timeout, in the console or by \
-                 `overflow setup --workflow WW… --target-timeout 20`"
-            }
-        }
-    }
-}
 
 impl Configuration {
     pub(crate) fn parse(configuration: &str) -> Result<Self, InvalidConfiguration> {
@@ -86,66 +52,22 @@ impl Configuration {
         items(&self.0["task_routing"]["filters"])
     }
 
-    fn filters_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+    fn filters_mut(&mut self) -> Option<&mut Vec<Value>> {
         let filters = self.0.pointer_mut("/task_routing/filters");
-        filters.and_then(Value::as_array_mut).into_iter().flatten()
-    }
-
-    /// Makes the placeholder the last target of every filter, without timeout, and the default
-    /// where there is none. With `target_timeout`, targets before it that have no timeout get one,
-    /// in seconds. All else stays as it is, its order included.
-    pub(crate) fn extend(
-        &mut self,
-        placeholder: &str,
-        target_timeout: Option<u32>,
-    ) -> Result<(), InvalidConfiguration> {
-        for (index, filter) in self.filters_mut().enumerate() {
-            let name = filter_name(filter, index);
-            let targets = filter
-                .get_mut("targets")
-                .and_then(Value::as_array_mut)
-                .ok_or(InvalidConfiguration::NoTargets(name))?;
-            match targets.last_mut().and_then(Value::as_object_mut) {
-                Some(last) if last.get("queue").is_some_and(|queue| queue == placeholder) => {
-                    last.shift_remove("timeout");
-                }
-                _ => targets.push(json!({ "queue": placeholder })),
-            }
-            let before = targets.len() - 1;
-            let unlimited = targets.iter_mut().take(before).filter(|t| !has_timeout(t));
-            for target in unlimited.filter_map(Value::as_object_mut) {
-                if let Some(seconds) = target_timeout {
-                    target.insert("timeout".to_owned(), seconds.into());
-                }
-            }
-        }
-        let default = &mut self.0["task_routing"]["default_filter"];
-        if default.is_null() {
-            *default = json!({ "queue": placeholder });
-        }
-        Ok(())
-    }
-
-    /// Takes the placeholder out again, for a workflow that was changed since it was extended. A
-    /// default that leads to it goes, too.
-    pub(crate) fn retract(&mut self, placeholder: &str) {
-        for filter in self.filters_mut() {
-            if let Some(targets) = filter.get_mut("targets").and_then(Value::as_array_mut) {
-                targets.retain(|target| target["queue"] != placeholder);
-            }
-        }
-        if self.default_queue() == Some(placeholder)
-            && let Some(routing) = self.0["task_routing"].as_object_mut()
-        {
-            routing.shift_remove("default_filter");
-        }
+        filters.and_then(Value::as_array_mut)
     }
 
     /// Whether any filter, or the default, leads to the task queue.
     pub(crate) fn leads_to(&self, queue: &str) -> bool {
-        let filters = self.filters().iter();
-        let mut targets = filters.flat_map(|filter| items(&filter["targets"]));
-        targets.any(|target| target["queue"] == queue) || self.default_queue() == Some(queue)
+        self.filters().iter().any(|filter| leads(filter, queue))
+            || self.default_queue() == Some(queue)
+    }
+
+    /// Whether the way of any task ends in the task queue.
+    pub(crate) fn ends_in(&self, queue: &str) -> bool {
+        let last = |filter: &Value| items(&filter["targets"]).last().cloned();
+        let mut last = self.filters().iter().filter_map(last);
+        last.any(|target| target["queue"] == queue) || self.default_queue() == Some(queue)
     }
 
     /// The task queue of tasks that no filter takes.
@@ -153,9 +75,34 @@ impl Configuration {
         self.0["task_routing"]["default_filter"]["queue"].as_str()
     }
 
+    /// Whether there may be calls that no filter takes.
+    pub(crate) fn leaves_calls_to_the_default(&self) -> bool {
+        let mut filters = self.filters().iter();
+        !filters.any(|f| Tasks::of(f).includes_every_call() && !ends_skippable(f))
+    }
+
     /// How many filters there are.
     pub(crate) fn filter_count(&self) -> usize {
         self.filters().len()
+    }
+
+    /// Whether there is a way for calls that nobody takes to the placeholder.
+    pub(crate) fn reaches(&self, placeholder: &str) -> bool {
+        for filter in self.filters() {
+            let tasks = Tasks::of(filter);
+            if tasks == Tasks::NoCalls {
+                continue;
+            }
+            let at = position(filter, placeholder);
+            let is_reached = |at: usize| items(&filter["targets"])[..at].iter().all(is_left);
+            if at.is_some_and(is_reached) {
+                return true;
+            }
+            if tasks.includes_every_call() && !ends_skippable(filter) {
+                return false;
+            }
+        }
+        self.default_queue() == Some(placeholder)
     }
 
     /// What keeps callers from the placeholder, filter by filter.
@@ -168,9 +115,11 @@ impl Configuration {
                     problem,
                 });
             };
+            if self.gets_no_calls(index, placeholder) {
+                continue;
+            }
             let targets = items(&filter["targets"]);
-            let mut queues = targets.iter().map(|target| &target["queue"]);
-            let Some(at) = queues.position(|queue| queue == placeholder) else {
+            let Some(at) = position(filter, placeholder) else {
                 find(Problem::Missing);
                 continue;
             };
@@ -180,150 +129,86 @@ impl Configuration {
             if has_timeout(&targets[at]) {
                 find(Problem::TimesOut);
             }
-            if !targets[..at].iter().all(has_timeout) {
-                find(Problem::NeverReached);
+            match &targets[..at] {
+                before if before.iter().all(has_timeout) => {}
+                before if before.iter().all(is_left) => find(Problem::MayStay),
+                _ => find(Problem::NeverReached),
             }
         }
         findings
     }
-}
 
-/// The configuration that a workflow had before setup extended it, with what others changed since;
-/// `None` where it doesn't lead to the placeholder.
-pub(crate) fn before_extension(
-    current: &str,
-    recorded: Option<&ReplacedConfiguration>,
-    placeholder: &str,
-) -> Option<String> {
-    let mut configuration = Configuration::parse(current).ok()?;
-    let is_untouched = |recorded: &&ReplacedConfiguration| {
-        Configuration::parse(&recorded.installed).as_ref() == Ok(&configuration)
-            && Configuration::parse(&recorded.previous).is_ok()
-    };
-    if let Some(recorded) = recorded.filter(is_untouched) {
-        // By another prefix it may lead to another placeholder.
-        return Some(recorded.previous.clone());
+    /// Whether all calls that a filter would take are taken by those before it, or it takes none.
+    fn gets_no_calls(&self, index: usize, placeholder: &str) -> bool {
+        let filter = &self.filters()[index];
+        if Tasks::of(filter) == Tasks::NoCalls {
+            return true;
+        }
+        let copy = for_calls(expression(filter));
+        self.filters()[..index].iter().any(|before| {
+            let is_copy = expression(before) == copy && leads(before, placeholder);
+            let takes_all = Tasks::of(before).includes_every_call() && !ends_skippable(before);
+            is_copy || takes_all
+        })
     }
-    if !configuration.leads_to(placeholder) {
-        return None;
+
+    /// The filters that take other tasks than calls to the placeholder, where nobody serves them.
+    pub(crate) fn filters_of_all_channels(&self, placeholder: &str) -> Vec<String> {
+        let filters = self.filters().iter().enumerate();
+        filters
+            .filter(|(_, filter)| leads(filter, placeholder))
+            .filter(|(_, filter)| !Tasks::of(filter).are_calls())
+            .map(|(index, filter)| filter_name(filter, index))
+            .collect()
     }
-    configuration.retract(placeholder);
-    Some(configuration.to_text())
 }
 
 fn items(list: &Value) -> &[Value] {
     list.as_array().map_or(&[], Vec::as_slice)
 }
 
+fn position(filter: &Value, queue: &str) -> Option<usize> {
+    let mut targets = items(&filter["targets"]).iter();
+    targets.position(|target| target["queue"] == queue)
+}
+
+fn leads(filter: &Value, queue: &str) -> bool {
+    position(filter, queue).is_some()
+}
+
 fn has_timeout(target: &Value) -> bool {
     !target["timeout"].is_null()
 }
 
+fn is_skippable(target: &Value) -> bool {
+    !target["skip_if"].is_null()
+}
+
+/// Whether tasks leave the target, at the latest some day.
+fn is_left(target: &Value) -> bool {
+    has_timeout(target) || is_skippable(target)
+}
+
+/// Whether tasks that skip the last target go on to the next filter.
+fn ends_skippable(filter: &Value) -> bool {
+    items(&filter["targets"]).last().is_some_and(is_skippable)
+}
+
+fn expression(filter: &Value) -> &str {
+    filter["expression"].as_str().unwrap_or_default()
+}
+
+const NAMES: [&str; 2] = ["filter_friendly_name", "friendly_name"];
+
+/// The filter's name; `None` where it has none.
+fn own_name(filter: &Value) -> Option<&str> {
+    NAMES.iter().find_map(|key| filter[*key].as_str())
+}
+
+/// The filter's name, or else its number, as it is shown.
 fn filter_name(filter: &Value, index: usize) -> String {
-    ["filter_friendly_name", "friendly_name"]
-        .iter()
-        .find_map(|key| filter[*key].as_str())
-        .map_or_else(|| format!("{}", index + 1), |name| format!("{name:?}"))
+    own_name(filter).map_or_else(|| format!("{}", index + 1), |name| format!("{name:?}"))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OWN: &str = r#"{"task_routing":{"filters":[{"targets":[{"queue":"WQa","timeout":20,"priority":"5","expression":"1==1"},{"timeout":30,"queue":"WQb"}],"filter_friendly_name":"VIP","expression":"vip == true"},{"filter_friendly_name":"Others","expression":"1==1","targets":[{"queue":"WQb"}]}],"default_filter":{"queue":"WQb"}},"x":1}"#;
-
-    fn extended(timeout: Option<u32>) -> Configuration {
-        let mut configuration = Configuration::parse(OWN).unwrap();
-        configuration.extend("WQp", timeout).unwrap();
-        configuration
-    }
-
-    #[test]
-    fn extending_adds_the_placeholder_and_touches_nothing_else() {
-        let expected = OWN
-            .replace(
-                r#"{"timeout":30,"queue":"WQb"}]"#,
-                r#"{"timeout":30,"queue":"WQb"},{"queue":"WQp"}]"#,
-            )
-            .replace(
-                r#""targets":[{"queue":"WQb"}]"#,
-                r#""targets":[{"queue":"WQb"},{"queue":"WQp"}]"#,
-            );
-        assert_eq!(extended(None).to_text(), expected);
-    }
-
-    #[test]
-    fn extending_twice_is_extending_once() {
-        let mut again = extended(None);
-        again.extend("WQp", None).unwrap();
-        assert_eq!(again, extended(None));
-    }
-
-    #[test]
-    fn a_workflow_without_default_gets_the_placeholder_and_loses_it_again() {
-        let bare = r#"{"task_routing":{"filters":[]}}"#;
-        let mut configuration = Configuration::parse(bare).unwrap();
-        configuration.extend("WQp", None).unwrap();
-        assert_eq!(configuration.default_queue(), Some("WQp"));
-        configuration.retract("WQp");
-        assert_eq!(configuration.to_text(), bare);
-    }
-
-    #[test]
-    fn retracting_is_extending_undone() {
-        let mut configuration = extended(None);
-        configuration.retract("WQp");
-        assert_eq!(configuration.to_text(), OWN);
-    }
-
-    #[test]
-    fn a_target_without_timeout_before_the_placeholder_is_found_and_mended() {
-        let findings = extended(None).findings("WQp");
-        assert_eq!(
-            findings,
-            [Finding {
-                filter: "\"Others\"".into(),
-                problem: Problem::NeverReached,
-            }]
-        );
-        assert!(extended(Some(20)).findings("WQp").is_empty());
-    }
-
-    #[test]
-    fn each_way_of_missing_the_placeholder_is_found() {
-        for (targets, expected) in [
-            (json!([{"queue": "WQa"}]), Problem::Missing),
-            (
-                json!([{"queue": "WQp"}, {"queue": "WQa"}]),
-                Problem::NotLast,
-            ),
-            (json!([{"queue": "WQp", "timeout": 5}]), Problem::TimesOut),
-            (
-                json!([{"queue": "WQa"}, {"queue": "WQp"}]),
-                Problem::NeverReached,
-            ),
-        ] {
-            let configuration = json!({"task_routing": {"filters": [{"targets": targets}]}});
-            let findings = Configuration(configuration).findings("WQp");
-            let problems: Vec<_> = findings.iter().map(|finding| finding.problem).collect();
-            assert_eq!(problems, [expected]);
-        }
-    }
-
-    #[test]
-    fn what_is_no_configuration_is_refused() {
-        for (text, error) in [
-            ("", InvalidConfiguration::NotJson),
-            ("[]", InvalidConfiguration::NoFilters),
-            (r#"{"task_routing":{}}"#, InvalidConfiguration::NoFilters),
-        ] {
-            assert_eq!(Configuration::parse(text), Err(error));
-        }
-        let mut configuration =
-            Configuration::parse(r#"{"task_routing":{"filters":[{}]}}"#).unwrap();
-        assert_eq!(
-            configuration.extend("WQp", None),
-            Err(InvalidConfiguration::NoTargets("1".into()))
-        );
-    }
-}
+mod tests;

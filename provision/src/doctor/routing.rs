@@ -1,11 +1,11 @@
 //! Does a caller whom no agent takes get to the placeholder, and stay there?
 
 use service::{Plan, Plans};
-use twilio::rest::{TaskQueue, VoiceQueue, Workflow};
+use twilio::rest::{Task, TaskQueue, VoiceQueue, Workflow};
 
 use super::report::Report;
 use crate::api::Api;
-use crate::configuration::{Configuration, Problem};
+use crate::configuration::{Configuration, Problem, matches_nobody};
 use crate::error::Doing;
 use crate::inventory::Inventory;
 
@@ -28,6 +28,7 @@ pub(super) async fn check(api: &Api, plans: &Plans, inventory: &Inventory, repor
             continue;
         };
         check_placeholder(queue, report);
+        check_tasks(api, queue, inventory, report).await;
         check_workflows(plan, queue, inventory, &voice_queues, report);
     }
 }
@@ -50,19 +51,6 @@ fn check_placeholder(queue: &TaskQueue, report: &mut Report) {
     }
 }
 
-/// Whether an expression selects nobody; `None` where that depends on the workers.
-fn matches_nobody(expression: &str) -> Option<bool> {
-    if expression.is_empty() {
-        // Twilio: "If empty, Tasks will wait until deleted or moved".
-        return Some(true);
-    }
-    let (left, right) = expression
-        .split_once("==")
-        .or_else(|| expression.split_once('='))?;
-    let number = |text: &str| text.trim().parse::<i64>().ok();
-    Some(number(left)? != number(right)?)
-}
-
 fn check_workflows(
     plan: &Plan,
     queue: &TaskQueue,
@@ -81,6 +69,9 @@ fn check_workflows(
         }
         leading += 1;
         check_filters(workflow, &configuration, placeholder, report);
+        if inventory.of_all_channels.contains(&workflow.sid) {
+            check_channels(workflow, &configuration, placeholder, report);
+        }
         check_voice_queue(workflow, voice_queues, report);
     }
     if leading == 0 {
@@ -111,7 +102,9 @@ fn check_filters(
     for finding in findings {
         let (found, todo) = (format!("{name}: {finding}"), finding.problem.remedy());
         match finding.problem {
-            Problem::Missing | Problem::NotLast => report.warn("workflow", found, todo),
+            Problem::Missing | Problem::NotLast | Problem::MayStay | Problem::EndsSkippable => {
+                report.warn("workflow", found, todo);
+            }
             Problem::TimesOut | Problem::NeverReached => report.fail("workflow", found, todo),
         }
     }
@@ -132,6 +125,57 @@ fn check_filters(
     report.ok("default filter", found);
 }
 
+/// An earlier setup extended the filters themselves, whatever came to them.
+fn check_channels(
+    workflow: &Workflow,
+    configuration: &Configuration,
+    placeholder: &str,
+    report: &mut Report,
+) {
+    let filters = configuration.filters_of_all_channels(placeholder);
+    if filters.is_empty() {
+        return;
+    }
+    let (name, sid) = (&workflow.friendly_name, workflow.sid);
+    report.warn(
+        "channels",
+        format!(
+            "{name:?} ({sid}): filter {} takes messages to the placeholder, too, where nobody serves \
+             them",
+            filters.join(", ")
+        ),
+        format!(
+            "run `overflow setup --workflow {sid}`, which lets a copy for calls lead there; with \
+             --in-place if only calls come to it"
+        ),
+    );
+}
+
+/// What waits in the placeholder and is no call, nobody takes out again.
+async fn check_tasks(api: &Api, queue: &TaskQueue, inventory: &Inventory, report: &mut Report) {
+    let tasks = api.client.pending_tasks(&inventory.workspace.sid, &queue.sid);
+    let tasks = tasks.await.doing("list the tasks in the placeholder");
+    let Some(tasks) = report.read("placeholder", tasks) else {
+        return;
+    };
+    let is_no_call = |task: &&Task| {
+        let attributes = task.attributes.as_ref();
+        attributes.is_some_and(|attributes| attributes.call_sid.is_none())
+    };
+    let count = tasks.items.iter().filter(is_no_call).count();
+    if count > 0 {
+        report.warn(
+            "channels",
+            format!(
+                "{count} task(s) without a call wait in placeholder {:?}, where nobody serves them",
+                queue.friendly_name
+            ),
+            "let only calls get there: in the workflow, a copy of the filter with `AND call_sid \
+             CONTAINS \"CA\"` before it leads there, as `overflow setup --workflow WW…` makes it",
+        );
+    }
+}
+
 fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &mut Report) {
     let name = format!("of workflow {:?}", workflow.friendly_name);
     let mut voice_queues = voice_queues.iter();
@@ -147,26 +191,5 @@ fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &
         report.warn("voice queue", found, todo);
     } else {
         report.ok("voice queue", found);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches_nobody;
-
-    #[test]
-    fn an_expression_of_numbers_is_judged_and_others_are_not() {
-        for (expression, expected) in [
-            ("1==2", Some(true)),
-            ("1 == 0", Some(true)),
-            ("", Some(true)),
-            ("1==1", Some(false)),
-            ("1=1", Some(false)),
-            ("routing.skills HAS \"sales\"", None),
-            ("level == 3", None),
-            ("level >= 3", None),
-        ] {
-            assert_eq!(matches_nobody(expression), expected, "{expression}");
-        }
     }
 }

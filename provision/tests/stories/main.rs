@@ -6,8 +6,11 @@ mod support;
 
 mod doctor;
 mod interrupted;
+mod joins;
 mod refusals;
 mod setup;
+mod setup_table;
+mod shapes;
 mod specification;
 mod teardown;
 mod workflow;
