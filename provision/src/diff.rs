@@ -18,7 +18,7 @@ pub(crate) fn json(old: &Value, new: &Value) -> Vec<String> {
     }
     // A value can always be written.
     let pretty = |value| serde_json::to_string_pretty(&without_secrets(value)).unwrap_or_default();
-    let lines: Vec<_> = TextDiff::from_lines(&pretty(old), &pretty(new))
+    let lines: Vec<_> = TextDiff::from_lines(pretty(old), pretty(new))
         .unified_diff()
         .context_radius(2)
         .to_string()

@@ -44,7 +44,11 @@ impl Dotenv {
             Some(old) if old == *new => None,
             // A number has no place on a screen that is shared.
             _ if *name == "FORWARD_TO_NUMBER" => Some(format!("{name}=…")),
-            Some(old) => Some(diff::field(name, &as_shown(name, &old), &as_shown(name, new))),
+            Some(old) => Some(diff::field(
+                name,
+                &as_shown(name, &old),
+                &as_shown(name, new),
+            )),
             None => Some(format!("{name}={}", as_shown(name, new))),
         };
         settings.iter().filter_map(change).collect()

@@ -93,12 +93,12 @@ impl Simulator {
         Ok(())
     }
 
-    /// The task queue in which a task with these attributes stays if nobody takes it; `None` if it
-    /// isn't created, or falls off the end of the workflow.
-    pub fn left_in(&self, workflow: WorkflowSid, attributes: &Value) -> Option<TaskQueueSid> {
+    /// The task queues through which a task with these attributes passes if nobody takes it; none if
+    /// it isn't created.
+    pub fn way_of(&self, workflow: WorkflowSid, attributes: &Value) -> Vec<TaskQueueSid> {
         self.core.look(|state| {
-            let workflow = state.workflows.get(&workflow)?;
-            workflow.routing.left_in(attributes)
+            let workflow = state.workflows.get(&workflow);
+            workflow.map_or_else(Vec::new, |workflow| workflow.routing.way(attributes))
         })
     }
 

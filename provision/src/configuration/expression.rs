@@ -89,7 +89,10 @@ impl Tasks {
 
 /// Whether it is an attribute that names a task's channel, and nothing else.
 fn is_of_a_channel(attribute: &str) -> bool {
-    attribute.contains("channel") && attribute.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_')
+    attribute.contains("channel")
+        && attribute
+            .bytes()
+            .all(|b| b.is_ascii_alphabetic() || b == b'_')
 }
 
 /// What stands in a pair of parentheses around all of it.
@@ -177,11 +180,17 @@ mod tests {
             ("1==2", Tasks::NoCalls),
             ("call_sid CONTAINS \"CA\"", Tasks::EveryCall),
             ("(1==1) AND call_sid CONTAINS \"CA\"", Tasks::EveryCall),
-            ("(vip == true) AND call_sid CONTAINS \"CA\"", Tasks::SomeCalls),
+            (
+                "(vip == true) AND call_sid CONTAINS \"CA\"",
+                Tasks::SomeCalls,
+            ),
             ("channelType == 'voice' and vip == true", Tasks::SomeCalls),
             ("channelType == \"web\"", Tasks::NoCalls),
             ("channelType == \"web\" OR vip == true", Tasks::Unknown),
-            ("(vip == true OR x == 1) AND call_sid CONTAINS 'CA'", Tasks::SomeCalls),
+            (
+                "(vip == true OR x == 1) AND call_sid CONTAINS 'CA'",
+                Tasks::SomeCalls,
+            ),
             ("(a == 1) AND (b == 2)", Tasks::Unknown),
             ("channelType != \"web\"", Tasks::Unknown),
             ("NOT (channelType == \"web\")", Tasks::Unknown),

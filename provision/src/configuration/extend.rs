@@ -75,9 +75,8 @@ impl Configuration {
         if let Some(filters) = self.filters_mut() {
             *filters = extended;
         }
-        let default = &mut self.0["task_routing"]["default_filter"];
-        if default.is_null() && by.in_place {
-            *default = json!({ "queue": by.placeholder });
+        if self.0["task_routing"]["default_filter"].is_null() && by.in_place {
+            self.0["task_routing"]["default_filter"] = json!({ "queue": by.placeholder });
         }
         Ok(left)
     }

@@ -49,7 +49,10 @@ fn otherwise_a_copy_for_calls_goes_before_each_filter_that_can_be_left() {
         others.filters()[2]["targets"],
         json!([{"queue": "WQb", "timeout": 30}, {"queue": "WQp"}])
     );
-    assert_eq!(others.filters()[3], Configuration::parse(OWN).unwrap().filters()[1]);
+    assert_eq!(
+        others.filters()[3],
+        Configuration::parse(OWN).unwrap().filters()[1]
+    );
     assert!(others.findings("WQp").is_empty());
     assert!(others.reaches("WQp"));
     assert!(others.filters_of_all_channels("WQp").is_empty());
@@ -75,14 +78,20 @@ fn only_the_filters_that_are_named_are_extended() {
     let mut configuration = Configuration::parse(OWN).unwrap();
     configuration.extend(&named).unwrap();
     assert_eq!(configuration.filter_count(), 3);
-    assert_eq!(configuration.filters()[1]["filter_friendly_name"], "Others (calls)");
+    assert_eq!(
+        configuration.filters()[1]["filter_friendly_name"],
+        "Others (calls)"
+    );
     let filters = ["Nobody".to_owned()];
     let unknown = Extension {
         filters: &filters,
         ..named
     };
     let refused = configuration.extend(&unknown).unwrap_err().to_string();
-    assert!(refused.contains("\"VIP\", \"Others (calls)\", \"Others\""), "{refused}");
+    assert!(
+        refused.contains("\"VIP\", \"Others (calls)\", \"Others\""),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -164,9 +173,15 @@ fn what_an_earlier_setup_did_in_place_is_done_by_copies_where_that_is_known() {
 fn each_way_of_missing_the_placeholder_is_found() {
     for (targets, expected) in [
         (json!([{"queue": "WQa"}]), Problem::Missing),
-        (json!([{"queue": "WQp"}, {"queue": "WQa"}]), Problem::NotLast),
+        (
+            json!([{"queue": "WQp"}, {"queue": "WQa"}]),
+            Problem::NotLast,
+        ),
         (json!([{"queue": "WQp", "timeout": 5}]), Problem::TimesOut),
-        (json!([{"queue": "WQa"}, {"queue": "WQp"}]), Problem::NeverReached),
+        (
+            json!([{"queue": "WQa"}, {"queue": "WQp"}]),
+            Problem::NeverReached,
+        ),
         (
             json!([{"queue": "WQa", "skip_if": "workers.available == 0"}, {"queue": "WQp"}]),
             Problem::MayStay,
@@ -180,16 +195,23 @@ fn each_way_of_missing_the_placeholder_is_found() {
 
 #[test]
 fn a_call_reaches_the_placeholder_only_by_a_filter_that_it_gets_to() {
-    let filter = |expression: &str, targets: Value| {
-        json!({ "expression": expression, "targets": targets })
-    };
+    let filter =
+        |expression: &str, targets: Value| json!({ "expression": expression, "targets": targets });
     let stays = || json!([{ "queue": "WQa" }]);
     let leads = || json!([{ "queue": "WQa", "timeout": 20 }, { "queue": "WQp" }]);
     let skips = || json!([{ "queue": "WQa", "skip_if": "workers.available == 0" }]);
     for (filters, default, expected) in [
         (vec![filter("1==1", leads())], "WQa", true),
-        (vec![filter("1==1", stays()), filter("1==1", leads())], "WQp", false),
-        (vec![filter("1==1", skips()), filter("1==1", leads())], "WQa", true),
+        (
+            vec![filter("1==1", stays()), filter("1==1", leads())],
+            "WQp",
+            false,
+        ),
+        (
+            vec![filter("1==1", skips()), filter("1==1", leads())],
+            "WQa",
+            true,
+        ),
         (vec![filter("vip == true", stays())], "WQp", true),
         (vec![filter("vip == true", stays())], "WQa", false),
         (vec![filter("channelType == 'web'", leads())], "WQa", false),
@@ -198,7 +220,12 @@ fn a_call_reaches_the_placeholder_only_by_a_filter_that_it_gets_to() {
     ] {
         let routing = json!({ "filters": filters, "default_filter": { "queue": default } });
         let configuration = Configuration(json!({ "task_routing": routing }));
-        assert_eq!(configuration.reaches("WQp"), expected, "{}", configuration.to_text());
+        assert_eq!(
+            configuration.reaches("WQp"),
+            expected,
+            "{}",
+            configuration.to_text()
+        );
     }
 }
 

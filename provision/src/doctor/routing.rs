@@ -153,7 +153,9 @@ fn check_channels(
 
 /// What waits in the placeholder and is no call, nobody takes out again.
 async fn check_tasks(api: &Api, queue: &TaskQueue, inventory: &Inventory, report: &mut Report) {
-    let tasks = api.client.pending_tasks(&inventory.workspace.sid, &queue.sid);
+    let tasks = api
+        .client
+        .pending_tasks(&inventory.workspace.sid, &queue.sid);
     let tasks = tasks.await.doing("list the tasks in the placeholder");
     let Some(tasks) = report.read("placeholder", tasks) else {
         return;

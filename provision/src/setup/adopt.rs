@@ -96,7 +96,12 @@ fn by_structure(inventory: &Inventory) -> Result<Option<(TaskQueue, String)>> {
                     configuration(workflow).is_some_and(|c| c.ends_in(queue.sid.as_str()))
                 }))
     };
-    let mut queues: Vec<_> = inventory.all_task_queues.iter().filter(is_one).cloned().collect();
+    let mut queues: Vec<_> = inventory
+        .all_task_queues
+        .iter()
+        .filter(is_one)
+        .cloned()
+        .collect();
     match queues.len() {
         0 => Ok(None),
         1 => Ok(queues.pop().map(|queue| {
@@ -120,7 +125,10 @@ fn checked(queue: TaskQueue, because: &str, insists: bool) -> Result<(TaskQueue,
             return Ok((queue, because));
         }
         Some(false) => ("matches every worker", ""),
-        None => ("may match workers", " If none matches it, say --placeholder WQ…."),
+        None => (
+            "may match workers",
+            " If none matches it, say --placeholder WQ….",
+        ),
     };
     Err(Error::Unclear(format!(
         "task queue {}, {because}, is no placeholder: it {matches} ({expression})\n  \
@@ -134,22 +142,24 @@ fn unclear(why: String, queues: &[TaskQueue], inventory: &Inventory) -> Error {
     let mut lines = vec![why];
     for queue in queues {
         let leading = leading_to(inventory, queue.sid);
-        let users: Vec<_> = leading.iter().map(|workflow| workflow_shown(workflow)).collect();
+        let users: Vec<_> = leading.iter().map(workflow_shown).collect();
         let users = match users.is_empty() {
             true => "no workflow leads to it".to_owned(),
             false => format!("{} leads to it", users.join(", ")),
         };
         let expression = &queue.target_workers;
-        lines.push(format!("  {}, target workers {expression}: {users}", shown(queue)));
+        lines.push(format!(
+            "  {}, target workers {expression}: {users}",
+            shown(queue)
+        ));
     }
     lines.push(format!("  {WAYS_OUT}"));
     Error::Unclear(lines.join("\n"))
 }
 
 fn leading_to(inventory: &Inventory, queue: TaskQueueSid) -> Vec<Workflow> {
-    let leads = |workflow: &&Workflow| {
-        configuration(workflow).is_some_and(|c| c.leads_to(queue.as_str()))
-    };
+    let leads =
+        |workflow: &&Workflow| configuration(workflow).is_some_and(|c| c.leads_to(queue.as_str()));
     inventory.workflows.iter().filter(leads).cloned().collect()
 }
 

@@ -16,7 +16,11 @@ impl Planner<'_> {
         let recorded = record.via.or(record.sink.map(|_| Via::EventStreams));
         let by_callback = || {
             let receiver = self.setup.public_url.join(EVENTS_PATH);
-            is_ours(&inventory.workspace, record.callback.as_ref(), Some(&receiver))
+            is_ours(
+                &inventory.workspace,
+                record.callback.as_ref(),
+                Some(&receiver),
+            )
         };
         let by_stream = || {
             let stream = inventory.stream_to(&self.destination());
@@ -49,13 +53,20 @@ impl Planner<'_> {
         } else if let (Some(sid), Some(problem)) =
             (self.site.record.sink, &inventory.no_event_streams)
         {
-            steps.push(Step::note(format!("sink {sid} of setup's may be left: {problem}")));
+            steps.push(Step::note(format!(
+                "sink {sid} of setup's may be left: {problem}"
+            )));
         }
         steps.push(self.callback()?);
-        let others = inventory.streams.iter().filter(|s| Some(s.sink.sid) != kept);
+        let others = inventory
+            .streams
+            .iter()
+            .filter(|s| Some(s.sink.sid) != kept);
         let (ours, others): (Vec<_>, Vec<_>) = others.partition(|stream| stream.is_ours);
         steps.extend(ours.into_iter().map(Step::delete_stream));
-        let others = others.into_iter().filter(|stream| stream.posts_to(&destination));
+        let others = others
+            .into_iter()
+            .filter(|stream| stream.posts_to(&destination));
         steps.extend(others.map(|stream| {
             let (sid, name) = (stream.sink.sid, &stream.sink.description);
             Step::note(format!(
@@ -85,7 +96,11 @@ impl Planner<'_> {
         let missing: Vec<_> = all.into_iter().filter(is_missing).collect();
         if missing.is_empty() {
             let kind = "Event Streams sink and subscription";
-            return Ok(vec![Step::resource(kind, &stream.sink.description, Some(sid))]);
+            return Ok(vec![Step::resource(
+                kind,
+                &stream.sink.description,
+                Some(sid),
+            )]);
         }
         Ok(vec![self.subscription(Some(sid), missing)])
     }

@@ -39,7 +39,8 @@ impl Planner<'_> {
             if let Some(found) = &found {
                 let again = client.task_queue(&workspace, &found.sid);
                 let what = format!("task queue {name}");
-                work.check_unchanged(&what, found, again, TaskQueue::clone).await?;
+                work.check_unchanged(&what, found, again, TaskQueue::clone)
+                    .await?;
             }
             let draft = TaskQueueDraft {
                 friendly_name: &name,
@@ -72,7 +73,11 @@ impl Planner<'_> {
         if let Some(found) = found {
             step.configuration(&found.configuration, &configuration);
             let current = current.map_or_else(String::new, |seconds| format!("{seconds} s"));
-            step.field("task reservation timeout", &current, &format!("{seconds} s"));
+            step.field(
+                "task reservation timeout",
+                &current,
+                &format!("{seconds} s"),
+            );
             step.says_who_goes_by_it(re_evaluate_tasks);
         }
         step.details([self.offer(seconds)]);
@@ -131,7 +136,8 @@ impl Planner<'_> {
             if let Some(found) = &found {
                 let again = client.flow(&found.sid);
                 let what = format!("Studio flow {name}");
-                work.check_unchanged(&what, found, again, Flow::clone).await?;
+                work.check_unchanged(&what, found, again, Flow::clone)
+                    .await?;
             }
             let definition = work.fill_in_json(&definition.to_string());
             let draft = FlowDraft {

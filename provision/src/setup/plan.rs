@@ -1,7 +1,7 @@
 //! Which steps setup is to take, by what there is and what there should be.
 
-use twilio::rest::VoiceWebhook;
 use twilio::E164;
+use twilio::rest::VoiceWebhook;
 
 use super::adopt::{Adopted, workflow_shown};
 use super::args::Setup;
@@ -84,8 +84,7 @@ impl Planner<'_> {
 
     /// The placeholder: ours, or what takes its place.
     fn placeholder(&self) -> Step {
-        let (Some(queue), Some(because)) =
-            (&self.site.inventory.adopted, &self.adopted.because)
+        let (Some(queue), Some(because)) = (&self.site.inventory.adopted, &self.adopted.because)
         else {
             return self.task_queue(Role::Placeholder);
         };

@@ -23,8 +23,8 @@ impl Planner<'_> {
         };
         let placeholder = self.sid_of(Role::Placeholder);
         let recorded = self.site.record.extended_workflows.get(&sid);
-        let mut wanted =
-            Configuration::parse(&found.configuration).map_err(|error| refused(error.to_string()))?;
+        let mut wanted = Configuration::parse(&found.configuration)
+            .map_err(|error| refused(error.to_string()))?;
         let before = recorded
             .filter(|recorded| Configuration::parse(&recorded.installed).as_ref() == Ok(&wanted))
             .and_then(|recorded| Configuration::parse(&recorded.previous).ok())
@@ -102,9 +102,9 @@ impl Planner<'_> {
                     "! calls that no filter takes go to {queue} (default filter), as before, and \
                      are not redirected"
                 )),
-                None => Some(
-                    "! calls that no filter takes fail: there is no default filter".to_owned(),
-                ),
+                None => {
+                    Some("! calls that no filter takes fail: there is no default filter".to_owned())
+                }
             });
         }
         let all_channels = configuration.filters_of_all_channels(&placeholder);

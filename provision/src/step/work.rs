@@ -7,8 +7,8 @@ use std::fmt::Display;
 use twilio::WorkspaceSid;
 use twilio::rest::{Client, RestError, Workflow};
 
-use crate::console::Console;
 use crate::configuration::Configuration;
+use crate::console::Console;
 use crate::error::{Doing, Error, Result};
 use crate::record::Record;
 use crate::site::Site;

@@ -117,7 +117,12 @@ impl Planner<'_> {
             if let Some(configuration) = before_extension(current, Some(replaced), placeholder) {
                 restored.insert(*sid, configuration.clone());
                 let re_evaluates = self.re_evaluates;
-                steps.push(Step::user_workflow(found, configuration, None, re_evaluates));
+                steps.push(Step::user_workflow(
+                    found,
+                    configuration,
+                    None,
+                    re_evaluates,
+                ));
             }
         }
         restored

@@ -2,7 +2,7 @@
 //! others do meanwhile.
 
 use serde_json::json;
-use simulator::{Config, Endpoint, Fault, PlaceCall, Rule};
+use simulator::{Config, Endpoint, Fault, OtherTask, PlaceCall, Rule};
 use twilio::rest::{EventSchema, FlowDraft, WorkflowDraft};
 use twilio::{CLOUD_EVENT_PREFIX, EventType};
 
@@ -63,7 +63,10 @@ async fn a_record_and_settings_that_differ_are_not_decided_for_the_user() {
     }
     assert_eq!(operator.env_file(), env);
     // The choice is remembered.
-    operator.setup(&["--placeholder", by_hand.as_str()]).await.done();
+    operator
+        .setup(&["--placeholder", by_hand.as_str()])
+        .await
+        .done();
     let output = operator.setup(&[]).await.done();
     assert!(output.contains("Nothing to do"), "{output}");
 }
@@ -93,13 +96,19 @@ async fn a_sink_that_lacks_events_of_ours_gets_them() {
     let sink = client.create_webhook_sink("Mine", &destination).await;
     let sink = sink.unwrap().sid;
     let entered = [EventSchema {
-        event_type: format!("{CLOUD_EVENT_PREFIX}{}", EventType::TaskQueueEntered.as_str()),
+        event_type: format!(
+            "{CLOUD_EVENT_PREFIX}{}",
+            EventType::TaskQueueEntered.as_str()
+        ),
         schema_version: 1,
     }];
     let mine = client.create_subscription("Mine", &sink, &entered).await;
     mine.unwrap();
     let output = operator.setup(&[]).await.done();
-    assert!(output.contains("lacks: task.canceled, workflow.timeout"), "{output}");
+    assert!(
+        output.contains("lacks: task.canceled, workflow.timeout"),
+        "{output}"
+    );
     assert_eq!(client.sinks().await.unwrap().len(), 1);
     assert_eq!(client.subscriptions(&sink).await.unwrap().len(), 2);
     assert!(operator.setup(&[]).await.done().contains("Nothing to do"));
@@ -129,7 +138,10 @@ async fn agents_have_15_seconds_in_our_workflow_unless_told_otherwise() {
         workflows.last().unwrap().task_reservation_timeout
     };
     assert_eq!(timeout().await, Some(15));
-    operator.setup(&["--reservation-timeout", "30"]).await.done();
+    operator
+        .setup(&["--reservation-timeout", "30"])
+        .await
+        .done();
     assert_eq!(timeout().await, Some(30));
     assert!(operator.setup(&[]).await.done().contains("Nothing to do"));
 
@@ -139,9 +151,15 @@ async fn agents_have_15_seconds_in_our_workflow_unless_told_otherwise() {
         task_reservation_timeout: Some(120),
         ..(&workflow.configuration).into()
     };
-    client.update_workflow(&workspace, &workflow.sid, usual).await.unwrap();
+    client
+        .update_workflow(&workspace, &workflow.sid, usual)
+        .await
+        .unwrap();
     let output = operator.setup(&[]).await.done();
-    assert!(output.contains("task reservation timeout: 120 s → 15 s"), "{output}");
+    assert!(
+        output.contains("task reservation timeout: 120 s → 15 s"),
+        "{output}"
+    );
 }
 
 #[tokio::test]
@@ -170,7 +188,12 @@ async fn a_workflow_that_others_change_while_it_asks_is_left_as_they_want_it() {
     } = account("escalation").await;
     let routing = json!({ "filters": [], "default_filter": { "queue": queues["Sales"] } });
     let theirs = json!({ "task_routing": routing }).to_string();
-    let changes = || operator.simulator.set_configuration(workflow, &theirs).unwrap();
+    let changes = || {
+        operator
+            .simulator
+            .set_configuration(workflow, &theirs)
+            .unwrap()
+    };
     let current = async || {
         let client = operator.client();
         let workflow = client.workflow(&operator.workspace_sid(), &workflow).await;
@@ -211,7 +234,10 @@ async fn callers_who_wait_already_go_by_the_changed_workflow_if_that_is_wanted()
     let caller = operator.simulator.place_call(call).unwrap();
     let setup = ["--workflow", workflow.as_str(), "--target-timeout", "20"];
     let output = operator.setup(&setup).await.done();
-    assert!(output.contains("--re-evaluate-tasks lets them start"), "{output}");
+    assert!(
+        output.contains("--re-evaluate-tasks lets them start"),
+        "{output}"
+    );
     operator.teardown(&["--force"]).await.done();
     let again = [&setup[..], &["--re-evaluate-tasks"]].concat();
     operator.setup(&again).await.done();
@@ -222,7 +248,10 @@ async fn callers_who_wait_already_go_by_the_changed_workflow_if_that_is_wanted()
     };
     operator.simulator.wait_until(there).await;
     // They are in the placeholder, and go back with the workflow.
-    operator.teardown(&["--force", "--re-evaluate-tasks"]).await.done();
+    operator
+        .teardown(&["--force", "--re-evaluate-tasks"])
+        .await
+        .done();
     assert!(!operator.simulator.inspect(there));
 }
 
@@ -238,7 +267,9 @@ async fn a_key_or_region_without_event_streams_or_studio_does_without() {
         faults.add(Rule::on(lookups, denied(status)));
         operator.setup(&extend).await.done();
         let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID");
-        let report = operator.doctor(&placeholder.unwrap(), "+14155550100", &[]).await;
+        let report = operator
+            .doctor(&placeholder.unwrap(), "+14155550100", &[])
+            .await;
         assert!(report.output.contains("✓ placeholder"), "{}", report.output);
         operator.teardown(&[]).await.done();
 
@@ -262,7 +293,10 @@ async fn what_can_not_be_read_is_not_said_to_be_removed() {
     let operator = Operator::new().await;
     operator.setup(&["--via", "event-streams"]).await.done();
     let lookups = [Endpoint::ListSink, Endpoint::ListFlow];
-    operator.simulator.faults().add(Rule::on(lookups, denied(403)));
+    operator
+        .simulator
+        .faults()
+        .add(Rule::on(lookups, denied(403)));
     let output = operator.teardown(&[]).await.failed();
     assert!(output.contains("Studio flow FW"), "{output}");
     assert!(output.contains("sink DG"), "{output}");
@@ -301,4 +335,73 @@ async fn the_plan_shows_no_credentials_wherever_they_stand() {
     shown += &operator.setup(&["--via", "event-streams"]).await.done();
     shown += &operator.teardown(&[]).await.done();
     assert!(!shown.contains("hush"), "{shown}");
+}
+
+/// What doctor says of the operator's set-up.
+async fn doctor(operator: &Operator) -> String {
+    let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
+    let report = operator.doctor(&placeholder, "+14155550100", &[]).await;
+    report.output
+}
+
+#[tokio::test]
+async fn messages_that_an_earlier_setup_sent_to_the_placeholder_are_found_and_kept_from_it() {
+    let Account {
+        operator,
+        queues,
+        workflow,
+    } = account("calls and chats through one filter").await;
+    let extend = ["--workflow", workflow.as_str()];
+    operator
+        .setup(&[&extend[..], &["--in-place"]].concat())
+        .await
+        .done();
+    assert!(!doctor(&operator).await.contains("takes messages"));
+    // As an earlier setup recorded it, which knew no other way.
+    let record = std::fs::read_to_string(operator.state_file()).unwrap();
+    std::fs::write(
+        operator.state_file(),
+        record.replace("\"in_place\": true", "\"in_place\": false"),
+    )
+    .unwrap();
+    let report = doctor(&operator).await;
+    let finding = "filter \"All\" takes messages to the placeholder";
+    assert!(report.contains(finding), "{report}");
+    let chat = json!({ "channelType": "web" });
+    let way = || operator.simulator.way_of(workflow, &chat);
+    assert_eq!(way().len(), 3);
+    operator.setup(&extend).await.done();
+    assert_eq!(way(), [queues["Sales"], queues["Everyone"]]);
+    assert!(!doctor(&operator).await.contains("takes messages"));
+}
+
+#[tokio::test]
+async fn messages_that_wait_in_the_placeholder_are_found() {
+    let operator = Operator::by_hand(Config::default()).await;
+    operator.setup(&[]).await.done();
+    assert!(!doctor(&operator).await.contains("without a call"));
+    operator
+        .simulator
+        .place_other_task(OtherTask::Chat)
+        .unwrap();
+    let report = doctor(&operator).await;
+    assert!(
+        report.contains("1 task(s) without a call wait in placeholder"),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn a_target_that_can_be_skipped_is_no_dead_end() {
+    let Account {
+        operator, workflow, ..
+    } = account("skip_if in the last target, another filter behind it").await;
+    let asked = ["--workflow", workflow.as_str(), "--filter", "Sales first"];
+    operator.setup(&asked).await.done();
+    let report = doctor(&operator).await;
+    let line = report
+        .lines()
+        .find(|line| line.contains("only callers who skip it"));
+    assert!(line.unwrap().starts_with("! workflow"), "{report}");
+    assert!(!report.contains("✗ workflow"), "{report}");
 }

@@ -64,7 +64,10 @@ impl Shape {
         let mut workflows = Vec::new();
         for (name, configuration) in &self.workflows {
             let with_sids = |text: String, (name, sid): (&&str, &TaskQueueSid)| {
-                text.replace(&format!("\"queue\":\"{name}\""), &format!("\"queue\":\"{sid}\""))
+                text.replace(
+                    &format!("\"queue\":\"{name}\""),
+                    &format!("\"queue\":\"{sid}\""),
+                )
             };
             let configuration = queues.iter().fold(configuration.to_string(), with_sids);
             let made = operator.client();
@@ -134,7 +137,10 @@ fn of_one_team() -> Vec<Shape> {
         Shape::new(
             "one filter, one target with timeout",
             &[EVERYONE, SALES],
-            routing(&[filter("Sales", "1==1", &[target("Sales", 30)])], "Everyone"),
+            routing(
+                &[filter("Sales", "1==1", &[target("Sales", 30)])],
+                "Everyone",
+            ),
         ),
         Shape::new(
             "escalation",
@@ -143,7 +149,11 @@ fn of_one_team() -> Vec<Shape> {
                 &[filter(
                     "All",
                     "1==1",
-                    &[target("Sales", 10), target("Support", 20), target("Everyone", 60)],
+                    &[
+                        target("Sales", 10),
+                        target("Support", 20),
+                        target("Everyone", 60),
+                    ],
                 )],
                 "Everyone",
             ),
@@ -181,14 +191,22 @@ fn of_several_filters() -> Vec<Shape> {
     let skill = |number: usize| {
         let name = format!("Language {number}");
         let expression = format!("language == \"l{number}\"");
-        filter(&name, &expression, &[target("Sales", 20), target("Everyone", 40)])
+        filter(
+            &name,
+            &expression,
+            &[target("Sales", 20), target("Everyone", 40)],
+        )
     };
     let twenty: Vec<_> = (1..=20).map(skill).collect();
     let skippable = json!({ "queue": "Sales", "skip_if": "workers.available == 0" });
     let skipped_first = json!({ "queue": "Sales", "skip_if": "workers.available == 0",
                                 "timeout": 30 });
     vec![
-        Shape::new("20 filters", &[EVERYONE, SALES], routing(&twenty, "Everyone")),
+        Shape::new(
+            "20 filters",
+            &[EVERYONE, SALES],
+            routing(&twenty, "Everyone"),
+        ),
         Shape::new(
             "a second filter that no task gets to",
             &[EVERYONE, SALES],
@@ -216,7 +234,11 @@ fn of_several_filters() -> Vec<Shape> {
             "skip_if in a target before the last",
             &[EVERYONE, SALES],
             routing(
-                &[filter("All", "1==1", &[skipped_first, target("Everyone", 30)])],
+                &[filter(
+                    "All",
+                    "1==1",
+                    &[skipped_first, target("Everyone", 30)],
+                )],
                 "Everyone",
             ),
         ),
@@ -228,7 +250,9 @@ fn of_several_filters() -> Vec<Shape> {
                     filter(
                         "Assign to worker",
                         "transferTargetType == 'worker'",
-                        &[json!({ "queue": "Everyone", "known_worker_sid": "task.transferTargetSid" })],
+                        &[
+                            json!({ "queue": "Everyone", "known_worker_sid": "task.transferTargetSid" }),
+                        ],
                     ),
                     filter("Sales", "1==1", &[target("Sales", 30)]),
                 ],
@@ -255,7 +279,11 @@ fn of_several_channels() -> Vec<Shape> {
             "calls and chats through one filter",
             &[EVERYONE, SALES],
             routing(
-                &[filter("All", "1==1", &[target("Sales", 30), target("Everyone", 60)])],
+                &[filter(
+                    "All",
+                    "1==1",
+                    &[target("Sales", 30), target("Everyone", 60)],
+                )],
                 "Everyone",
             ),
         ),
@@ -309,8 +337,11 @@ fn with_a_placeholder() -> Vec<Shape> {
         &[EVERYONE, SALES, ("Parked by agents", "1==2")],
         routing(
             &[
-                filter("Parking", "parked == true", &[target("Parked by agents", 600),
-                                                      endless("Sales")]),
+                filter(
+                    "Parking",
+                    "parked == true",
+                    &[target("Parked by agents", 600), endless("Sales")],
+                ),
                 filter("Sales", "1==1", &[target("Sales", 30)]),
             ],
             "Everyone",
@@ -335,10 +366,22 @@ fn with_a_placeholder() -> Vec<Shape> {
         },
         two,
         rings,
-        with("a placeholder with a timeout", &[target("Sales", 20), target("Nobody answered", 60)]),
-        with("a placeholder that is not last",
-             &[target("Sales", 20), endless("Nobody answered"), target("Everyone", 60)]),
-        with("a placeholder that nobody gets to", &[endless("Sales"), endless("Nobody answered")]),
+        with(
+            "a placeholder with a timeout",
+            &[target("Sales", 20), target("Nobody answered", 60)],
+        ),
+        with(
+            "a placeholder that is not last",
+            &[
+                target("Sales", 20),
+                endless("Nobody answered"),
+                target("Everyone", 60),
+            ],
+        ),
+        with(
+            "a placeholder that nobody gets to",
+            &[endless("Sales"), endless("Nobody answered")],
+        ),
         Shape::new(
             "a placeholder as default filter only",
             &[SALES, PARKED],
@@ -355,7 +398,11 @@ fn with_other_receivers() -> Vec<Shape> {
             name,
             &[EVERYONE, SALES, PARKED],
             routing(
-                &[filter("All", "1==1", &[target("Sales", 20), endless("Nobody answered")])],
+                &[filter(
+                    "All",
+                    "1==1",
+                    &[target("Sales", 20), endless("Nobody answered")],
+                )],
                 "Nobody answered",
             ),
         )

@@ -208,7 +208,13 @@ async fn make_all_requests(operator: &mut Operator) {
     operator.setup(&streams).await.done();
     let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
     let ingest = RunningIngest::start(operator, &placeholder).await;
-    let callback = ["--via", "callback", "--replace-callback", "--number", NUMBER];
+    let callback = [
+        "--via",
+        "callback",
+        "--replace-callback",
+        "--number",
+        NUMBER,
+    ];
     operator.setup(&callback).await.done();
     break_what_setup_mends(operator, &placeholder).await;
     operator.setup(&callback).await.done();

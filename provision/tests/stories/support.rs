@@ -15,9 +15,7 @@ use simulator::{Config, Simulator, Speed};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use twilio::rest::{
-    Client, ClientConfig, Credentials, EventSchema, IncomingNumber, Workspace,
-};
+use twilio::rest::{Client, ClientConfig, Credentials, EventSchema, IncomingNumber, Workspace};
 use twilio::{AuthToken, CLOUD_EVENT_PREFIX, E164, EventType, SinkSid, WorkspaceSid};
 
 pub const PREFIX: &str = "[TR Call Redirection]";

@@ -129,12 +129,15 @@ impl TaskRouting {
         Some([self.default_filter.clone()?].into())
     }
 
-    /// Where a task with these attributes stays that nobody takes; `None` if it isn't created, or
-    /// falls off the end of its route.
-    pub(crate) fn left_in(&self, attributes: &Value) -> Option<TaskQueueSid> {
-        let route = self.route(attributes)?;
-        let last = route.iter().find(|target| target.timeout.is_none())?;
-        Some(last.queue)
+    /// The task queues through which a task with these attributes passes that nobody takes. It stays
+    /// in the last, unless it falls off the end of its route.
+    pub(crate) fn way(&self, attributes: &Value) -> Vec<TaskQueueSid> {
+        let Some(route) = self.route(attributes) else {
+            return Vec::new();
+        };
+        let stays = route.iter().position(|target| target.timeout.is_none());
+        let passed = stays.map_or(route.len(), |at| at + 1);
+        route[..passed].iter().map(|target| target.queue).collect()
     }
 
     pub(crate) fn queues(&self) -> impl Iterator<Item = TaskQueueSid> {
@@ -159,8 +162,11 @@ mod tests {
             { "expression": "1==1", "targets": [{ "queue": queue(2) }] },
         ] } });
         let routing = TaskRouting::parse(&routing.to_string()).unwrap();
-        let left = routing.left_in(&Value::Null).unwrap();
-        assert_eq!(left.to_string(), queue(2));
+        let way = routing.way(&Value::Null);
+        assert_eq!(
+            way.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [queue(2)]
+        );
     }
 
     #[test]
