@@ -90,9 +90,9 @@ impl Dotenv {
     }
 }
 
-/// A value without what may be a secret in it: a URL's user information.
+/// A value as it is, unless it is a URL that holds a password.
 fn as_shown(name: &str, value: &str) -> String {
-    match name.ends_with("_URL") {
+    match name.ends_with("_URL") && value.contains('@') {
         true => shown(value),
         false => value.to_owned(),
     }

@@ -98,7 +98,7 @@ impl Inventory {
     }
 
     /// The streams that post there, whoever made them; ours first.
-    pub(crate) fn streams_to(&self, destination: &str) -> impl Iterator<Item = &Stream> {
+    fn streams_to(&self, destination: &str) -> impl Iterator<Item = &Stream> {
         let to = |ours: bool| {
             let streams = self.streams.iter().filter(move |s| s.is_ours == ours);
             streams.filter(|stream| stream.posts_to(destination))
@@ -106,9 +106,13 @@ impl Inventory {
         to(true).chain(to(false))
     }
 
-    /// The stream that posts there.
+    /// The stream that posts there; one with a subscription, if there are several.
     pub(crate) fn stream_to(&self, destination: &str) -> Option<&Stream> {
-        self.streams_to(destination).next()
+        let mut streams = self.streams_to(destination);
+        let first = streams.next();
+        let mut all = first.into_iter().chain(streams);
+        all.find(|stream| !stream.subscriptions.is_empty())
+            .or(first)
     }
 }
 

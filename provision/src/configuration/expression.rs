@@ -5,6 +5,20 @@ use serde_json::Value;
 /// What a call's task has, and no other: Twilio puts it into the attributes.
 const CALL: &str = "call_sid CONTAINS \"CA\"";
 
+/// The channels that carry no calls. Others may: their names are everybody's own.
+const MESSAGES: [&str; 10] = [
+    "chat",
+    "email",
+    "facebook",
+    "instagram",
+    "line",
+    "messenger",
+    "rcs",
+    "sms",
+    "web",
+    "whatsapp",
+];
+
 /// The expression, for calls alone.
 pub(super) fn for_calls(expression: &str) -> String {
     match expression.trim() {
@@ -72,7 +86,8 @@ impl Tasks {
         match plain.replace("==", "=").split_once('=') {
             Some((attribute, value)) if is_of_a_channel(attribute) => match value {
                 "voice" => Self::SomeCalls,
-                _ => Self::NoCalls,
+                value if MESSAGES.contains(&value) => Self::NoCalls,
+                _ => Self::Unknown,
             },
             _ => Self::Unknown,
         }
@@ -193,6 +208,7 @@ mod tests {
             ),
             ("(a == 1) AND (b == 2)", Tasks::Unknown),
             ("channelType != \"web\"", Tasks::Unknown),
+            ("channelType == \"phone\"", Tasks::Unknown),
             ("NOT (channelType == \"web\")", Tasks::Unknown),
             ("direction == \"inbound\"", Tasks::Unknown),
             ("", Tasks::Unknown),

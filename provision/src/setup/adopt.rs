@@ -79,7 +79,9 @@ impl Setup {
                 );
                 Err(unclear(why, &[known, set], inventory))
             }
-            (Some(known), _) => Ok(Some((known, "as setup has recorded".to_owned()))),
+            // Ours is set right.
+            (Some(known), _) if inventory.adopted.is_none() => Ok(Some((known, String::new()))),
+            (Some(known), _) => checked(known, "which setup has recorded", true).map(Some),
             (None, Some(set)) => checked(set, BY_SETTINGS, false).map(Some),
             (None, None) => by_structure(inventory),
         }

@@ -106,7 +106,7 @@ impl Planner<'_> {
     /// The flow that leads to a workflow: to that one or, if there is none yet, to ours.
     pub(super) async fn flow(&self, workflow: Option<WorkflowSid>) -> Result<Step> {
         if let Some(problem) = self.site.inventory.no_studio.clone() {
-            let needed = "setup needs Studio to make a flow";
+            let needed = "setup needs Studio to make a flow (with --workflow it makes none)";
             return Err(Error::Denied { needed, problem });
         }
         let workspace = self.site.inventory.workspace.sid;
