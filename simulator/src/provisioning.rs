@@ -57,6 +57,20 @@ impl Simulator {
         })
     }
 
+    /// Allows or forbids dialling a country, by its ISO code.
+    pub fn set_country_allowed(&self, iso_code: &str, allowed: bool) {
+        self.core.change(|state| {
+            if allowed {
+                state.forbidden_countries.remove(iso_code);
+            } else {
+                state.forbidden_countries.insert(iso_code.to_owned());
+            }
+        });
+    }
+}
+
+/// Task queues and workflows as somebody else has them.
+impl Simulator {
     /// Takes away the task queues and the workflow that the account has from the start.
     pub fn clear_workspace(&self) {
         self.core.change(|state| {
@@ -100,16 +114,5 @@ impl Simulator {
             let workflow = state.workflows.get(&workflow);
             workflow.map_or_else(Vec::new, |workflow| workflow.routing.way(attributes))
         })
-    }
-
-    /// Allows or forbids dialling a country, by its ISO code.
-    pub fn set_country_allowed(&self, iso_code: &str, allowed: bool) {
-        self.core.change(|state| {
-            if allowed {
-                state.forbidden_countries.remove(iso_code);
-            } else {
-                state.forbidden_countries.insert(iso_code.to_owned());
-            }
-        });
     }
 }

@@ -1,8 +1,9 @@
 //! Does a caller whom no agent takes get to the placeholder, and stay there?
 
 use service::{Plan, Plans};
-use twilio::rest::{Task, TaskQueue, VoiceQueue, Workflow};
+use twilio::rest::{TaskQueue, VoiceQueue, Workflow};
 
+use super::channels;
 use super::report::Report;
 use crate::api::Api;
 use crate::configuration::{Configuration, Problem, matches_nobody};
@@ -28,7 +29,8 @@ pub(super) async fn check(api: &Api, plans: &Plans, inventory: &Inventory, repor
             continue;
         };
         check_placeholder(queue, report);
-        check_tasks(api, queue, inventory, report).await;
+        let workspace = &inventory.workspace.sid;
+        channels::check_tasks(api, workspace, queue, report).await;
         check_workflows(plan, queue, inventory, &voice_queues, report);
     }
 }
@@ -70,7 +72,7 @@ fn check_workflows(
         leading += 1;
         check_filters(workflow, &configuration, placeholder, report);
         if inventory.of_all_channels.contains(&workflow.sid) {
-            check_channels(workflow, &configuration, placeholder, report);
+            channels::check_workflow(workflow, &configuration, placeholder, report);
         }
         check_voice_queue(workflow, voice_queues, report);
     }
@@ -123,59 +125,6 @@ fn check_filters(
     };
     let found = format!("{name}: tasks that no filter takes go to {goes}");
     report.ok("default filter", found);
-}
-
-/// An earlier setup extended the filters themselves, whatever came to them.
-fn check_channels(
-    workflow: &Workflow,
-    configuration: &Configuration,
-    placeholder: &str,
-    report: &mut Report,
-) {
-    let filters = configuration.filters_of_all_channels(placeholder);
-    if filters.is_empty() {
-        return;
-    }
-    let (name, sid) = (&workflow.friendly_name, workflow.sid);
-    report.warn(
-        "channels",
-        format!(
-            "{name:?} ({sid}): filter {} takes messages to the placeholder, too, where nobody serves \
-             them",
-            filters.join(", ")
-        ),
-        format!(
-            "run `overflow setup --workflow {sid}`, which lets a copy for calls lead there; with \
-             --in-place if only calls come to it"
-        ),
-    );
-}
-
-/// What waits in the placeholder and is no call, nobody takes out again.
-async fn check_tasks(api: &Api, queue: &TaskQueue, inventory: &Inventory, report: &mut Report) {
-    let tasks = api
-        .client
-        .pending_tasks(&inventory.workspace.sid, &queue.sid);
-    let tasks = tasks.await.doing("list the tasks in the placeholder");
-    let Some(tasks) = report.read("placeholder", tasks) else {
-        return;
-    };
-    let is_no_call = |task: &&Task| {
-        let attributes = task.attributes.as_ref();
-        attributes.is_some_and(|attributes| attributes.call_sid.is_none())
-    };
-    let count = tasks.items.iter().filter(is_no_call).count();
-    if count > 0 {
-        report.warn(
-            "channels",
-            format!(
-                "{count} task(s) without a call wait in placeholder {:?}, where nobody serves them",
-                queue.friendly_name
-            ),
-            "let only calls get there: in the workflow, a copy of the filter with `AND call_sid \
-             CONTAINS \"CA\"` before it leads there, as `overflow setup --workflow WW…` makes it",
-        );
-    }
 }
 
 fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &mut Report) {
