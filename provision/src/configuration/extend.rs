@@ -13,7 +13,7 @@ use super::{
 pub(super) const DEFAULT_TIMEOUT: u32 = 20;
 
 /// The filter that a workflow without filters gets.
-const STOCK_FILTER: &str = "Calls";
+pub(super) const STOCK_FILTER: &str = "Calls";
 
 /// How a workflow is extended.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,7 @@ pub(crate) struct Extension<'a> {
     pub(crate) in_place: bool,
     /// The names of the filters that are meant; all, if none is given.
     pub(crate) filters: &'a [String],
-    /// The configuration before setup extended it, if nobody has changed it since.
+    /// The configuration before setup extended it, if it did.
     pub(crate) before: Option<&'a Configuration>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Extension<'a> {
 pub(crate) enum CannotExtend {
     #[error("filter {0} has no \"targets\"")]
     NoTargets(String),
-    #[error("it has no filter {name:?}, only {known}")]
+    #[error("it has no filter {name:?}{known}")]
     NoFilter { name: String, known: String },
 }
 
@@ -55,8 +55,7 @@ impl Configuration {
             if !filter["targets"].is_array() {
                 return Err(CannotExtend::NoTargets(name));
             }
-            let original = by.before.and_then(|before| before.filters().get(index));
-            match self.change(index, by, original) {
+            match self.change(index, by) {
                 Change::None => extended.push(filter.clone()),
                 Change::InPlace => extended.push(by.ending(filter)),
                 Change::Copy(original) => {
@@ -75,8 +74,21 @@ impl Configuration {
         if let Some(filters) = self.filters_mut() {
             *filters = extended;
         }
-        if self.0["task_routing"]["default_filter"].is_null() && by.in_place {
+        let had_none = by
+            .before
+            .is_some_and(|before| before.default_queue().is_none());
+        let is_ours = had_none && self.default_queue() == Some(by.placeholder);
+        if let Some(routing) = self.0["task_routing"].as_object_mut()
+            && is_ours
+            && !by.in_place
+        {
+            routing.shift_remove("default_filter");
+        }
+        let has_default = self.default_queue().is_some();
+        if !has_default && by.in_place {
             self.0["task_routing"]["default_filter"] = json!({ "queue": by.placeholder });
+        } else if !has_default && by.filters.is_empty() && self.leaves_calls_to_the_default() {
+            self.extend_default(by);
         }
         Ok(left)
     }
@@ -87,12 +99,15 @@ impl Configuration {
             None => Ok(()),
             Some(name) => Err(CannotExtend::NoFilter {
                 name: name.clone(),
-                known: format!("{known:?}").trim_matches(['[', ']']).to_owned(),
+                known: match known.is_empty() {
+                    true => String::new(),
+                    false => format!(", only {}", format!("{known:?}").trim_matches(['[', ']'])),
+                },
             }),
         }
     }
 
-    /// Without filters, all tasks go to the default queue, which has no timeout.
+    /// Calls that no filter takes go to the default queue, which has no timeout, or fail.
     fn extend_default(&mut self, by: &Extension<'_>) {
         let default = self.default_queue().map(str::to_owned);
         if default.as_deref() == Some(by.placeholder) {
@@ -116,12 +131,7 @@ impl Configuration {
         }
     }
 
-    fn change<'a>(
-        &'a self,
-        index: usize,
-        by: &Extension<'_>,
-        original: Option<&'a Value>,
-    ) -> Change<'a> {
+    fn change<'a>(&'a self, index: usize, by: &Extension<'a>) -> Change<'a> {
         let filter = &self.filters()[index];
         let is_named = own_name(filter).is_some_and(|own| by.filters.iter().any(|n| n == own));
         if !by.filters.is_empty() && !is_named {
@@ -129,12 +139,8 @@ impl Configuration {
         }
         let by_calls = by.in_place || Tasks::of(filter).are_calls();
         if leads(filter, by.placeholder) {
-            return match original {
-                Some(original) if !by_calls && !leads(original, by.placeholder) => {
-                    Change::Copy(original)
-                }
-                _ => Change::InPlace,
-            };
+            let original = by.original_of(filter).filter(|_| !by_calls);
+            return original.map_or(Change::InPlace, Change::Copy);
         }
         if !by.in_place && self.gets_no_calls(index, by.placeholder) {
             return Change::None;
@@ -165,7 +171,30 @@ enum Change<'a> {
     Left(Problem),
 }
 
-impl Extension<'_> {
+impl<'a> Extension<'a> {
+    /// What the filter was before setup extended it in place.
+    fn original_of(&self, filter: &Value) -> Option<&'a Value> {
+        let targets = items(&filter["targets"]).iter();
+        let targets: Vec<_> = targets
+            .filter(|target| target["queue"] != self.placeholder)
+            .collect();
+        let is_same = |(now, then): (&&Value, &Value)| {
+            let mut now = (*now).clone();
+            if let Some(now) = now.as_object_mut().filter(|_| !has_timeout(then)) {
+                now.shift_remove("timeout");
+            }
+            now == *then
+        };
+        let mut before = self.before?.filters().iter();
+        before.find(|before| {
+            let then = items(&before["targets"]);
+            own_name(before) == own_name(filter)
+                && expression(before) == expression(filter)
+                && then.len() == targets.len()
+                && targets.iter().zip(then).all(is_same)
+        })
+    }
+
     /// The filter, ending in the placeholder without timeout.
     fn ending(&self, filter: &Value) -> Value {
         let mut filter = filter.clone();

@@ -155,10 +155,15 @@ impl Configuration {
     /// The filters that take other tasks than calls to the placeholder, where nobody serves them.
     pub(crate) fn filters_of_all_channels(&self, placeholder: &str) -> Vec<String> {
         let filters = self.filters().iter().enumerate();
-        filters
+        let named = filters
             .filter(|(_, filter)| leads(filter, placeholder))
             .filter(|(_, filter)| !Tasks::of(filter).are_calls())
-            .map(|(index, filter)| filter_name(filter, index))
+            .map(|(index, filter)| filter_name(filter, index));
+        let takes_all = |f: &Value| Tasks::of(f) == Tasks::All && !ends_skippable(f);
+        let by_default =
+            self.default_queue() == Some(placeholder) && !self.filters().iter().any(takes_all);
+        named
+            .chain(by_default.then(|| "(default)".to_owned()))
             .collect()
     }
 }

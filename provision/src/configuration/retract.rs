@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::expression::{Tasks, for_calls};
+use super::extend::STOCK_FILTER;
 use super::{Configuration, expression, leads, own_name};
 use crate::record::ReplacedConfiguration;
 
@@ -25,7 +26,8 @@ impl Configuration {
                 return Some(filter);
             }
             let is_copy = expressions.iter().any(|copy| *copy == expression(&filter));
-            let is_stock = before_filters.is_empty() && Tasks::of(&filter).includes_every_call();
+            let takes_all = Tasks::of(&filter).includes_every_call();
+            let is_stock = own_name(&filter) == Some(STOCK_FILTER) && takes_all;
             if original.is_none() && (is_copy || before.is_some() && is_stock) {
                 return None;
             }

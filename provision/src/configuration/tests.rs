@@ -170,6 +170,35 @@ fn what_an_earlier_setup_did_in_place_is_done_by_copies_where_that_is_known() {
 }
 
 #[test]
+fn calls_that_no_filter_takes_get_a_filter_where_there_is_no_default() {
+    let vip = r#"{"task_routing":{"filters":[{"filter_friendly_name":"VIP","expression":"vip == true","targets":[{"queue":"WQa","timeout":20}]}]}}"#;
+    let before = Configuration::parse(vip).unwrap();
+    let mut configuration = before.clone();
+    configuration.extend(&by(None, false)).unwrap();
+    let last = &configuration.filters()[2];
+    assert_eq!(last["expression"], "call_sid CONTAINS \"CA\"");
+    assert_eq!(last["targets"], json!([{"queue": "WQp"}]));
+    assert_eq!(configuration.default_queue(), None);
+    let once = configuration.clone();
+    configuration.extend(&by(None, false)).unwrap();
+    assert_eq!(configuration, once);
+    configuration.retract("WQp", Some(&before));
+    assert_eq!(configuration, before);
+    configuration.extend(&by(None, true)).unwrap();
+    assert_eq!(configuration.default_queue(), Some("WQp"));
+    assert_eq!(
+        configuration.filters_of_all_channels("WQp"),
+        ["\"VIP\"", "(default)"]
+    );
+    let known = Extension {
+        before: Some(&before),
+        ..by(None, false)
+    };
+    configuration.extend(&known).unwrap();
+    assert_eq!(configuration, once);
+}
+
+#[test]
 fn each_way_of_missing_the_placeholder_is_found() {
     for (targets, expected) in [
         (json!([{"queue": "WQa"}]), Problem::Missing),

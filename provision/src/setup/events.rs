@@ -126,7 +126,9 @@ impl Planner<'_> {
         }
         let url = setup.public_url.event_callback();
         let filter = EventsFilter::parse(&workspace.events_filter).with_ours();
-        let previous = match ours {
+        // Ours, but not as setup writes it: somebody set it by hand.
+        let by_hand = recorded.is_none() && *current != url;
+        let previous = match ours && !by_hand {
             true => recorded.and_then(|recorded| recorded.previous.clone()),
             false => Some(PreviousCallback {
                 url: current.clone(),

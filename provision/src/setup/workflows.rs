@@ -25,10 +25,7 @@ impl Planner<'_> {
         let recorded = self.site.record.extended_workflows.get(&sid);
         let mut wanted = Configuration::parse(&found.configuration)
             .map_err(|error| refused(error.to_string()))?;
-        let before = recorded
-            .filter(|recorded| Configuration::parse(&recorded.installed).as_ref() == Ok(&wanted))
-            .and_then(|recorded| Configuration::parse(&recorded.previous).ok())
-            .filter(|before| before.filter_count() == wanted.filter_count());
+        let before = recorded.and_then(|it| Configuration::parse(&it.previous).ok());
         let left = wanted
             .extend(&Extension {
                 placeholder: &placeholder,

@@ -42,9 +42,11 @@ async fn a_set_up_by_hand_is_adopted_with_its_settings() {
     assert!(output.contains("0 to create"), "{output}");
     let set = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID");
     assert_eq!(set, Some(placeholder));
+    operator.teardown(&[]).await.done();
+    let url = operator.workspace().await.event_callback_url;
+    assert_eq!(url, format!("{PUBLIC_URL}/taskrouter/events"));
     // Without the settings, and without the record, it is found by what it is.
     std::fs::remove_file(operator.path(".env")).unwrap();
-    std::fs::remove_file(operator.state_file()).unwrap();
     let output = operator.setup(&[]).await.done();
     assert!(output.contains("0 to create"), "{output}");
 }

@@ -67,6 +67,7 @@ const TABLE: &[Row] = &[
     ("skip_if in the last target, another filter behind it",
         &["--workflow", "--filter", "Sales first"], Extends, &["only callers who skip it"]),
     ("skip_if in a target before the last", EXTEND, Extends, &[]),
+    ("filters that don't take all, no default filter", EXTEND, Extends, &["\"Calls\""]),
     ("transfers to a worker before everything else", EXTEND, Extends,
         &["filter \"Assign to worker\" has a target without timeout"]),
     ("a filter for each channel", EXTEND, Extends, &["\"Voice (calls)\""]),

@@ -243,6 +243,11 @@ fn of_several_filters() -> Vec<Shape> {
             ),
         ),
         Shape::new(
+            "filters that don't take all, no default filter",
+            &[SALES],
+            json!({ "filters": [filter("VIP", "vip == true", &[target("Sales", 30)])] }),
+        ),
+        Shape::new(
             "transfers to a worker before everything else",
             &[EVERYONE, SALES],
             routing(
