@@ -1,22 +1,14 @@
-//! Setup and teardown beside what is there: what they take for theirs, what they leave, and what
-//! others do meanwhile.
+//! Setup and teardown beside what is there: what they take for theirs, and what they leave.
 
 use serde_json::json;
-use simulator::{Config, Endpoint, Fault, OtherTask, PlaceCall, Rule};
+use simulator::{Config, Endpoint, Fault, Rule};
 use twilio::rest::{EventSchema, FlowDraft, WorkflowDraft};
 use twilio::{CLOUD_EVENT_PREFIX, EventType};
 
-use crate::shapes::{Account, shapes};
+use crate::shapes::{Account, account};
 use crate::support::{Operator, PREFIX, PUBLIC_URL, env_value};
 
 const NUMBER: &str = "+14155550150";
-const MEANWHILE: &str = "was changed by somebody else meanwhile";
-
-async fn account(name: &str) -> Account {
-    let shapes = shapes();
-    let shape = shapes.iter().find(|shape| shape.name == name);
-    shape.unwrap().account().await
-}
 
 fn denied(status: u16) -> Fault {
     Fault::Status {
@@ -26,8 +18,7 @@ fn denied(status: u16) -> Fault {
     }
 }
 
-/// The issue of whoever has it by hand: the events of their placeholder must not become those of
-/// another queue.
+/// The events of another queue than theirs would be answered, and nobody redirected.
 #[tokio::test]
 async fn a_set_up_by_hand_is_adopted_with_its_settings() {
     let operator = Operator::by_hand(Config {
@@ -165,99 +156,6 @@ async fn agents_have_15_seconds_in_our_workflow_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn what_others_change_while_it_asks_is_not_overwritten() {
-    let theirs = "https://theirs.example.com/";
-    let operator = Operator::new().await;
-    let changes = || operator.simulator.set_callback(Some(theirs));
-    let output = operator.run_while(&["setup"], changes).await.failed();
-    assert!(output.contains(MEANWHILE), "{output}");
-    assert_eq!(operator.workspace().await.event_callback_url, theirs);
-
-    let operator = Operator::new().await;
-    operator.setup(&[]).await.done();
-    let changes = || operator.simulator.set_callback(Some(theirs));
-    let output = operator.run_while(&["teardown"], changes).await.failed();
-    assert!(output.contains(MEANWHILE), "{output}");
-    assert_eq!(operator.workspace().await.event_callback_url, theirs);
-}
-
-#[tokio::test]
-async fn a_workflow_that_others_change_while_it_asks_is_left_as_they_want_it() {
-    let Account {
-        operator,
-        queues,
-        workflow,
-    } = account("escalation").await;
-    let routing = json!({ "filters": [], "default_filter": { "queue": queues["Sales"] } });
-    let theirs = json!({ "task_routing": routing }).to_string();
-    let changes = || {
-        operator
-            .simulator
-            .set_configuration(workflow, &theirs)
-            .unwrap()
-    };
-    let current = async || {
-        let client = operator.client();
-        let workflow = client.workflow(&operator.workspace_sid(), &workflow).await;
-        workflow.unwrap().unwrap().configuration
-    };
-    let setup = ["setup", "--workflow", workflow.as_str()];
-    let output = operator.run_while(&setup, changes).await.failed();
-    assert!(output.contains(MEANWHILE), "{output}");
-    assert_eq!(current().await, theirs);
-
-    operator.setup(&setup[1..]).await.done();
-    let output = operator.run_while(&["teardown"], changes).await.failed();
-    assert!(output.contains(MEANWHILE), "{output}");
-    assert_eq!(current().await, theirs);
-    operator.teardown(&[]).await.done();
-    assert_eq!(current().await, theirs);
-}
-
-#[tokio::test]
-async fn lines_that_others_write_into_the_settings_while_it_asks_stay() {
-    let operator = Operator::new().await;
-    let file = operator.path(".env");
-    let changes = || std::fs::write(&file, "FORWARD_TO_NUMBER=+14155550100\n").unwrap();
-    operator.run_while(&["setup"], changes).await.done();
-    let number = env_value(&operator.env_file(), "FORWARD_TO_NUMBER");
-    assert_eq!(number.as_deref(), Some("+14155550100"));
-}
-
-#[tokio::test]
-async fn callers_who_wait_already_go_by_the_changed_workflow_if_that_is_wanted() {
-    let Account {
-        operator, workflow, ..
-    } = account("stock").await;
-    let call = PlaceCall {
-        workflow: Some(workflow),
-        ..PlaceCall::default()
-    };
-    let caller = operator.simulator.place_call(call).unwrap();
-    let setup = ["--workflow", workflow.as_str(), "--target-timeout", "20"];
-    let output = operator.setup(&setup).await.done();
-    assert!(
-        output.contains("--re-evaluate-tasks lets them start"),
-        "{output}"
-    );
-    operator.teardown(&["--force"]).await.done();
-    let again = [&setup[..], &["--re-evaluate-tasks"]].concat();
-    operator.setup(&again).await.done();
-    let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
-    let there = |state: &simulator::State| {
-        let task = state.task(&caller.task_sid);
-        task.is_some_and(|task| task.queue.as_str() == placeholder)
-    };
-    operator.simulator.wait_until(there).await;
-    // They are in the placeholder, and go back with the workflow.
-    operator
-        .teardown(&["--force", "--re-evaluate-tasks"])
-        .await
-        .done();
-    assert!(!operator.simulator.inspect(there));
-}
-
-#[tokio::test]
 async fn a_key_or_region_without_event_streams_or_studio_does_without() {
     for status in [403, 404] {
         let Account {
@@ -337,73 +235,4 @@ async fn the_plan_shows_no_credentials_wherever_they_stand() {
     shown += &operator.setup(&["--via", "event-streams"]).await.done();
     shown += &operator.teardown(&[]).await.done();
     assert!(!shown.contains("hush"), "{shown}");
-}
-
-/// What doctor says of the operator's set-up.
-async fn doctor(operator: &Operator) -> String {
-    let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
-    let report = operator.doctor(&placeholder, "+14155550100", &[]).await;
-    report.output
-}
-
-#[tokio::test]
-async fn messages_that_an_earlier_setup_sent_to_the_placeholder_are_found_and_kept_from_it() {
-    let Account {
-        operator,
-        queues,
-        workflow,
-    } = account("calls and chats through one filter").await;
-    let extend = ["--workflow", workflow.as_str()];
-    operator
-        .setup(&[&extend[..], &["--in-place"]].concat())
-        .await
-        .done();
-    assert!(!doctor(&operator).await.contains("takes messages"));
-    // As an earlier setup recorded it, which knew no other way.
-    let record = std::fs::read_to_string(operator.state_file()).unwrap();
-    std::fs::write(
-        operator.state_file(),
-        record.replace("\"in_place\": true", "\"in_place\": false"),
-    )
-    .unwrap();
-    let report = doctor(&operator).await;
-    let finding = "filter \"All\" takes messages to the placeholder";
-    assert!(report.contains(finding), "{report}");
-    let chat = json!({ "channelType": "web" });
-    let way = || operator.simulator.way_of(workflow, &chat);
-    assert_eq!(way().len(), 3);
-    operator.setup(&extend).await.done();
-    assert_eq!(way(), [queues["Sales"], queues["Everyone"]]);
-    assert!(!doctor(&operator).await.contains("takes messages"));
-}
-
-#[tokio::test]
-async fn messages_that_wait_in_the_placeholder_are_found() {
-    let operator = Operator::by_hand(Config::default()).await;
-    operator.setup(&[]).await.done();
-    assert!(!doctor(&operator).await.contains("without a call"));
-    operator
-        .simulator
-        .place_other_task(OtherTask::Chat)
-        .unwrap();
-    let report = doctor(&operator).await;
-    assert!(
-        report.contains("1 task(s) without a call wait in placeholder"),
-        "{report}"
-    );
-}
-
-#[tokio::test]
-async fn a_target_that_can_be_skipped_is_no_dead_end() {
-    let Account {
-        operator, workflow, ..
-    } = account("skip_if in the last target, another filter behind it").await;
-    let asked = ["--workflow", workflow.as_str(), "--filter", "Sales first"];
-    operator.setup(&asked).await.done();
-    let report = doctor(&operator).await;
-    let line = report
-        .lines()
-        .find(|line| line.contains("only callers who skip it"));
-    assert!(line.unwrap().starts_with("! workflow"), "{report}");
-    assert!(!report.contains("✗ workflow"), "{report}");
 }

@@ -4,9 +4,11 @@
 
 mod support;
 
+mod channels;
 mod doctor;
 mod interrupted;
 mod joins;
+mod meanwhile;
 mod refusals;
 mod setup;
 mod setup_table;

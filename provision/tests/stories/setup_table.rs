@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::task::LocalSet;
 use twilio::TaskQueueSid;
 
-use crate::shapes::{Account, shapes};
+use crate::shapes::{Account, account, shapes};
 use crate::support::{CALLBACK, Run, env_value};
 
 /// What setup does.
@@ -100,6 +100,8 @@ const TABLE: &[Row] = &[
     ("our sink by hand beside a callback of somebody else's", &[], Adopts,
         &["= Event Streams sink and subscription Made in the console"]),
     ("a sink of somebody else's", &[], Adopts, &["✓ set the workspace's event callback"]),
+    ("a flow of their own", &[], Adopts, &["Set up."]),
+    ("a flow with a message and a request behind the queue", &[], Adopts, &["Set up."]),
 ];
 
 #[tokio::test]
@@ -117,9 +119,7 @@ async fn setup_does_with_each_shape_what_it_should() {
 }
 
 async fn hold((name, arguments, does, words): &'static Row) {
-    let shapes = shapes();
-    let shape = shapes.iter().find(|shape| shape.name == *name).unwrap();
-    let account = shape.account().await;
+    let account = account(name).await;
     let row = format!("{name} {arguments:?}");
     Case { row, account }.hold(arguments, *does, words).await;
 }
@@ -248,10 +248,19 @@ impl Case {
         attributes().map(|attributes| simulator.way_of(self.account.workflow, &attributes))
     }
 
+    /// The workflows, and the flows that nobody would take for ours.
     async fn configurations(&self) -> Vec<String> {
         let operator = &self.account.operator;
-        let workflows = operator.client().workflows(&operator.workspace_sid()).await;
-        let workflows = workflows.unwrap().into_iter();
-        workflows.map(|workflow| workflow.configuration).collect()
+        let client = operator.client();
+        let workflows = client.workflows(&operator.workspace_sid()).await.unwrap();
+        let workflows = workflows.into_iter().map(|workflow| workflow.configuration);
+        let mut configurations: Vec<_> = workflows.collect();
+        for flow in client.flows().await.unwrap() {
+            if !flow.friendly_name.contains("Call Redirection Studio Flow") {
+                let flow = client.flow(&flow.sid).await.unwrap().unwrap();
+                configurations.push(flow.definition.to_string());
+            }
+        }
+        configurations
     }
 }
