@@ -39,13 +39,13 @@ impl Setup {
             adopted: &adopted,
         };
         let via = planner.via();
-        let Planned { steps, reaches } = planner.plan(&dotenv).await?;
+        let Planned { steps, dead_end } = planner.plan(&dotenv).await?;
         if !step::show(&steps, &site, console) {
             if !self.consent.dry_run {
                 self.remember_what_is_said(&mut site)?;
             }
             let done = "Nothing to do: everything is as it should be.";
-            let status = say_how_it_ends(reaches, done, console);
+            let status = say_how_it_ends(dead_end, done, console);
             self.say_what_is_missing(&dotenv, console);
             return Ok(status);
         }
@@ -55,7 +55,7 @@ impl Setup {
         self.record_found(&mut site, via);
         site.record.write(&site.state_file)?;
         step::carry_out(steps, &mut site, true, console).await?;
-        let status = say_how_it_ends(reaches, "Set up.", console);
+        let status = say_how_it_ends(dead_end, "Set up.", console);
         self.say_what_is_missing(&Dotenv::read(&self.env_file)?, console);
         console.line("Check it with `overflow doctor`, start with `overflow run`.");
         Ok(status)
@@ -118,14 +118,14 @@ impl Setup {
 }
 
 /// Success is said only if a call that nobody takes would now get to the placeholder.
-fn say_how_it_ends(reaches: bool, done: &str, console: &mut Console<'_>) -> Status {
-    if reaches {
+fn say_how_it_ends(dead_end: Option<String>, done: &str, console: &mut Console<'_>) -> Status {
+    let Some(workflows) = dead_end else {
         console.line(format_args!("\n{done}"));
         return Status::Done;
-    }
-    console.line(
-        "\n✗ No call gets to the placeholder: nobody is redirected. See what is marked ! above, and \
-         run setup again.",
-    );
+    };
+    console.line(format_args!(
+        "\n✗ No call gets to the placeholder by {workflows}: its callers are not redirected. See what \
+         is marked ! above, and run setup again."
+    ));
     Status::Failed
 }

@@ -20,11 +20,10 @@ pub(super) struct Planner<'a> {
     pub(super) adopted: &'a Adopted,
 }
 
-/// Steps, and whether calls that nobody takes get to the placeholder after them.
-#[derive(Default)]
+/// Steps, and by which workflows no call gets to the placeholder even then.
 pub(super) struct Planned {
     pub(super) steps: Vec<Step>,
-    pub(super) reaches: bool,
+    pub(super) dead_end: Option<String>,
 }
 
 impl Planner<'_> {
@@ -58,7 +57,7 @@ impl Planner<'_> {
             steps.push(self.flow(workflow.as_ref().map(|w| w.sid)).await?);
             return Ok(Planned {
                 steps,
-                reaches: true,
+                dead_end: None,
             });
         }
         let mut planned = self.adopted_workflows();

@@ -3,6 +3,7 @@
 use twilio::WorkflowSid;
 use twilio::rest::Workflow;
 
+use super::adopt::workflow_shown;
 use super::plan::{Planned, Planner};
 use crate::configuration::{Configuration, Extension, Finding, Problem, before_extension};
 use crate::definitions::{DEFINITIONS, Role};
@@ -50,26 +51,29 @@ impl Planner<'_> {
         step.details(self.remarks(found, &wanted, &left));
         let note = "teardown restores it as it was before the first extension";
         step.details(recorded.map(|_| note.to_owned()));
+        let dead_end = (!wanted.reaches(&placeholder)).then(|| workflow_shown(found));
         Ok(Planned {
-            reaches: wanted.reaches(&placeholder),
             steps: vec![step],
+            dead_end,
         })
     }
 
     /// Workflows that lead to the placeholder already. They stay as they are.
     pub(super) fn adopted_workflows(&self) -> Planned {
         let placeholder = self.sid_of(Role::Placeholder);
-        let mut planned = Planned::default();
+        let (mut steps, mut reaches) = (Vec::new(), false);
         for workflow in &self.adopted.workflows {
             let (name, sid) = (&workflow.friendly_name, workflow.sid);
             let mut step = Step::keep(format!("workflow {name} ({sid}), which leads to it"));
             if let Ok(configuration) = Configuration::parse(&workflow.configuration) {
-                planned.reaches |= configuration.reaches(&placeholder);
+                reaches |= configuration.reaches(&placeholder);
                 step.details(self.remarks(workflow, &configuration, &[]));
             }
-            planned.steps.push(step);
+            steps.push(step);
         }
-        planned
+        let shown: Vec<_> = self.adopted.workflows.iter().map(workflow_shown).collect();
+        let dead_end = (!reaches).then(|| shown.join(", "));
+        Planned { steps, dead_end }
     }
 
     /// What the user should know of a workflow of theirs, as it will be.
@@ -105,7 +109,9 @@ impl Planner<'_> {
             });
         }
         let all_channels = configuration.filters_of_all_channels(&placeholder);
-        if !self.setup.in_place && !all_channels.is_empty() {
+        let recorded = self.site.record.extended_workflows.get(&workflow.sid);
+        let is_for_calls = self.setup.in_place || recorded.is_some_and(|it| it.in_place);
+        if !is_for_calls && !all_channels.is_empty() {
             remarks.push(format!(
                 "! filter {} takes messages to the placeholder, too, where nobody serves them: \
                  unless only calls come to this workflow, let a copy of it with \
