@@ -19,7 +19,7 @@ pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventType, TaskRouterEvent};
 pub use event_error::EventError;
 pub use public_url::{
     CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, InvalidPublicUrl, PublicUrl, TWIML_PATH,
-    without_overrides,
+    is_same_address, without_overrides,
 };
 pub use sid::{
     AccountSid, ApiKeySid, CallSid, EventSid, FlowSid, InvalidSid, PhoneNumberSid, QueueSid,

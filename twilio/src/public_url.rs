@@ -37,6 +37,21 @@ pub fn without_overrides(url: &str) -> &str {
     url.split('#').next().unwrap_or(url)
 }
 
+/// Whether requests to two URLs go to the same place: scheme and host in whatever letters, the port
+/// given or the scheme's own, the same path and query. Overrides and user information aside.
+pub fn is_same_address(one: &str, other: &str) -> bool {
+    let place = |url: &str| {
+        let url = Url::parse(url).ok()?;
+        let (host, port) = (url.host()?.to_owned(), url.port_or_known_default());
+        let (path, query) = (url.path().to_owned(), url.query().map(str::to_owned));
+        Some((url.scheme().to_owned(), host, port, path, query))
+    };
+    match (place(one), place(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
+
 /// Why a string can't be the public URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -148,6 +163,26 @@ mod tests {
         ] {
             assert!(bad.parse::<PublicUrl>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn addresses_are_the_same_where_requests_go_to_the_same_place() {
+        let ours = "https://overflow.example.com/taskrouter/events";
+        for (other, same) in [
+            ("https://overflow.example.com/taskrouter/events#rc=5", true),
+            ("https://overflow.example.com:443/taskrouter/events", true),
+            ("HTTPS://Overflow.Example.COM/taskrouter/events", true),
+            ("https://u:p@overflow.example.com/taskrouter/events", true),
+            ("http://overflow.example.com/taskrouter/events", false),
+            ("https://overflow.example.com:8443/taskrouter/events", false),
+            ("https://overflow.example.com/TaskRouter/events", false),
+            ("https://overflow.example.com/taskrouter/events?a=1", false),
+            ("https://example.com/taskrouter/events", false),
+            ("", false),
+        ] {
+            assert_eq!(is_same_address(ours, other), same, "{other}");
+        }
+        assert!(is_same_address("", ""));
     }
 
     #[test]

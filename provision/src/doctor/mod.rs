@@ -1,6 +1,7 @@
 //! `overflow doctor`: looks, without changing anything, for what would stop a redirect.
 
 mod account;
+mod channels;
 mod clock;
 mod dialing;
 mod events;

@@ -4,10 +4,15 @@
 
 mod support;
 
+mod channels;
 mod doctor;
 mod interrupted;
+mod joins;
+mod meanwhile;
 mod refusals;
 mod setup;
+mod setup_table;
+mod shapes;
 mod specification;
 mod teardown;
 mod workflow;

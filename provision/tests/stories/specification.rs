@@ -203,10 +203,18 @@ async fn make_all_requests(operator: &mut Operator) {
     let crm = "https://crm.example.com/events";
     operator.simulator.set_callback(Some(crm));
     operator.add_number(NUMBER, "https://ivr.example.com/");
-    operator.setup(&["--via", "event-streams"]).await.done();
+    let streams = ["--via", "event-streams"];
+    operator.setup(&streams).await.done();
+    operator.setup(&streams).await.done();
     let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
     let ingest = RunningIngest::start(operator, &placeholder).await;
-    let callback = ["--replace-callback", "--number", NUMBER];
+    let callback = [
+        "--via",
+        "callback",
+        "--replace-callback",
+        "--number",
+        NUMBER,
+    ];
     operator.setup(&callback).await.done();
     break_what_setup_mends(operator, &placeholder).await;
     operator.setup(&callback).await.done();
@@ -329,7 +337,7 @@ async fn every_request_holds_against_the_specification() {
 }
 
 /// Every operation that the REST client knows.
-const ALL: [&str; 35] = [
+const ALL: [&str; 39] = [
     "CreateFlow",
     "CreateSink",
     "CreateSubscription",
@@ -344,13 +352,17 @@ const ALL: [&str; 35] = [
     "FetchCall",
     "FetchDialingPermissionsCountry",
     "FetchFlow",
+    "FetchIncomingPhoneNumber",
     "FetchTask",
+    "FetchTaskQueue",
+    "FetchWorkflow",
     "FetchWorkspace",
     "ListFlow",
     "ListIncomingPhoneNumber",
     "ListMember",
     "ListQueue",
     "ListSink",
+    "ListSubscribedEvent",
     "ListSubscription",
     "ListTask",
     "ListTaskChannel",

@@ -110,6 +110,8 @@ operations! {
         POST CreateSubscription => event_streams::subscribe;
     "/v1/Subscriptions/{Sid}":
         DELETE DeleteSubscription => delete::<Subscription>;
+    "/v1/Subscriptions/{SubscriptionSid}/SubscribedEvents":
+        GET ListSubscribedEvent => event_streams::list_subscribed;
     "/v1/DialingPermissions/Countries/{IsoCode}":
         GET FetchDialingPermissionsCountry => fixed::fetch_country;
 }

@@ -44,11 +44,7 @@ pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response
     let configuration = request.required("Configuration")?;
     check_name::<Workflow>(state, request, "Workflow", friendly_name, None)?;
     let routing = routing(state, configuration)?;
-    let task_reservation_timeout = request.parsed("TaskReservationTimeout")?.unwrap_or(120);
-    if task_reservation_timeout > 86_400 {
-        let message = "TaskReservationTimeout must be at most 86400";
-        return Err(ApiError::invalid(message));
-    }
+    let task_reservation_timeout = reservation_timeout(request)?.unwrap_or(120);
     let url = |name| request.form(name).filter(|url| !url.is_empty());
     let workflow = Workflow {
         sid: state.ids.sid(),
@@ -77,15 +73,33 @@ fn routing(state: &State, configuration: &str) -> Result<TaskRouting, ApiError> 
     Ok(routing)
 }
 
-/// Tasks that have a route keep it.
+/// Tasks that have a route keep it, unless they are to be evaluated again.
 pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let configuration = request.form("Configuration");
     let routing = configuration.map(|text| routing(state, text)).transpose()?;
-    change(state, request, |workflow: &mut Workflow| {
+    let timeout = reservation_timeout(request)?;
+    let shown = change(state, request, |workflow: &mut Workflow| {
         request.replace(&mut workflow.configuration, "Configuration");
         request.replace(&mut workflow.friendly_name, "FriendlyName");
         if let Some(routing) = routing {
             workflow.routing = routing;
         }
-    })
+        if let Some(timeout) = timeout {
+            workflow.task_reservation_timeout = timeout;
+        }
+    })?;
+    if request.parsed("ReEvaluateTasks")? == Some(true) {
+        state.reevaluate_tasks(request.sid("Sid")?);
+    }
+    Ok(shown)
+}
+
+fn reservation_timeout(request: &ApiRequest) -> Result<Option<u32>, ApiError> {
+    let timeout = request.parsed("TaskReservationTimeout")?;
+    match timeout {
+        Some(86_401..) => Err(ApiError::invalid(
+            "TaskReservationTimeout must be at most 86400",
+        )),
+        timeout => Ok(timeout),
+    }
 }

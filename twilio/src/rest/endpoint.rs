@@ -119,6 +119,8 @@ endpoints! {
         CreateSubscription,
         /// Deleting an Event Streams subscription.
         DeleteSubscription,
+        /// Listing the types of events that a subscription is for.
+        ListSubscribedEvent,
     }
     "voice" {
         /// Reading which numbers of a country may be dialled.

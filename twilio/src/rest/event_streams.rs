@@ -96,6 +96,25 @@ impl Client {
             .await
     }
 
+    /// The types of events that a subscription is for.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn subscribed_events(
+        &self,
+        subscription: &SubscriptionSid,
+    ) -> Result<Vec<String>, RestError> {
+        #[derive(Deserialize)]
+        struct Subscribed {
+            #[serde(rename = "type")]
+            event_type: String,
+        }
+        let first = format!("/v1/Subscriptions/{subscription}/SubscribedEvents?PageSize=1000");
+        let listed = self.list(Endpoint::ListSubscribedEvent, first, "types");
+        let listed: Vec<Subscribed> = listed.await?;
+        Ok(listed.into_iter().map(|one| one.event_type).collect())
+    }
+
     /// Subscribes a sink to types of events.
     ///
     /// # Errors
