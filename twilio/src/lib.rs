@@ -6,6 +6,7 @@
 mod e164;
 mod event;
 mod event_error;
+mod form;
 mod json;
 mod public_url;
 pub mod rest;
@@ -17,6 +18,7 @@ pub mod twiml;
 pub use e164::{E164, InvalidE164};
 pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventType, TaskRouterEvent};
 pub use event_error::EventError;
+pub use form::FormParams;
 pub use public_url::{
     CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, InvalidPublicUrl, PublicUrl, TWIML_PATH,
     is_same_address, without_overrides,
@@ -26,7 +28,6 @@ pub use sid::{
     SinkSid, SubscriptionSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
 };
 pub use signature::{
-    AuthToken, FormParams, SIGNATURE_HEADER, SignatureError, SignatureVerifier, SignedUrl,
-    sign_body, sign_form,
+    AuthToken, SIGNATURE_HEADER, SignatureError, SignatureVerifier, SignedUrl, sign_body, sign_form,
 };
 pub use task_attributes::{Conversation, TaskAttributes};
