@@ -25,7 +25,10 @@ const PARAMETERS: [(&str, &str); 21] = [
     ("TimestampMs", "1790000000123"),
     ("ResourceType", "task"),
     ("ResourceSid", "WT0123456789abcdef0123456789abcdef"),
-    ("EventDescription", "Task entered TaskQueue Call Redirection"),
+    (
+        "EventDescription",
+        "Task entered TaskQueue Call Redirection",
+    ),
     ("TaskSid", "WT0123456789abcdef0123456789abcdef"),
     ("TaskAttributes", ATTRIBUTES),
     ("TaskAge", "20"),
