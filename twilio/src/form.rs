@@ -25,21 +25,36 @@ impl FormParams {
     /// All of it goes into one buffer, for each callback is read so: the library's own parser, which
     /// decides where bytes are not UTF-8, makes a string of each name and value.
     pub fn parse(form: &[u8]) -> Self {
-        let mut text = Vec::with_capacity(form.len());
+        let mut text = vec![0; form.len()];
         let mut pairs = Vec::with_capacity(32);
+        let mut end = 0;
         for pair in form
             .split(|&byte| byte == b'&')
             .filter(|pair| !pair.is_empty())
         {
-            let equals = pair.iter().position(|&byte| byte == b'=');
-            let (name, value) = pair.split_at(equals.unwrap_or(pair.len()));
-            let start = text.len();
-            decode(name, &mut text);
-            let name = start..text.len();
-            decode(value.get(1..).unwrap_or_default(), &mut text);
-            let end = text.len();
+            let start = end;
+            let mut name_end = None;
+            let mut rest = pair;
+            while let [byte, after @ ..] = rest {
+                rest = after;
+                text[end] = match (byte, after) {
+                    (b'=', _) if name_end.is_none() => {
+                        name_end = Some(end);
+                        continue;
+                    }
+                    (b'+', _) => b' ',
+                    (b'%', [high, low, after @ ..]) if is_hex(*high) && is_hex(*low) => {
+                        rest = after;
+                        DIGITS[usize::from(*high)] << 4 | DIGITS[usize::from(*low)]
+                    }
+                    _ => *byte,
+                };
+                end += 1;
+            }
+            let name = start..name_end.unwrap_or(end);
             pairs.push(Pair { name, end });
         }
+        text.truncate(end);
         match String::from_utf8(text) {
             Ok(text) if pairs.iter().all(|pair| pair.is_of(&text)) => Self { text, pairs },
             _ => form_urlencoded::parse(form).collect(),
@@ -100,26 +115,22 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for FormParams {
     }
 }
 
-fn decode(mut encoded: &[u8], text: &mut Vec<u8>) {
-    while let Some(at) = encoded.iter().position(|byte| matches!(byte, b'%' | b'+')) {
-        text.extend_from_slice(&encoded[..at]);
-        let (byte, length) = match encoded[at..] {
-            [b'+', ..] => (b' ', 1),
-            [_, high, low, ..] => match (digit(high), digit(low)) {
-                (Some(high), Some(low)) => (high << 4 | low, 3),
-                _ => (b'%', 1),
-            },
-            _ => (b'%', 1),
-        };
-        text.push(byte);
-        encoded = &encoded[at + length..];
-    }
-    text.extend_from_slice(encoded);
-}
+const NONE: u8 = u8::MAX;
 
-fn digit(byte: u8) -> Option<u8> {
-    let digit = char::from(byte).to_digit(16)?;
-    u8::try_from(digit).ok()
+/// What each byte is worth as a hexadecimal digit.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NONE; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
+
+fn is_hex(byte: u8) -> bool {
+    DIGITS[usize::from(byte)] != NONE
 }
 
 #[cfg(test)]

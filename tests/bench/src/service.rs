@@ -41,6 +41,7 @@ impl Service {
         let (address, admin) = (free_address(), free_address());
         let binary = binaries.join(name);
         let mut child = Command::new(&binary)
+            .args((name == "overflow").then_some("run"))
             .current_dir(folder)
             .env_clear()
             .env("TWILIO_ACCOUNT_SID", ACCOUNT)
