@@ -202,7 +202,7 @@ impl Place {
         ];
         let _ingest = self.start("ingest", &settings).await?;
         let mut all = Vec::new();
-        if !come_first {
+        while all.len() < redirectors && !come_first {
             all.push(self.start("redirector", &settings).await?);
         }
         let begin = Instant::now();

@@ -30,6 +30,10 @@ struct Args {
     #[arg(long, value_name = "FOLDER")]
     against: Option<PathBuf>,
 
+    /// With three nodes of RabbitMQ instead of one
+    #[arg(long)]
+    cluster: bool,
+
     /// How often each case is measured; the table shows the median
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use rabbitmq::Node;
+use rabbitmq::{Cluster, Node};
 
 use crate::Args;
 use crate::api::Api;
@@ -34,7 +34,7 @@ pub struct Run<'a> {
     args: &'a Args,
     time: Duration,
     builds: Vec<(&'static str, PathBuf)>,
-    node: &'static Node,
+    broker: Broker,
     irrelevant: Arc<Vec<Vec<u8>>>,
     relevant: Arc<Vec<Vec<u8>>>,
     report: Report,
@@ -70,7 +70,7 @@ impl<'a> Run<'a> {
             args,
             time: Duration::from_secs(args.seconds),
             builds,
-            node: tokio::task::spawn_blocking(Node::shared).await?,
+            broker: tokio::task::spawn_blocking(Broker::start(args.cluster)).await?,
             irrelevant,
             relevant,
             report: Report::default(),
@@ -99,7 +99,7 @@ impl<'a> Run<'a> {
             let pool = &self.irrelevant;
             client::as_fast_as_answered(address, IN_FLIGHT, self.time, pool).await?
         };
-        let (url, millis) = (self.node.url(), self.time.as_millis().to_string());
+        let (url, millis) = (self.broker.url(), self.time.as_millis().to_string());
         let durable = match queue {
             "rabbitmq" => {
                 let raw = self.limit(&["publisher", &url, &millis, "0"]).await?;
@@ -156,7 +156,7 @@ impl<'a> Run<'a> {
             let round = place.answers_at_a_rate(rate, self.time).await?;
             self.report.note(case, whose, round.percentile(99));
         }
-        let (url, millis) = (self.node.url(), self.time.as_millis().to_string());
+        let (url, millis) = (self.broker.url(), self.time.as_millis().to_string());
         let rate = rate.to_string();
         let raw = self.limit(&["publisher", &url, &millis, &rate]).await?.p99;
         self.report.note(case, "limit", raw);
@@ -187,7 +187,7 @@ impl<'a> Run<'a> {
                         .note((&name, "≤ 60 MiB", "MiB"), whose, cost.peak);
                 }
             }
-            let url = self.node.url();
+            let url = self.broker.url();
             let limit = match queue {
                 "rabbitmq" => self.limit(&["events", &url, &millis, &rate]).await?,
                 _ => self.limit(&["two-commits", &millis, &rate]).await?,
@@ -219,7 +219,7 @@ impl<'a> Run<'a> {
         if queue == "rabbitmq" {
             let api = Api::start(Duration::ZERO).await?;
             let count = CALLERS.to_string();
-            let (broker, api) = (self.node.url(), api.url());
+            let (broker, api) = (self.broker.url(), api.url());
             let limit = self
                 .limit(&["redirects", &broker, &api, &count])
                 .await?
@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
                 let place = self.place(&binaries, "rabbitmq", false).await?;
                 let callers = 1_250 * redirectors;
                 let redirects = place
-                    .incident(callers, (ANSWER, "50"), redirectors, true)
+                    .incident(callers, (ANSWER, "50"), redirectors, false)
                     .await?;
                 self.report
                     .note((&name, "scales", "/s"), whose, redirects.rate);
@@ -317,13 +317,13 @@ impl<'a> Run<'a> {
         is_pair: bool,
     ) -> anyhow::Result<Place> {
         let prefix = |nth| format!("bench-{nth}");
-        limits::remove(&self.node.url(), &prefix(self.places)).await?;
+        limits::remove(&self.broker.url(), &prefix(self.places)).await?;
         self.places += 1;
         // Not in memory, as temporary folders may be.
         let folder = tempfile::tempdir_in(".")?;
         let url = match queue {
             "sqlite" => format!("sqlite:{}", folder.path().join("queue.db").display()),
-            _ => self.node.url(),
+            _ => self.broker.url(),
         };
         Ok(Place {
             binaries: binaries.to_owned(),
@@ -332,6 +332,28 @@ impl<'a> Run<'a> {
             folder,
             is_pair,
         })
+    }
+}
+
+/// The broker, alone or with two others.
+enum Broker {
+    Alone(&'static Node),
+    Cluster(Cluster),
+}
+
+impl Broker {
+    fn start(cluster: bool) -> impl FnOnce() -> Self {
+        move || match cluster {
+            true => Self::Cluster(Cluster::start()),
+            false => Self::Alone(Node::shared()),
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Alone(node) => node.url(),
+            Self::Cluster(cluster) => cluster.nodes()[0].url(),
+        }
     }
 }
 
