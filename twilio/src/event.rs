@@ -152,7 +152,8 @@ impl TaskRouterEvent {
     }
 
     /// Of a form that says that a task entered a task queue: the account, and the task queue. Most
-    /// callbacks are of queues with agents, and need not be read further.
+    /// callbacks are of queues with agents, and need not be read further, though the rest may be
+    /// unreadable.
     pub fn entered(params: &FormParams) -> Option<(AccountSid, TaskQueueSid)> {
         let form = Form(params);
         let entered = form.get(EVENT_TYPE)? == EventType::TaskQueueEntered.as_str();

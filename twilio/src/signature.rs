@@ -158,7 +158,7 @@ impl SignatureVerifier {
             .decode(signature)
             .map_err(|_| SignatureError::Mismatch)?;
         let pairs = params.canonical();
-        // A forger's time tells nothing: all combinations are computed, and each is compared whole.
+        // Only what fits ends the search early: a forger sees all combinations computed.
         for token in self.tokens.read().iter() {
             let keyed = token.mac();
             for variant in &url.variants {

@@ -17,6 +17,12 @@ use crate::QueueError;
 /// How long one address is tried alone before the next one is tried as well.
 const HEAD_START: Duration = Duration::from_millis(250);
 
+/// Bytes; RabbitMQ proposes 128 KiB. lapin sets aside 64 times as much for each connection. A body may
+/// take many frames; headers must fit into one, and those of a stranger's message may be longer than
+/// ours, which end the connection if they don't fit.
+const PUBLISHED_FRAME_MAX: u32 = 16 * 1024;
+const CONSUMED_FRAME_MAX: u32 = 32 * 1024;
+
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -53,8 +59,13 @@ pub(super) async fn connect(
     nth: usize,
     role: Role,
 ) -> Result<(Connection, Socket), QueueError> {
-    let connecting = try_connect(uri, nth, role);
-    connecting.await.map_err(|error| explain(uri, &error))
+    let mut uri = uri.clone();
+    uri.query.frame_max.get_or_insert(match role {
+        Role::Publishing => PUBLISHED_FRAME_MAX,
+        Role::Consuming => CONSUMED_FRAME_MAX,
+    });
+    let connecting = try_connect(&uri, nth, role);
+    connecting.await.map_err(|error| explain(&uri, &error))
 }
 
 async fn try_connect(

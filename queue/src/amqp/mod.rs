@@ -162,6 +162,9 @@ impl Queue for AmqpQueue {
 
     fn health(&self) -> Health {
         match self.0.publishing.health() {
+            Health::Up if self.0.publisher.is_closed() => Health::Broken(
+                "publishing has stopped because of a bug in this program: restart it".to_owned(),
+            ),
             Health::Up => self.0.consuming.health(),
             trouble => trouble,
         }

@@ -2,14 +2,19 @@
 //!
 //! A message that no queue takes is returned by the broker, and confirmed after that. lapin attaches
 //! the return to whichever confirm comes next. So a confirm without a return shows that its message
-//! is on a queue only if those that came before it had none either. Here all of them are seen: those
-//! that are there are read to the last before any is told, none while a message is being written,
-//! and none is dropped. A return counts for all that are unconfirmed; some may be on their queue, and
-//! come twice.
+//! is on a queue only if none that came before it carried one. Here all are seen: what is there is
+//! read to the last before anybody is told, none is dropped, and none is read while messages are being
+//! written, for those may be confirmed before they are in the set. A return puts all in doubt that are
+//! unconfirmed: they may be on their queue, and come twice. So may those that are confirmed while a
+//! blocked broker lets nothing be written.
+//!
+//! That rests on lapin's one thread, which settles confirms in order, and on `FuturesUnordered`, which
+//! yields in the order of wakes.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -26,7 +31,7 @@ use super::publish::Outgoing;
 use super::session::PooledChannel;
 use crate::QueueError;
 
-/// How many messages are unconfirmed at a time; more of them don't go faster.
+/// How many messages are unconfirmed at a time, and how many more wait; with more it goes no faster.
 const UNCONFIRMED: usize = 256;
 
 /// A confirm that took longer than this on a session that still lives won't come any more.
@@ -52,6 +57,7 @@ pub(super) fn start(connection: Arc<Connection>) -> mpsc::Sender<Submitted> {
 }
 
 async fn publish_all(connection: Arc<Connection>, mut submitted: mpsc::Receiver<Submitted>) {
+    // What could not be written over a channel that was closed goes out over the next one.
     let mut batch = Vec::new();
     while !batch.is_empty() || submitted.recv_many(&mut batch, UNCONFIRMED).await > 0 {
         match open(&connection).await {
@@ -85,9 +91,6 @@ async fn publish_over(
         () = session.lost() => Err(lost()),
     };
     let Err(error) = ended else { return };
-    if matches!(error, QueueError::Unroutable(_)) {
-        session.redeclare();
-    }
     for waiting in unconfirmed.0 {
         tell(waiting.outcome, Err(error.clone()));
     }
@@ -113,7 +116,10 @@ impl Unconfirmed {
             let room = UNCONFIRMED - self.0.len();
             tokio::select! {
                 biased;
-                Some(first) = self.0.next() => self.confirmed(first)?,
+                Some(first) = self.0.next() => if self.confirmed(first) {
+                    channel.session().redeclare();
+                    return Err(beside_a_return());
+                },
                 count = submitted.recv_many(batch, room), if room > 0 => if count == 0 {
                     return Ok(());
                 },
@@ -125,20 +131,43 @@ impl Unconfirmed {
         Err(lost())
     }
 
-    /// Tells of all that are confirmed by now.
-    fn confirmed(&mut self, first: Confirmed) -> Result<(), QueueError> {
+    /// Tells of all that are confirmed by now. Whether one was returned.
+    fn confirmed(&mut self, first: Confirmed) -> bool {
         let mut confirmed = vec![first];
-        while let Some(Some(next)) = self.0.next().now_or_never() {
-            confirmed.push(next);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let mut context = Context::from_waker(&waker);
+        loop {
+            match self.0.poll_next_unpin(&mut context) {
+                Poll::Ready(Some(next)) => confirmed.push(next),
+                Poll::Ready(None) => break,
+                // It may have more, and let others go first.
+                Poll::Pending if woken.0.swap(false, Ordering::Relaxed) => {}
+                Poll::Pending => break,
+            }
         }
-        let returned = confirmed.iter().find_map(|(taken, _)| match taken {
-            Err(error @ QueueError::Unroutable(_)) => Some(error.clone()),
-            _ => None,
-        });
+        let is_returned = |taken: &_| matches!(taken, Err(QueueError::Unroutable(_)));
+        let any_returned = confirmed.iter().any(|(taken, _)| is_returned(taken));
         for (taken, outcome) in confirmed {
-            tell(outcome, returned.clone().map_or(taken, Err));
+            tell(
+                outcome,
+                match taken {
+                    Ok(()) if any_returned => Err(beside_a_return()),
+                    taken => taken,
+                },
+            );
         }
-        returned.map_or(Ok(()), Err)
+        any_returned
+    }
+}
+
+/// Remembers that it was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -215,6 +244,10 @@ fn tell(outcome: Option<Outcome>, taken: Result<(), QueueError>) {
 
 fn failed(error: lapin::Error) -> QueueError {
     QueueError::Unavailable(message(&error))
+}
+
+fn beside_a_return() -> QueueError {
+    QueueError::Unavailable("a message that was published with it was returned".to_owned())
 }
 
 pub(super) fn lost() -> QueueError {
