@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use twilio::is_same_address;
 use twilio::rest::{Flow, IncomingNumber, Sink, Subscription, TaskQueue, Workflow, Workspace};
 
 use crate::api::Api;
@@ -71,7 +72,10 @@ impl Inventory {
     /// Our stream that posts there.
     pub(crate) fn stream_to(&self, destination: &str) -> Option<&Stream> {
         let mut streams = self.streams.iter();
-        streams.find(|stream| stream.sink.destination() == Some(destination))
+        streams.find(|stream| {
+            let current = stream.sink.destination();
+            current.is_some_and(|current| is_same_address(current, destination))
+        })
     }
 }
 

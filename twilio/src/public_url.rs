@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use url::Url;
 
+use crate::host::is_private;
+
 /// Where TaskRouter posts its event callbacks.
 pub const EVENTS_PATH: &str = "/taskrouter/events";
 /// Where a webhook sink of Event Streams posts.
@@ -26,6 +28,21 @@ impl PublicUrl {
         format!("{}{path}", self.0)
     }
 
+    /// The path that stands before our own ones; empty where there is none.
+    pub fn path_prefix(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        rest.find('/').map_or("", |at| &rest[at..])
+    }
+
+    /// Why it is no good where Twilio itself is to send callbacks there. A simulator may.
+    pub fn flaw(&self) -> Option<PublicUrlFlaw> {
+        let url = Url::parse(&self.0).ok()?;
+        if is_private(&url) {
+            return Some(PublicUrlFlaw::Private);
+        }
+        (url.scheme() != "https").then_some(PublicUrlFlaw::NotEncrypted)
+    }
+
     /// The event callback as a workspace is to have it, connection overrides included.
     pub fn event_callback(&self) -> String {
         format!("{}#{CONNECTION_OVERRIDES}", self.join(EVENTS_PATH))
@@ -35,6 +52,32 @@ impl PublicUrl {
 /// The URL that is requested and signed: without connection overrides, which stand in its fragment.
 pub fn without_overrides(url: &str) -> &str {
     url.split('#').next().unwrap_or(url)
+}
+
+/// Whether requests to two URLs go to the same place: scheme and host in whatever letters, the port
+/// given or the scheme's own, the same path and query. Overrides and user information aside.
+pub fn is_same_address(one: &str, other: &str) -> bool {
+    let place = |url: &str| {
+        let url = Url::parse(url).ok()?;
+        let (host, port) = (url.host()?.to_owned(), url.port_or_known_default());
+        let (path, query) = (url.path().to_owned(), url.query().map(str::to_owned));
+        Some((url.scheme().to_owned(), host, port, path, query))
+    };
+    match (place(one), place(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+/// Why a public URL is no good for Twilio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PublicUrlFlaw {
+    /// Twilio can't get there.
+    #[error("is on this machine or in a private network: no callback of Twilio's gets there")]
+    Private,
+    /// Everybody on the way reads along.
+    #[error("is not encrypted: whoever is on the way reads the callers' numbers")]
+    NotEncrypted,
 }
 
 /// Why a string can't be the public URL.
@@ -147,6 +190,53 @@ mod tests {
             "https://127.1",
         ] {
             assert!(bad.parse::<PublicUrl>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_the_same_where_requests_go_to_the_same_place() {
+        let ours = "https://overflow.example.com/taskrouter/events";
+        for (other, same) in [
+            ("https://overflow.example.com/taskrouter/events#rc=5", true),
+            ("https://overflow.example.com:443/taskrouter/events", true),
+            ("HTTPS://Overflow.Example.COM/taskrouter/events", true),
+            ("https://u:p@overflow.example.com/taskrouter/events", true),
+            ("http://overflow.example.com/taskrouter/events", false),
+            ("https://overflow.example.com:8443/taskrouter/events", false),
+            ("https://overflow.example.com/TaskRouter/events", false),
+            ("https://overflow.example.com/taskrouter/events?a=1", false),
+            ("https://example.com/taskrouter/events", false),
+            ("", false),
+        ] {
+            assert_eq!(is_same_address(ours, other), same, "{other}");
+        }
+        assert!(is_same_address("", ""));
+    }
+
+    #[test]
+    fn what_stands_before_our_paths_is_known() {
+        for (given, prefix) in [
+            ("https://example.com", ""),
+            ("https://example.com/", ""),
+            ("https://u:p@example.com:8443/hooks/", "/hooks"),
+            ("https://example.com/a%20b/c", "/a%20b/c"),
+        ] {
+            let url: PublicUrl = given.parse().unwrap();
+            assert_eq!(url.path_prefix(), prefix);
+        }
+    }
+
+    #[test]
+    fn what_is_no_good_for_twilio_is_known() {
+        for (given, flaw) in [
+            ("https://example.com", None),
+            ("http://example.com", Some(PublicUrlFlaw::NotEncrypted)),
+            ("http://localhost:8080", Some(PublicUrlFlaw::Private)),
+            ("https://192.168.1.5/hooks", Some(PublicUrlFlaw::Private)),
+            ("https://ingest", Some(PublicUrlFlaw::Private)),
+        ] {
+            let url: PublicUrl = given.parse().unwrap();
+            assert_eq!(url.flaw(), flaw, "{given}");
         }
     }
 

@@ -12,7 +12,12 @@ use crate::inventory::Inventory;
 /// A voice queue counts as nearly full from this percentage of its size on.
 const NEARLY_FULL: u32 = 80;
 
-pub(super) async fn check(api: &Api, plans: &Plans, inventory: &Inventory, report: &mut Report) {
+pub(super) async fn check(
+    api: &Api,
+    plans: &Plans,
+    inventory: &Inventory,
+    report: &mut Report<'_>,
+) {
     let voice_queues = api.client.voice_queues(&api.account).await;
     let voice_queues = report.read("voice queue", voice_queues.doing("list the voice queues"));
     let voice_queues = voice_queues.unwrap_or_default();
@@ -32,7 +37,7 @@ pub(super) async fn check(api: &Api, plans: &Plans, inventory: &Inventory, repor
     }
 }
 
-fn check_placeholder(queue: &TaskQueue, report: &mut Report) {
+fn check_placeholder(queue: &TaskQueue, report: &mut Report<'_>) {
     let name = format!("{:?} ({})", queue.friendly_name, queue.sid);
     let expression = queue.target_workers.trim();
     let todo = "set its target workers to 1==2, which nobody matches; `overflow setup` does";
@@ -68,7 +73,7 @@ fn check_workflows(
     queue: &TaskQueue,
     inventory: &Inventory,
     voice_queues: &[VoiceQueue],
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) {
     let placeholder = queue.sid.as_str();
     let mut leading = 0;
@@ -97,7 +102,7 @@ fn check_filters(
     workflow: &Workflow,
     configuration: &Configuration,
     placeholder: &str,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) {
     let name = format!("{:?} ({})", workflow.friendly_name, workflow.sid);
     let findings = configuration.findings(placeholder);
@@ -132,7 +137,7 @@ fn check_filters(
     report.ok("default filter", found);
 }
 
-fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &mut Report) {
+fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &mut Report<'_>) {
     let name = format!("of workflow {:?}", workflow.friendly_name);
     let mut voice_queues = voice_queues.iter();
     let Some(queue) = voice_queues.find(|queue| queue.holds_callers_of(&workflow.sid)) else {

@@ -5,6 +5,7 @@
 mod support;
 
 mod doctor;
+mod doctor_proofs;
 mod interrupted;
 mod refusals;
 mod setup;

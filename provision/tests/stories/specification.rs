@@ -329,7 +329,7 @@ async fn every_request_holds_against_the_specification() {
 }
 
 /// Every operation that the REST client knows.
-const ALL: [&str; 35] = [
+const ALL: [&str; 36] = [
     "CreateFlow",
     "CreateSink",
     "CreateSubscription",
@@ -342,15 +342,16 @@ const ALL: [&str; 35] = [
     "DeleteWorkflow",
     "FetchAccount",
     "FetchCall",
-    "FetchDialingPermissionsCountry",
     "FetchFlow",
     "FetchTask",
     "FetchWorkspace",
+    "ListDialingPermissionsCountry",
     "ListFlow",
     "ListIncomingPhoneNumber",
     "ListMember",
     "ListQueue",
     "ListSink",
+    "ListSubscribedEvent",
     "ListSubscription",
     "ListTask",
     "ListTaskChannel",

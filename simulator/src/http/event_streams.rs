@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use twilio::{CLOUD_EVENT_PREFIX, SinkSid, SubscriptionSid};
 
 use super::error::ApiError;
+use super::paging::page;
 use super::request::ApiRequest;
 use super::resource::{self, Resource, kept, links, shown};
 use crate::dates::Dates;
@@ -22,7 +23,7 @@ impl Resource for Sink {
         let url = format!("{}v1/Sinks/{}", state.base_url, self.sid);
         let others = json!({
             "sink_type": "webhook",
-            "status": "active",
+            "status": if self.has_failed { "failed" } else { "active" },
             "links": links(&url, "test validate"),
             "url": url,
         });
@@ -42,6 +43,7 @@ pub(super) fn create_sink(state: &mut State, request: &ApiRequest) -> Result<Res
         sid: state.ids.sid(),
         description: description.to_owned(),
         sink_configuration,
+        has_failed: false,
         dates: Dates::new(state.now()),
     };
     let destination = sink.destination().map(url::Url::parse);
@@ -95,6 +97,28 @@ pub(super) fn subscribe(state: &mut State, request: &ApiRequest) -> Result<Respo
         dates: Dates::new(state.now()),
     };
     Ok(resource::create(state, subscription))
+}
+
+pub(super) fn list_subscribed(
+    state: &mut State,
+    request: &ApiRequest,
+) -> Result<Response, ApiError> {
+    let sid: SubscriptionSid = request.sid("SubscriptionSid")?;
+    let subscription = state.subscriptions.get(&sid);
+    let subscription = subscription.ok_or_else(|| request.not_found())?;
+    let url = format!("{}v1/Subscriptions/{sid}/SubscribedEvents", state.base_url);
+    let kinds = (0..).zip(subscription.kinds.iter().map(|kind| kind.as_str()));
+    let kinds = kinds.map(|(place, kind)| ((0, place), kind)).collect();
+    page(state, request, "types", kinds, |kind| {
+        let name = format!("{CLOUD_EVENT_PREFIX}{kind}");
+        json!({
+            "account_sid": state.account.sid,
+            "subscription_sid": sid,
+            "type": name,
+            "schema_version": 1,
+            "url": format!("{url}/{name}"),
+        })
+    })
 }
 
 /// `Types` is repeated for each type.

@@ -44,11 +44,7 @@ pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response
     let configuration = request.required("Configuration")?;
     check_name::<Workflow>(state, request, "Workflow", friendly_name, None)?;
     let routing = routing(state, configuration)?;
-    let task_reservation_timeout = request.parsed("TaskReservationTimeout")?.unwrap_or(120);
-    if task_reservation_timeout > 86_400 {
-        let message = "TaskReservationTimeout must be at most 86400";
-        return Err(ApiError::invalid(message));
-    }
+    let task_reservation_timeout = reservation_timeout(request)?.unwrap_or(120);
     let url = |name| request.form(name).filter(|url| !url.is_empty());
     let workflow = Workflow {
         sid: state.ids.sid(),
@@ -62,6 +58,15 @@ pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response
         dates: Dates::new(state.now()),
     };
     Ok(resource::create(state, workflow))
+}
+
+fn reservation_timeout(request: &ApiRequest) -> Result<Option<u32>, ApiError> {
+    let seconds = request.parsed("TaskReservationTimeout")?;
+    if seconds.is_some_and(|seconds| seconds > 86_400) {
+        let message = "TaskReservationTimeout must be at most 86400";
+        return Err(ApiError::invalid(message));
+    }
+    Ok(seconds)
 }
 
 fn routing(state: &State, configuration: &str) -> Result<TaskRouting, ApiError> {
@@ -81,11 +86,15 @@ fn routing(state: &State, configuration: &str) -> Result<TaskRouting, ApiError> 
 pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let configuration = request.form("Configuration");
     let routing = configuration.map(|text| routing(state, text)).transpose()?;
+    let reservation_timeout = reservation_timeout(request)?;
     change(state, request, |workflow: &mut Workflow| {
         request.replace(&mut workflow.configuration, "Configuration");
         request.replace(&mut workflow.friendly_name, "FriendlyName");
         if let Some(routing) = routing {
             workflow.routing = routing;
+        }
+        if let Some(seconds) = reservation_timeout {
+            workflow.task_reservation_timeout = seconds;
         }
     })
 }

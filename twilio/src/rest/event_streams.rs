@@ -15,9 +15,30 @@ pub struct Sink {
     /// Its description, which need not be unique.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub description: String,
+    /// Whether events go there.
+    #[serde(default)]
+    pub status: SinkStatus,
     /// How it is set up.
     #[serde(default)]
     sink_configuration: Value,
+}
+
+/// `status` of a sink.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SinkStatus {
+    /// Made, and not looked at by Twilio yet.
+    Initialized,
+    /// Being looked at.
+    Validating,
+    /// In use.
+    Active,
+    /// Twilio has given it up.
+    Failed,
+    /// A status that Twilio added later.
+    #[default]
+    #[serde(other)]
+    Unknown,
 }
 
 impl Sink {
@@ -94,6 +115,25 @@ impl Client {
         let first = format!("/v1/Subscriptions?SinkSid={sink}&PageSize=1000");
         self.list(Endpoint::ListSubscription, first, "subscriptions")
             .await
+    }
+
+    /// The types of events that a subscription is for.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn subscribed_events(
+        &self,
+        subscription: &SubscriptionSid,
+    ) -> Result<Vec<String>, RestError> {
+        #[derive(Deserialize)]
+        struct Subscribed {
+            #[serde(rename = "type")]
+            event_type: String,
+        }
+        let first = format!("/v1/Subscriptions/{subscription}/SubscribedEvents?PageSize=1000");
+        let listed = self.list(Endpoint::ListSubscribedEvent, first, "types");
+        let listed: Vec<Subscribed> = listed.await?;
+        Ok(listed.into_iter().map(|one| one.event_type).collect())
     }
 
     /// Subscribes a sink to types of events.
