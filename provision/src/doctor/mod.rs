@@ -1,4 +1,4 @@
-//! `overflow doctor`: looks, without changing anything, for what would stop a redirect.
+//! `overflow doctor`: looks, without changing anything, for what keeps callers from being redirected.
 
 mod account;
 mod clock;
