@@ -206,6 +206,9 @@ async fn make_all_requests(operator: &mut Operator) {
     operator.setup(&["--via", "event-streams"]).await.done();
     let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
     let ingest = RunningIngest::start(operator, &placeholder).await;
+    operator.setup(&["--via", "event-streams"]).await.done();
+    let report = operator.doctor(&placeholder, "+14155550100", &[]);
+    report.await.done();
     let callback = ["--replace-callback", "--number", NUMBER];
     operator.setup(&callback).await.done();
     break_what_setup_mends(operator, &placeholder).await;
