@@ -91,7 +91,8 @@ fn callback(workspace: &Workspace, ours: &str) -> Way {
     };
     let todo = "run `overflow setup`, which adds to the filter and takes nothing from it";
     way.lacks(&filter.missing(), todo);
-    way.is_spelt_like(current, ours, "run `overflow setup`, which does");
+    let todo = "run `overflow setup`, which writes it as PUBLIC_URL is written";
+    way.is_spelt_like(current, ours, todo);
     if !repeats(current) {
         way.flaws.push((
             "has no connection overrides: Twilio does not repeat a callback that failed".to_owned(),
@@ -119,7 +120,8 @@ async fn streams(api: &Api, destination: &str) -> Result<Vec<Way>> {
 async fn stream(api: &Api, sink: &Sink, current: &str, ours: &str) -> Result<Way> {
     let mut types = Vec::new();
     let subscriptions = api.client.subscriptions(&sink.sid).await;
-    for subscription in subscriptions.doing("list the Event Streams subscriptions")? {
+    let subscriptions = subscriptions.doing("list the Event Streams subscriptions")?;
+    for subscription in &subscriptions {
         let subscribed = api.client.subscribed_events(&subscription.sid).await;
         types.extend(subscribed.doing("list the events of an Event Streams subscription")?);
     }
@@ -134,11 +136,11 @@ async fn stream(api: &Api, sink: &Sink, current: &str, ours: &str) -> Result<Way
         stops: Vec::new(),
         flaws: Vec::new(),
     };
-    let renew = "delete it (Console > Event Streams) and run `overflow setup --via event-streams`";
     match sink.status {
         SinkStatus::Failed => way.stops.push((
             "has failed: Twilio sends nothing to it".to_owned(),
-            renew.to_owned(),
+            "delete it (Console > Event Streams) and run `overflow setup --via event-streams`"
+                .to_owned(),
         )),
         SinkStatus::Initialized | SinkStatus::Validating => way.flaws.push((
             "is not active yet".to_owned(),
@@ -146,10 +148,13 @@ async fn stream(api: &Api, sink: &Sink, current: &str, ours: &str) -> Result<Way
         )),
         SinkStatus::Active | SinkStatus::Unknown => {}
     }
-    let todo = "add them to its subscription in Console > Event Streams, or run `overflow setup \
-                --via event-streams`";
+    let todo = match subscriptions.is_empty() {
+        true => "run `overflow setup --via event-streams`, which subscribes it",
+        false => "add them to its subscription in Console > Event Streams",
+    };
     way.lacks(&missing, todo);
-    way.is_spelt_like(current, ours, renew);
+    // To make another sink would leave a gap.
+    way.is_spelt_like(current, ours, "write PUBLIC_URL as it is written there");
     Ok(way)
 }
 
@@ -169,8 +174,7 @@ impl Way {
     fn is_spelt_like(&mut self, current: &str, ours: &str, todo: &str) {
         if !SignedUrl::new(ours).covers(current) && !SignedUrl::new(current).covers(ours) {
             let found = "is written in other letters than PUBLIC_URL: the signatures may be, too";
-            let todo = format!("write both alike; {todo}");
-            self.flaws.push((found.to_owned(), todo));
+            self.flaws.push((found.to_owned(), todo.to_owned()));
         }
     }
 }
