@@ -56,6 +56,9 @@ async fn take_form(
             _ => Outcome::Forged(error),
         };
     }
+    if TaskRouterEvent::entered(&params).is_some_and(|entered| ingest.is_elsewhere(entered)) {
+        return Outcome::Ignored(Ignored::OtherTaskQueue);
+    }
     match TaskRouterEvent::from_form(&params) {
         Ok(Some(event)) => ingest.take(&event, Source::Callback).await,
         Ok(None) => Outcome::Ignored(Ignored::OtherType),

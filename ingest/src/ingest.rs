@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use twilio::{
     AccountSid, CallSid, EVENT_STREAM_PATH, EVENTS_PATH, PublicUrl, SignatureVerifier, SignedUrl,
-    TWIML_PATH, TaskRouterEvent, TaskSid,
+    TWIML_PATH, TaskQueueSid, TaskRouterEvent, TaskSid,
 };
 
 use crate::filter::{Ignored, redirect_request};
@@ -119,6 +119,11 @@ impl Ingest {
             warned: Mutex::default(),
             warned_of_caller_id: AtomicBool::new(false),
         }
+    }
+
+    /// Whether that is our account, and no placeholder task queue.
+    pub(crate) fn is_elsewhere(&self, (account, task_queue): (AccountSid, TaskQueueSid)) -> bool {
+        account == self.account && self.plans.get(&task_queue).is_none()
     }
 
     /// Takes one event of Twilio's.

@@ -21,7 +21,8 @@ pub(crate) struct PlaceArgs {
     #[arg(long, env = "TWILIO_WORKSPACE_SID", value_name = "WS…", default_value = "")]
     workspace: Setting<Option<WorkspaceSid>>,
 
-    /// What the names of our resources start with  [default: that of the last setup, else
+    /// What the names of our resources start with. Given, setup makes a set of its own and uses
+    /// nothing that is there already  [default: that of the last setup, else
     /// "[TR Call Redirection]"]
     #[arg(long = "prefix", value_name = "TEXT")]
     name_prefix: Option<String>,
@@ -37,12 +38,15 @@ pub(crate) struct PlaceArgs {
 pub(crate) struct Place {
     pub(crate) workspace: Option<WorkspaceSid>,
     pub(crate) names: Names,
+    /// Whether the prefix was given, for a set of its own.
+    pub(crate) is_set_apart: bool,
     pub(crate) state_file: PathBuf,
 }
 
 impl PlaceArgs {
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<Place> {
         let workspace = problems.take(self.workspace);
+        let is_set_apart = self.name_prefix.is_some();
         let prefix = match self.name_prefix {
             Some(prefix) => prefix.trim().to_owned(),
             None => match recorded_prefix(&self.state_file) {
@@ -65,6 +69,7 @@ impl PlaceArgs {
         Some(Place {
             workspace,
             names: Names::new(prefix),
+            is_set_apart,
             state_file: self.state_file,
         })
     }

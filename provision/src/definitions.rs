@@ -24,6 +24,8 @@ pub(crate) struct Definitions {
     pub(crate) workspace: String,
     task_queues: BTreeMap<Role, TaskQueueDefinition>,
     workflow: String,
+    /// In seconds.
+    pub(crate) task_reservation_timeout: u32,
     studio_flow: String,
     event_stream: String,
 }
@@ -31,7 +33,7 @@ pub(crate) struct Definitions {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TaskQueueDefinition {
-    name: String,
+    pub(crate) name: String,
     pub(crate) target_workers: String,
 }
 

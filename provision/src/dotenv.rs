@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use service::settings::dotenv::{value, variable};
 
+use crate::callback::shown;
 use crate::diff;
 use crate::error::Result;
 use crate::files;
@@ -43,8 +44,12 @@ impl Dotenv {
             Some(old) if old == *new => None,
             // A number has no place on a screen that is shared.
             _ if *name == "FORWARD_TO_NUMBER" => Some(format!("{name}=…")),
-            Some(old) => Some(diff::field(name, &old, new)),
-            None => Some(format!("{name}={new}")),
+            Some(old) => Some(diff::field(
+                name,
+                &as_shown(name, &old),
+                &as_shown(name, new),
+            )),
+            None => Some(format!("{name}={}", as_shown(name, new))),
         };
         settings.iter().filter_map(change).collect()
     }
@@ -82,6 +87,14 @@ impl Dotenv {
             self.text = lines.collect();
         }
         files::write_atomically(&self.path, &self.text)
+    }
+}
+
+/// A value as it is, unless it is a URL that holds a password.
+fn as_shown(name: &str, value: &str) -> String {
+    match name.ends_with("_URL") && value.contains('@') {
+        true => shown(value),
+        false => value.to_owned(),
     }
 }
 

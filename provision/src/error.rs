@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use service::settings::InvalidSettings;
 use twilio::rest::RestError;
-use twilio::{PhoneNumberSid, WorkflowSid, WorkspaceSid};
+use twilio::{PhoneNumberSid, TaskQueueSid, WorkflowSid, WorkspaceSid};
 
 /// What a command does, or why it ended before its end.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -44,6 +44,18 @@ pub(crate) enum Error {
     )]
     ForeignCallback(String),
     #[error(
+        "{0} was changed by somebody else meanwhile, and is left as it is now\n  \
+         Run the command again: it goes by what is there then."
+    )]
+    ChangedMeanwhile(String),
+    #[error("{0}")]
+    Unclear(String),
+    #[error("{needed}: {problem}\n  These credentials, or their region, can't be used for that.")]
+    Denied {
+        needed: &'static str,
+        problem: String,
+    },
+    #[error(
         "the account has no phone number {0}\n  \
          Compare it with Console > Phone Numbers > Active numbers; write it in E.164 form."
     )]
@@ -66,6 +78,14 @@ pub(crate) enum Error {
     NoSuchWorkflow {
         workspace: WorkspaceSid,
         workflow: WorkflowSid,
+    },
+    #[error(
+        "workspace {workspace} has no task queue {queue}\n  \
+         Compare it with Console > TaskRouter > Task queues."
+    )]
+    NoSuchTaskQueue {
+        workspace: WorkspaceSid,
+        queue: TaskQueueSid,
     },
     #[error("the configuration of workflow {workflow} can't be extended: {problem}")]
     Workflow {

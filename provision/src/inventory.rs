@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use twilio::is_same_address;
-use twilio::rest::{Flow, IncomingNumber, Sink, Subscription, TaskQueue, Workflow, Workspace};
+use twilio::rest::{
+    Flow, IncomingNumber, RestError, Sink, Subscription, TaskQueue, Workflow, Workspace,
+};
+use twilio::{EVENT_STREAM_PATH, WorkflowSid, is_same_address, without_overrides};
 
 use crate::api::Api;
 use crate::definitions::{Names, Role};
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Error, Result};
 use crate::record::Record;
 use crate::workspace::only;
 
@@ -19,19 +21,30 @@ pub(crate) struct Inventory {
     pub(crate) all_task_queues: Vec<TaskQueue>,
     /// Ours among them.
     pub(crate) task_queues: BTreeMap<Role, TaskQueue>,
+    /// The placeholder in place of ours: one of the user's.
+    pub(crate) adopted: Option<TaskQueue>,
     /// All of the workspace's.
     pub(crate) workflows: Vec<Workflow>,
     /// Ours among them.
     pub(crate) workflow: Option<Workflow>,
     pub(crate) flow: Option<Flow>,
+    /// Ours, and others that post to where ingest takes events.
     pub(crate) streams: Vec<Stream>,
+    /// Workflows of the user's that were extended, and of which nobody said that only calls come.
+    pub(crate) of_all_channels: Vec<WorkflowSid>,
+    /// Why Studio's flows could not be read: this key or region has none.
+    pub(crate) no_studio: Option<String>,
+    /// Why Event Streams could not be read.
+    pub(crate) no_event_streams: Option<String>,
 }
 
-/// A sink of ours, and what it is subscribed to.
+/// A sink, and what it is subscribed to.
 #[derive(Debug, Clone)]
 pub(crate) struct Stream {
     pub(crate) sink: Sink,
     pub(crate) subscriptions: Vec<Subscription>,
+    /// Whether setup made it.
+    pub(crate) is_ours: bool,
 }
 
 impl Inventory {
@@ -58,24 +71,72 @@ impl Inventory {
         let name = names.workflow();
         let id = |workflow: &Workflow| (workflow.sid, workflow.friendly_name == name);
         let workflow = ours("workflow", &name, record.workflow, &workflows, id)?;
+        let (flow, no_studio) = unless_denied(flow(api, names, record).await)?;
+        let (streams, no_event_streams) = unless_denied(streams(api, names, record).await)?;
+        let mut adopted = all_task_queues.iter();
+        let extended = record.extended_workflows.iter();
+        let of_all_channels = extended.filter(|(_, replaced)| !replaced.in_place);
         Ok(Self {
+            adopted: adopted.find(|q| record.placeholder == Some(q.sid)).cloned(),
             all_task_queues,
             task_queues,
             workflows,
             workflow,
-            flow: flow(api, names, record).await?,
-            streams: streams(api, names, record).await?,
+            flow: flow.flatten(),
+            streams: streams.unwrap_or_default(),
+            of_all_channels: of_all_channels.map(|(sid, _)| *sid).collect(),
+            no_studio,
+            no_event_streams,
             workspace,
         })
     }
 
-    /// Our stream that posts there.
+    /// The task queue that tasks enter whom nobody took.
+    pub(crate) fn placeholder(&self) -> Option<&TaskQueue> {
+        let ours = || self.task_queues.get(&Role::Placeholder);
+        self.adopted.as_ref().or_else(ours)
+    }
+
+    /// The streams that post there, whoever made them; ours first.
+    fn streams_to(&self, destination: &str) -> impl Iterator<Item = &Stream> {
+        let to = |ours: bool| {
+            let streams = self.streams.iter().filter(move |s| s.is_ours == ours);
+            streams.filter(|stream| stream.posts_to(destination))
+        };
+        to(true).chain(to(false))
+    }
+
+    /// The stream that posts there; one with a subscription, if there are several.
     pub(crate) fn stream_to(&self, destination: &str) -> Option<&Stream> {
-        let mut streams = self.streams.iter();
-        streams.find(|stream| {
-            let current = stream.sink.destination();
-            current.is_some_and(|current| is_same_address(current, destination))
-        })
+        let mut streams = self.streams_to(destination);
+        let first = streams.next();
+        let mut all = first.into_iter().chain(streams);
+        all.find(|stream| !stream.subscriptions.is_empty())
+            .or(first)
+    }
+}
+
+impl Stream {
+    /// Whether its events go there.
+    pub(crate) fn posts_to(&self, destination: &str) -> bool {
+        let current = self.sink.destination();
+        current.is_some_and(|current| is_same_address(current, destination))
+    }
+}
+
+/// What was read, or why these credentials, or their region, keep it from being read. It may not be
+/// needed.
+fn unless_denied<T>(read: Result<T>) -> Result<(Option<T>, Option<String>)> {
+    let is_denied = |error: &RestError| {
+        let refusal = error.refusal();
+        refusal.is_some_and(|refusal| matches!(refusal.status, 401 | 403 | 404))
+    };
+    match read {
+        Ok(read) => Ok((Some(read), None)),
+        Err(Error::Twilio { doing, error }) if is_denied(&error) => {
+            Ok((None, Some(format!("cannot {doing}: {error}"))))
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -114,13 +175,18 @@ async fn streams(api: &Api, names: &Names, record: &Record) -> Result<Vec<Stream
     let name = names.event_stream();
     let sinks = api.client.sinks().await;
     let sinks = sinks.doing("list the Event Streams sinks")?;
-    let is_ours = |sink: &Sink| sink.description == name || record.sink == Some(sink.sid);
     let mut streams = Vec::new();
-    for sink in sinks.into_iter().filter(is_ours) {
+    for sink in sinks {
+        let is_ours = sink.description == name || record.sink == Some(sink.sid);
+        let is_for_ingest = |url| without_overrides(url).ends_with(EVENT_STREAM_PATH);
+        if !is_ours && !sink.destination().is_some_and(is_for_ingest) {
+            continue;
+        }
         let subscriptions = api.client.subscriptions(&sink.sid).await;
         streams.push(Stream {
             subscriptions: subscriptions.doing("list the Event Streams subscriptions")?,
             sink,
+            is_ours,
         });
     }
     Ok(streams)

@@ -26,8 +26,15 @@ pub(crate) struct Record {
     account_sid: AccountSid,
     workspace_sid: WorkspaceSid,
     pub(crate) prefix: String,
+    /// By name, those that setup made.
     #[serde(default)]
     pub(crate) task_queues: BTreeMap<String, TaskQueueSid>,
+    /// The placeholder of the user's that setup found and uses.
+    #[serde(default)]
+    pub(crate) placeholder: Option<TaskQueueSid>,
+    /// How the events come.
+    #[serde(default)]
+    pub(crate) via: Option<Via>,
     #[serde(default)]
     pub(crate) workflow: Option<WorkflowSid>,
     #[serde(default)]
@@ -40,6 +47,16 @@ pub(crate) struct Record {
     pub(crate) numbers: BTreeMap<PhoneNumberSid, ReplacedVoice>,
     #[serde(default)]
     pub(crate) extended_workflows: BTreeMap<WorkflowSid, ReplacedConfiguration>,
+}
+
+/// How TaskRouter's events come to ingest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Via {
+    /// By the workspace's event callback.
+    Callback,
+    /// By an Event Streams sink.
+    EventStreams,
 }
 
 /// The workspace's event callback.
@@ -70,6 +87,9 @@ pub(crate) struct ReplacedVoice {
 pub(crate) struct ReplacedConfiguration {
     pub(crate) installed: String,
     pub(crate) previous: String,
+    /// Whether the user said that only calls come to it.
+    #[serde(default)]
+    pub(crate) in_place: bool,
 }
 
 impl Record {
@@ -81,6 +101,8 @@ impl Record {
             workspace_sid,
             prefix: String::new(),
             task_queues: BTreeMap::new(),
+            placeholder: None,
+            via: None,
             workflow: None,
             studio_flow: None,
             sink: None,

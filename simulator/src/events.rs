@@ -111,7 +111,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    pub(crate) fn form(&self) -> FormParams<'_> {
+    pub(crate) fn form(&self) -> FormParams {
         self.params
             .iter()
             .map(|(name, value)| (*name, value.as_str()))

@@ -10,6 +10,7 @@ mod core;
 mod dates;
 mod delivery;
 mod events;
+mod expression;
 mod faults;
 mod http;
 mod ids;

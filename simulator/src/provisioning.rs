@@ -1,9 +1,11 @@
 //! What tests add to an account before something is provisioned in it.
 
-use twilio::{E164, PhoneNumberSid, WorkspaceSid};
+use serde_json::Value;
+use twilio::{E164, PhoneNumberSid, TaskQueueSid, WorkflowSid, WorkspaceSid};
 
 use crate::dates::Dates;
-use crate::resources::{IncomingNumber, Workspace};
+use crate::ordered::Ordered;
+use crate::resources::{IncomingNumber, TaskRouting, Workspace};
 use crate::simulator::Simulator;
 
 /// What takes the calls to a number in place of its voice URL.
@@ -76,5 +78,53 @@ impl Simulator {
                 state.forbidden_countries.insert(iso_code.to_owned());
             }
         });
+    }
+}
+
+/// Task queues and workflows as somebody else has them.
+impl Simulator {
+    /// Takes away the task queues and the workflow that the account has from the start.
+    pub fn clear_workspace(&self) {
+        self.core.change(|state| {
+            state.workflows = Ordered::default();
+            state.task_queues = Ordered::default();
+        });
+    }
+
+    /// Sets which workers a task queue offers its tasks to.
+    pub fn set_target_workers(&self, queue: TaskQueueSid, expression: &str) {
+        self.core.change(|state| {
+            if let Some(queue) = state.task_queues.get_mut(&queue) {
+                expression.clone_into(&mut queue.target_workers);
+            }
+        });
+    }
+
+    /// Somebody else changes a workflow's configuration.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn set_configuration(
+        &self,
+        workflow: WorkflowSid,
+        configuration: &str,
+    ) -> serde_json::Result<()> {
+        let routing = TaskRouting::parse(configuration)?;
+        self.core.change(|state| {
+            if let Some(workflow) = state.workflows.get_mut(&workflow) {
+                configuration.clone_into(&mut workflow.configuration);
+                workflow.routing = routing;
+            }
+        });
+        Ok(())
+    }
+
+    /// The task queues through which a task with these attributes passes if nobody takes it; none if
+    /// it isn't created.
+    pub fn way_of(&self, workflow: WorkflowSid, attributes: &Value) -> Vec<TaskQueueSid> {
+        self.core.look(|state| {
+            let workflow = state.workflows.get(&workflow);
+            workflow.map_or_else(Vec::new, |workflow| workflow.routing.way(attributes))
+        })
     }
 }

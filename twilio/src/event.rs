@@ -150,8 +150,17 @@ impl TaskRouterEvent {
     ///
     /// # Errors
     /// It has no type, or is of ours and lacks what every such event has.
-    pub fn from_form(params: &FormParams<'_>) -> Result<Option<Self>, EventError> {
+    pub fn from_form(params: &FormParams) -> Result<Option<Self>, EventError> {
         Self::read(&Form(params), None)
+    }
+
+    /// Of a form that says that a task entered a task queue: the account, and the task queue. Most
+    /// callbacks are of queues with agents, and need not be read further.
+    pub fn entered(params: &FormParams) -> Option<(AccountSid, TaskQueueSid)> {
+        let form = Form(params);
+        let entered = form.get(EVENT_TYPE)? == EventType::TaskQueueEntered.as_str();
+        let of = || Some((form.readable(ACCOUNT_SID)?, form.readable(TASK_QUEUE_SID)?));
+        entered.then(of)?
     }
 
     /// Reads the body that an Event Streams webhook sink posts: an array of CloudEvents, each
@@ -293,7 +302,7 @@ trait Fields {
     fn mention_a_transfer(&self) -> bool;
 }
 
-struct Form<'a>(&'a FormParams<'a>);
+struct Form<'a>(&'a FormParams);
 
 impl Fields for Form<'_> {
     fn get(&self, name: Name) -> Option<Cow<'_, str>> {
@@ -307,9 +316,9 @@ impl Fields for Form<'_> {
     fn mention_a_transfer(&self) -> bool {
         // As the signature sees them: the name may have been moved into the value, or another's.
         self.0
-            .iter()
-            .filter(|(name, _)| *name != TASK_ATTRIBUTES.0)
-            .any(|(name, value)| format!("{name}{value}").contains("Transfer"))
+            .signed()
+            .filter(|(_, name)| *name != TASK_ATTRIBUTES.0)
+            .any(|(signed, _)| signed.contains("Transfer"))
     }
 }
 

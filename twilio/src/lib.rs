@@ -6,6 +6,7 @@
 mod e164;
 mod event;
 mod event_error;
+mod form;
 mod host;
 mod json;
 mod public_url;
@@ -18,6 +19,7 @@ pub mod twiml;
 pub use e164::{E164, InvalidE164};
 pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventType, PROBE_EVENT, TaskRouterEvent};
 pub use event_error::EventError;
+pub use form::FormParams;
 pub use host::{is_local, is_private};
 pub use public_url::{
     CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, InvalidPublicUrl, PublicUrl,
@@ -28,7 +30,6 @@ pub use sid::{
     SinkSid, SubscriptionSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
 };
 pub use signature::{
-    AuthToken, FormParams, SIGNATURE_HEADER, SignatureError, SignatureVerifier, SignedUrl,
-    sign_body, sign_form,
+    AuthToken, SIGNATURE_HEADER, SignatureError, SignatureVerifier, SignedUrl, sign_body, sign_form,
 };
 pub use task_attributes::{Conversation, TaskAttributes};

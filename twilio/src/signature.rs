@@ -4,7 +4,6 @@
 //! and the sorted form parameters; a body that is no form is bound in by a `bodySHA256` query
 //! parameter (<https://www.twilio.com/docs/usage/security#validating-requests>).
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::FormParams;
 use crate::public_url::without_overrides;
 
 /// The header that carries the signature.
@@ -56,52 +56,6 @@ impl Eq for AuthToken {}
 impl fmt::Debug for AuthToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AuthToken(…)")
-    }
-}
-
-/// The decoded parameters of a form body, in the order sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FormParams<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
-
-impl<'a> FormParams<'a> {
-    /// Decodes `application/x-www-form-urlencoded`. Every input is a form of some kind, so this
-    /// can't fail.
-    pub fn parse(body: &'a [u8]) -> Self {
-        Self(form_urlencoded::parse(body).collect())
-    }
-
-    /// The first value of the parameter `name`, if it is there and not empty.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(n, v)| n == name && !v.is_empty())
-            .map(|(_, v)| v.as_ref())
-    }
-
-    /// Each parameter.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.as_ref(), value.as_ref()))
-    }
-
-    /// Sorted by name, then value, each distinct pair once: the order in which they are signed.
-    fn canonical(&self) -> Vec<(&str, &str)> {
-        let mut pairs: Vec<_> = self.iter().collect();
-        pairs.sort_unstable();
-        pairs.dedup();
-        pairs
-    }
-}
-
-impl<'a> FromIterator<(&'a str, &'a str)> for FormParams<'a> {
-    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {
-        Self(
-            pairs
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        )
     }
 }
 
@@ -213,7 +167,7 @@ impl SignatureVerifier {
         &self,
         url: &SignedUrl,
         query: Option<&str>,
-        params: &FormParams<'_>,
+        params: &FormParams,
         signature: Option<&str>,
     ) -> Result<(), SignatureError> {
         let signature = signature.ok_or(SignatureError::Missing)?;
@@ -221,21 +175,18 @@ impl SignatureVerifier {
             .decode(signature)
             .map_err(|_| SignatureError::Mismatch)?;
         let pairs = params.canonical();
-        // Every combination is computed, so that the time taken tells nothing of which one fits.
-        let mut matched = subtle::Choice::from(0);
+        // A forger's time tells nothing: all combinations are computed, and each is compared whole.
         for token in self.tokens.read().iter() {
             let keyed = token.mac();
             for variant in &url.variants {
                 let mut mac = keyed.clone();
                 sign_into(&mut mac, variant, query, &pairs);
-                matched |= mac.finalize().into_bytes().as_slice().ct_eq(&sent);
+                if mac.finalize().into_bytes().as_slice().ct_eq(&sent).into() {
+                    return Ok(());
+                }
             }
         }
-        if matched.into() {
-            Ok(())
-        } else {
-            Err(SignatureError::Mismatch)
-        }
+        Err(SignatureError::Mismatch)
     }
 
     /// Verifies a request whose body is no form: the URL is signed alone, and its `bodySHA256`
@@ -272,7 +223,7 @@ impl SignatureVerifier {
 
 /// The signature that Twilio would send for a form posted to `url` (as it stands, fragment
 /// excepted): for the simulator, and for probes that prove a set-up.
-pub fn sign_form(token: &AuthToken, url: &str, params: &FormParams<'_>) -> String {
+pub fn sign_form(token: &AuthToken, url: &str, params: &FormParams) -> String {
     let url = without_overrides(url);
     let mut mac = token.mac();
     sign_into(&mut mac, url, None, &params.canonical());

@@ -83,7 +83,7 @@ fn shifted(pairs: &Pairs) -> Vec<Pairs> {
     all
 }
 
-fn params(pairs: &Pairs) -> FormParams<'_> {
+fn params(pairs: &Pairs) -> FormParams {
     pairs
         .iter()
         .map(|(name, value)| (&**name, &**value))

@@ -21,11 +21,11 @@ fn verifier() -> SignatureVerifier {
     SignatureVerifier::new([AuthToken::new(TOKEN)])
 }
 
-fn params(pairs: &[(&'static str, &'static str)]) -> FormParams<'static> {
+fn params(pairs: &[(&'static str, &'static str)]) -> FormParams {
     pairs.iter().copied().collect()
 }
 
-fn verify(url: &str, params: &FormParams<'_>, signature: &str) -> Result<(), SignatureError> {
+fn verify(url: &str, params: &FormParams, signature: &str) -> Result<(), SignatureError> {
     verifier().verify_form(&SignedUrl::new(url), None, params, Some(signature))
 }
 

@@ -117,7 +117,7 @@ async fn post(
     let client = client.build().map_err(root_cause)?;
     let mut request = client.post(url).form(form);
     if let Some(token) = token {
-        let params: FormParams<'_> = form.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        let params: FormParams = form.iter().map(|(n, v)| (*n, v.as_str())).collect();
         request = request.header(SIGNATURE_HEADER, sign_form(token, url, &params));
     }
     let answer = request.send().await.map_err(root_cause)?;

@@ -1,6 +1,7 @@
 //! `overflow doctor`: looks, without changing anything, for what keeps callers from being redirected.
 
 mod account;
+mod channels;
 mod clock;
 mod dialing;
 mod events;

@@ -3,9 +3,10 @@
 use service::{Plan, Plans};
 use twilio::rest::{TaskQueue, VoiceQueue, Workflow};
 
+use super::channels;
 use super::report::Report;
 use crate::api::Api;
-use crate::configuration::{Configuration, Problem};
+use crate::configuration::{Configuration, Problem, matches_nobody};
 use crate::error::Doing;
 use crate::inventory::Inventory;
 
@@ -33,6 +34,8 @@ pub(super) async fn check(
             continue;
         };
         check_placeholder(queue, report);
+        let workspace = &inventory.workspace.sid;
+        channels::check_tasks(api, workspace, queue, report).await;
         check_workflows(plan, queue, inventory, &voice_queues, report);
     }
 }
@@ -55,19 +58,6 @@ fn check_placeholder(queue: &TaskQueue, report: &mut Report<'_>) {
     }
 }
 
-/// Whether an expression selects nobody; `None` where that depends on the workers.
-fn matches_nobody(expression: &str) -> Option<bool> {
-    if expression.is_empty() {
-        // Twilio: "If empty, Tasks will wait until deleted or moved".
-        return Some(true);
-    }
-    let (left, right) = expression
-        .split_once("==")
-        .or_else(|| expression.split_once('='))?;
-    let number = |text: &str| text.trim().parse::<i64>().ok();
-    Some(number(left)? != number(right)?)
-}
-
 fn check_workflows(
     plan: &Plan,
     queue: &TaskQueue,
@@ -86,6 +76,9 @@ fn check_workflows(
         }
         leading += 1;
         check_filters(workflow, &configuration, placeholder, report);
+        if inventory.of_all_channels.contains(&workflow.sid) {
+            channels::check_workflow(workflow, &configuration, placeholder, report);
+        }
         check_voice_queue(workflow, voice_queues, report);
     }
     if leading == 0 {
@@ -116,7 +109,9 @@ fn check_filters(
     for finding in findings {
         let (found, todo) = (format!("{name}: {finding}"), finding.problem.remedy());
         match finding.problem {
-            Problem::Missing | Problem::NotLast => report.warn("workflow", found, todo),
+            Problem::Missing | Problem::NotLast | Problem::MayStay | Problem::EndsSkippable => {
+                report.warn("workflow", found, todo);
+            }
             Problem::TimesOut | Problem::NeverReached => report.fail("workflow", found, todo),
         }
     }
@@ -152,26 +147,5 @@ fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &
         report.warn("voice queue", found, todo);
     } else {
         report.ok("voice queue", found);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches_nobody;
-
-    #[test]
-    fn an_expression_of_numbers_is_judged_and_others_are_not() {
-        for (expression, expected) in [
-            ("1==2", Some(true)),
-            ("1 == 0", Some(true)),
-            ("", Some(true)),
-            ("1==1", Some(false)),
-            ("1=1", Some(false)),
-            ("routing.skills HAS \"sales\"", None),
-            ("level == 3", None),
-            ("level >= 3", None),
-        ] {
-            assert_eq!(matches_nobody(expression), expected, "{expression}");
-        }
     }
 }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use service::Problems;
 use service::settings::{Setting, TwilioArgs, TwilioSettings};
 use twilio::rest::Patience;
-use twilio::{E164, PublicUrl, WorkflowSid};
+use twilio::{E164, PublicUrl, TaskQueueSid, WorkflowSid};
 
 use crate::api::Api;
 use crate::args::{self, ConsentArgs, Place, PlaceArgs};
+use crate::record::Via;
 
 /// Creates and updates what Twilio needs: task queues, workflow, Studio flow, event callback.
 ///
@@ -21,9 +22,9 @@ pub struct SetupArgs {
     public_url: Setting<Option<PublicUrl>>,
 
     /// How TaskRouter's events come: by the workspace's one event callback, or by Event Streams,
-    /// which leaves the callback to whoever uses it
-    #[arg(long, value_enum, default_value_t = Via::Callback, value_name = "WAY")]
-    via: Via,
+    /// which leaves the callback to whoever uses it  [default: as before, else callback]
+    #[arg(long, value_enum, value_name = "WAY")]
+    via: Option<Via>,
 
     /// Take the workspace's event callback over from whoever uses it
     #[arg(long)]
@@ -33,10 +34,39 @@ pub struct SetupArgs {
     #[arg(long, value_name = "+…", default_value = "", conflicts_with = "workflow")]
     number: Setting<Option<E164>>,
 
-    /// Extend this workflow of yours instead of making one: the placeholder becomes the last target
-    /// of each of its filters
+    /// The task queue of yours that is the placeholder. It must match nobody  [default: the one that
+    /// setup made, that FORWARD_CALL_TASK_QUEUE_SID names, or that workflows end in]
+    #[arg(long, value_name = "WQ…", default_value = "", conflicts_with = "name_prefix")]
+    placeholder: Setting<Option<TaskQueueSid>>,
+
+    /// The placeholder that the services use, if the file of settings names none. Before the first
+    /// setup it may be anything
+    #[arg(long, env = "FORWARD_CALL_TASK_QUEUE_SID", hide = true)]
+    forward_call_task_queue_sid: Option<String>,
+
+    /// Extend this workflow of yours instead of making one: before each of its filters goes a copy
+    /// for calls that ends in the placeholder
     #[arg(long, value_name = "WW…", default_value = "")]
     workflow: Setting<Option<WorkflowSid>>,
+
+    /// With --workflow: only calls come to it, so the filters themselves are to end in the
+    /// placeholder
+    #[arg(long, requires = "workflow")]
+    in_place: bool,
+
+    /// With --workflow: only this filter, by its name; may be repeated
+    #[arg(long = "filter", value_name = "NAME", requires = "workflow")]
+    filters: Vec<String>,
+
+    /// Let callers who wait already start again in a workflow that is changed
+    #[arg(long)]
+    re_evaluate_tasks: bool,
+
+    /// In the workflow that setup makes: how long an agent has to take an offered call, in seconds
+    /// [default: as before, else 15]
+    #[arg(long, value_name = "SECONDS", conflicts_with = "workflow",
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    reservation_timeout: Option<u32>,
 
     /// With --workflow: a timeout for targets before the placeholder that have none, in seconds;
     /// no caller gets past a target without one
@@ -62,15 +92,6 @@ pub struct SetupArgs {
     place: PlaceArgs,
 }
 
-/// How TaskRouter's events come to ingest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Via {
-    /// By the workspace's event callback.
-    Callback,
-    /// By an Event Streams sink.
-    EventStreams,
-}
-
 /// What setup is to do.
 #[derive(Debug)]
 pub(crate) struct Setup {
@@ -78,10 +99,16 @@ pub(crate) struct Setup {
     pub(super) api: Api,
     pub(super) place: Place,
     pub(super) public_url: PublicUrl,
-    pub(super) via: Via,
+    pub(super) via: Option<Via>,
     pub(super) replace_callback: bool,
     pub(super) number: Option<E164>,
+    pub(super) placeholder: Option<TaskQueueSid>,
+    pub(super) placeholder_in_use: Option<TaskQueueSid>,
     pub(super) workflow: Option<WorkflowSid>,
+    pub(super) in_place: bool,
+    pub(super) filters: Vec<String>,
+    pub(super) re_evaluate_tasks: bool,
+    pub(super) reservation_timeout: Option<u32>,
     pub(super) target_timeout: Option<u32>,
     pub(super) forward_to: Option<E164>,
     pub(super) env_file: PathBuf,
@@ -95,6 +122,8 @@ impl SetupArgs {
         let place = self.place.resolve(problems);
         let public_url = problems.required(self.public_url);
         let number = problems.take(self.number);
+        let placeholder = problems.take(self.placeholder);
+        let in_use = self.forward_call_task_queue_sid;
         let workflow = problems.take(self.workflow);
         let forward_to = problems.take(self.forward_to_number);
         let (twilio, api) = account?;
@@ -106,7 +135,13 @@ impl SetupArgs {
             via: self.via,
             replace_callback: self.replace_callback,
             number,
+            placeholder,
+            placeholder_in_use: in_use.and_then(|sid| sid.parse().ok()),
             workflow,
+            in_place: self.in_place,
+            filters: self.filters,
+            re_evaluate_tasks: self.re_evaluate_tasks,
+            reservation_timeout: self.reservation_timeout,
             target_timeout: self.target_timeout,
             forward_to,
             env_file: self.env_file,

@@ -1,40 +1,108 @@
 //! How TaskRouter's events come to ingest: the event callback, or Event Streams.
 
-use twilio::{EVENT_STREAM_PATH, EVENTS_PATH};
+use twilio::{CLOUD_EVENT_PREFIX, EVENT_STREAM_PATH, EVENTS_PATH, EventType};
 
-use super::args::Via;
 use super::plan::Planner;
 use crate::callback::{EventsFilter, before_setup, is_ours, shown};
-use crate::error::{Error, Result};
-use crate::record::{PreviousCallback, ReplacedCallback};
+use crate::error::{Doing, Error, Result};
+use crate::inventory::Stream;
+use crate::record::{PreviousCallback, ReplacedCallback, Via};
 use crate::step::Step;
 
 impl Planner<'_> {
-    pub(super) fn events(&self) -> Result<Vec<Step>> {
-        let destination = self.setup.public_url.join(EVENT_STREAM_PATH);
-        let streams = &self.site.inventory.streams;
+    /// As it is said, or as it is already.
+    pub(super) fn via(&self) -> Via {
+        let (record, inventory) = (&self.site.record, &self.site.inventory);
+        let recorded = record.via.or(record.sink.map(|_| Via::EventStreams));
+        let by_callback = || {
+            let receiver = self.setup.public_url.join(EVENTS_PATH);
+            is_ours(
+                &inventory.workspace,
+                record.callback.as_ref(),
+                Some(&receiver),
+            )
+        };
+        let by_stream = || {
+            let stream = inventory.stream_to(&self.destination());
+            stream.is_some_and(|stream| !stream.subscriptions.is_empty()) && !by_callback()
+        };
+        let known = self.setup.via.or(recorded);
+        known.unwrap_or_else(|| match by_stream() {
+            true => Via::EventStreams,
+            false => Via::Callback,
+        })
+    }
+
+    fn destination(&self) -> String {
+        self.setup.public_url.join(EVENT_STREAM_PATH)
+    }
+
+    pub(super) async fn events(&self) -> Result<Vec<Step>> {
+        let (inventory, destination) = (&self.site.inventory, self.destination());
         let mut steps = Vec::new();
         let mut kept = None;
-        if self.setup.via == Via::EventStreams {
-            // A sink's destination can't be changed, so one with another is replaced.
-            let found = self.site.inventory.stream_to(&destination);
-            kept = found.map(|stream| stream.sink.sid);
-            let name = self.site.names.event_stream();
-            if let Some(stream) = found.filter(|stream| !stream.subscriptions.is_empty()) {
-                let sid = Some(stream.sink.sid);
-                let kind = "Event Streams sink and subscription";
-                steps.push(Step::resource(kind, &name, sid));
-            } else {
-                if kept.is_none() {
-                    steps.push(self.sink(destination));
-                }
-                steps.push(self.subscription(kept));
+        if self.via() == Via::EventStreams {
+            if let Some(problem) = inventory.no_event_streams.clone() {
+                let needed = "setup needs Event Streams, as --via says now or said before";
+                return Err(Error::Denied { needed, problem });
             }
+            // A sink's destination can't be changed, so one with another is replaced.
+            let found = inventory.stream_to(&destination);
+            kept = found.map(|stream| stream.sink.sid);
+            steps.extend(self.stream(found, destination.clone()).await?);
+        } else if let (Some(sid), Some(problem)) =
+            (self.site.record.sink, &inventory.no_event_streams)
+        {
+            steps.push(Step::note(format!(
+                "sink {sid} of setup's may be left: {problem}"
+            )));
         }
         steps.push(self.callback()?);
-        let superfluous = streams.iter().filter(|s| Some(s.sink.sid) != kept);
-        steps.extend(superfluous.map(Step::delete_stream));
+        let others = inventory
+            .streams
+            .iter()
+            .filter(|s| Some(s.sink.sid) != kept);
+        let (ours, others): (Vec<_>, Vec<_>) = others.partition(|stream| stream.is_ours);
+        steps.extend(ours.into_iter().map(Step::delete_stream));
+        let others = others
+            .into_iter()
+            .filter(|stream| stream.posts_to(&destination));
+        steps.extend(others.map(|stream| {
+            let (sid, name) = (stream.sink.sid, &stream.sink.description);
+            Step::note(format!(
+                "Event Streams sink {name} ({sid}) posts to ingest as well: events come twice, and \
+                 callers are still redirected once. Delete it in the console, or say --via \
+                 event-streams"
+            ))
+        }));
         Ok(steps)
+    }
+
+    async fn stream(&self, found: Option<&Stream>, destination: String) -> Result<Vec<Step>> {
+        let all = EventType::ALL.to_vec();
+        let Some(stream) = found else {
+            return Ok(vec![self.sink(destination), self.subscription(None, all)]);
+        };
+        let (client, sid) = (&self.setup.api.client, stream.sink.sid);
+        let mut types = Vec::new();
+        for subscription in &stream.subscriptions {
+            let subscribed = client.subscribed_events(&subscription.sid).await;
+            types.extend(subscribed.doing("list the events of an Event Streams subscription")?);
+        }
+        let is_missing = |event: &EventType| {
+            let name = format!("{CLOUD_EVENT_PREFIX}{}", event.as_str());
+            !types.contains(&name)
+        };
+        let missing: Vec<_> = all.into_iter().filter(is_missing).collect();
+        if missing.is_empty() {
+            let kind = "Event Streams sink and subscription";
+            return Ok(vec![Step::resource(
+                kind,
+                &stream.sink.description,
+                Some(sid),
+            )]);
+        }
+        Ok(vec![self.subscription(Some(sid), missing)])
     }
 
     fn callback(&self) -> Result<Step> {
@@ -43,7 +111,7 @@ impl Planner<'_> {
         let recorded = self.site.record.callback.as_ref();
         let receiver = setup.public_url.join(EVENTS_PATH);
         let current = &workspace.event_callback_url;
-        if setup.via == Via::EventStreams {
+        if self.via() == Via::EventStreams {
             return Ok(match before_setup(workspace, recorded, Some(&receiver)) {
                 Some(before) => Step::callback(workspace, before.url, before.filter, None),
                 None => {
@@ -58,7 +126,9 @@ impl Planner<'_> {
         }
         let url = setup.public_url.event_callback();
         let filter = EventsFilter::parse(&workspace.events_filter).with_ours();
-        let previous = match ours {
+        // Ours, but not as setup writes it: somebody set it by hand.
+        let by_hand = recorded.is_none() && *current != url;
+        let previous = match ours && !by_hand {
             true => recorded.and_then(|recorded| recorded.previous.clone()),
             false => Some(PreviousCallback {
                 url: current.clone(),

@@ -1,19 +1,22 @@
 //! `overflow setup`: makes Twilio's side as it should be.
 
+mod adopt;
 mod args;
 mod events;
 mod ours;
 mod plan;
+mod workflows;
 
 use service::Problems;
 use twilio::rest::Patience;
 
 use self::args::Setup;
 pub use self::args::SetupArgs;
-use self::plan::Planner;
+use self::plan::{Planned, Planner};
 use crate::console::{Console, Status};
 use crate::dotenv::Dotenv;
 use crate::error::Result;
+use crate::record::Via;
 use crate::site::Site;
 use crate::step;
 
@@ -29,26 +32,65 @@ impl Setup {
     async fn run(&self, console: &mut Console<'_>) -> Result<Status> {
         let mut site = Site::open(&self.api, &self.place).await?;
         let dotenv = Dotenv::read(&self.env_file)?;
+        let adopted = self.adopt(&mut site, &dotenv)?;
         let planner = Planner {
             setup: self,
             site: &site,
+            adopted: &adopted,
         };
-        let steps = planner.steps(&dotenv).await?;
+        let via = planner.via();
+        let Planned { steps, dead_end } = planner.plan(&dotenv).await?;
         if !step::show(&steps, &site, console) {
-            console.line("\nNothing to do: everything is as it should be.");
+            if !self.consent.dry_run {
+                self.remember_what_is_said(&mut site)?;
+            }
+            let done = "Nothing to do: everything is as it should be.";
+            let status = say_how_it_ends(dead_end, done, console);
             self.say_what_is_missing(&dotenv, console);
-            return Ok(Status::Done);
+            return Ok(status);
         }
         if let Some(status) = self.consent.refused(console)? {
             return Ok(status);
         }
-        record_found(&mut site);
+        self.record_found(&mut site, via);
         site.record.write(&site.state_file)?;
         step::carry_out(steps, &mut site, true, console).await?;
-        console.line("\nSet up.");
+        let status = say_how_it_ends(dead_end, "Set up.", console);
         self.say_what_is_missing(&Dotenv::read(&self.env_file)?, console);
         console.line("Check it with `overflow doctor`, start with `overflow run`.");
-        Ok(Status::Done)
+        Ok(status)
+    }
+
+    /// That only calls come to a workflow, which doctor can't see.
+    fn remember_what_is_said(&self, site: &mut Site) -> Result<()> {
+        let extended = &mut site.record.extended_workflows;
+        let workflow = self.workflow.and_then(|sid| extended.get_mut(&sid));
+        match workflow.filter(|workflow| self.in_place && !workflow.in_place) {
+            Some(workflow) => {
+                workflow.in_place = true;
+                site.record.write(&site.state_file)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Records what is there already, so that teardown finds it when it is renamed, and the next
+    /// setup goes on with it.
+    fn record_found(&self, site: &mut Site, via: Via) {
+        let (inventory, record) = (&site.inventory, &mut site.record);
+        site.names.prefix().clone_into(&mut record.prefix);
+        for (role, queue) in &inventory.task_queues {
+            let name = site.names.task_queue(*role);
+            record.task_queues.insert(name, queue.sid);
+        }
+        if !self.place.is_set_apart {
+            record.placeholder = inventory.adopted.as_ref().map(|queue| queue.sid);
+        }
+        record.via = Some(via);
+        let workflow = inventory.workflow.as_ref().map(|workflow| workflow.sid);
+        record.workflow = workflow.or(record.workflow);
+        let flow = inventory.flow.as_ref().map(|flow| flow.sid);
+        record.studio_flow = flow.or(record.studio_flow);
     }
 
     /// What the services need, and setup can't or mustn't write.
@@ -75,16 +117,15 @@ impl Setup {
     }
 }
 
-/// Records what is there already, so that teardown finds it when it is renamed.
-fn record_found(site: &mut Site) {
-    let (inventory, record) = (&site.inventory, &mut site.record);
-    site.names.prefix().clone_into(&mut record.prefix);
-    for (role, queue) in &inventory.task_queues {
-        let name = site.names.task_queue(*role);
-        record.task_queues.insert(name, queue.sid);
-    }
-    let workflow = inventory.workflow.as_ref().map(|workflow| workflow.sid);
-    record.workflow = workflow.or(record.workflow);
-    let flow = inventory.flow.as_ref().map(|flow| flow.sid);
-    record.studio_flow = flow.or(record.studio_flow);
+/// Success is said only if a call that nobody takes would now get to the placeholder.
+fn say_how_it_ends(dead_end: Option<String>, done: &str, console: &mut Console<'_>) -> Status {
+    let Some(workflows) = dead_end else {
+        console.line(format_args!("\n{done}"));
+        return Status::Done;
+    };
+    console.line(format_args!(
+        "\n✗ No call gets to the placeholder by {workflows}: its callers are not redirected. See what \
+         is marked ! above, and run setup again."
+    ));
+    Status::Failed
 }

@@ -1,16 +1,19 @@
 //! The resources of ours: made where they are missing, and set right where they differ.
 
-use twilio::rest::{EventSchema, FlowDraft, TaskQueueDraft};
-use twilio::{CLOUD_EVENT_PREFIX, EventType, SinkSid};
+use twilio::rest::{EventSchema, Flow, FlowDraft, TaskQueue, TaskQueueDraft, WorkflowDraft};
+use twilio::{CLOUD_EVENT_PREFIX, EventType, SinkSid, WorkflowSid};
 
 use super::plan::Planner;
 use crate::callback::shown;
-use crate::definitions::{self, Role};
+use crate::definitions::{self, DEFINITIONS, Role};
 use crate::diff;
 use crate::error::{Doing, Error, Result};
 use crate::step::{Step, Work, yet_to_be_made};
 
 const COMMIT_MESSAGE: &str = "overflow setup";
+
+/// How long an offer lasts where nobody says so, in seconds.
+const TWILIOS_RESERVATION_TIMEOUT: u32 = 120;
 
 /// The version that has all that we read, and is known to be served for each of our types.
 const SCHEMA_VERSION: u32 = 1;
@@ -30,8 +33,15 @@ impl Planner<'_> {
             step.field("name", &found.friendly_name, &name);
             step.field("target workers", &found.target_workers, &target_workers);
         }
+        let found = found.cloned();
         step.then(async move |work: &mut Work<'_, '_>| {
             let (client, workspace) = work.twilio();
+            if let Some(found) = &found {
+                let again = client.task_queue(&workspace, &found.sid);
+                let what = format!("task queue {name}");
+                work.check_unchanged(&what, found, again, TaskQueue::clone)
+                    .await?;
+            }
             let draft = TaskQueueDraft {
                 friendly_name: &name,
                 target_workers: &target_workers,
@@ -53,24 +63,39 @@ impl Planner<'_> {
         let configuration = definitions::workflow(|role| self.sid_of(role)).to_string();
         let found = self.site.inventory.workflow.as_ref();
         let sid = found.map(|workflow| workflow.sid);
+        let current = found.and_then(|workflow| workflow.task_reservation_timeout);
+        // Another than Twilio's own was chosen by somebody.
+        let chosen = current.filter(|seconds| *seconds != TWILIOS_RESERVATION_TIMEOUT);
+        let seconds = self.setup.reservation_timeout.or(chosen);
+        let seconds = seconds.unwrap_or(DEFINITIONS.task_reservation_timeout);
+        let re_evaluate_tasks = self.setup.re_evaluate_tasks;
         let mut step = Step::resource("workflow", &name, sid);
         if let Some(found) = found {
             step.configuration(&found.configuration, &configuration);
+            let current = current.map_or_else(String::new, |seconds| format!("{seconds} s"));
+            step.field(
+                "task reservation timeout",
+                &current,
+                &format!("{seconds} s"),
+            );
+            step.says_who_goes_by_it(re_evaluate_tasks);
         }
+        step.details([self.offer(seconds)]);
+        let found = found.cloned();
         step.then(async move |work: &mut Work<'_, '_>| {
             let (client, workspace) = work.twilio();
+            if let Some(found) = &found {
+                work.check_workflow(found).await?;
+            }
             let configuration = work.fill_in_json(&configuration);
+            let draft = WorkflowDraft {
+                configuration: &configuration,
+                task_reservation_timeout: Some(seconds),
+                re_evaluate_tasks: re_evaluate_tasks && sid.is_some(),
+            };
             let made = match &sid {
-                Some(sid) => {
-                    client
-                        .update_workflow(&workspace, sid, &configuration)
-                        .await
-                }
-                None => {
-                    client
-                        .create_workflow(&workspace, &name, &configuration)
-                        .await
-                }
+                Some(sid) => client.update_workflow(&workspace, sid, draft).await,
+                None => client.create_workflow(&workspace, &name, draft).await,
             };
             let made = made.map(|workflow| workflow.sid);
             let sid = work.set_up("workflow", &name, sid.is_none(), made)?;
@@ -78,7 +103,12 @@ impl Planner<'_> {
         })
     }
 
-    pub(super) async fn flow(&self) -> Result<Step> {
+    /// The flow that leads to a workflow: to that one or, if there is none yet, to ours.
+    pub(super) async fn flow(&self, workflow: Option<WorkflowSid>) -> Result<Step> {
+        if let Some(problem) = self.site.inventory.no_studio.clone() {
+            let needed = "setup needs Studio to make a flow (with --workflow it makes none)";
+            return Err(Error::Denied { needed, problem });
+        }
         let workspace = self.site.inventory.workspace.sid;
         let channels = self.setup.api.client.task_channels(&workspace).await;
         let voice = channels
@@ -86,10 +116,10 @@ impl Planner<'_> {
             .into_iter()
             .find(|channel| channel.unique_name.eq_ignore_ascii_case("voice"))
             .ok_or(Error::NoVoiceChannel(workspace))?;
-        let workflow = match &self.site.inventory.workflow {
-            Some(workflow) => workflow.sid.to_string(),
-            None => yet_to_be_made(&self.site.names.workflow()),
-        };
+        let workflow = workflow.map_or_else(
+            || yet_to_be_made(&self.site.names.workflow()),
+            |workflow| workflow.to_string(),
+        );
         let name = self.site.names.studio_flow();
         let definition = definitions::studio_flow(workflow, voice.sid.to_string());
         let found = self.site.inventory.flow.as_ref();
@@ -100,8 +130,15 @@ impl Planner<'_> {
             step.field("status", &found.status, "published");
             step.changes(diff::json(&found.definition, &definition));
         }
+        let found = found.cloned();
         Ok(step.then(async move |work: &mut Work<'_, '_>| {
             let (client, _) = work.twilio();
+            if let Some(found) = &found {
+                let again = client.flow(&found.sid);
+                let what = format!("Studio flow {name}");
+                work.check_unchanged(&what, found, again, Flow::clone)
+                    .await?;
+            }
             let definition = work.fill_in_json(&definition.to_string());
             let draft = FlowDraft {
                 friendly_name: &name,
@@ -145,19 +182,24 @@ impl Planner<'_> {
 
     /// The subscription of a sink: of that one or, if there is none yet, of the one that the step
     /// before makes.
-    pub(super) fn subscription(&self, sink: Option<SinkSid>) -> Step {
+    pub(super) fn subscription(&self, sink: Option<SinkSid>, events: Vec<EventType>) -> Step {
         let name = self.site.names.event_stream();
         let of = sink.map(|sid| format!(" of sink {sid}"));
         let shown = format!("{name}{}", of.unwrap_or_default());
-        let step = Step::resource("Event Streams subscription", &shown, None::<SinkSid>);
+        let mut step = Step::resource("Event Streams subscription", &shown, None::<SinkSid>);
+        if events.len() < EventType::ALL.len() {
+            let names: Vec<_> = events.iter().map(|event| event.as_str()).collect();
+            step.details([format!("events that it lacks: {}", names.join(", "))]);
+        }
         step.then(async move |work: &mut Work<'_, '_>| {
             let Some(sink) = sink.or(work.site.record.sink) else {
                 return Ok(());
             };
-            let types = EventType::ALL.map(|event| EventSchema {
+            let types = events.iter().map(|event| EventSchema {
                 event_type: format!("{CLOUD_EVENT_PREFIX}{}", event.as_str()),
                 schema_version: SCHEMA_VERSION,
             });
+            let types: Vec<_> = types.collect();
             let (client, _) = work.twilio();
             let made = client.create_subscription(&name, &sink, &types).await;
             let made = made.map(|subscription| subscription.sid);

@@ -1,11 +1,11 @@
 //! Which steps setup is to take, by what there is and what there should be.
 
+use twilio::E164;
 use twilio::rest::VoiceWebhook;
-use twilio::{E164, WorkflowSid};
 
+use super::adopt::{Adopted, workflow_shown};
 use super::args::Setup;
 use crate::api::Api;
-use crate::configuration::{Configuration, before_extension};
 use crate::definitions::Role;
 use crate::dotenv::{Dotenv, Setting};
 use crate::error::{Doing, Error, Result};
@@ -17,69 +17,94 @@ use crate::step::{Step, Work, yet_to_be_made};
 pub(super) struct Planner<'a> {
     pub(super) setup: &'a Setup,
     pub(super) site: &'a Site,
+    pub(super) adopted: &'a Adopted,
+}
+
+/// Steps, and by which workflows no call gets to the placeholder even then.
+pub(super) struct Planned {
+    pub(super) steps: Vec<Step>,
+    pub(super) dead_end: Option<String>,
 }
 
 impl Planner<'_> {
-    pub(super) async fn steps(&self, dotenv: &Dotenv) -> Result<Vec<Step>> {
-        let mut steps = Vec::new();
-        match self.setup.workflow {
-            // A workflow of the user's has task queues, and a flow, of its own.
-            Some(workflow) => {
-                steps.push(self.task_queue(Role::Placeholder));
-                steps.push(self.extension(workflow)?);
-            }
-            None => {
-                steps.extend(Role::ALL.map(|role| self.task_queue(role)));
-                steps.push(self.workflow());
-                steps.push(self.flow().await?);
-            }
-        }
-        steps.extend(self.events()?);
+    pub(super) async fn plan(&self, dotenv: &Dotenv) -> Result<Planned> {
+        let mut planned = self.routing().await?;
+        let steps = &mut planned.steps;
+        steps.extend(self.events().await?);
         if let Some(number) = &self.setup.number {
             steps.push(self.number(number).await?);
         }
         steps.push(self.settings(dotenv));
-        Ok(steps)
+        Ok(planned)
+    }
+
+    /// Task queues, workflow and flow.
+    async fn routing(&self) -> Result<Planned> {
+        if let Some(workflow) = self.setup.workflow {
+            // It has task queues, and a flow, of its own.
+            let mut planned = self.extension(workflow)?;
+            planned.steps.insert(0, self.placeholder());
+            return Ok(planned);
+        }
+        if self.adopted.workflows.is_empty() {
+            let queues = Role::ALL.map(|role| match role {
+                Role::Placeholder => self.placeholder(),
+                role => self.task_queue(role),
+            });
+            let mut steps: Vec<_> = queues.into();
+            steps.push(self.workflow());
+            let workflow = &self.site.inventory.workflow;
+            steps.push(self.flow(workflow.as_ref().map(|w| w.sid)).await?);
+            return Ok(Planned {
+                steps,
+                dead_end: None,
+            });
+        }
+        let mut planned = self.adopted_workflows();
+        planned.steps.insert(0, self.placeholder());
+        // A flow of the user's leads to it, unless a number is to get one of ours.
+        if self.setup.number.is_some() || self.site.inventory.flow.is_some() {
+            match self.adopted.workflows.as_slice() {
+                [one] => planned.steps.push(self.flow(Some(one.sid)).await?),
+                several if self.setup.number.is_some() => {
+                    let several: Vec<_> = several.iter().map(workflow_shown).collect();
+                    return Err(Error::Unclear(format!(
+                        "several workflows lead to the placeholder: {}\n  Nothing was changed. \
+                         Point the number at a flow of yours (Console > Phone Numbers), and run \
+                         setup without --number.",
+                        several.join(", ")
+                    )));
+                }
+                _ => {}
+            }
+        }
+        Ok(planned)
+    }
+
+    /// The placeholder: ours, or what takes its place.
+    fn placeholder(&self) -> Step {
+        let (Some(queue), Some(because)) = (&self.site.inventory.adopted, &self.adopted.because)
+        else {
+            return self.task_queue(Role::Placeholder);
+        };
+        let (name, sid) = (&queue.friendly_name, queue.sid);
+        let mut step = Step::keep(format!("task queue {name} ({sid}), {because}"));
+        step.details([
+            "it is the placeholder; another by --placeholder WQ…, a set of its own by --prefix TEXT"
+                .to_owned(),
+        ]);
+        step
     }
 
     pub(super) fn sid_of(&self, role: Role) -> String {
-        match self.site.inventory.task_queues.get(&role) {
+        let found = match role {
+            Role::Placeholder => self.site.inventory.placeholder(),
+            role => self.site.inventory.task_queues.get(&role),
+        };
+        match found {
             Some(queue) => queue.sid.to_string(),
             None => yet_to_be_made(&self.site.names.task_queue(role)),
         }
-    }
-
-    fn extension(&self, sid: WorkflowSid) -> Result<Step> {
-        let found = self.site.inventory.workflows.iter().find(|w| w.sid == sid);
-        let found = found.ok_or(Error::NoSuchWorkflow {
-            workspace: self.site.inventory.workspace.sid,
-            workflow: sid,
-        })?;
-        let placeholder = self.sid_of(Role::Placeholder);
-        let wanted = Configuration::parse(&found.configuration).and_then(|mut configuration| {
-            configuration.extend(&placeholder, self.setup.target_timeout)?;
-            Ok(configuration)
-        });
-        let wanted = wanted.map_err(|problem| Error::Workflow {
-            workflow: sid,
-            problem: problem.to_string(),
-        })?;
-        let recorded = self.site.record.extended_workflows.get(&sid);
-        let previous = before_extension(&found.configuration, recorded, &placeholder)
-            .unwrap_or_else(|| found.configuration.clone());
-        let mut step = Step::user_workflow(found, wanted.to_text(), Some(previous));
-        let findings = wanted.findings(&placeholder).into_iter();
-        step.details(findings.map(|f| format!("! {f}: {}", f.problem.remedy())));
-        let default = wanted.default_queue().filter(|queue| *queue != placeholder);
-        step.details(default.map(|queue| {
-            format!(
-                "! tasks that no filter takes go to {queue} (default filter), as before, and are \
-                 not redirected"
-            )
-        }));
-        let note = "teardown restores it as it was before the first extension";
-        step.details(recorded.map(|_| note.to_owned()));
-        Ok(step)
     }
 
     async fn number(&self, number: &E164) -> Result<Step> {
@@ -139,7 +164,8 @@ impl Planner<'_> {
                 .map(|(name, value)| (name, work.fill_in(value)))
                 .collect();
             let path = file.path().display().to_string();
-            file.set(&made)?;
+            // As it is now: other lines may have changed since.
+            Dotenv::read(file.path())?.set(&made)?;
             work.say(format_args!("wrote {path}"));
             Ok(())
         })

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use twilio::rest::{IncomingNumber, VoiceWebhook, Workflow, Workspace, WorkspaceChange};
+use twilio::rest::{
+    IncomingNumber, VoiceWebhook, Workflow, WorkflowDraft, Workspace, WorkspaceChange,
+};
 
 use super::{Step, Work};
 use crate::callback::{EventsFilter, shown};
@@ -25,8 +27,13 @@ impl Step {
         step.field("URL", &shown(&found.event_callback_url), &shown(&url));
         let events = |filter: &str| EventsFilter::parse(filter).shown();
         step.field("events", &events(&found.events_filter), &events(&filter));
+        let found = found.clone();
         step.then(async move |work: &mut Work<'_, '_>| {
             let (client, workspace) = work.twilio();
+            let again = client.workspace(&workspace);
+            let ours = |w: &Workspace| (w.event_callback_url.clone(), w.events_filter.clone());
+            let what = "the workspace's event callback";
+            work.check_unchanged(what, &found, again, ours).await?;
             let change = WorkspaceChange {
                 event_callback_url: &url,
                 events_filter: &filter,
@@ -55,7 +62,13 @@ impl Step {
         };
         let mut step = Self::keep(format!("phone number {sid}"));
         step.field("voice URL", &shown(&found.voice.url), &shown(&voice.url));
+        let found = found.clone();
         step.then(async move |work: &mut Work<'_, '_>| {
+            let (client, account) = (work.twilio().0, work.site.api.account);
+            let again = client.incoming_number(&account, &sid);
+            let what = format!("phone number {sid}");
+            let ours = |number: &IncomingNumber| number.voice.clone();
+            work.check_unchanged(&what, &found, again, ours).await?;
             let voice = VoiceWebhook {
                 url: work.fill_in(voice.url),
                 ..voice
@@ -64,7 +77,6 @@ impl Step {
                 installed_url: voice.url.clone(),
                 previous,
             });
-            let (client, account) = (work.twilio().0, work.site.api.account);
             work.replace(
                 replaced,
                 |record, replaced| put(&mut record.numbers, sid, replaced),
@@ -80,32 +92,49 @@ impl Step {
     pub(crate) fn user_workflow(
         found: &Workflow,
         configuration: String,
-        previous: Option<String>,
+        replaced: Option<Replaced>,
+        re_evaluates: bool,
     ) -> Self {
         let (name, sid) = (found.friendly_name.clone(), found.sid);
-        let done = match previous {
+        let done = match replaced {
             Some(_) => "extended",
             None => "restored",
         };
         let mut step = Self::resource("workflow", &name, Some(sid));
         step.configuration(&found.configuration, &configuration);
+        step.says_who_goes_by_it(re_evaluates);
+        let found = found.clone();
         step.then(async move |work: &mut Work<'_, '_>| {
-            let configuration = work.fill_in_json(&configuration);
-            let replaced = previous.map(|previous| ReplacedConfiguration {
-                installed: configuration.clone(),
-                previous,
-            });
             let (client, workspace) = work.twilio();
+            work.check_workflow(&found).await?;
+            let configuration = work.fill_in_json(&configuration);
+            let replaced = replaced.map(|replaced| ReplacedConfiguration {
+                installed: configuration.clone(),
+                previous: replaced.previous,
+                in_place: replaced.in_place,
+            });
+            let draft = WorkflowDraft {
+                re_evaluate_tasks: re_evaluates,
+                ..(&configuration).into()
+            };
             work.replace(
                 replaced,
                 |record, replaced| put(&mut record.extended_workflows, sid, replaced),
-                client.update_workflow(&workspace, &sid, &configuration),
+                client.update_workflow(&workspace, &sid, draft),
                 &format!("change workflow {name}"),
                 &format!("{done} workflow {name} ({sid})"),
             )
             .await
         })
     }
+}
+
+/// What an extension replaces.
+pub(crate) struct Replaced {
+    /// The configuration before the first extension.
+    pub(crate) previous: String,
+    /// Whether only calls come to the workflow.
+    pub(crate) in_place: bool,
 }
 
 /// Puts the value into the map, or takes it out where there is none.

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use twilio::WorkspaceSid;
 use twilio::rest::{Client, RestError};
 
+pub(crate) use self::foreign::Replaced;
 pub(crate) use self::work::{Work, yet_to_be_made};
 use crate::configuration::Configuration;
 use crate::console::Console;
@@ -114,6 +115,18 @@ impl Step {
             (Err(problem), _) => vec![format!("its configuration is replaced: {problem}")],
             (_, Err(_)) => vec!["its configuration is replaced".to_owned()],
         });
+    }
+
+    /// Which tasks go by a workflow that changes.
+    pub(crate) fn says_who_goes_by_it(&mut self, re_evaluates: bool) {
+        if self.sign == '~' {
+            self.details.push(match re_evaluates {
+                true => "callers who wait already start in it again".to_owned(),
+                false => "callers who wait already go on as before; --re-evaluate-tasks lets them \
+                          start in it again"
+                    .to_owned(),
+            });
+        }
     }
 
     /// What else differs, if anything does.

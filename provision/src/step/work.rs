@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use twilio::WorkspaceSid;
-use twilio::rest::{Client, RestError};
+use twilio::rest::{Client, RestError, Workflow};
 
+use crate::configuration::Configuration;
 use crate::console::Console;
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Error, Result};
 use crate::record::Record;
 use crate::site::Site;
 
@@ -76,6 +77,34 @@ impl Work<'_, '_> {
             self.remember(|record| record_it(record, None))?;
         }
         Ok(())
+    }
+
+    /// Reads again what is about to be changed, and stops if somebody else has changed it since.
+    pub(crate) async fn check_unchanged<R, T: PartialEq>(
+        &self,
+        what: &str,
+        found: &R,
+        again: impl Future<Output = Result<Option<R>, RestError>>,
+        part: impl Fn(&R) -> T,
+    ) -> Result<()> {
+        let now = again.await.doing(format!("read {what} again"))?;
+        match now.is_some_and(|now| part(&now) == part(found)) {
+            true => Ok(()),
+            false => Err(Error::ChangedMeanwhile(what.to_owned())),
+        }
+    }
+
+    /// The same for a workflow, whichever way its configuration is written.
+    pub(crate) async fn check_workflow(&self, found: &Workflow) -> Result<()> {
+        let (client, workspace) = self.twilio();
+        let what = format!("workflow {} ({})", found.friendly_name, found.sid);
+        let again = client.workflow(&workspace, &found.sid);
+        let part = |workflow: &Workflow| {
+            let text = &workflow.configuration;
+            let configuration = Configuration::parse(text).map_err(|_| text.clone());
+            (configuration, workflow.task_reservation_timeout)
+        };
+        self.check_unchanged(&what, found, again, part).await
     }
 
     /// A value, with what was made in place of what stood for it.

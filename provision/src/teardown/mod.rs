@@ -4,8 +4,8 @@ mod plan;
 
 use service::Problems;
 use service::settings::{Setting, TwilioArgs};
-use twilio::rest::Patience;
-use twilio::{EVENTS_PATH, PublicUrl};
+use twilio::rest::{IncomingNumber, Patience};
+use twilio::{EVENT_STREAM_PATH, EVENTS_PATH, PublicUrl};
 
 use crate::api::Api;
 use crate::args::{self, ConsentArgs, Place, PlaceArgs};
@@ -36,6 +36,10 @@ pub struct TeardownArgs {
     #[arg(long)]
     force: bool,
 
+    /// Let callers who wait already start again in the workflows that are restored
+    #[arg(long)]
+    re_evaluate_tasks: bool,
+
     #[command(flatten)]
     consent: ConsentArgs,
 
@@ -54,6 +58,7 @@ pub(crate) struct Teardown {
     public_url: Option<PublicUrl>,
     keep_resources: bool,
     force: bool,
+    re_evaluate_tasks: bool,
     consent: ConsentArgs,
 }
 
@@ -75,6 +80,7 @@ impl TeardownArgs {
             public_url,
             keep_resources: self.keep_resources,
             force: self.force,
+            re_evaluate_tasks: self.re_evaluate_tasks,
             consent: self.consent,
         })
     }
@@ -91,13 +97,15 @@ impl Teardown {
                 site.names.prefix()
             ));
         }
-        let numbers = self.api.client.incoming_numbers(&self.api.account, None);
-        let numbers = numbers.await.doing("list the phone numbers")?;
-        let receiver = self.public_url.as_ref().map(|url| url.join(EVENTS_PATH));
+        let numbers = self.numbers(&site).await?;
+        let receiver = |path| self.public_url.as_ref().map(|url| url.join(path));
+        let (receiver, stream_receiver) = (receiver(EVENTS_PATH), receiver(EVENT_STREAM_PATH));
         let planner = Planner {
             site: &site,
             numbers: &numbers,
             receiver: receiver.as_deref(),
+            stream_receiver: stream_receiver.as_deref(),
+            re_evaluates: self.re_evaluate_tasks,
             keep_resources: self.keep_resources,
         };
         let (steps, complete) = planner.steps();
@@ -131,6 +139,15 @@ impl Teardown {
         Ok(status)
     }
 
+    /// The account's numbers, if any may lead to a flow of ours.
+    async fn numbers(&self, site: &Site) -> Result<Vec<IncomingNumber>> {
+        if site.record.numbers.is_empty() && site.inventory.flow.is_none() {
+            return Ok(Vec::new());
+        }
+        let numbers = self.api.client.incoming_numbers(&self.api.account, None);
+        numbers.await.doing("list the phone numbers")
+    }
+
     async fn refuse_while_callers_wait(
         &self,
         site: &Site,
@@ -141,7 +158,7 @@ impl Teardown {
         let workspace = &inventory.workspace.sid;
         let doing = "count the waiting tasks";
         let mut waiting = Vec::new();
-        for queue in inventory.task_queues.values() {
+        for queue in inventory.task_queues.values().chain(&inventory.adopted) {
             let tasks = client.pending_tasks(workspace, &queue.sid).await;
             let tasks = tasks.doing(doing)?;
             let tasks = tasks.items.len() + tasks.unreadable;
@@ -149,8 +166,9 @@ impl Teardown {
                 waiting.push(format!("{tasks} in task queue {}", queue.friendly_name));
             }
         }
-        // Their tasks keep the route to the placeholder that they were created with.
-        for workflow in record.extended_workflows.keys() {
+        // Their tasks keep the route to the placeholder that they were created with, unless asked not to.
+        let kept = record.extended_workflows.keys();
+        for workflow in kept.filter(|_| !self.re_evaluate_tasks) {
             let tasks = client.waiting_tasks(workspace, workflow).await;
             let tasks = tasks.doing(doing)?;
             if tasks > 0 {

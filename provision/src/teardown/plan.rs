@@ -8,7 +8,7 @@ use twilio::{EVENTS_PATH, TaskQueueSid, WorkflowSid, without_overrides};
 
 use crate::callback::{before_setup, shown};
 use crate::configuration::{Configuration, before_extension};
-use crate::definitions::Role;
+use crate::inventory::Stream;
 use crate::site::Site;
 use crate::step::Step;
 
@@ -18,6 +18,9 @@ pub(super) struct Planner<'a> {
     pub(super) numbers: &'a [IncomingNumber],
     /// Where our event callback is posted, if that is known.
     pub(super) receiver: Option<&'a str>,
+    /// Where Event Streams post for ingest, if that is known.
+    pub(super) stream_receiver: Option<&'a str>,
+    pub(super) re_evaluates: bool,
     pub(super) keep_resources: bool,
 }
 
@@ -29,12 +32,12 @@ impl Planner<'_> {
         // Before the callback goes, so that no call is routed to a placeholder that nobody watches.
         let restored = self.restore_workflows(&mut steps);
         self.restore_callback(&mut steps);
-        steps.extend(self.site.inventory.streams.iter().map(Step::delete_stream));
+        let complete = self.remove_streams(&mut steps);
         if self.keep_resources {
-            return (steps, true);
+            return (steps, complete);
         }
         self.note_numbers_left(&mut steps);
-        let complete = self.remove(&restored, &mut steps);
+        let complete = self.remove(&restored, &mut steps) && complete;
         (steps, complete)
     }
 
@@ -71,10 +74,35 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether none of ours is left behind.
+    fn remove_streams(&self, steps: &mut Vec<Step>) -> bool {
+        let inventory = &self.site.inventory;
+        let (ours, others): (Vec<_>, Vec<_>) = inventory.streams.iter().partition(|s| s.is_ours);
+        steps.extend(ours.into_iter().map(Step::delete_stream));
+        let is_here = |stream: &&Stream| {
+            let receiver = self.stream_receiver;
+            receiver.is_none_or(|receiver| stream.posts_to(receiver))
+        };
+        steps.extend(others.into_iter().filter(is_here).map(|stream| {
+            let (name, sid) = (&stream.sink.description, stream.sink.sid);
+            Step::note(format!(
+                "Event Streams sink {name} ({sid}), which setup did not make, still posts to ingest: \
+                 delete it in the console"
+            ))
+        }));
+        match (self.site.record.sink, &inventory.no_event_streams) {
+            (Some(sid), Some(problem)) => {
+                steps.push(Step::note(format!("sink {sid} is left: {problem}")));
+                false
+            }
+            _ => true,
+        }
+    }
+
     /// Returns the configurations that the workflows will have.
     fn restore_workflows(&self, steps: &mut Vec<Step>) -> BTreeMap<WorkflowSid, String> {
         let mut restored = BTreeMap::new();
-        let Some(placeholder) = self.site.inventory.task_queues.get(&Role::Placeholder) else {
+        let Some(placeholder) = self.site.inventory.placeholder() else {
             return restored;
         };
         let placeholder = placeholder.sid.as_str();
@@ -88,7 +116,13 @@ impl Planner<'_> {
             let current = &found.configuration;
             if let Some(configuration) = before_extension(current, Some(replaced), placeholder) {
                 restored.insert(*sid, configuration.clone());
-                steps.push(Step::user_workflow(found, configuration, None));
+                let re_evaluates = self.re_evaluates;
+                steps.push(Step::user_workflow(
+                    found,
+                    configuration,
+                    None,
+                    re_evaluates,
+                ));
             }
         }
         restored
@@ -136,6 +170,10 @@ impl Planner<'_> {
             Step::delete("workflow", name, sid, request)
         }));
         let mut complete = true;
+        if let (Some(sid), Some(problem)) = (self.site.record.studio_flow, &inventory.no_studio) {
+            complete = false;
+            steps.push(Step::note(format!("Studio flow {sid} is left: {problem}")));
+        }
         for queue in inventory.task_queues.values() {
             let (name, sid) = (&queue.friendly_name, queue.sid);
             let users = self.users_left(sid, restored);

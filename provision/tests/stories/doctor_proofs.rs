@@ -12,7 +12,7 @@ use twilio::rest::{Endpoint, EventSchema, FlowDraft, WorkspaceChange};
 use twilio::{AuthToken, CLOUD_EVENT_PREFIX, EVENTS_PATH, FormParams, SIGNATURE_HEADER, sign_form};
 
 use crate::doctor::Ready;
-use crate::support::{Operator, RunningIngest, env_value};
+use crate::support::{Answers, Operator, RunningIngest, env_value};
 
 const PRIMARY: &str = "0123456789abcdef0123456789abcdef";
 const SECONDARY: &str = "fedcba9876543210fedcba9876543210";
@@ -164,7 +164,7 @@ async fn a_proxy_may_keep_the_path_of_the_public_url_or_cut_it_off() {
         ("EventType", "worker.created"),
         ("AccountSid", account.as_str()),
     ];
-    let params: FormParams<'_> = form.into_iter().collect();
+    let params: FormParams = form.into_iter().collect();
     let token = AuthToken::new(operator.simulator.auth_token());
     let signature = sign_form(&token, &url, &params);
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -333,8 +333,9 @@ async fn each_check_is_shown_as_it_ends_and_has_a_limit_of_its_own() {
         "--twilio-timeout",
         "1h",
     ];
+    let mut nobody = Answers::default();
     tokio::select! {
-        _ = ready.operator.run_to(&mut output, &arguments, &[]) => panic!("it waits for nobody"),
+        _ = ready.operator.run_to(&mut output, &arguments, &mut nobody) => panic!("it waits for nobody"),
         () = screen.shows("✓ workspace") => {}
     }
 

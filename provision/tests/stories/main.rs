@@ -4,11 +4,16 @@
 
 mod support;
 
+mod channels;
 mod doctor;
 mod doctor_proofs;
 mod interrupted;
+mod joins;
+mod meanwhile;
 mod refusals;
 mod setup;
+mod setup_table;
+mod shapes;
 mod specification;
 mod teardown;
 mod workflow;

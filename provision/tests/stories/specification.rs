@@ -203,13 +203,20 @@ async fn make_all_requests(operator: &mut Operator) {
     let crm = "https://crm.example.com/events";
     operator.simulator.set_callback(Some(crm));
     operator.add_number(NUMBER, "https://ivr.example.com/");
-    operator.setup(&["--via", "event-streams"]).await.done();
+    let streams = ["--via", "event-streams"];
+    operator.setup(&streams).await.done();
     let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
     let ingest = RunningIngest::start(operator, &placeholder).await;
-    operator.setup(&["--via", "event-streams"]).await.done();
+    operator.setup(&streams).await.done();
     let report = operator.doctor(&placeholder, "+14155550100", &[]);
     report.await.done();
-    let callback = ["--replace-callback", "--number", NUMBER];
+    let callback = [
+        "--via",
+        "callback",
+        "--replace-callback",
+        "--number",
+        NUMBER,
+    ];
     operator.setup(&callback).await.done();
     break_what_setup_mends(operator, &placeholder).await;
     operator.setup(&callback).await.done();
@@ -332,7 +339,7 @@ async fn every_request_holds_against_the_specification() {
 }
 
 /// Every operation that the REST client knows.
-const ALL: [&str; 36] = [
+const ALL: [&str; 39] = [
     "CreateFlow",
     "CreateSink",
     "CreateSubscription",
@@ -346,7 +353,10 @@ const ALL: [&str; 36] = [
     "FetchAccount",
     "FetchCall",
     "FetchFlow",
+    "FetchIncomingPhoneNumber",
     "FetchTask",
+    "FetchTaskQueue",
+    "FetchWorkflow",
     "FetchWorkspace",
     "ListDialingPermissionsCountry",
     "ListFlow",

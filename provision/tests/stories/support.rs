@@ -15,8 +15,8 @@ use simulator::{Config, Simulator, Speed};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use twilio::rest::{Client, ClientConfig, Credentials, IncomingNumber, Workspace};
-use twilio::{AuthToken, E164, WorkspaceSid};
+use twilio::rest::{Client, ClientConfig, Credentials, EventSchema, IncomingNumber, Workspace};
+use twilio::{AuthToken, CLOUD_EVENT_PREFIX, E164, EventType, SinkSid, WorkspaceSid};
 
 pub const PREFIX: &str = "[TR Call Redirection]";
 pub const PUBLIC_URL: &str = "https://overflow.example.com";
@@ -52,13 +52,24 @@ impl Run {
 }
 
 /// Gives these answers, in this order.
-struct Answers(VecDeque<bool>);
+#[derive(Default)]
+pub struct Answers(VecDeque<bool>);
 
 impl Ask for Answers {
     fn confirm(&mut self, _: &str) -> io::Result<bool> {
         self.0
             .pop_front()
             .ok_or_else(|| io::Error::other("nobody is there"))
+    }
+}
+
+/// Says yes once this has happened.
+struct Meanwhile<F>(F);
+
+impl<F: FnMut() + Send> Ask for Meanwhile<F> {
+    fn confirm(&mut self, _: &str) -> io::Result<bool> {
+        (self.0)();
+        Ok(true)
     }
 }
 
@@ -83,7 +94,23 @@ impl Operator {
         .await
     }
 
+    /// Whose workflow ends in a queue that rings agents, so that nothing of ours is there yet.
     pub async fn with(config: Config) -> Self {
+        let operator = Self::by_hand(config).await;
+        let simulator = &operator.simulator;
+        simulator.set_target_workers(simulator.placeholder(), "1==1");
+        operator
+    }
+
+    /// Who has no task queue and no workflow yet.
+    pub async fn bare(config: Config) -> Self {
+        let operator = Self::by_hand(config).await;
+        operator.simulator.clear_workspace();
+        operator
+    }
+
+    /// Who has made a placeholder and a workflow that ends in it, by hand: the simulator's own.
+    pub async fn by_hand(config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let simulator = Simulator::start(listener, config).unwrap();
         Self {
@@ -116,8 +143,18 @@ impl Operator {
 
     /// Runs a command, answering its questions.
     pub async fn run_answering(&self, arguments: &[&str], answers: &[bool]) -> Run {
+        let answers = answers.iter().copied().collect();
+        self.run_asking(arguments, &mut Answers(answers)).await
+    }
+
+    /// Runs a command and says yes, after something happened while it asked.
+    pub async fn run_while(&self, arguments: &[&str], happens: impl FnMut() + Send) -> Run {
+        self.run_asking(arguments, &mut Meanwhile(happens)).await
+    }
+
+    async fn run_asking(&self, arguments: &[&str], ask: &mut dyn Ask) -> Run {
         let mut output = Vec::new();
-        let status = self.run_to(&mut output, arguments, answers).await;
+        let status = self.run_to(&mut output, arguments, ask).await;
         Run {
             status,
             output: String::from_utf8(output).unwrap(),
@@ -129,7 +166,7 @@ impl Operator {
         &self,
         output: &mut (dyn io::Write + Send),
         arguments: &[&str],
-        answers: &[bool],
+        ask: &mut dyn Ask,
     ) -> Status {
         let account = self.simulator.account_sid();
         let (state_file, env_file) = (self.state_file(), self.path(".env"));
@@ -143,8 +180,7 @@ impl Operator {
             all.extend(["--env-file", env_file.to_str().unwrap()]);
         }
         all.extend(&arguments[1..]);
-        let mut ask = Answers(answers.iter().copied().collect());
-        let mut console = Console::new(output, &mut ask);
+        let mut console = Console::new(output, ask);
         let CommandLine { command } = CommandLine::try_parse_from(all).unwrap();
         command.run(&mut console, self.patience).await
     }
@@ -211,6 +247,20 @@ impl Operator {
     pub fn add_number(&self, number: &str, voice_url: &str) {
         self.simulator
             .add_number(number.parse().unwrap(), voice_url, None);
+    }
+
+    /// A sink by hand, with a subscription of all our events.
+    pub async fn add_sink(&self, description: &str, destination: &str) -> SinkSid {
+        let client = self.client();
+        let sink = client.create_webhook_sink(description, destination).await;
+        let sink = sink.unwrap().sid;
+        let types = EventType::ALL.map(|event| EventSchema {
+            event_type: format!("{CLOUD_EVENT_PREFIX}{}", event.as_str()),
+            schema_version: 1,
+        });
+        let subscribed = client.create_subscription(description, &sink, &types);
+        subscribed.await.unwrap();
+        sink
     }
 
     /// Everything that setup and teardown may touch, SIDs of ours replaced by names so that two

@@ -7,13 +7,16 @@ use std::time::Duration;
 use lapin::types::ShortString;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 
 use super::connection::Connection;
+use super::publisher::Submitted;
 use super::topology::Topology;
 
 /// What all parts of the queue share.
 pub(super) struct Client {
-    pub(super) publishing: Connection,
+    pub(super) publishing: Arc<Connection>,
+    pub(super) publisher: mpsc::Sender<Submitted>,
     pub(super) consuming: Connection,
     pub(super) topology: Topology,
     pub(super) locks: Locks,

@@ -30,6 +30,10 @@ const GOOD_AFTER: Duration = Duration::from_secs(10);
 /// Seconds; RabbitMQ proposes 60. A peer that is silent for twice this long is dead.
 const HEARTBEAT: u16 = 5;
 
+/// Bytes; RabbitMQ proposes 128 KiB. The client sets aside 64 times as much for each connection. A body
+/// may take many frames, the headers must fit into one.
+const FRAME_MAX: u32 = 16 * 1024;
+
 /// A connection that is made again, in the background, whenever it is lost.
 pub(super) struct Connection {
     status: watch::Sender<Status>,
@@ -294,5 +298,6 @@ fn uri(url: &url::Url) -> Result<AMQPUri, QueueError> {
         uri.vhost = "/".to_owned();
     }
     uri.query.heartbeat.get_or_insert(HEARTBEAT);
+    uri.query.frame_max.get_or_insert(FRAME_MAX);
     Ok(uri)
 }

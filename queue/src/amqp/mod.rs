@@ -13,6 +13,7 @@ mod intents;
 mod lock;
 mod position;
 mod publish;
+mod publisher;
 mod session;
 mod topology;
 mod wire;
@@ -58,7 +59,7 @@ impl AmqpQueue {
         // One after the other: the first declares, the second finds it declared.
         let consuming = connection(Role::Consuming);
         consuming.first_attempt(deadline, waits).await?;
-        let publishing = connection(Role::Publishing);
+        let publishing = Arc::new(connection(Role::Publishing));
         publishing.first_attempt(deadline, waits).await?;
 
         if let Some(limit) = options.answer_timeout {
@@ -72,6 +73,7 @@ impl AmqpQueue {
             }
         }
         Ok(Self(Arc::new(Client {
+            publisher: publisher::start(publishing.clone()),
             publishing,
             consuming,
             topology,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use lapin::options::ConfirmSelectOptions;
 use lapin::protocol::constants::REPLY_SUCCESS;
 use lapin::uri::AMQPUri;
 use lapin::{Channel, ErrorKind, Event};
@@ -26,16 +25,13 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// has not told yet when the queue is declared again.
 const BEFORE_REDECLARING: Duration = Duration::from_millis(250);
 
-/// RabbitMQ allows 2047 channels per connection by default. More than this many publishes at a time
-/// don't go faster.
-const PUBLISHING_CHANNELS: usize = 128;
-const CONSUMING_CHANNELS: usize = 1500;
+/// RabbitMQ allows 2047 per connection by default.
+const CHANNELS: usize = 1500;
 
 /// A connection on which the topology has been declared. It ends when it is dropped.
 pub(super) struct Session {
     connection: lapin::Connection,
     socket: Socket,
-    role: Role,
     pub(super) runtime: Handle,
     idle: Mutex<Vec<Channel>>,
     permits: Arc<Semaphore>,
@@ -53,17 +49,12 @@ impl Session {
         topology: &Topology,
     ) -> Result<Arc<Self>, QueueError> {
         let (connection, socket) = connect(node, nth, role).await?;
-        let channels = match role {
-            Role::Publishing => PUBLISHING_CHANNELS,
-            Role::Consuming => CONSUMING_CHANNELS,
-        };
         let session = Arc::new(Self {
             connection,
             socket,
-            role,
             runtime: Handle::current(),
             idle: Mutex::default(),
-            permits: Arc::new(Semaphore::new(channels)),
+            permits: Arc::new(Semaphore::new(CHANNELS)),
             blocked_because: Mutex::new("it is short of memory or disk".to_owned()),
             redeclare: Notify::new(),
             check: Notify::new(),
@@ -206,11 +197,7 @@ impl Session {
         if let Some(channel) = self.idle_channel() {
             return Ok(pooled(channel));
         }
-        let channel = pooled(answer(self.connection.create_channel()).await?);
-        if self.role == Role::Publishing {
-            answer(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        }
-        Ok(channel)
+        Ok(pooled(answer(self.connection.create_channel()).await?))
     }
 
     fn idle_channel(&self) -> Option<Channel> {

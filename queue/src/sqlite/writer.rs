@@ -19,7 +19,9 @@ use super::messages::{self, Delivered, Return};
 use super::subscribers::Subscribers;
 use crate::Health;
 
-/// How often a consumer that waits looks for what other processes published.
+/// How often a consumer that waits looks for what other processes published: the more often, the
+/// sooner after the last message.
+const POLL_OFTEN: Duration = Duration::from_millis(1);
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// How often a standby looks whether it is its turn to consume.
@@ -44,6 +46,8 @@ pub(super) struct Writer {
     /// Held while this process consumes.
     consuming: Option<FileLock>,
     stands_by: bool,
+    /// When there was a message last.
+    last_ready: Instant,
     readers: Readers,
     ages: Ages,
     /// What must still be given back, because the store failed at the time.
@@ -68,6 +72,7 @@ impl Writer {
             subscribers: Subscribers::default(),
             consuming: None,
             stands_by: false,
+            last_ready: Instant::now(),
             readers: Readers::default(),
             ages: Ages::default(),
             owed: Vec::new(),
@@ -98,7 +103,9 @@ impl Writer {
         let timeout = match self.consuming {
             _ if self.failure.is_some() => RETRY_INTERVAL,
             _ if !self.owed.is_empty() => Duration::ZERO,
-            Some(_) if self.subscribers.credit() > 0 => POLL_INTERVAL,
+            Some(_) if self.subscribers.credit() > 0 => {
+                (self.last_ready.elapsed() / 16).clamp(POLL_OFTEN, POLL_INTERVAL)
+            }
             None if !self.subscribers.is_empty() => STANDBY_INTERVAL,
             _ => IDLE_INTERVAL,
         };
@@ -127,7 +134,11 @@ impl Writer {
             Some(_) => self.subscribers.credit().min(MAX_DELIVERIES),
             None => 0,
         };
-        if !changes.is_empty() || (wanted > 0 && self.any_ready()) {
+        let any_ready = wanted > 0 && self.any_ready();
+        if any_ready {
+            self.last_ready = Instant::now();
+        }
+        if any_ready || !changes.is_empty() {
             self.perform(changes, wanted);
         }
         if let Err(error) = self.tidy() {

@@ -4,13 +4,17 @@
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{LazyLock, OnceLock};
+use std::thread;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use prometheus_client::metrics::counter::Counter;
 
 /// How many bytes wait to be written at most.
 const MOST: usize = 1024 * 1024;
+
+/// How long lines gather, for a busy process would wake the thread for each.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// How long the last lines of a process that ends may take.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -53,7 +57,7 @@ pub(super) fn start() -> io::Result<()> {
         Lines::default()
     });
     if is_new {
-        std::thread::Builder::new()
+        thread::Builder::new()
             .name("log".to_owned())
             .spawn(|| lines.write_to(io::stderr()))?;
     }
@@ -109,8 +113,9 @@ impl Lines {
             self.changed.notify_all();
             let nothing_waits = |state: &mut State| state.waiting.is_empty();
             self.changed.wait_while(&mut state, nothing_waits);
-            mem::swap(&mut state.waiting, &mut batch);
             state.is_writing = true;
+            MutexGuard::unlocked(&mut state, || thread::sleep(GATHER));
+            mem::swap(&mut state.waiting, &mut batch);
             drop(state);
             match out.write_all(&batch) {
                 Ok(()) => {

@@ -82,19 +82,23 @@ fn routing(state: &State, configuration: &str) -> Result<TaskRouting, ApiError> 
     Ok(routing)
 }
 
-/// Tasks that have a route keep it.
+/// Tasks that have a route keep it, unless they are to be evaluated again.
 pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let configuration = request.form("Configuration");
     let routing = configuration.map(|text| routing(state, text)).transpose()?;
-    let reservation_timeout = reservation_timeout(request)?;
-    change(state, request, |workflow: &mut Workflow| {
+    let timeout = reservation_timeout(request)?;
+    let shown = change(state, request, |workflow: &mut Workflow| {
         request.replace(&mut workflow.configuration, "Configuration");
         request.replace(&mut workflow.friendly_name, "FriendlyName");
         if let Some(routing) = routing {
             workflow.routing = routing;
         }
-        if let Some(seconds) = reservation_timeout {
+        if let Some(seconds) = timeout {
             workflow.task_reservation_timeout = seconds;
         }
-    })
+    })?;
+    if request.parsed("ReEvaluateTasks")? == Some(true) {
+        state.reevaluate_tasks(request.sid("Sid")?);
+    }
+    Ok(shown)
 }

@@ -27,7 +27,6 @@ impl Resource for Workspace {
         let others = json!({
             "account_sid": state.account.sid,
             "default_activity_name": "Offline",
-            "timeout_activity_name": "Offline",
             "prioritize_queue_order": "FIFO",
             "links": links(&url, LINKS),
             "url": url,

@@ -29,6 +29,8 @@ pub(crate) struct Task {
     /// The targets that it passes through; `step` is where it is now.
     pub(crate) route: Arc<[Target]>,
     pub(crate) step: usize,
+    /// How many times it was offered to a worker.
+    pub(crate) offers: u32,
     /// Whether its time in this step ended while it was offered to a worker.
     pub(crate) overdue: bool,
     pub(crate) entered: Timestamp,

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use twilio::{TaskQueueSid, WorkflowSid, WorkspaceSid};
 
 use crate::dates::Dates;
+use crate::expression::matches;
 
 /// A workflow.
 #[derive(Debug, Clone, Serialize)]
@@ -55,6 +56,17 @@ pub(crate) struct Target {
     pub(crate) timeout: Option<Duration>,
     #[serde(default, deserialize_with = "number_or_text")]
     pub(crate) priority: Option<i64>,
+    #[serde(default)]
+    skip_if: Option<String>,
+}
+
+impl Target {
+    /// Whether tasks don't stop here. There are no simulated workers to be available.
+    fn is_skipped(&self) -> bool {
+        let nobody = || json!({ "workers": { "available": 0, "unavailable": 0 } });
+        let skip_if = self.skip_if.as_ref();
+        skip_if.is_some_and(|expression| matches(expression, &nobody()))
+    }
 }
 
 fn some_targets<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<[Target]>, D::Error> {
@@ -66,11 +78,13 @@ fn some_targets<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<[Target]>, D::
 }
 
 fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    let seconds = Option::<u32>::deserialize(from)?;
+    let seconds = number_or_text(from)?;
+    let seconds = seconds.map(u32::try_from).transpose();
+    let seconds = seconds.map_err(D::Error::custom)?;
     Ok(seconds.map(|seconds| Duration::from_secs(seconds.into())))
 }
 
-/// Twilio's console writes priorities as strings, its documentation as numbers.
+/// Twilio's console writes some numbers as strings, its documentation as numbers.
 fn number_or_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
     match Value::deserialize(from)? {
         Value::Null => Ok(None),
@@ -98,13 +112,32 @@ impl TaskRouting {
     }
 
     /// The route of a task with these attributes; `None` if no filter matches and there is no
-    /// default.
+    /// default. A task that skips all targets of a filter goes on as if that had not matched.
     pub(crate) fn route(&self, attributes: &Value) -> Option<Arc<[Target]>> {
-        let matching = |filter: &&Filter| matches(&filter.expression, attributes);
-        match self.filters.iter().find(matching) {
-            Some(filter) => Some(filter.targets.clone()),
-            None => Some([self.default_filter.clone()?].into()),
+        let mut matching = self.filters.iter();
+        while let Some(filter) = matching.find(|filter| matches(&filter.expression, attributes)) {
+            let targets = &filter.targets;
+            if !targets.iter().any(Target::is_skipped) {
+                return Some(targets.clone());
+            }
+            let left = targets.iter().filter(|target| !target.is_skipped());
+            let left: Arc<[_]> = left.cloned().collect();
+            if !left.is_empty() {
+                return Some(left);
+            }
         }
+        Some([self.default_filter.clone()?].into())
+    }
+
+    /// The task queues through which a task with these attributes passes that nobody takes. It stays
+    /// in the last, unless it falls off the end of its route.
+    pub(crate) fn way(&self, attributes: &Value) -> Vec<TaskQueueSid> {
+        let Some(route) = self.route(attributes) else {
+            return Vec::new();
+        };
+        let stays = route.iter().position(|target| target.timeout.is_none());
+        let passed = stays.map_or(route.len(), |at| at + 1);
+        route[..passed].iter().map(|target| target.queue).collect()
     }
 
     pub(crate) fn queues(&self) -> impl Iterator<Item = TaskQueueSid> {
@@ -116,52 +149,24 @@ impl TaskRouting {
     }
 }
 
-/// Whether attributes match an expression. Only a single comparison is understood, `a == b` or
-/// `a != b`; everything else counts as a match.
-fn matches(expression: &str, attributes: &Value) -> bool {
-    let value = |operand: &str| {
-        let operand = operand.trim();
-        match operand.trim_matches(['"', '\'']) {
-            literal if literal != operand => literal.to_owned(),
-            name => match attributes.get(name) {
-                Some(Value::String(text)) => text.clone(),
-                Some(other) => other.to_string(),
-                None => name.to_owned(),
-            },
-        }
-    };
-    let compare = |operator: &str| {
-        let (left, right) = expression.split_once(operator)?;
-        let simple = !right.contains(['=', '<', '>']) && !expression.contains(" AND ");
-        simple.then(|| value(left) == value(right))
-    };
-    if expression.contains("!=") {
-        compare("!=").is_none_or(|equal| !equal)
-    } else {
-        compare("==").or_else(|| compare("=")).unwrap_or(true)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_expression_compares_attributes_and_literals() {
-        let attributes = serde_json::json!({"direction": "inbound", "score": 7});
-        for (expression, expected) in [
-            ("1==1", true),
-            ("1 == 1", true),
-            ("1==2", false),
-            ("1=0", false),
-            ("direction == \"inbound\"", true),
-            ("direction == 'outbound'", false),
-            ("direction != 'outbound'", true),
-            ("score == 7", true),
-            ("score > 3", true),
-        ] {
-            assert_eq!(matches(expression, &attributes), expected, "{expression}");
-        }
+    fn a_task_that_skips_all_targets_of_a_filter_goes_on_to_the_next() {
+        let queue = |number: u32| format!("WQ{number:032x}");
+        let routing = json!({ "task_routing": { "filters": [
+            { "expression": "1==1", "targets": [
+                { "queue": queue(1), "skip_if": "workers.available == 0", "timeout": "20" }] },
+            { "expression": "1==1", "targets": [{ "queue": queue(2) }] },
+        ] } });
+        let routing = TaskRouting::parse(&routing.to_string()).unwrap();
+        let way = routing.way(&Value::Null);
+        assert_eq!(
+            way.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [queue(2)]
+        );
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(crate) struct Workspace {
     pub(crate) multi_task_enabled: bool,
     pub(crate) default_activity_sid: String,
     pub(crate) timeout_activity_sid: String,
+    pub(crate) timeout_activity_name: String,
     /// The `OU…` SID that events carry.
     #[serde(skip)]
     pub(crate) operating_unit: String,
@@ -37,6 +38,7 @@ impl Workspace {
             multi_task_enabled: true,
             default_activity_sid: ids.text("WA"),
             timeout_activity_sid: ids.text("WA"),
+            timeout_activity_name: "Offline".to_owned(),
             operating_unit: ids.text("OU"),
             dates,
         }

@@ -18,7 +18,38 @@ impl State {
         if task.withhold_events {
             return Some(event);
         }
-        let workspace = self.workspaces.get(&task.workspace)?;
+        let workspace = task.workspace;
+        self.deliver(&event, workspace);
+        Some(event)
+    }
+
+    /// The worker to whom the task was offered is put into the workspace's timeout activity.
+    pub(super) fn emit_timeout_activity(&mut self, task: TaskSid) {
+        let sid = self.ids.sid();
+        let Some((workspace, withheld)) = self.tasks.get(&task).map(|task| {
+            let withheld = task.withhold_events;
+            (task.workspace, withheld)
+        }) else {
+            return;
+        };
+        let Some(activity) = self.workspaces.get(&workspace) else {
+            return;
+        };
+        let worker = task.as_str().replacen(TaskSid::PREFIX, "WK", 1);
+        let change = ("Available", activity.timeout_activity_name.clone());
+        if let Some(event) = self.worker_event(sid, workspace, worker, change)
+            && !withheld
+        {
+            self.deliver(&Arc::new(event), workspace);
+        }
+    }
+
+    /// Sends an event to whoever is to get it.
+    fn deliver(&mut self, event: &Arc<Event>, workspace: WorkspaceSid) {
+        let kind = event.kind;
+        let Some(workspace) = self.workspaces.get(&workspace) else {
+            return;
+        };
         let callback = Some(workspace.event_callback_url.as_str())
             .filter(|url| !url.is_empty() && workspace.wants(kind))
             .map(|url| (Transport::EventCallback, url));
@@ -41,7 +72,6 @@ impl State {
             .map(|(transport, url)| Webhook::new(event.clone(), transport, url))
             .map(Effect::Send);
         self.effects.extend(sent);
-        Some(event)
     }
 
     /// An event of a task as it is now.
@@ -88,18 +118,21 @@ impl State {
         Some(event)
     }
 
-    /// An event about a worker, not about a task.
-    fn worker_event(&mut self) -> Option<Event> {
-        let kind = EventKind::WorkerActivityUpdate;
-        let sid = self.ids.sid();
-        let worker = self.ids.text("WK");
-        let mut event = self.event(sid, kind, self.demo.workspace)?;
+    /// An event about a worker, not about a task: their activity before, and now.
+    fn worker_event(
+        &self,
+        sid: EventSid,
+        workspace: WorkspaceSid,
+        worker: String,
+        (before, now): (&str, String),
+    ) -> Option<Event> {
+        let mut event = self.event(sid, EventKind::WorkerActivityUpdate, workspace)?;
         event.params.extend([
             ("ResourceType", "worker".into()),
             ("ResourceSid", worker.clone()),
             (
                 "EventDescription",
-                format!("Worker {worker} updated to Available Activity"),
+                format!("Worker {worker} updated to {now} Activity"),
             ),
             ("WorkerSid", worker),
             ("WorkerName", "someone".into()),
@@ -107,8 +140,8 @@ impl State {
                 "WorkerAttributes",
                 r#"{"contact_uri":"client:someone","roles":["agent"]}"#.into(),
             ),
-            ("WorkerActivityName", "Available".into()),
-            ("WorkerPreviousActivityName", "Offline".into()),
+            ("WorkerActivityName", now),
+            ("WorkerPreviousActivityName", before.into()),
         ]);
         Some(event)
     }
@@ -116,7 +149,11 @@ impl State {
     /// An event that means no stranded caller; its kind depends on `index`.
     pub(crate) fn irrelevant_event(&mut self, index: usize) -> Option<Event> {
         let (kind, begin, with_call) = match index % 8 {
-            0 => return self.worker_event(),
+            0 => {
+                let (sid, worker) = (self.ids.sid(), self.ids.text("WK"));
+                let change = ("Offline", "Available".to_owned());
+                return self.worker_event(sid, self.demo.workspace, worker, change);
+            }
             1 => (EventKind::TaskCreated, Begin::LastStep, true),
             2 => (EventKind::WorkflowEntered, Begin::FirstStep, true),
             3 => (EventKind::TaskQueueEntered, Begin::FirstStep, true),

@@ -1,5 +1,7 @@
 //! How a task passes through its workflow.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::Value;
 use twilio::{CallSid, TaskSid, WorkflowSid};
@@ -80,6 +82,7 @@ impl State {
             version: 0,
             route,
             step,
+            offers: 0,
             overdue: false,
             entered: now,
             entered_at: self.elapsed(),
@@ -98,6 +101,27 @@ impl State {
         self.emit(EventKind::WorkflowEntered, sid);
         self.enter_step(sid, step);
         self.emit(EventKind::TaskCreated, sid);
+    }
+
+    /// The tasks of a workflow that wait start again, by its configuration as it is now.
+    pub(crate) fn reevaluate_tasks(&mut self, workflow: WorkflowSid) {
+        let Some(routing) = self.workflows.get(&workflow).map(|w| w.routing.clone()) else {
+            return;
+        };
+        let waiting = self.tasks.values();
+        let waiting: Vec<_> = waiting
+            .filter(|task| task.workflow == workflow && task.status == TaskStatus::Pending)
+            .filter_map(|task| {
+                let attributes = serde_json::from_str(&task.attributes).ok()?;
+                Some((task.sid, routing.route(&attributes)?))
+            })
+            .collect();
+        for (sid, route) in waiting {
+            if let Some(task) = self.tasks.get_mut(&sid) {
+                task.route = route;
+            }
+            self.enter_step(sid, 0);
+        }
     }
 
     fn enter_step(&mut self, sid: TaskSid, step: usize) {
@@ -161,8 +185,30 @@ impl State {
         self.cancel_if_unassigned(sid, "Task TTL Exceeded")
     }
 
-    /// The task is offered to a worker.
+    /// The task is offered to a worker, for as long as its workflow's reservations last.
     pub(crate) fn offer_task(&mut self, sid: TaskSid) -> bool {
+        if !self.reserve(sid) {
+            return false;
+        }
+        let task = self.tasks.get_mut(&sid).map(|task| {
+            task.offers += 1;
+            (task.workflow, task.offers)
+        });
+        if let Some((workflow, offer)) = task
+            && let Some(workflow) = self.workflows.get(&workflow)
+        {
+            let real = Duration::from_secs(workflow.task_reservation_timeout.into());
+            let is_same = move |task: &Task| task.offers == offer;
+            self.later(self.config.speed.shorten(real), move |state| {
+                if state.tasks.get(&sid).is_some_and(is_same) {
+                    state.turn_down_task(sid, TurnDown::Ignored);
+                }
+            });
+        }
+        true
+    }
+
+    fn reserve(&mut self, sid: TaskSid) -> bool {
         let (from, to) = (TaskStatus::Pending, TaskStatus::Reserved);
         self.advance(sid, from, to, EventKind::ReservationCreated)
     }
@@ -178,13 +224,16 @@ impl State {
     }
 
     /// The worker doesn't take the task: it waits on, or goes to the next step if its time has ended
-    /// meanwhile.
+    /// meanwhile. A worker who ignores it is put into the workspace's timeout activity.
     pub(crate) fn turn_down_task(&mut self, sid: TaskSid, how: TurnDown) -> bool {
         let told = match how {
             TurnDown::Rejected => EventKind::ReservationRejected,
             TurnDown::Ignored => EventKind::ReservationTimeout,
         };
         let turned_down = self.advance(sid, TaskStatus::Reserved, TaskStatus::Pending, told);
+        if turned_down && how == TurnDown::Ignored {
+            self.emit_timeout_activity(sid);
+        }
         let overdue = self
             .tasks
             .get(&sid)
@@ -197,7 +246,7 @@ impl State {
 
     /// A worker takes the task.
     pub(super) fn assign_task(&mut self, sid: TaskSid) -> bool {
-        self.offer_task(sid);
+        self.reserve(sid);
         let (from, to) = (TaskStatus::Reserved, TaskStatus::Assigned);
         self.advance(sid, from, to, EventKind::ReservationAccepted)
     }

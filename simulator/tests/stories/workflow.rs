@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::support::{Api, Receiver, fast, start, waiting};
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::{
-    CallbackOutcome, Config, EventKind, Heard, PlaceCall, Story, TaskAfterRedirect, TaskStatus,
+    CallbackOutcome, Config, EventKind, Heard, PlaceCall, State, Story, TaskAfterRedirect,
+    TaskStatus,
 };
 
 #[tokio::test]
@@ -304,4 +305,66 @@ async fn the_same_seed_places_the_same_calls() {
     };
     assert_eq!(calls(1).await, calls(1).await);
     assert_ne!(calls(1).await, calls(2).await);
+}
+
+#[tokio::test]
+async fn an_offer_that_an_agent_ignores_ends_and_so_does_their_turn() {
+    let receiver = Receiver::start().await;
+    let simulator = start(Config {
+        callback_url: Some(receiver.url("/")),
+        ..fast()
+    })
+    .await;
+    let api = Api::of(&simulator);
+    let workflow = format!("{}/Workflows/{}", api.workspace, simulator.workflow_sid());
+    let reservation = [("TaskReservationTimeout", "15")];
+    let changed = api.post(&workflow, &reservation).await.ok();
+    assert_eq!(changed["task_reservation_timeout"], 15);
+    let caller = simulator.place_call(PlaceCall::default()).unwrap();
+    assert!(simulator.offer(caller.task_sid));
+    // The time in Sales ends meanwhile. With it the task goes on as soon as nobody is asked.
+    let went_on = |state: &State| {
+        let task = state.task(&caller.task_sid);
+        task.is_some_and(|task| task.queue == simulator.placeholder())
+    };
+    simulator.wait_until(went_on).await;
+    let activity = |state: &State| {
+        state.journal().callbacks().any(|callback| {
+            callback.kind == EventKind::WorkerActivityUpdate && callback.outcome.is_success()
+        })
+    };
+    simulator.wait_until(activity).await;
+    let received = receiver.received();
+    let param = |kind: &str, name: &str| {
+        let mut received = received.iter();
+        let event = received.find(|one| one.param("EventType").as_deref() == Some(kind))?;
+        event.param(name)
+    };
+    assert!(param("reservation.timeout", "TaskSid").is_some());
+    let activity = param("worker.activity.update", "WorkerActivityName");
+    assert_eq!(activity.as_deref(), Some("Offline"));
+}
+
+#[tokio::test]
+async fn tasks_that_wait_go_by_a_changed_workflow_only_if_that_is_asked_for() {
+    let simulator = start(fast()).await;
+    let api = Api::of(&simulator);
+    let caller = waiting(&simulator);
+    let workflow = format!("{}/Workflows/{}", api.workspace, simulator.workflow_sid());
+    let queues = format!("{}/TaskQueues", api.workspace);
+    let night = api.post(&queues, &[("FriendlyName", "Night")]).await.ok();
+    let night = night["sid"].as_str().unwrap();
+    let routing = json!({ "filters": [], "default_filter": { "queue": night } });
+    let configuration = json!({ "task_routing": routing }).to_string();
+    let queue = || {
+        let task = simulator.inspect(|state| state.task(&caller.task_sid));
+        task.unwrap().queue.to_string()
+    };
+    let change = [("Configuration", configuration.as_str())];
+    api.post(&workflow, &change).await.ok();
+    assert_eq!(queue(), simulator.placeholder().to_string());
+    api.post(&workflow, &[("ReEvaluateTasks", "true")])
+        .await
+        .ok();
+    assert_eq!(queue(), night);
 }

@@ -29,7 +29,7 @@ variable "prefix" {
 }
 
 variable "task_reservation_timeout" {
-  description = "How many seconds an agent's phone rings before the next one's does."
+  description = "How many seconds an agent's phone rings before the next one's does; null takes 15."
   type        = number
-  default     = 15
+  default     = null
 }

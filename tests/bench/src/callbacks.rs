@@ -65,7 +65,7 @@ pub fn entered(number: u64, task_queue: &str) -> Vec<u8> {
         ("WorkflowName", "Assign to Anyone"),
     ];
     let url = format!("{PUBLIC_URL}{PATH}");
-    let form: FormParams<'_> = params.into_iter().collect();
+    let form: FormParams = params.into_iter().collect();
     let signature = sign_form(&AuthToken::new(TOKEN), &url, &form);
     let body = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(params)

@@ -1,58 +1,76 @@
 //! What is measured of our processes.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use parking_lot::Mutex;
+use rabbitmq::free_address;
+use tempfile::TempDir;
 
 use crate::api::Api;
 use crate::callbacks::{self, PLACEHOLDER};
-use crate::client::{self, Client};
-use crate::limits::IN_FLIGHT;
+use crate::client;
+use crate::limits::{self, IN_FLIGHT};
 use crate::round::Round;
 use crate::service::{Cost, Service};
+use crate::simulated::Twilio;
 
 /// How long a process runs before it is measured.
-const WARM_UP: Duration = Duration::from_millis(300);
+const WARM_UP: Duration = Duration::from_millis(500);
 
 /// How long redirects may take in all.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where the processes of one round are.
-pub struct Place<'a> {
+pub struct Place {
     /// The folder of their binaries.
-    pub binaries: &'a Path,
+    pub binaries: PathBuf,
     /// The queue's URL.
-    pub queue: &'a str,
+    pub queue: String,
     /// What names on the broker start with.
-    pub prefix: &'a str,
+    pub prefix: String,
     /// For what they write.
-    pub folder: &'a Path,
+    pub folder: TempDir,
+    /// Ingest and redirector run in one process.
+    pub is_pair: bool,
 }
 
-impl Place<'_> {
-    async fn ingest(&self) -> anyhow::Result<Service> {
-        let settings = [("QUEUE_PREFIX", self.prefix)];
-        Service::start(self.binaries, "ingest", self.folder, self.queue, &settings).await
+/// What came of callers who waited already, or came all at once.
+pub struct Redirects {
+    /// How many were redirected in a second.
+    pub rate: f64,
+    /// From the first event, or else the first update, until all were redirected.
+    pub took: Duration,
+    /// How many requests each took.
+    pub requests: f64,
+    /// What one redirector's processors did.
+    pub time: Duration,
+}
+
+impl Place {
+    async fn start(&self, name: &str, settings: &[(&str, &str)]) -> anyhow::Result<Service> {
+        let mut all = vec![("QUEUE_PREFIX", &*self.prefix)];
+        all.extend(settings);
+        Service::start(&self.binaries, name, self.folder.path(), &self.queue, &all).await
     }
 
-    async fn redirector(&self, api: &Api, verify_after: &str) -> anyhow::Result<Service> {
-        let settings = [
-            ("QUEUE_PREFIX", self.prefix),
-            ("TWILIO_API_URL", &api.url()),
-            ("VERIFY_AFTER", verify_after),
-        ];
-        Service::start(
-            self.binaries,
-            "redirector",
-            self.folder,
-            self.queue,
-            &settings,
-        )
-        .await
+    /// Ingest, and a redirector in another process or the same.
+    async fn both(
+        &self,
+        api: &Api,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<(Service, Option<Service>)> {
+        let url = api.url();
+        let mut all = vec![("TWILIO_API_URL", url.as_str())];
+        all.extend(settings);
+        if self.is_pair {
+            return Ok((self.start("overflow", &all).await?, None));
+        }
+        let ingest = self.start("ingest", &[]).await?;
+        Ok((ingest, Some(self.start("redirector", &all).await?)))
     }
 
     /// Callbacks as fast as ingest answers, and what each cost it.
@@ -61,16 +79,48 @@ impl Place<'_> {
         requests: &Arc<Vec<Vec<u8>>>,
         time: Duration,
     ) -> anyhow::Result<(Round, Cost)> {
-        let ingest = self.ingest().await?;
-        client::as_fast_as_answered(ingest.address, IN_FLIGHT, WARM_UP, requests).await?;
+        let ingest = self.start("ingest", &[]).await?;
+        let send = |time| client::as_fast_as_answered(ingest.address, IN_FLIGHT, time, requests);
+        send(WARM_UP).await?;
         let before = ingest.cost()?;
-        let round = client::as_fast_as_answered(ingest.address, IN_FLIGHT, time, requests).await?;
+        let round = send(time).await?;
         let after = ingest.cost()?;
-        let cost = Cost {
-            time: after.time - before.time,
-            ..after
+        let time = after.time - before.time;
+        Ok((round, Cost { time, ..after }))
+    }
+
+    /// Callbacks at a rate.
+    pub async fn answers_at_a_rate(&self, rate: u32, time: Duration) -> anyhow::Result<Round> {
+        let ingest = self.start("ingest", &[]).await?;
+        let send = |time| {
+            let entered = |number| callbacks::entered(number, PLACEHOLDER);
+            client::at_a_rate(ingest.address, rate, time, entered)
         };
-        Ok((round, cost))
+        send(WARM_UP).await?;
+        send(time).await
+    }
+
+    /// Callbacks as fast as ingest answers, with so many requests on the queue already.
+    pub async fn answers_of_a_deep_queue(
+        &self,
+        requests: &Arc<Vec<Vec<u8>>>,
+        time: Duration,
+        depth: u32,
+    ) -> anyhow::Result<Round> {
+        let ingest = self.start("ingest", &[]).await?;
+        let queue = format!("{}.redirect", self.prefix);
+        let count = depth.to_string();
+        limits::figures(&["fill", &self.queue, &queue, &count]).await?;
+        client::as_fast_as_answered(ingest.address, IN_FLIGHT, time, requests).await
+    }
+
+    /// What the processes have while nothing happens: ingest's, then the redirector's.
+    pub async fn idle(&self) -> anyhow::Result<Vec<Cost>> {
+        let api = Api::start(Duration::ZERO).await?;
+        let (first, second) = self.both(&api, &[]).await?;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let all = [Some(first), second];
+        all.iter().flatten().map(Service::cost).collect()
     }
 
     /// From a callback until the update of its call, at so many a second.
@@ -78,85 +128,112 @@ impl Place<'_> {
         &self,
         rate: u32,
         time: Duration,
-    ) -> anyhow::Result<(Round, [Cost; 2])> {
+    ) -> anyhow::Result<(Round, Vec<Cost>)> {
         let api = Api::start(Duration::ZERO).await?;
-        let ingest = self.ingest().await?;
-        let redirector = self.redirector(&api, "2s").await?;
+        let (ingest, redirector) = self.both(&api, &[]).await?;
+        let warm_up = |number| callbacks::entered(u64::MAX - number, PLACEHOLDER);
+        let warmed_up = client::at_a_rate(ingest.address, rate, WARM_UP * 2, warm_up).await?;
+        await_updates(&api, warmed_up.count()).await?;
+        api.take_updates();
+
         let sent = Arc::new(Mutex::new(HashMap::new()));
         let record = Arc::clone(&sent);
-        let warm_up = |number| callbacks::entered(u64::MAX - number, PLACEHOLDER);
-        client::at_a_rate(ingest.address, rate, WARM_UP * 3, warm_up).await?;
         let all = client::at_a_rate(ingest.address, rate, time, move |number| {
-            record
-                .lock()
-                .insert(callbacks::call_sid(number), Instant::now());
-            callbacks::entered(number, PLACEHOLDER)
+            let request = callbacks::entered(number, PLACEHOLDER);
+            let call = callbacks::call_sid(number);
+            record.lock().insert(call, Instant::now());
+            request
         });
         all.await?;
         let sent = std::mem::take(&mut *sent.lock());
-        let warmed_up = usize::try_from(rate)? * 9 / 10;
-        await_updates(&api, sent.len() + warmed_up * 9 / 10).await?;
-        tokio::time::sleep(WARM_UP).await;
+        await_updates(&api, sent.len()).await?;
         let updates = api.take_updates();
-        let took: Vec<_> = sent
+        let took = sent
             .iter()
             .filter_map(|(call, sent)| Some(*updates.get(call)? - *sent))
             .collect();
-        ensure!(
-            took.len() == sent.len(),
-            "{} callers were not redirected",
-            sent.len() - took.len()
-        );
-        Ok((Round::new(took, time), [ingest.cost()?, redirector.cost()?]))
+        let all = [Some(ingest), redirector];
+        let costs: anyhow::Result<_> = all.iter().flatten().map(Service::cost).collect();
+        Ok((Round::new(took, time), costs?))
     }
 
-    /// So many callers on the queue before a redirector starts.
-    pub async fn redirects_of_a_backlog(
-        &self,
-        callers: u64,
-        answers_after: Duration,
-    ) -> anyhow::Result<(f64, f64)> {
-        let api = Api::start(answers_after).await?;
-        let ingest = self.ingest().await?;
-        let mut clients = Vec::new();
-        for nth in 0..64 {
-            let mut client = Client::connect(ingest.address).await?;
-            clients.push(tokio::spawn(async move {
-                for number in (nth..callers).step_by(64) {
-                    client
-                        .send(&callbacks::entered(number, PLACEHOLDER))
-                        .await?;
-                }
-                anyhow::Ok(())
-            }));
-        }
-        for client in clients {
-            client.await??;
-        }
-        let _redirector = self.redirector(&api, "30s").await?;
+    /// So many callers on the queue before a redirector starts, and an API that answers at once.
+    pub async fn backlog(&self, callers: u64) -> anyhow::Result<Redirects> {
+        let api = Api::start(Duration::ZERO).await?;
+        let ingest = self.start("ingest", &[]).await?;
+        let requests = (0..callers).map(|number| callbacks::entered(number, PLACEHOLDER));
+        client::all(ingest.address, requests.collect()).await?;
+        // They are as good as new.
+        let settings = [("TWILIO_API_URL", &*api.url()), ("VERIFY_AFTER", "30s")];
+        let redirector = self.start("redirector", &settings).await?;
         await_updates(&api, usize::try_from(callers)?).await?;
         let requests = api.requests() as f64 / callers as f64;
+        let cost = redirector.cost()?;
         let updates = api.take_updates();
-        let first = updates.values().min();
-        let took = first
-            .zip(updates.values().max())
-            .map(|(first, last)| *last - *first);
-        Ok((
-            callers as f64 / took.unwrap_or_default().as_secs_f64(),
+        let span = updates.values().min().zip(updates.values().max());
+        let took = span.map_or(Duration::ZERO, |(first, last)| *last - *first);
+        Ok(Redirects {
+            rate: callers as f64 / took.as_secs_f64(),
+            took,
             requests,
-        ))
+            time: cost.time,
+        })
+    }
+
+    /// So many callers of a simulated Twilio whose API answers after a while, with `in_flight`
+    /// requests at a time from each of the redirectors; these are there before the callers come, or
+    /// start when all wait on the queue.
+    pub async fn incident(
+        &self,
+        callers: usize,
+        (answers_after, in_flight): (Duration, &str),
+        redirectors: usize,
+        come_first: bool,
+    ) -> anyhow::Result<Redirects> {
+        let twilio = Twilio::start(answers_after).await?;
+        let (address, placeholder) = (free_address().to_string(), twilio.placeholder());
+        let public_url = format!("http://{address}");
+        let settings = [
+            ("LISTEN", &*address),
+            ("PUBLIC_URL", &*public_url),
+            ("FORWARD_CALL_TASK_QUEUE_SID", &*placeholder),
+            ("TWILIO_API_URL", &*twilio.url()),
+            ("MAX_IN_FLIGHT", in_flight),
+        ];
+        let _ingest = self.start("ingest", &settings).await?;
+        let mut all = Vec::new();
+        if !come_first {
+            all.push(self.start("redirector", &settings).await?);
+        }
+        let begin = Instant::now();
+        twilio.call(callers, &public_url).await?;
+        while all.len() < redirectors {
+            all.push(self.start("redirector", &settings).await?);
+        }
+        twilio.nobody_waits().await?;
+        let took = match come_first {
+            true => twilio.span()?,
+            false => begin.elapsed(),
+        };
+        let requests = twilio.requests_for(callers)?;
+        Ok(Redirects {
+            rate: callers as f64 / took.as_secs_f64(),
+            took,
+            requests,
+            time: all[0].cost()?.time,
+        })
     }
 }
 
 async fn await_updates(api: &Api, count: usize) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while api.updated() < count {
+        let updated = api.updated();
         ensure!(
             Instant::now() < deadline,
-            "{} of {count} callers were redirected",
-            api.updated()
+            "{updated} of {count} callers were redirected"
         );
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())
 }

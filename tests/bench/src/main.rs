@@ -10,9 +10,9 @@ mod report;
 mod round;
 mod run;
 mod service;
+mod simulated;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -42,6 +42,10 @@ struct Args {
     #[arg(long, value_name = "WORD", default_value = "")]
     only: String,
 
+    /// Where the table goes as Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+
     /// Where the figures go as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -63,8 +67,11 @@ async fn main() -> anyhow::Result<()> {
     if let Some(Command::Limit { limit }) = args.command {
         return limit.run().await;
     }
-    let report = run::all(&args, Duration::from_secs(args.seconds)).await?;
+    let report = run::all(&args).await?;
     println!("{report}");
+    if let Some(file) = &args.markdown {
+        std::fs::write(file, report.to_string())?;
+    }
     if let Some(file) = &args.json {
         std::fs::write(file, serde_json::to_vec_pretty(&report)?)?;
     }

@@ -17,20 +17,28 @@ pub struct Report {
 #[derive(Debug, Serialize)]
 struct Case {
     name: String,
+    /// What the ratio to the limit should be, if anything.
+    reach: &'static str,
     unit: &'static str,
     /// By whose figures they are: the binaries', or the limit's.
     figures: BTreeMap<&'static str, Vec<f64>>,
 }
 
 impl Report {
-    /// Notes one round's figure.
-    pub fn note(&mut self, name: &str, unit: &'static str, whose: &'static str, figure: f64) {
+    /// Notes one round's figure of a case: its name, what it should reach, and its unit.
+    pub fn note(
+        &mut self,
+        (name, reach, unit): (&str, &'static str, &'static str),
+        whose: &'static str,
+        figure: f64,
+    ) {
         eprintln!("{name}: {whose} {figure:.1} {unit}");
         let case = match self.cases.iter_mut().position(|case| case.name == name) {
             Some(found) => &mut self.cases[found],
             None => {
                 self.cases.push(Case {
                     name: name.to_owned(),
+                    reach,
                     unit,
                     figures: BTreeMap::new(),
                 });
@@ -42,37 +50,52 @@ impl Report {
     }
 }
 
-/// As Markdown.
+/// As Markdown: the median of each, and how far the others are from it.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| case | ours | against | its figure | ratio |")?;
-        writeln!(f, "| --- | --- | --- | --- | --- |")?;
+        writeln!(
+            f,
+            "| case | ours | against | its figure | ratio | should be |"
+        )?;
+        writeln!(f, "| --- | --- | --- | --- | --- | --- |")?;
         for case in &self.cases {
+            let Case {
+                name,
+                reach,
+                unit,
+                figures,
+            } = case;
             let shown = |figures: &Vec<f64>| {
                 let (middle, spread) = median(figures);
-                (middle, format!("{middle:.1} ± {spread:.1} {}", case.unit))
+                (
+                    middle,
+                    format!("{} ± {} {unit}", short(middle), short(spread)),
+                )
             };
-            let Some((ours, text)) = case.figures.get("ours").map(shown) else {
+            let Some((ours, text)) = figures.get("ours").map(shown) else {
                 continue;
             };
-            let others: Vec<_> = case
-                .figures
-                .iter()
-                .filter(|(whose, _)| **whose != "ours")
-                .collect();
-            if others.is_empty() {
-                writeln!(f, "| {} | {text} | | | |", case.name)?;
+            if figures.len() == 1 {
+                writeln!(f, "| {name} | {text} | | | | {reach} |")?;
             }
-            for (whose, figures) in others {
+            for (whose, figures) in figures.iter().filter(|(whose, _)| **whose != "ours") {
                 let (theirs, figure) = shown(figures);
                 let ratio = ours / theirs;
                 writeln!(
                     f,
-                    "| {} | {text} | {whose} | {figure} | {ratio:.2} |",
-                    case.name
+                    "| {name} | {text} | {whose} | {figure} | {ratio:.2} | {reach} |"
                 )?;
             }
         }
         Ok(())
+    }
+}
+
+/// With as many digits as mean something.
+fn short(figure: f64) -> String {
+    match figure {
+        figure if figure.abs() >= 100.0 => format!("{figure:.0}"),
+        figure if figure.abs() >= 10.0 => format!("{figure:.1}"),
+        figure => format!("{figure:.2}"),
     }
 }

@@ -8,9 +8,10 @@ use anyhow::Context;
 use rabbitmq::Node;
 
 use crate::Args;
-use crate::cases::Place;
+use crate::api::Api;
+use crate::cases::{Place, Redirects};
 use crate::client;
-use crate::limits::{self, IN_FLIGHT};
+use crate::limits::{self, Figures, IN_FLIGHT};
 use crate::report::Report;
 
 /// How many requests there are to be sent over and over.
@@ -19,102 +20,324 @@ const POOL: u64 = 20_000;
 /// At how many callers a second their wait is measured.
 const RATE: u32 = 500;
 
-/// How many callers wait on the queue before a redirector starts.
-const BACKLOG: u64 = 5_000;
+/// How many callers wait: what a voice queue of Twilio's holds.
+const CALLERS: usize = 5_000;
 
-/// Measures them.
-pub async fn all(args: &Args, time: Duration) -> anyhow::Result<Report> {
-    let beside = std::env::current_exe()?;
-    let beside = beside.parent().context("a folder")?.to_owned();
-    let mut builds: Vec<(&'static str, PathBuf)> =
-        vec![("ours", args.binaries.clone().unwrap_or(beside))];
-    builds.extend(args.against.clone().map(|folder| ("before", folder)));
-    let node = tokio::task::spawn_blocking(Node::shared).await?;
-    let mut report = Report::default();
-    let pools = limits::requests(POOL).map(|(name, pool)| (name, Arc::new(pool)));
-    let wanted = |name: &str| name.contains(&args.only);
-    let mut nth = 0;
+/// How long Twilio takes to answer in an incident.
+const ANSWER: Duration = Duration::from_millis(150);
 
-    for _ in 0..args.rounds {
-        let (mut bare, mut raw) = (f64::NAN, f64::NAN);
-        if wanted("callback") {
-            let (_running, address) = limits::bare().await?;
-            let round = client::as_fast_as_answered(address, IN_FLIGHT, time, &pools[0].1).await?;
-            bare = round.rate;
-            raw = limits::publisher(&node.url(), time).await?.0;
-            report.note("raw publisher", "/s", "ours", raw);
-        }
-        for queue in ["sqlite", "rabbitmq"] {
-            for (kind, pool) in &pools {
-                let name = format!("{kind} callback, {queue}");
-                if !wanted(&name) {
-                    continue;
-                }
-                for (whose, binaries) in &builds {
-                    nth += 1;
-                    let (round, cost) = within(node, binaries, queue, nth, async |place| {
-                        place.answers(pool, time).await
-                    })
-                    .await?;
-                    report.note(&name, "/s", whose, round.rate);
-                    let cpu = cost.time.as_secs_f64() * 1e6 / (round.rate * time.as_secs_f64());
-                    report.note(&format!("{name}: processor time"), "µs", whose, cpu);
-                }
-                let limit = match (*kind, queue) {
-                    ("irrelevant", _) => bare,
-                    (_, "sqlite") => limits::commits(time).await?,
-                    _ => 1.0 / (1.0 / bare + 1.0 / raw),
-                };
-                report.note(&name, "/s", "limit", limit);
-            }
-            let name = format!("callback to update at {RATE}/s, {queue}");
-            for (whose, binaries) in builds.iter().filter(|_| wanted(&name)) {
-                nth += 1;
-                let (round, costs) = within(node, binaries, queue, nth, async |place| {
-                    place.redirects_at_a_rate(RATE, time).await
-                })
-                .await?;
-                report.note(&format!("{name}: p50"), "ms", whose, round.percentile(50));
-                report.note(&format!("{name}: p99"), "ms", whose, round.percentile(99));
-                for (of, cost) in ["ingest", "redirector"].into_iter().zip(costs) {
-                    let name = format!("peak memory of {of}, {queue}");
-                    report.note(&name, "MiB", whose, cost.peak);
-                }
-            }
-            let name = format!("redirects of a backlog, {queue}");
-            for (whose, binaries) in builds.iter().filter(|_| wanted(&name)) {
-                nth += 1;
-                let (rate, requests) = within(node, binaries, queue, nth, async |place| {
-                    place.redirects_of_a_backlog(BACKLOG, Duration::ZERO).await
-                })
-                .await?;
-                report.note(&name, "/s", whose, rate);
-                report.note(&format!("{name}: requests for each"), "", whose, requests);
-            }
-        }
-    }
-    Ok(report)
+/// How many requests are on the queue when it is deep.
+const DEPTHS: [u32; 2] = [10_000, 1_000_000];
+
+/// The builds that are measured, and what they are measured with.
+pub struct Run<'a> {
+    args: &'a Args,
+    time: Duration,
+    builds: Vec<(&'static str, PathBuf)>,
+    node: &'static Node,
+    irrelevant: Arc<Vec<Vec<u8>>>,
+    relevant: Arc<Vec<Vec<u8>>>,
+    report: Report,
+    places: usize,
 }
 
-/// Does `work` with a queue and a folder of its own.
-async fn within<T>(
-    node: &Node,
-    binaries: &Path,
-    queue: &str,
-    nth: usize,
-    work: impl AsyncFnOnce(&Place<'_>) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    // Not in memory, as temporary folders may be.
-    let folder = tempfile::tempdir_in(".")?;
-    let url = match queue {
-        "sqlite" => format!("sqlite:{}", folder.path().join("queue.db").display()),
-        _ => node.url(),
-    };
-    let place = Place {
-        binaries,
-        queue: &url,
-        prefix: &format!("bench-{nth}"),
-        folder: folder.path(),
-    };
-    work(&place).await
+/// Measures them.
+pub async fn all(args: &Args) -> anyhow::Result<Report> {
+    let mut run = Run::new(args).await?;
+    for _ in 0..args.rounds {
+        for queue in ["rabbitmq", "sqlite"] {
+            run.callbacks(queue).await?;
+            run.half_load(queue).await?;
+            run.at_a_rate(queue).await?;
+            run.backlog(queue).await?;
+            run.incident(queue).await?;
+            run.idle(queue).await?;
+        }
+        run.several_redirectors().await?;
+    }
+    run.deep_queue().await?;
+    Ok(run.report)
+}
+
+impl<'a> Run<'a> {
+    async fn new(args: &'a Args) -> anyhow::Result<Self> {
+        let beside = std::env::current_exe()?;
+        let beside = beside.parent().context("a folder")?.to_owned();
+        let mut builds = vec![("ours", args.binaries.clone().unwrap_or(beside))];
+        builds.extend(args.against.clone().map(|folder| ("before", folder)));
+        let [irrelevant, relevant] = limits::requests(POOL).map(Arc::new);
+        Ok(Self {
+            args,
+            time: Duration::from_secs(args.seconds),
+            builds,
+            node: tokio::task::spawn_blocking(Node::shared).await?,
+            irrelevant,
+            relevant,
+            report: Report::default(),
+            places: 0,
+        })
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        name.contains(&self.args.only)
+    }
+
+    async fn limit(&self, arguments: &[&str]) -> anyhow::Result<Figures> {
+        let figures = limits::figures(arguments).await;
+        figures.with_context(|| format!("the limit {arguments:?}"))
+    }
+
+    /// Irrelevant ones, and those that are put on the queue, as fast as they are answered.
+    async fn callbacks(&mut self, queue: &str) -> anyhow::Result<()> {
+        let irrelevant = format!("irrelevant callback → 204, {queue}");
+        let relevant = format!("relevant callback → queue → 204, {queue}");
+        if !self.wants(&irrelevant) && !self.wants(&relevant) {
+            return Ok(());
+        }
+        let bare = {
+            let (_running, address) = limits::bare().await?;
+            let pool = &self.irrelevant;
+            client::as_fast_as_answered(address, IN_FLIGHT, self.time, pool).await?
+        };
+        let (url, millis) = (self.node.url(), self.time.as_millis().to_string());
+        let durable = match queue {
+            "rabbitmq" => {
+                let raw = self.limit(&["publisher", &url, &millis, "0"]).await?;
+                self.report.note(
+                    ("raw publisher: processors at work", "", "of 1"),
+                    "ours",
+                    raw.busy,
+                );
+                self.report
+                    .note(("raw publisher", "", "/s"), "ours", raw.rate);
+                1.0 / (1.0 / bare.rate + 1.0 / raw.rate)
+            }
+            _ => self.limit(&["commits", &millis]).await?.rate,
+        };
+        let reach = if queue == "rabbitmq" {
+            "≥ 0.85"
+        } else {
+            "≥ 0.70"
+        };
+        for (case, pool, limit) in [
+            (
+                (&*irrelevant, "≥ 0.80", "/s"),
+                self.irrelevant.clone(),
+                bare.rate,
+            ),
+            ((&*relevant, reach, "/s"), self.relevant.clone(), durable),
+        ] {
+            for (whose, binaries) in self.builds.clone() {
+                let place = self.place(&binaries, queue, false).await?;
+                let (round, cost) = place.answers(&pool, self.time).await?;
+                let count = round.count() as f64;
+                self.report.note(case, whose, round.rate);
+                let name = format!("{}: processor time", case.0);
+                let each = cost.time.as_secs_f64() * 1e6 / count;
+                self.report.note((&name, "", "µs"), whose, each);
+                let name = format!("peak memory, ingest, {queue}");
+                self.report
+                    .note((&name, "≤ 60 MiB", "MiB"), whose, cost.peak);
+            }
+            self.report.note(case, "limit", limit);
+        }
+        Ok(())
+    }
+
+    /// At half of what a raw publisher does beside a bare handler.
+    async fn half_load(&mut self, queue: &str) -> anyhow::Result<()> {
+        let name = "relevant callback → queue → 204 at 5,000/s, rabbitmq: p99";
+        if queue != "rabbitmq" || !self.wants(name) {
+            return Ok(());
+        }
+        let (rate, case) = (5_000, (name, "≤ 1.5", "ms"));
+        for (whose, binaries) in self.builds.clone() {
+            let place = self.place(&binaries, queue, false).await?;
+            let round = place.answers_at_a_rate(rate, self.time).await?;
+            self.report.note(case, whose, round.percentile(99));
+        }
+        let (url, millis) = (self.node.url(), self.time.as_millis().to_string());
+        let rate = rate.to_string();
+        let raw = self.limit(&["publisher", &url, &millis, &rate]).await?.p99;
+        self.report.note(case, "limit", raw);
+        Ok(())
+    }
+
+    /// From a callback until the update.
+    async fn at_a_rate(&mut self, queue: &str) -> anyhow::Result<()> {
+        let (millis, rate) = (self.time.as_millis().to_string(), RATE.to_string());
+        for is_pair in [false, true] {
+            let how = if is_pair { "in one process" } else { "apart" };
+            let name = format!("callback → update at {RATE}/s, {queue}, {how}");
+            // A broker is there for processes that are apart.
+            if !self.wants(&name) || (queue == "rabbitmq" && is_pair) {
+                continue;
+            }
+            let (p50, p99) = (format!("{name}: p50"), format!("{name}: p99"));
+            for (whose, binaries) in self.builds.clone() {
+                let place = self.place(&binaries, queue, is_pair).await?;
+                let (round, costs) = place.redirects_at_a_rate(RATE, self.time).await?;
+                self.report
+                    .note((&p50, "≤ 1.3", "ms"), whose, round.percentile(50));
+                self.report
+                    .note((&p99, "≤ 1.5", "ms"), whose, round.percentile(99));
+                for (of, cost) in names(is_pair).iter().zip(costs) {
+                    let name = format!("peak memory, {of}, {queue}");
+                    self.report
+                        .note((&name, "≤ 60 MiB", "MiB"), whose, cost.peak);
+                }
+            }
+            let url = self.node.url();
+            let limit = match queue {
+                "rabbitmq" => self.limit(&["events", &url, &millis, &rate]).await?,
+                _ => self.limit(&["two-commits", &millis, &rate]).await?,
+            };
+            self.report.note((&p50, "", "ms"), "limit", limit.p50);
+            self.report.note((&p99, "", "ms"), "limit", limit.p99);
+        }
+        Ok(())
+    }
+
+    /// Callers who wait on the queue, and an API that answers at once.
+    async fn backlog(&mut self, queue: &str) -> anyhow::Result<()> {
+        let name = format!("redirects, an API that answers at once, {queue}");
+        if !self.wants(&name) {
+            return Ok(());
+        }
+        for (whose, binaries) in self.builds.clone() {
+            let place = self.place(&binaries, queue, false).await?;
+            let redirects = place.backlog(CALLERS as u64).await?;
+            self.report
+                .note((&name, "≥ 0.6", "/s"), whose, redirects.rate);
+            let each = redirects.time.as_secs_f64() * 1e6 / CALLERS as f64;
+            let time = format!("{name}: processor time");
+            self.report.note((&time, "", "µs"), whose, each);
+            let requests = format!("{name}: requests for each");
+            self.report
+                .note((&requests, "≤ 1.05", ""), whose, redirects.requests);
+        }
+        if queue == "rabbitmq" {
+            let api = Api::start(Duration::ZERO).await?;
+            let count = CALLERS.to_string();
+            let (broker, api) = (self.node.url(), api.url());
+            let limit = self
+                .limit(&["redirects", &broker, &api, &count])
+                .await?
+                .rate;
+            self.report.note((&name, "", "/s"), "limit", limit);
+        }
+        Ok(())
+    }
+
+    /// Many callers at once, or before the start, and an API that takes its time.
+    async fn incident(&mut self, queue: &str) -> anyhow::Result<()> {
+        let limit = CALLERS as f64 * ANSWER.as_secs_f64() / 100.0;
+        for (come_first, what, reach) in [
+            (false, "at once", "≤ 1.15"),
+            (true, "before the start", "≤ 1.05"),
+        ] {
+            let name = format!("{CALLERS} callers {what}, API 150 ms, 100 in flight, {queue}");
+            if !self.wants(&name) {
+                continue;
+            }
+            for (whose, binaries) in self.builds.clone() {
+                let place = self.place(&binaries, queue, false).await?;
+                let redirects = place.incident(CALLERS, (ANSWER, "100"), 1, come_first);
+                let Redirects { took, requests, .. } = redirects.await?;
+                self.report
+                    .note((&name, reach, "s"), whose, took.as_secs_f64());
+                let each = format!("{name}: requests for each");
+                self.report.note((&each, "≤ 1.2", ""), whose, requests);
+            }
+            self.report.note((&name, "", "s"), "limit", limit);
+        }
+        Ok(())
+    }
+
+    async fn several_redirectors(&mut self) -> anyhow::Result<()> {
+        for redirectors in [1, 2, 4] {
+            let name = format!("redirectors: {redirectors}, API 150 ms, 50 in flight each");
+            if !self.wants(&name) {
+                continue;
+            }
+            for (whose, binaries) in self.builds.clone() {
+                let place = self.place(&binaries, "rabbitmq", false).await?;
+                let callers = 1_250 * redirectors;
+                let redirects = place
+                    .incident(callers, (ANSWER, "50"), redirectors, true)
+                    .await?;
+                self.report
+                    .note((&name, "scales", "/s"), whose, redirects.rate);
+            }
+            let limit = 50.0 * redirectors as f64 / ANSWER.as_secs_f64();
+            self.report.note((&name, "", "/s"), "limit", limit);
+        }
+        Ok(())
+    }
+
+    async fn idle(&mut self, queue: &str) -> anyhow::Result<()> {
+        for is_pair in [false, true] {
+            if !self.wants("idle memory") {
+                continue;
+            }
+            for (whose, binaries) in self.builds.clone() {
+                let place = self.place(&binaries, queue, is_pair).await?;
+                for (of, cost) in names(is_pair).iter().zip(place.idle().await?) {
+                    let name = format!("idle memory, {of}, {queue}");
+                    self.report
+                        .note((&name, "≤ 15 MiB", "MiB"), whose, cost.memory);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Once: it takes long.
+    async fn deep_queue(&mut self) -> anyhow::Result<()> {
+        let name = "relevant callback with 1,000,000 on the queue, rabbitmq";
+        if !self.wants(name) {
+            return Ok(());
+        }
+        for (depth, whose) in DEPTHS.into_iter().zip(["with 10,000", "ours"]) {
+            let binaries = self.builds[0].1.clone();
+            let place = self.place(&binaries, "rabbitmq", false).await?;
+            let relevant = self.relevant.clone();
+            let round = place.answers_of_a_deep_queue(&relevant, self.time, depth);
+            let rate = round.await?.rate;
+            self.report.note((name, "≥ 0.9", "/s"), whose, rate);
+        }
+        Ok(())
+    }
+
+    /// A queue and a folder of its own; what the one before left on the broker is removed.
+    async fn place(
+        &mut self,
+        binaries: &Path,
+        queue: &str,
+        is_pair: bool,
+    ) -> anyhow::Result<Place> {
+        let prefix = |nth| format!("bench-{nth}");
+        limits::remove(&self.node.url(), &prefix(self.places)).await?;
+        self.places += 1;
+        // Not in memory, as temporary folders may be.
+        let folder = tempfile::tempdir_in(".")?;
+        let url = match queue {
+            "sqlite" => format!("sqlite:{}", folder.path().join("queue.db").display()),
+            _ => self.node.url(),
+        };
+        Ok(Place {
+            binaries: binaries.to_owned(),
+            queue: url,
+            prefix: prefix(self.places),
+            folder,
+            is_pair,
+        })
+    }
+}
+
+fn names(is_pair: bool) -> &'static [&'static str] {
+    match is_pair {
+        true => &["the pair"],
+        false => &["ingest", "redirector"],
+    }
 }

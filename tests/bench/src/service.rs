@@ -23,7 +23,9 @@ pub struct Service {
 pub struct Cost {
     /// Of processors, in user mode and in the kernel.
     pub time: Duration,
-    /// The most memory that it had, in MiB.
+    /// The memory that it has, in MiB.
+    pub memory: f64,
+    /// The most that it had.
     pub peak: f64,
 }
 
@@ -95,6 +97,7 @@ impl Service {
         Ok(Cost {
             // A hundred a second, on Linux.
             time: Duration::from_millis(10) * u32::try_from(ticks(11)? + ticks(12)?)?,
+            memory: memory("VmRSS:")?,
             peak: memory("VmHWM:")?,
         })
     }
@@ -105,5 +108,35 @@ impl Drop for Service {
         // Fails only if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// What the machine's processors have done since it started, in ticks.
+pub struct Processors {
+    idle: u64,
+    all: u64,
+}
+
+impl Processors {
+    /// As it is now.
+    pub fn now() -> anyhow::Result<Self> {
+        let stat = std::fs::read_to_string("/proc/stat")?;
+        let line = stat.lines().next().context("a line")?;
+        let ticks: Vec<u64> = line
+            .split_whitespace()
+            .skip(1)
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
+        // Idle, and waiting for a disk.
+        let idle = ticks.iter().skip(3).take(2).sum();
+        Ok(Self {
+            idle,
+            all: ticks.iter().sum(),
+        })
+    }
+
+    /// The part of the time since then in which they were at work, of 1.
+    pub fn busy_since(&self, before: &Self) -> f64 {
+        1.0 - (self.idle - before.idle) as f64 / (self.all - before.all) as f64
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use tests::faults::{chaos, table};
+use tests::faults::{Between, chaos, table};
 
 /// Random faults under steady load, each caller accounted for.
 #[derive(Parser)]
@@ -17,8 +17,12 @@ struct Args {
     #[arg(long)]
     seed: Option<u64>,
 
+    /// Only between processes that share this  [default: RabbitMQ in seven of ten rounds]
+    #[arg(long)]
+    queue: Option<Between>,
+
     /// Only rewrite the table in this file, from the last run of each fault test
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["minutes", "seed"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["minutes", "seed", "queue"])]
     table: Option<PathBuf>,
 }
 
@@ -37,9 +41,10 @@ fn main() {
     }
     let seed = args.seed.unwrap_or_else(rand::random);
     println!("seed {seed}");
+    let time = Duration::from_secs(args.minutes * 60);
     let runtime = tokio::runtime::Runtime::new();
     match runtime {
-        Ok(runtime) => runtime.block_on(chaos::run(Duration::from_secs(args.minutes * 60), seed)),
+        Ok(runtime) => runtime.block_on(chaos::run(time, seed, args.queue)),
         Err(error) => {
             eprintln!("error: {error}");
             std::process::exit(1);

@@ -16,9 +16,10 @@ use super::load::Load;
 use crate::{Process, Proxy, Stack, StackOptions};
 
 /// Which queue lies between ingest and redirectors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Between {
     /// A RabbitMQ node of the scenario's own.
+    #[value(name = "rabbitmq")]
     RabbitMq,
     /// A file.
     Embedded,

@@ -168,13 +168,16 @@ async fn slow_senders(arena: &mut Arena) {
     let senders = SlowSenders::start([(public, 3_000), (ingest.admin(), 300)]).await;
     arena.calls(60).await;
     let ingest = &arena.stack.ingests[0];
+    let deadline = Instant::now() + PATIENCE;
     for listener in ["public", "admin"] {
-        let deadline = Instant::now() + PATIENCE;
         while ingest.cut(listener, "shed").await == 0.0 {
             assert!(Instant::now() < deadline, "nobody made room: {listener}");
         }
     }
     ingest.logged("no room for more connections").await;
-    assert_eq!(ingest.get("/livez").await.unwrap().0, 200);
+    // On a machine short of processors a probe may look like one more that sends nothing.
+    while ingest.get("/livez").await.map(|(status, _)| status) != Some(200) {
+        assert!(Instant::now() < deadline, "no probe is answered");
+    }
     senders.leave().await;
 }

@@ -22,6 +22,7 @@ mod waits;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use ::twilio::CallSid;
 use futures::future::BoxFuture;
 use simulator::{Caller, State};
 
@@ -164,8 +165,9 @@ async fn settle(arena: &mut Arena, reasons: &[&str]) -> Figures {
     }
 }
 
-/// Waits until each caller is redirected, gone or a dead letter for good. Whoever's event never reached us
-/// is left to a sweep, which finds them also where the scenario is without one.
+/// Waits until each caller is redirected, gone or a dead letter for good. Whoever's event never reached
+/// us, or whose message was given up, is left to a sweep, which finds them also where the scenario is
+/// without one.
 async fn nobody_waits(arena: &mut Arena, callers: &[Caller], reasons: &[&str]) {
     let began = Instant::now();
     let mut sweeps = false;
@@ -178,7 +180,8 @@ async fn nobody_waits(arena: &mut Arena, callers: &[Caller], reasons: &[&str]) {
             return;
         }
         dead = verdict::dead_letters(&arena.stack).await;
-        dead.retain(|_, reason| !reasons.contains(&reason.as_str()));
+        let given_up = |_: &CallSid, reason: &mut String| reasons.contains(&reason.as_str());
+        let given_up: HashMap<_, _> = dead.extract_if(given_up).collect();
         if sweeps || began.elapsed() < LOOK_EVERY * 2 {
             continue;
         }
@@ -188,7 +191,10 @@ async fn nobody_waits(arena: &mut Arena, callers: &[Caller], reasons: &[&str]) {
             arena.twilio().inspect(waiting) && !dead.contains_key(&caller.call_sid)
         };
         let mut waiting = callers.iter().filter(waits);
-        if waiting.all(|caller| !accepted.contains(&caller.call_sid)) {
+        if waiting.all(|caller| {
+            let call = &caller.call_sid;
+            !accepted.contains(call) || given_up.contains_key(call)
+        }) {
             let settings = [("SWEEP_INTERVAL", "1s"), ("SWEEP_GRACE", "1s")];
             let settings = settings.map(|(name, value)| (name, value.to_owned()));
             let sweeper = arena.stack.start_redirector_with(&settings).await;

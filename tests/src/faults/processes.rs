@@ -229,23 +229,30 @@ pub(super) fn rolling_restart(arena: &mut Arena) -> BoxFuture<'_, ()> {
     .boxed()
 }
 
-/// Waits until updates are under way that Twilio has not made yet, and tells of which calls.
+/// Waits until updates are under way that began after this did, and that Twilio has not made yet; tells
+/// of which calls. Those from before may hang.
 pub(super) async fn under_way(arena: &Arena) -> Vec<CallSid> {
+    let before = arena.twilio().inspect(updates_under_way);
     let waiting = |state: &State| {
-        let requests = state.journal().requests().rev();
-        let under_way = requests.filter(|request| {
-            request.endpoint == Some(Endpoint::UpdateCall)
-                && request.outcome == RequestOutcome::UnderWay
-        });
-        let calls = under_way.filter_map(|request| {
-            let call = request.path.rsplit('/').next()?;
-            call.strip_suffix(".json")?.parse().ok()
-        });
-        let calls: Vec<CallSid> = calls.take(100).collect();
+        let mut calls = updates_under_way(state);
+        calls.retain(|call| !before.contains(call));
         (calls.len() >= 5).then_some(calls)
     };
     let seen = tokio::time::timeout(PATIENCE, arena.twilio().wait_for(waiting)).await;
     seen.expect("updates under way")
+}
+
+fn updates_under_way(state: &State) -> Vec<CallSid> {
+    let requests = state.journal().requests().rev();
+    let under_way = requests.filter(|request| {
+        request.endpoint == Some(Endpoint::UpdateCall)
+            && request.outcome == RequestOutcome::UnderWay
+    });
+    let calls = under_way.filter_map(|request| {
+        let call = request.path.rsplit('/').next()?;
+        call.strip_suffix(".json")?.parse().ok()
+    });
+    calls.take(100).collect()
 }
 
 pub(super) fn kill_all_redirectors(arena: &mut Arena) {

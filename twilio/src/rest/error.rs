@@ -71,7 +71,7 @@ pub struct Refusal {
     pub status: u16,
     /// Twilio's error code, documented at `https://www.twilio.com/docs/api/errors/CODE`.
     pub code: Option<u32>,
-    /// Twilio's message, phone numbers left out.
+    /// Twilio's message, phone numbers and the user information of URLs left out.
     pub message: String,
     /// How long Twilio asks to wait.
     pub retry_after: Option<Duration>,
@@ -96,7 +96,7 @@ impl Refusal {
         Self {
             status,
             code: body.code,
-            message: redact_numbers(&body.message),
+            message: redact_numbers(&redact_users(&body.message)),
             retry_after,
             request_id,
         }
@@ -136,6 +136,21 @@ fn redact_numbers(text: &str) -> String {
     out
 }
 
+/// They may repeat a URL as well, with a password in it.
+fn redact_users(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part
+            .find(|c: char| "/?# \"'".contains(c))
+            .unwrap_or(part.len());
+        let host = part[..end].rfind('@').map_or(0, |at| at + 1);
+        out.push_str("://");
+        out.push_str(&part[host..]);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +163,14 @@ mod tests {
             refusal.to_string(),
             "400 (error 21211): The number +… is 1+1 invalid. [RQ1]"
         );
+    }
+
+    #[test]
+    fn a_refusal_names_a_url_without_its_password() {
+        let body = br#"{"message":"EventCallbackUrl https://u:hush@example.com/@x is invalid, see http://a.b"}"#;
+        let refusal = Refusal::new(400, None, None, body);
+        let expected = "EventCallbackUrl https://example.com/@x is invalid, see http://a.b";
+        assert_eq!(refusal.message, expected);
     }
 
     #[test]

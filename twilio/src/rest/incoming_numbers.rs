@@ -93,6 +93,19 @@ impl Client {
         .await
     }
 
+    /// Reads a number of the account's; `None` where it has no such number.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn incoming_number(
+        &self,
+        account: &AccountSid,
+        number: &PhoneNumberSid,
+    ) -> Result<Option<IncomingNumber>, RestError> {
+        let path = format!("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers/{number}.json");
+        self.find(Endpoint::FetchIncomingPhoneNumber, &path).await
+    }
+
     /// Sets where calls to a number go. An empty URL sends them nowhere.
     ///
     /// # Errors

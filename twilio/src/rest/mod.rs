@@ -50,7 +50,7 @@ pub use task_channels::TaskChannel;
 pub use task_queues::{TaskQueue, TaskQueueDraft};
 pub use tasks::{AssignmentStatus, Task};
 pub use voice_queues::{QueueMember, VoiceQueue};
-pub use workflows::Workflow;
+pub use workflows::{Workflow, WorkflowDraft};
 pub use workspaces::{Workspace, WorkspaceChange};
 
 use crate::{AccountSid, ApiKeySid, AuthToken, json};

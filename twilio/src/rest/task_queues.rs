@@ -39,6 +39,19 @@ impl Client {
             .await
     }
 
+    /// Reads a task queue; `None` where there is no such task queue.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn task_queue(
+        &self,
+        workspace: &WorkspaceSid,
+        queue: &TaskQueueSid,
+    ) -> Result<Option<TaskQueue>, RestError> {
+        let path = format!("/v1/Workspaces/{workspace}/TaskQueues/{queue}");
+        self.find(Endpoint::FetchTaskQueue, &path).await
+    }
+
     /// Creates a task queue.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Workflows (<https://www.twilio.com/docs/taskrouter/api/workflow>).
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Client, Endpoint, RestError, null_is_empty};
 use crate::json::lenient;
@@ -20,6 +20,43 @@ pub struct Workflow {
     /// Filters and their targets, as JSON.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub configuration: String,
+    /// How long a worker has to take an offered task, in seconds.
+    #[serde(default)]
+    pub task_reservation_timeout: Option<u32>,
+}
+
+/// What a workflow is to be. A configuration alone makes one.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct WorkflowDraft<'a> {
+    /// Filters and their targets, as JSON.
+    pub configuration: &'a str,
+    /// How long a worker has to take an offered task, in seconds; `None` to leave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_reservation_timeout: Option<u32>,
+    /// Whether tasks that wait are to go by the new configuration, from its start; for updates.
+    #[serde(rename = "ReEvaluateTasks", skip_serializing_if = "is_false")]
+    pub re_evaluate_tasks: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl<'a> From<&'a str> for WorkflowDraft<'a> {
+    fn from(configuration: &'a str) -> Self {
+        Self {
+            configuration,
+            task_reservation_timeout: None,
+            re_evaluate_tasks: false,
+        }
+    }
+}
+
+impl<'a> From<&'a String> for WorkflowDraft<'a> {
+    fn from(configuration: &'a String) -> Self {
+        configuration.as_str().into()
+    }
 }
 
 impl Workflow {
@@ -39,6 +76,19 @@ impl Client {
         self.list(Endpoint::ListWorkflow, first, "workflows").await
     }
 
+    /// Reads a workflow; `None` where there is no such workflow.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn workflow(
+        &self,
+        workspace: &WorkspaceSid,
+        workflow: &WorkflowSid,
+    ) -> Result<Option<Workflow>, RestError> {
+        let path = format!("/v1/Workspaces/{workspace}/Workflows/{workflow}");
+        self.find(Endpoint::FetchWorkflow, &path).await
+    }
+
     /// Creates a workflow.
     ///
     /// # Errors
@@ -47,17 +97,26 @@ impl Client {
         &self,
         workspace: &WorkspaceSid,
         friendly_name: &str,
-        configuration: &str,
+        draft: impl Into<WorkflowDraft<'_>>,
     ) -> Result<Workflow, RestError> {
+        #[derive(Serialize)]
+        struct Form<'a> {
+            #[serde(rename = "FriendlyName")]
+            friendly_name: &'a str,
+            #[serde(flatten)]
+            draft: WorkflowDraft<'a>,
+        }
         let path = format!("/v1/Workspaces/{workspace}/Workflows");
-        let form = [
-            ("FriendlyName", friendly_name),
-            ("Configuration", configuration),
-        ];
+        let draft = draft.into();
+        let form = Form {
+            friendly_name,
+            draft,
+        };
         self.post(Endpoint::CreateWorkflow, &path, &form).await
     }
 
-    /// Replaces a workflow's configuration. Tasks under way keep their route.
+    /// Replaces a workflow's configuration. Tasks that wait keep their route, unless they are to be
+    /// evaluated again.
     ///
     /// # Errors
     /// Twilio refused, or no answer came: then it may be done.
@@ -65,11 +124,11 @@ impl Client {
         &self,
         workspace: &WorkspaceSid,
         workflow: &WorkflowSid,
-        configuration: &str,
+        draft: impl Into<WorkflowDraft<'_>>,
     ) -> Result<Workflow, RestError> {
         let path = format!("/v1/Workspaces/{workspace}/Workflows/{workflow}");
-        let form = [("Configuration", configuration)];
-        self.post(Endpoint::UpdateWorkflow, &path, &form).await
+        self.post(Endpoint::UpdateWorkflow, &path, &draft.into())
+            .await
     }
 
     /// How many tasks of a workflow wait to be accepted, in whichever task queue.

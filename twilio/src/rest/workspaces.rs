@@ -19,6 +19,9 @@ pub struct Workspace {
     /// Which events are sent, separated by commas; all of them if empty.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub events_filter: String,
+    /// The activity into which a worker is put who lets an offered task time out.
+    #[serde(default, deserialize_with = "null_is_empty")]
+    pub timeout_activity_name: String,
 }
 
 impl std::fmt::Debug for Workspace {

@@ -1,0 +1,219 @@
+//! A workflow's configuration as JSON: changed without touching what isn't ours, and checked for
+//! what would keep a caller from the placeholder.
+
+mod expression;
+mod extend;
+mod problem;
+mod retract;
+
+use serde_json::Value;
+
+pub(crate) use self::expression::matches_nobody;
+use self::expression::{Tasks, for_calls};
+pub(crate) use self::extend::Extension;
+#[cfg(test)]
+use self::extend::{CannotExtend, DEFAULT_TIMEOUT};
+pub(crate) use self::problem::{Finding, Problem};
+pub(crate) use self::retract::before_extension;
+
+/// What a configuration lacks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidConfiguration {
+    #[error("it is no JSON object")]
+    NotJson,
+    #[error("it has no \"task_routing\" with \"filters\"")]
+    NoFilters,
+}
+
+/// A workflow's configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Configuration(Value);
+
+impl Configuration {
+    pub(crate) fn parse(configuration: &str) -> Result<Self, InvalidConfiguration> {
+        let value: Value =
+            serde_json::from_str(configuration).map_err(|_| InvalidConfiguration::NotJson)?;
+        match value["task_routing"]["filters"].is_array() {
+            true => Ok(Self(value)),
+            false => Err(InvalidConfiguration::NoFilters),
+        }
+    }
+
+    pub(crate) fn value(&self) -> &Value {
+        &self.0
+    }
+
+    /// As Twilio takes it.
+    pub(crate) fn to_text(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn filters(&self) -> &[Value] {
+        items(&self.0["task_routing"]["filters"])
+    }
+
+    fn filters_mut(&mut self) -> Option<&mut Vec<Value>> {
+        let filters = self.0.pointer_mut("/task_routing/filters");
+        filters.and_then(Value::as_array_mut)
+    }
+
+    /// Whether any filter, or the default, leads to the task queue.
+    pub(crate) fn leads_to(&self, queue: &str) -> bool {
+        self.filters().iter().any(|filter| leads(filter, queue))
+            || self.default_queue() == Some(queue)
+    }
+
+    /// Whether the way of any task ends in the task queue.
+    pub(crate) fn ends_in(&self, queue: &str) -> bool {
+        let last = |filter: &Value| items(&filter["targets"]).last().cloned();
+        let mut last = self.filters().iter().filter_map(last);
+        last.any(|target| target["queue"] == queue) || self.default_queue() == Some(queue)
+    }
+
+    /// The task queue of tasks that no filter takes.
+    pub(crate) fn default_queue(&self) -> Option<&str> {
+        self.0["task_routing"]["default_filter"]["queue"].as_str()
+    }
+
+    /// Whether there may be calls that no filter takes.
+    pub(crate) fn leaves_calls_to_the_default(&self) -> bool {
+        let mut filters = self.filters().iter();
+        !filters.any(|f| Tasks::of(f).includes_every_call() && !ends_skippable(f))
+    }
+
+    /// How many filters there are.
+    pub(crate) fn filter_count(&self) -> usize {
+        self.filters().len()
+    }
+
+    /// Whether there is a way for calls that nobody takes to the placeholder.
+    pub(crate) fn reaches(&self, placeholder: &str) -> bool {
+        for filter in self.filters() {
+            let tasks = Tasks::of(filter);
+            if tasks == Tasks::NoCalls {
+                continue;
+            }
+            let at = position(filter, placeholder);
+            let is_reached = |at: usize| items(&filter["targets"])[..at].iter().all(is_left);
+            if at.is_some_and(is_reached) {
+                return true;
+            }
+            if tasks.includes_every_call() && !ends_skippable(filter) {
+                return false;
+            }
+        }
+        self.default_queue() == Some(placeholder)
+    }
+
+    /// What keeps callers from the placeholder, filter by filter.
+    pub(crate) fn findings(&self, placeholder: &str) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (index, filter) in self.filters().iter().enumerate() {
+            let mut find = |problem| {
+                findings.push(Finding {
+                    filter: filter_name(filter, index),
+                    problem,
+                });
+            };
+            if self.gets_no_calls(index, placeholder) {
+                continue;
+            }
+            let targets = items(&filter["targets"]);
+            let Some(at) = position(filter, placeholder) else {
+                find(Problem::Missing);
+                continue;
+            };
+            if at + 1 < targets.len() {
+                find(Problem::NotLast);
+            }
+            if has_timeout(&targets[at]) {
+                find(Problem::TimesOut);
+            }
+            match &targets[..at] {
+                before if before.iter().all(has_timeout) => {}
+                before if before.iter().all(is_left) => find(Problem::MayStay),
+                _ => find(Problem::NeverReached),
+            }
+        }
+        findings
+    }
+
+    /// Whether all calls that a filter would take are taken by those before it, or it takes none.
+    fn gets_no_calls(&self, index: usize, placeholder: &str) -> bool {
+        let filter = &self.filters()[index];
+        if Tasks::of(filter) == Tasks::NoCalls {
+            return true;
+        }
+        let copy = for_calls(expression(filter));
+        self.filters()[..index].iter().any(|before| {
+            let is_copy = expression(before) == copy && leads(before, placeholder);
+            let takes_all = Tasks::of(before).includes_every_call() && !ends_skippable(before);
+            is_copy || takes_all
+        })
+    }
+
+    /// The filters that take other tasks than calls to the placeholder, where nobody serves them.
+    pub(crate) fn filters_of_all_channels(&self, placeholder: &str) -> Vec<String> {
+        let filters = self.filters().iter().enumerate();
+        let named = filters
+            .filter(|(_, filter)| leads(filter, placeholder))
+            .filter(|(_, filter)| !Tasks::of(filter).are_calls())
+            .map(|(index, filter)| filter_name(filter, index));
+        let takes_all = |f: &Value| Tasks::of(f) == Tasks::All && !ends_skippable(f);
+        let by_default =
+            self.default_queue() == Some(placeholder) && !self.filters().iter().any(takes_all);
+        named
+            .chain(by_default.then(|| "(default)".to_owned()))
+            .collect()
+    }
+}
+
+fn items(list: &Value) -> &[Value] {
+    list.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn position(filter: &Value, queue: &str) -> Option<usize> {
+    let mut targets = items(&filter["targets"]).iter();
+    targets.position(|target| target["queue"] == queue)
+}
+
+fn leads(filter: &Value, queue: &str) -> bool {
+    position(filter, queue).is_some()
+}
+
+fn has_timeout(target: &Value) -> bool {
+    !target["timeout"].is_null()
+}
+
+fn is_skippable(target: &Value) -> bool {
+    !target["skip_if"].is_null()
+}
+
+/// Whether tasks leave the target, at the latest some day.
+fn is_left(target: &Value) -> bool {
+    has_timeout(target) || is_skippable(target)
+}
+
+/// Whether tasks that skip the last target go on to the next filter.
+fn ends_skippable(filter: &Value) -> bool {
+    items(&filter["targets"]).last().is_some_and(is_skippable)
+}
+
+fn expression(filter: &Value) -> &str {
+    filter["expression"].as_str().unwrap_or_default()
+}
+
+const NAMES: [&str; 2] = ["filter_friendly_name", "friendly_name"];
+
+/// The filter's name; `None` where it has none.
+fn own_name(filter: &Value) -> Option<&str> {
+    NAMES.iter().find_map(|key| filter[*key].as_str())
+}
+
+/// The filter's name, or else its number, as it is shown.
+fn filter_name(filter: &Value, index: usize) -> String {
+    own_name(filter).map_or_else(|| format!("{}", index + 1), |name| format!("{name:?}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! What is there already and serves: a placeholder of the user's, and the workflows that lead to it.
+
+use twilio::TaskQueueSid;
+use twilio::rest::{TaskQueue, Workflow};
+
+use super::args::Setup;
+use crate::configuration::{Configuration, matches_nobody};
+use crate::definitions::Role;
+use crate::dotenv::Dotenv;
+use crate::error::{Error, Result};
+use crate::inventory::Inventory;
+use crate::site::Site;
+
+const PLACEHOLDER: &str = "FORWARD_CALL_TASK_QUEUE_SID";
+
+const BY_SETTINGS: &str = "which FORWARD_CALL_TASK_QUEUE_SID names";
+
+const WAYS_OUT: &str = "Nothing was changed. Say which one by --placeholder WQ…, or have a set of \
+                        its own made by --prefix TEXT.";
+
+/// What of the user's takes the place of ours.
+#[derive(Debug, Default)]
+pub(super) struct Adopted {
+    /// Why the placeholder is taken for one.
+    pub(super) because: Option<String>,
+    /// The workflows that lead to it. No other is needed.
+    pub(super) workflows: Vec<Workflow>,
+}
+
+impl Setup {
+    /// Decides which task queue is the placeholder: the one that is given, that setup has recorded,
+    /// that the file of settings names, or that is made like one. Where that isn't clear, it refuses.
+    pub(super) fn adopt(&self, site: &mut Site, dotenv: &Dotenv) -> Result<Adopted> {
+        let inventory = &mut site.inventory;
+        if self.place.is_set_apart {
+            inventory.adopted = None;
+            return Ok(Adopted::default());
+        }
+        let found = self.placeholder(inventory, dotenv)?;
+        let ours = inventory.task_queues.get(&Role::Placeholder);
+        let found = found.filter(|(queue, _)| ours.is_none_or(|ours| ours.sid != queue.sid));
+        let (adopted, because) = found.unzip();
+        inventory.adopted = adopted;
+        let needs_one = self.workflow.is_none() && inventory.workflow.is_none();
+        let placeholder = inventory.placeholder().filter(|_| needs_one);
+        let workflows = placeholder.map(|queue| leading_to(inventory, queue.sid));
+        Ok(Adopted {
+            because,
+            workflows: workflows.unwrap_or_default(),
+        })
+    }
+
+    /// The placeholder that is there, and why it is taken for one.
+    fn placeholder(
+        &self,
+        inventory: &Inventory,
+        dotenv: &Dotenv,
+    ) -> Result<Option<(TaskQueue, String)>> {
+        let find = |sid: TaskQueueSid| {
+            let mut queues = inventory.all_task_queues.iter();
+            queues.find(|queue| queue.sid == sid).cloned()
+        };
+        if let Some(sid) = self.placeholder {
+            let workspace = inventory.workspace.sid;
+            let queue = find(sid).ok_or(Error::NoSuchTaskQueue {
+                workspace,
+                queue: sid,
+            })?;
+            return checked(queue, "as --placeholder says", true).map(Some);
+        }
+        let known = inventory.placeholder().cloned();
+        let set = dotenv.get(PLACEHOLDER).and_then(|sid| sid.parse().ok());
+        let set = set.or(self.placeholder_in_use).and_then(find);
+        match (known, set) {
+            (Some(known), Some(set)) if known.sid != set.sid => {
+                let why = format!(
+                    "setup has {} for the placeholder, and {PLACEHOLDER} names another:",
+                    shown(&known)
+                );
+                Err(unclear(why, &[known, set], inventory))
+            }
+            // Ours is set right.
+            (Some(known), _) if inventory.adopted.is_none() => Ok(Some((known, String::new()))),
+            (Some(known), _) => checked(known, "which setup has recorded", true).map(Some),
+            (None, Some(set)) => checked(set, BY_SETTINGS, false).map(Some),
+            (None, None) => by_structure(inventory),
+        }
+    }
+}
+
+/// A queue that matches nobody, and that is at the end of a workflow or has our name.
+fn by_structure(inventory: &Inventory) -> Result<Option<(TaskQueue, String)>> {
+    let name = &Role::Placeholder.definition().name;
+    let is_one = |queue: &&TaskQueue| {
+        matches_nobody(&queue.target_workers) == Some(true)
+            && (queue.friendly_name.ends_with(name)
+                || inventory.workflows.iter().any(|workflow| {
+                    configuration(workflow).is_some_and(|c| c.ends_in(queue.sid.as_str()))
+                }))
+    };
+    let mut queues: Vec<_> = inventory
+        .all_task_queues
+        .iter()
+        .filter(is_one)
+        .cloned()
+        .collect();
+    match queues.len() {
+        0 => Ok(None),
+        1 => Ok(queues.pop().map(|queue| {
+            let because = format!("which matches nobody ({})", queue.target_workers);
+            (queue, because)
+        })),
+        count => {
+            let why = format!("{count} task queues match nobody and may be the placeholder:");
+            Err(unclear(why, &queues, inventory))
+        }
+    }
+}
+
+/// A queue that rings agents is none, whoever says so. Whether others do, only the user can know.
+fn checked(queue: TaskQueue, because: &str, insists: bool) -> Result<(TaskQueue, String)> {
+    let expression = &queue.target_workers;
+    let (matches, way_out) = match matches_nobody(expression) {
+        Some(true) => return Ok((queue, because.to_owned())),
+        None if insists => {
+            let because = format!("{because} (! it may match workers: {expression})");
+            return Ok((queue, because));
+        }
+        Some(false) => ("matches every worker", ""),
+        None => (
+            "may match workers",
+            " If none matches it, say --placeholder WQ….",
+        ),
+    };
+    Err(Error::Unclear(format!(
+        "task queue {}, {because}, is no placeholder: it {matches} ({expression})\n  \
+         Nothing was changed. If nobody is to serve it, set its target workers to 1==2 in the \
+         console; else name another, or none, in {PLACEHOLDER}.{way_out}",
+        shown(&queue)
+    )))
+}
+
+fn unclear(why: String, queues: &[TaskQueue], inventory: &Inventory) -> Error {
+    let mut lines = vec![why];
+    for queue in queues {
+        let leading = leading_to(inventory, queue.sid);
+        let users: Vec<_> = leading.iter().map(workflow_shown).collect();
+        let users = match users.is_empty() {
+            true => "no workflow leads to it".to_owned(),
+            false => format!("{} leads to it", users.join(", ")),
+        };
+        let expression = &queue.target_workers;
+        lines.push(format!(
+            "  {}, target workers {expression}: {users}",
+            shown(queue)
+        ));
+    }
+    lines.push(format!("  {WAYS_OUT}"));
+    Error::Unclear(lines.join("\n"))
+}
+
+fn leading_to(inventory: &Inventory, queue: TaskQueueSid) -> Vec<Workflow> {
+    let leads =
+        |workflow: &&Workflow| configuration(workflow).is_some_and(|c| c.leads_to(queue.as_str()));
+    inventory.workflows.iter().filter(leads).cloned().collect()
+}
+
+fn configuration(workflow: &Workflow) -> Option<Configuration> {
+    Configuration::parse(&workflow.configuration).ok()
+}
+
+fn shown(queue: &TaskQueue) -> String {
+    format!("{:?} ({})", queue.friendly_name, queue.sid)
+}
+
+pub(super) fn workflow_shown(workflow: &Workflow) -> String {
+    format!("workflow {:?} ({})", workflow.friendly_name, workflow.sid)
+}

@@ -1,0 +1,150 @@
+//! Workflows of the user's: one that is extended, and those that lead to the placeholder already.
+
+use twilio::WorkflowSid;
+use twilio::rest::Workflow;
+
+use super::adopt::workflow_shown;
+use super::plan::{Planned, Planner};
+use crate::configuration::{Configuration, Extension, Finding, Problem, before_extension};
+use crate::definitions::{DEFINITIONS, Role};
+use crate::error::{Error, Result};
+use crate::step::{Replaced, Step};
+
+impl Planner<'_> {
+    pub(super) fn extension(&self, sid: WorkflowSid) -> Result<Planned> {
+        let setup = self.setup;
+        let found = self.site.inventory.workflows.iter().find(|w| w.sid == sid);
+        let found = found.ok_or(Error::NoSuchWorkflow {
+            workspace: self.site.inventory.workspace.sid,
+            workflow: sid,
+        })?;
+        let refused = |problem: String| Error::Workflow {
+            workflow: sid,
+            problem,
+        };
+        let placeholder = self.sid_of(Role::Placeholder);
+        let recorded = self.site.record.extended_workflows.get(&sid);
+        let mut wanted = Configuration::parse(&found.configuration)
+            .map_err(|error| refused(error.to_string()))?;
+        let before = recorded.and_then(|it| Configuration::parse(&it.previous).ok());
+        let left = wanted
+            .extend(&Extension {
+                placeholder: &placeholder,
+                target_timeout: setup.target_timeout,
+                in_place: setup.in_place,
+                filters: &setup.filters,
+                before: before.as_ref(),
+            })
+            .map_err(|error| refused(error.to_string()))?;
+        let adopted = self.site.inventory.adopted.is_some();
+        // What led to a placeholder of the user's before, is the user's.
+        let previous = match recorded.is_none() && adopted {
+            true => None,
+            false => before_extension(&found.configuration, recorded, &placeholder),
+        };
+        let replaced = Replaced {
+            previous: previous.unwrap_or_else(|| found.configuration.clone()),
+            in_place: setup.in_place,
+        };
+        let re_evaluates = setup.re_evaluate_tasks;
+        let mut step = Step::user_workflow(found, wanted.to_text(), Some(replaced), re_evaluates);
+        step.details(self.remarks(found, &wanted, &left));
+        let note = "teardown restores it as it was before the first extension";
+        step.details(recorded.map(|_| note.to_owned()));
+        let dead_end = (!wanted.reaches(&placeholder)).then(|| workflow_shown(found));
+        Ok(Planned {
+            steps: vec![step],
+            dead_end,
+        })
+    }
+
+    /// Workflows that lead to the placeholder already. They stay as they are.
+    pub(super) fn adopted_workflows(&self) -> Planned {
+        let placeholder = self.sid_of(Role::Placeholder);
+        let (mut steps, mut reaches) = (Vec::new(), false);
+        for workflow in &self.adopted.workflows {
+            let (name, sid) = (&workflow.friendly_name, workflow.sid);
+            let mut step = Step::keep(format!("workflow {name} ({sid}), which leads to it"));
+            if let Ok(configuration) = Configuration::parse(&workflow.configuration) {
+                reaches |= configuration.reaches(&placeholder);
+                step.details(self.remarks(workflow, &configuration, &[]));
+            }
+            steps.push(step);
+        }
+        let shown: Vec<_> = self.adopted.workflows.iter().map(workflow_shown).collect();
+        let dead_end = (!reaches).then(|| shown.join(", "));
+        Planned { steps, dead_end }
+    }
+
+    /// What the user should know of a workflow of theirs, as it will be.
+    fn remarks(
+        &self,
+        workflow: &Workflow,
+        configuration: &Configuration,
+        left: &[Finding],
+    ) -> Vec<String> {
+        let placeholder = self.sid_of(Role::Placeholder);
+        // Whoever names filters wants no others, and why others were left is said.
+        let is_known = |finding: &Finding| {
+            finding.problem == Problem::Missing
+                && (!self.setup.filters.is_empty()
+                    || left.iter().any(|other| other.filter == finding.filter))
+        };
+        let findings = configuration.findings(&placeholder).into_iter();
+        let findings = findings.filter(|finding| !is_known(finding));
+        let findings = left.iter().cloned().chain(findings);
+        let mut remarks: Vec<_> = findings
+            .map(|finding| format!("! {finding}: {}", finding.problem.remedy()))
+            .collect();
+        if configuration.leaves_calls_to_the_default() {
+            remarks.extend(match configuration.default_queue() {
+                Some(queue) if queue == placeholder => None,
+                Some(queue) => Some(format!(
+                    "! calls that no filter takes go to {queue} (default filter), as before, and \
+                     are not redirected"
+                )),
+                None => {
+                    Some("! calls that no filter takes fail: there is no default filter".to_owned())
+                }
+            });
+        }
+        let all_channels = configuration.filters_of_all_channels(&placeholder);
+        let recorded = self.site.record.extended_workflows.get(&workflow.sid);
+        let is_for_calls = self.setup.in_place || recorded.is_some_and(|it| it.in_place);
+        if !is_for_calls && !all_channels.is_empty() {
+            remarks.push(format!(
+                "! filter {} takes messages to the placeholder, too, where nobody serves them: \
+                 unless only calls come to this workflow, let a copy of it with \
+                 `AND call_sid CONTAINS \"CA\"` lead there instead",
+                all_channels.join(", ")
+            ));
+        }
+        remarks.extend(self.reservations(workflow));
+        remarks
+    }
+
+    fn reservations(&self, workflow: &Workflow) -> Option<String> {
+        let seconds = workflow.task_reservation_timeout?;
+        let usual = DEFINITIONS.task_reservation_timeout;
+        let offer = self.offer(seconds);
+        Some(match seconds > 2 * usual {
+            false => offer,
+            true => format!(
+                "! {offer}; a caller waits all that time for an agent who has left their desk. {usual} \
+                 s are usual (Console > TaskRouter > Workflows > Task Reservation Timeout)"
+            ),
+        })
+    }
+
+    /// How long an agent has to take an offered call, and what becomes of those who don't.
+    pub(super) fn offer(&self, seconds: u32) -> String {
+        let activity = &self.site.inventory.workspace.timeout_activity_name;
+        let activity = match activity.is_empty() {
+            true => "the workspace's timeout activity".to_owned(),
+            false => format!("activity {activity:?}"),
+        };
+        format!(
+            "an agent has {seconds} s to take an offered call; Twilio then puts them into {activity}"
+        )
+    }
+}

@@ -1,0 +1,102 @@
+//! What others do between the plan and its steps, and callers who wait already.
+
+use serde_json::json;
+use simulator::PlaceCall;
+
+use crate::shapes::{Account, account};
+use crate::support::{Operator, env_value};
+
+const MEANWHILE: &str = "was changed by somebody else meanwhile";
+
+#[tokio::test]
+async fn what_others_change_while_it_asks_is_not_overwritten() {
+    let theirs = "https://theirs.example.com/";
+    let operator = Operator::new().await;
+    let changes = || operator.simulator.set_callback(Some(theirs));
+    let output = operator.run_while(&["setup"], changes).await.failed();
+    assert!(output.contains(MEANWHILE), "{output}");
+    assert_eq!(operator.workspace().await.event_callback_url, theirs);
+
+    let operator = Operator::new().await;
+    operator.setup(&[]).await.done();
+    let changes = || operator.simulator.set_callback(Some(theirs));
+    let output = operator.run_while(&["teardown"], changes).await.failed();
+    assert!(output.contains(MEANWHILE), "{output}");
+    assert_eq!(operator.workspace().await.event_callback_url, theirs);
+}
+
+#[tokio::test]
+async fn a_workflow_that_others_change_while_it_asks_is_left_as_they_want_it() {
+    let Account {
+        operator,
+        queues,
+        workflow,
+    } = account("escalation").await;
+    let routing = json!({ "filters": [], "default_filter": { "queue": queues["Sales"] } });
+    let theirs = json!({ "task_routing": routing }).to_string();
+    let changes = || {
+        operator
+            .simulator
+            .set_configuration(workflow, &theirs)
+            .unwrap()
+    };
+    let current = async || {
+        let client = operator.client();
+        let workflow = client.workflow(&operator.workspace_sid(), &workflow).await;
+        workflow.unwrap().unwrap().configuration
+    };
+    let setup = ["setup", "--workflow", workflow.as_str()];
+    let output = operator.run_while(&setup, changes).await.failed();
+    assert!(output.contains(MEANWHILE), "{output}");
+    assert_eq!(current().await, theirs);
+
+    operator.setup(&setup[1..]).await.done();
+    let output = operator.run_while(&["teardown"], changes).await.failed();
+    assert!(output.contains(MEANWHILE), "{output}");
+    assert_eq!(current().await, theirs);
+    operator.teardown(&[]).await.done();
+    assert_eq!(current().await, theirs);
+}
+
+#[tokio::test]
+async fn lines_that_others_write_into_the_settings_while_it_asks_stay() {
+    let operator = Operator::new().await;
+    let file = operator.path(".env");
+    let changes = || std::fs::write(&file, "FORWARD_TO_NUMBER=+14155550100\n").unwrap();
+    operator.run_while(&["setup"], changes).await.done();
+    let number = env_value(&operator.env_file(), "FORWARD_TO_NUMBER");
+    assert_eq!(number.as_deref(), Some("+14155550100"));
+}
+
+#[tokio::test]
+async fn callers_who_wait_already_go_by_the_changed_workflow_if_that_is_wanted() {
+    let Account {
+        operator, workflow, ..
+    } = account("stock").await;
+    let call = PlaceCall {
+        workflow: Some(workflow),
+        ..PlaceCall::default()
+    };
+    let caller = operator.simulator.place_call(call).unwrap();
+    let setup = ["--workflow", workflow.as_str(), "--target-timeout", "20"];
+    let output = operator.setup(&setup).await.done();
+    assert!(
+        output.contains("--re-evaluate-tasks lets them start"),
+        "{output}"
+    );
+    operator.teardown(&["--force"]).await.done();
+    let again = [&setup[..], &["--re-evaluate-tasks"]].concat();
+    operator.setup(&again).await.done();
+    let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
+    let there = |state: &simulator::State| {
+        let task = state.task(&caller.task_sid);
+        task.is_some_and(|task| task.queue.as_str() == placeholder)
+    };
+    operator.simulator.wait_until(there).await;
+    // They are in the placeholder, and go back with the workflow.
+    operator
+        .teardown(&["--force", "--re-evaluate-tasks"])
+        .await
+        .done();
+    assert!(!operator.simulator.inspect(there));
+}

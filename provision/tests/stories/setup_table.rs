@@ -1,0 +1,266 @@
+//! What `overflow setup` does with accounts as people have them.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use tokio::task::LocalSet;
+use twilio::TaskQueueSid;
+
+use crate::shapes::{Account, account, shapes};
+use crate::support::{CALLBACK, Run, env_value};
+
+/// What setup does.
+#[derive(Debug, Clone, Copy)]
+enum Does {
+    /// It makes task queues, workflow and flow of its own, beside the user's.
+    MakesItsOwn,
+    /// It uses the user's placeholder and workflow, and leaves both as they are.
+    Adopts,
+    /// In the user's workflow, calls that nobody takes end in the placeholder, and all other tasks go
+    /// the way that they went.
+    Extends,
+    /// The same for every task.
+    ExtendsInPlace,
+    /// It does what it can, and says that no call gets to the placeholder.
+    SaysNo,
+    /// It changes nothing.
+    Refuses,
+}
+
+use Does::{Adopts, Extends, ExtendsInPlace, MakesItsOwn, Refuses, SaysNo};
+
+/// The shape, the arguments (`--workflow` is followed by the user's), what setup does, and words of
+/// its output.
+type Row = (
+    &'static str,
+    &'static [&'static str],
+    Does,
+    &'static [&'static str],
+);
+
+const EXTEND: &[&str] = &["--workflow"];
+const IN_PLACE: &[&str] = &["--workflow", "--in-place"];
+
+#[rustfmt::skip]
+const TABLE: &[Row] = &[
+    ("stock", &[], MakesItsOwn, &["Set up."]),
+    ("stock", EXTEND, Extends, &["+        \"filter_friendly_name\": \"Calls\""]),
+    ("stock", IN_PLACE, ExtendsInPlace, &["1==1"]),
+    ("stock, without default filter", EXTEND, Extends, &["Set up."]),
+    ("one filter, one target without timeout", EXTEND, SaysNo,
+        &["filter \"Sales\" has a target without timeout", "--target-timeout 20"]),
+    ("one filter, one target without timeout", &["--workflow", "--target-timeout", "20"], Extends,
+        &["\"Sales (calls)\""]),
+    ("one filter, one target with timeout", EXTEND, Extends, &["\"Sales (calls)\""]),
+    ("one filter, one target with timeout", IN_PLACE, ExtendsInPlace, &[]),
+    ("escalation", EXTEND, Extends, &["120 s to take an offered call", "activity \"Offline\""]),
+    ("sticky agent", EXTEND, Extends, &[]),
+    ("keys that only the console knows, no name, no default", EXTEND, Extends, &["\"1 (calls)\""]),
+    ("20 filters", EXTEND, Extends, &["\"Language 20 (calls)\"", "(default filter), as before"]),
+    ("20 filters", &["--workflow", "--filter", "Language 3", "--filter", "Language 5"], Extends,
+        &["\"Language 3 (calls)\""]),
+    ("20 filters", &["--workflow", "--filter", "Language 21"], Refuses,
+        &["no filter \"Language 21\"", "\"Language 20\""]),
+    ("a second filter that no task gets to", EXTEND, Extends, &["\"All (calls)\""]),
+    ("skip_if in the last target, another filter behind it", EXTEND, Extends,
+        &["filter \"Sales first\" ends in a target with `skip_if`", "\"Then everyone (calls)\""]),
+    ("skip_if in the last target, another filter behind it",
+        &["--workflow", "--filter", "Sales first"], Extends, &["only callers who skip it"]),
+    ("skip_if in a target before the last", EXTEND, Extends, &[]),
+    ("filters that don't take all, no default filter", EXTEND, Extends, &["\"Calls\""]),
+    ("transfers to a worker before everything else", EXTEND, Extends,
+        &["filter \"Assign to worker\" has a target without timeout"]),
+    ("a filter for each channel", EXTEND, Extends, &["\"Voice (calls)\""]),
+    ("calls and chats through one filter", EXTEND, Extends, &["\"All (calls)\""]),
+    ("a filter for calls alone", EXTEND, Extends, &["Set up."]),
+    ("a placeholder by hand", &[], Adopts, &["which matches nobody (1==2)", "which leads to it"]),
+    ("a placeholder by hand", &["--prefix", "[Mine]"], MakesItsOwn, &["[Mine] Sales"]),
+    ("a placeholder by hand", &["--placeholder", "WQ00000000000000000000000000000000"], Refuses,
+        &["no task queue WQ00000000000000000000000000000000"]),
+    ("a placeholder by hand, named in .env", &[], Adopts,
+        &["which FORWARD_CALL_TASK_QUEUE_SID names"]),
+    ("two placeholders by hand", &[], Refuses,
+        &["\"Nobody answered\" (WQ", "\"Night\" (WQ", "\"Night line\" (WW", "--placeholder", "--prefix"]),
+    ("the queue that .env names rings agents", &[], Refuses,
+        &["\"Sales\" (WQ", "is no placeholder", "routing.skills HAS"]),
+    ("a placeholder with a timeout", &[], Adopts, &["gives the placeholder a timeout"]),
+    ("a placeholder that is not last", &[], MakesItsOwn, &[]),
+    ("a placeholder that nobody gets to", &[], SaysNo, &["no caller gets past it"]),
+    ("a placeholder as default filter only", &[], Adopts, &["Set up."]),
+    ("a queue that matches nobody, for other ends", EXTEND, Extends, &["\"Sales (calls)\""]),
+    ("a copy for calls, made by hand", &[], Adopts, &["Set up."]),
+    ("a callback of somebody else's", &[], Refuses,
+        &["https://crm.example.com/events", "--via event-streams"]),
+    ("a callback of somebody else's", &["--via", "event-streams"], Adopts,
+        &["event callback: https://crm.example.com/events?…, left"]),
+    ("our callback by hand, without overrides", &[], Adopts, &["✓ set the workspace's event"]),
+    ("our sink by hand", &[], Adopts,
+        &["= Event Streams sink and subscription Made in the console"]),
+    ("our sink by hand", &["--via", "callback"], Adopts, &["events come twice"]),
+    ("our sink by hand beside a callback of somebody else's", &[], Adopts,
+        &["= Event Streams sink and subscription Made in the console"]),
+    ("a sink of somebody else's", &[], Adopts, &["✓ set the workspace's event callback"]),
+    ("a flow of their own", &[], Adopts, &["Set up."]),
+    ("a flow with a message and a request behind the queue", &[], Adopts, &["Set up."]),
+];
+
+#[tokio::test]
+async fn setup_does_with_each_shape_what_it_should() {
+    let mut failed = Vec::new();
+    for row in TABLE {
+        // In a task of its own, so that the others are seen as well.
+        let tasks = LocalSet::new();
+        let held = tasks.run_until(async { tasks.spawn_local(hold(row)).await });
+        if held.await.is_err() {
+            failed.push((row.0, row.1));
+        }
+    }
+    assert_eq!(failed, []);
+}
+
+async fn hold((name, arguments, does, words): &'static Row) {
+    let account = account(name).await;
+    let row = format!("{name} {arguments:?}");
+    Case { row, account }.hold(arguments, *does, words).await;
+}
+
+#[test]
+fn every_shape_is_in_the_table() {
+    let named: BTreeSet<_> = TABLE.iter().map(|(name, ..)| *name).collect();
+    let shapes: BTreeSet<_> = shapes().iter().map(|shape| shape.name).collect();
+    assert_eq!(named, shapes);
+    assert!(shapes.len() >= 20);
+}
+
+const NO_WAY: &str = "✗ No call gets to the placeholder";
+
+struct Case {
+    row: String,
+    account: Account,
+}
+
+/// What a task of a call has, and one of a chat.
+fn attributes() -> [Value; 2] {
+    [
+        json!({ "call_sid": format!("CA{:032x}", 1), "direction": "inbound", "language": "l3" }),
+        json!({ "channelType": "web", "language": "l3" }),
+    ]
+}
+
+impl Case {
+    async fn hold(&self, arguments: &[&str], does: Does, words: &[&str]) {
+        let operator = &self.account.operator;
+        let before = operator.snapshot().await;
+        let ways_before = self.ways();
+        let configurations = self.configurations().await;
+        let run = self.setup(arguments).await;
+        for word in words {
+            assert!(
+                run.output.contains(word),
+                "{}: no {word:?} in: {}",
+                self.row,
+                run.output
+            );
+        }
+        assert!(!run.output.contains("hush"), "{}: {}", self.row, run.output);
+        let row = &self.row;
+        match does {
+            Refuses => {
+                run.failed();
+                assert_eq!(operator.snapshot().await, before, "{row}");
+                return;
+            }
+            SaysNo => {
+                let output = run.failed();
+                assert!(output.contains(NO_WAY), "{row}: {output}");
+                assert!(!output.contains("Set up."), "{row}: {output}");
+                assert_eq!(self.ways(), ways_before, "{row}");
+                return;
+            }
+            _ => drop(run.done()),
+        }
+        let placeholder = self.placeholder();
+        let queues = operator
+            .client()
+            .task_queues(&operator.workspace_sid())
+            .await;
+        let made = queues.unwrap().len() - self.account.queues.len();
+        let [call, chat] = self.ways();
+        match does {
+            MakesItsOwn => assert_eq!((made, [call, chat]), (4, ways_before), "{row}"),
+            Adopts => {
+                assert!(made == 0 && call.contains(&placeholder), "{row}");
+                assert_eq!([call, chat], ways_before, "{row}");
+            }
+            _ => {
+                assert_eq!(call.last(), Some(&placeholder), "{row}");
+                match does {
+                    Extends => assert_eq!(chat, ways_before[1], "{row}"),
+                    _ => assert_eq!(chat.last(), Some(&placeholder), "{row}"),
+                }
+            }
+        }
+        if !matches!(does, Extends | ExtendsInPlace) {
+            let now = self.configurations().await;
+            assert!(configurations.iter().all(|one| now.contains(one)), "{row}");
+        }
+        let again = self.setup(arguments).await.done();
+        assert!(again.contains("Nothing to do"), "{row}: {again}");
+        self.take_down(&configurations).await;
+    }
+
+    /// Everything of the user's is as it was.
+    async fn take_down(&self, configurations: &[String]) {
+        let row = &self.row;
+        let operator = &self.account.operator;
+        operator.teardown(&[]).await.done();
+        assert_eq!(self.configurations().await, configurations, "{row}");
+        let queues = operator
+            .client()
+            .task_queues(&operator.workspace_sid())
+            .await;
+        assert_eq!(queues.unwrap().len(), self.account.queues.len(), "{row}");
+        let url = operator.workspace().await.event_callback_url;
+        assert_ne!(url, CALLBACK, "{row}");
+    }
+
+    async fn setup(&self, arguments: &[&str]) -> Run {
+        let workflow = self.account.workflow.to_string();
+        let mut all = Vec::new();
+        for argument in arguments {
+            all.push(*argument);
+            if *argument == "--workflow" {
+                all.push(&workflow);
+            }
+        }
+        self.account.operator.setup(&all).await
+    }
+
+    fn placeholder(&self) -> TaskQueueSid {
+        let env = self.account.operator.env_file();
+        let placeholder = env_value(&env, "FORWARD_CALL_TASK_QUEUE_SID");
+        placeholder.unwrap().parse().unwrap()
+    }
+
+    /// The way of a call that nobody takes, and that of a chat.
+    fn ways(&self) -> [Vec<TaskQueueSid>; 2] {
+        let simulator = &self.account.operator.simulator;
+        attributes().map(|attributes| simulator.way_of(self.account.workflow, &attributes))
+    }
+
+    /// The workflows, and the flows that nobody would take for ours.
+    async fn configurations(&self) -> Vec<String> {
+        let operator = &self.account.operator;
+        let client = operator.client();
+        let workflows = client.workflows(&operator.workspace_sid()).await.unwrap();
+        let workflows = workflows.into_iter().map(|workflow| workflow.configuration);
+        let mut configurations: Vec<_> = workflows.collect();
+        for flow in client.flows().await.unwrap() {
+            if !flow.friendly_name.contains("Call Redirection Studio Flow") {
+                let flow = client.flow(&flow.sid).await.unwrap().unwrap();
+                configurations.push(flow.definition.to_string());
+            }
+        }
+        configurations
+    }
+}
