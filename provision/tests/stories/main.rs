@@ -7,6 +7,7 @@ mod support;
 mod channels;
 mod doctor;
 mod doctor_proofs;
+mod doctor_table;
 mod interrupted;
 mod joins;
 mod meanwhile;
