@@ -126,7 +126,7 @@ impl Stream {
 
 /// What was read, or why these credentials, or their region, keep it from being read. It may not be
 /// needed.
-fn unless_denied<T>(read: Result<T>) -> Result<(Option<T>, Option<String>)> {
+pub(crate) fn unless_denied<T>(read: Result<T>) -> Result<(Option<T>, Option<String>)> {
     let is_denied = |error: &RestError| {
         let refusal = error.refusal();
         refusal.is_some_and(|refusal| matches!(refusal.status, 401 | 403 | 404))

@@ -1,6 +1,6 @@
 //! Do TaskRouter's events come to ingest?
 
-use twilio::rest::{Sink, SinkStatus, Workspace};
+use twilio::rest::{SinkStatus, Workspace};
 use twilio::{
     CLOUD_EVENT_PREFIX, CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, EventType, PublicUrl,
     SignedUrl, is_same_address,
@@ -9,7 +9,8 @@ use twilio::{
 use super::report::{Check, Report};
 use crate::api::Api;
 use crate::callback::{EventsFilter, repeats, shown};
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Result};
+use crate::inventory::{Inventory, Stream, unless_denied};
 
 /// A way by which events are to come: the callback, or a sink.
 struct Way {
@@ -25,21 +26,28 @@ struct Way {
 pub(super) async fn check(
     api: &Api,
     public_url: &PublicUrl,
-    workspace: &Workspace,
+    inventory: &Inventory,
     report: &mut Report<'_>,
 ) {
+    let workspace = &inventory.workspace;
     let ours = public_url.join(EVENTS_PATH);
     let mut ways = Vec::new();
     if is_same_address(&workspace.event_callback_url, &ours) {
         ways.push(callback(workspace, &ours));
     }
-    match streams(api, &public_url.join(EVENT_STREAM_PATH)).await {
-        Ok(streams) => ways.extend(streams),
-        // A key or a region without Event Streams does without.
-        Err(error) if is_denied(&error) && !ways.is_empty() => {}
-        Err(error) => drop(report.read::<()>("event stream", Err(error))),
-    }
+    let streams = streams(api, inventory, &public_url.join(EVENT_STREAM_PATH)).await;
+    let streams = report.read("event stream", unless_denied(streams));
+    let (streams, denied) = streams.unwrap_or_default();
+    ways.extend(streams.into_iter().flatten());
     if ways.is_empty() {
+        // A key or a region without Event Streams does without, but for this.
+        if let Some(problem) = denied.as_ref().or(inventory.no_event_streams.as_ref()) {
+            report.warn(
+                "event stream",
+                format!("{problem}: whether events come by one can't be told"),
+                "see Console > Event Streams, or run doctor with the account's auth token",
+            );
+        }
         let (current, ours) = (shown(&workspace.event_callback_url), shown(&ours));
         report.fail(
             "event callback",
@@ -103,28 +111,22 @@ fn callback(workspace: &Workspace, ours: &str) -> Way {
 }
 
 /// The sinks that post to us, whoever made them.
-async fn streams(api: &Api, destination: &str) -> Result<Vec<Way>> {
-    let sinks = api.client.sinks().await;
-    let sinks = sinks.doing("list the Event Streams sinks")?;
+async fn streams(api: &Api, inventory: &Inventory, destination: &str) -> Result<Vec<Way>> {
     let mut ways = Vec::new();
-    for sink in sinks {
-        if let Some(current) = sink.destination()
-            && is_same_address(current, destination)
-        {
-            ways.push(stream(api, &sink, current, destination).await?);
-        }
+    for stream in inventory.streams.iter().filter(|s| s.posts_to(destination)) {
+        ways.push(way(api, stream, destination).await?);
     }
     Ok(ways)
 }
 
-async fn stream(api: &Api, sink: &Sink, current: &str, ours: &str) -> Result<Way> {
+async fn way(api: &Api, stream: &Stream, ours: &str) -> Result<Way> {
     let mut types = Vec::new();
-    let subscriptions = api.client.subscriptions(&sink.sid).await;
-    let subscriptions = subscriptions.doing("list the Event Streams subscriptions")?;
-    for subscription in &subscriptions {
+    for subscription in &stream.subscriptions {
         let subscribed = api.client.subscribed_events(&subscription.sid).await;
         types.extend(subscribed.doing("list the events of an Event Streams subscription")?);
     }
+    let sink = &stream.sink;
+    let current = sink.destination().unwrap_or_default();
     let is_missing = |event: &EventType| {
         let name = format!("{CLOUD_EVENT_PREFIX}{}", event.as_str());
         !types.contains(&name)
@@ -148,10 +150,7 @@ async fn stream(api: &Api, sink: &Sink, current: &str, ours: &str) -> Result<Way
         )),
         SinkStatus::Active | SinkStatus::Unknown => {}
     }
-    let todo = match subscriptions.is_empty() {
-        true => "run `overflow setup --via event-streams`, which subscribes it",
-        false => "add them to its subscription in Console > Event Streams",
-    };
+    let todo = "run `overflow setup --via event-streams`, which subscribes it to them";
     way.lacks(&missing, todo);
     // To make another sink would leave a gap.
     way.is_spelt_like(current, ours, "write PUBLIC_URL as it is written there");
@@ -177,11 +176,4 @@ impl Way {
             self.flaws.push((found.to_owned(), todo.to_owned()));
         }
     }
-}
-
-fn is_denied(error: &Error) -> bool {
-    let Error::Twilio { error, .. } = error else {
-        return false;
-    };
-    matches!(error.refusal(), Some(refusal) if matches!(refusal.status, 403 | 404))
 }

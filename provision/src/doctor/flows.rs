@@ -14,7 +14,7 @@ use super::report::Report;
 use crate::api::Api;
 use crate::configuration::Configuration;
 use crate::error::{Doing, Result};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, unless_denied};
 
 /// How many flows are read at a time.
 const AT_A_TIME: usize = 4;
@@ -29,10 +29,18 @@ pub(super) async fn check(
     if workflows.is_empty() {
         return;
     }
-    let Some(flows) = report.read("Studio flow", all(api).await) else {
+    let read = unless_denied(all(api).await);
+    let Some((flows, denied)) = report.read("Studio flow", read) else {
         return;
     };
-    for flow in flows {
+    if let Some(problem) = denied {
+        report.warn(
+            "Studio flow",
+            format!("{problem}: what flows still do for redirected callers can't be told"),
+            "see what stands behind \"Call Complete\" of the widgets that enqueue callers",
+        );
+    }
+    for flow in flows.into_iter().flatten() {
         for (enqueues, behind) in widgets_behind(&flow.definition, &workflows) {
             report.warn(
                 "Studio flow",

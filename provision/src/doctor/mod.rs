@@ -161,7 +161,7 @@ impl Site<'_> {
         }
         if let Some(public_url) = self.public_url {
             let look = async |report: &mut Report<'_>| {
-                events::check(api, public_url, &inventory.workspace, report).await;
+                events::check(api, public_url, &inventory, report).await;
             };
             report.within(limit, "event callback", look).await;
         }

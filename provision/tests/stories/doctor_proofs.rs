@@ -115,18 +115,28 @@ async fn set_callback(ready: &Ready, url: &str) {
 }
 
 #[tokio::test]
-async fn an_account_without_event_streams_does_without() {
+async fn a_key_or_region_without_event_streams_or_studio_does_without() {
     let ready = Ready::new().await;
-    let forbidden = Fault::Status {
-        status: 403,
-        code: 20403,
-        retry_after: None,
-    };
-    // The inventory asks first.
-    let second = Rule::on([Endpoint::ListSink], forbidden).after(1);
-    ready.operator.simulator.faults().add(second);
-    let output = ready.doctor(&[]).await.done();
-    assert!(!output.contains("event stream"), "{output}");
+    let faults = ready.operator.simulator.faults();
+    for status in [401, 403, 404] {
+        let denied = Fault::Status {
+            status,
+            code: 20_000 + u32::from(status),
+            retry_after: None,
+        };
+        let lookups = [Endpoint::ListSink, Endpoint::ListFlow];
+        faults.add(Rule::on(lookups, denied));
+        let output = ready.doctor(&[]).await.done();
+        assert!(!output.contains("event stream"), "{output}");
+        assert!(output.contains("! Studio flow"), "{output}");
+        set_callback(&ready, "https://crm.example.com/").await;
+        let output = ready.doctor(&[]).await.failed();
+        assert!(output.contains("! event stream"), "{output}");
+        assert!(output.contains("✗ event callback"), "{output}");
+        faults.clear();
+        let ours = format!("{}{EVENTS_PATH}#rc=5", ready.operator.public_url);
+        set_callback(&ready, &ours).await;
+    }
 }
 
 #[tokio::test]
