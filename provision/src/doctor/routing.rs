@@ -83,8 +83,8 @@ fn check_workflows(
         leading += 1;
         reaching += usize::from(configuration.reaches(placeholder));
         check_filters(workflow, &configuration, placeholder, report);
-        if inventory.of_all_channels.contains(&workflow.sid) {
-            channels::check_workflow(workflow, &configuration, placeholder, report);
+        if let Some(before) = inventory.of_all_channels.get(&workflow.sid) {
+            channels::check_workflow(workflow, before, &configuration, placeholder, report);
         }
         check_voice_queue(workflow, voice_queues, report);
     }
