@@ -245,3 +245,22 @@ async fn callers_without_a_number_are_redirected_and_warned_of_once() {
     assert_eq!(log.matches(told).count(), 1, "{log}");
     assert!(!log.contains("alice"), "{log}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_doctor_tries_is_refused_and_does_not_count_as_forged() {
+    let stack = only_ingest().await;
+    let public_url = stack.callback_urls[0].split("/taskrouter").next().unwrap();
+    let doctor = stack.run("overflow", &["doctor", "--public-url", public_url]);
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    assert!(said.contains("✓ signatures"), "{said}");
+    let ingest = &stack.ingests[0];
+    let count = async |outcome: &str| {
+        let series = format!("overflow_ingest_events_total{{outcome=\"{outcome}\"}}");
+        ingest.metric(&series).await
+    };
+    assert!(count("refused_probe").await > 0.0);
+    assert!(count("forged").await == 0.0, "{}", ingest.log());
+    let signed_by_nobody = b"EventType=task-queue.entered".to_vec();
+    post(&stack.callback_urls[0], signed_by_nobody, None).await;
+    assert!(count("forged").await > 0.0);
+}

@@ -89,6 +89,7 @@ fn a_wrong_setting_of_each_kind_stops_the_start_with_one_line_that_names_it() {
         ),
         (both, "TWILIO_API_URL", "api.twilio.com"),
         (both, "TWILIO_API_URL", "https://api.ie1.twilio.com"),
+        (both, "TWILIO_API_URL", "https://api.twilio.con"),
         (both, "HTTPS_PROXY", "ftp://proxy.example.com"),
         (both, "TWILIO_API_KEY_SID", "SK1"),
         (both, "TWILIO_TIMEOUT", "10"),
@@ -226,7 +227,7 @@ async fn a_start_tells_where_twilio_is_to_call_and_what_is_unlikely_and_a_hangup
         .into();
     settings.push(("LISTEN", "127.0.0.1:0".to_owned()));
     settings.push(("TWILIO_AUTH_TOKEN", "hush0123".to_owned()));
-    let public_url = "https://user:hush@overflow.example.com:8443/hooks";
+    let public_url = "http://user:hush@overflow.example.com:8443/hooks";
     settings.push(("PUBLIC_URL", public_url.to_owned()));
     let surroundings = Surroundings::default();
     let mut ingest = Process::start("ingest", folder.path(), &settings, surroundings).await;
@@ -234,7 +235,8 @@ async fn a_start_tells_where_twilio_is_to_call_and_what_is_unlikely_and_a_hangup
     assert!(ingest.ended().await.success());
     let log = ingest.log();
     for said in [
-        "https://overflow.example.com:8443/hooks/taskrouter/events",
+        "http://overflow.example.com:8443/hooks/taskrouter/events",
+        "PUBLIC_URL: is not encrypted",
         "TWILIO_AUTH_TOKEN: is not 32 hexadecimal digits",
         "SIGHUP",
     ] {

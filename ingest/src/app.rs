@@ -24,6 +24,12 @@ impl Role for IngestArgs {
     ) -> Option<Self::Settings> {
         let verifier = twilio.and_then(|twilio| twilio.verifier(problems));
         let settings = self.resolve(problems);
+        if let (Some(twilio), Some(settings)) = (twilio, &settings)
+            && twilio.client.api_url.is_twilio()
+            && let Some(flaw) = settings.public_url.flaw()
+        {
+            problems.warn("PUBLIC_URL", flaw);
+        }
         Some((settings?, verifier?))
     }
 

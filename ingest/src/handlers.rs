@@ -13,7 +13,8 @@ use queue::Source;
 use service::telemetry;
 use tracing::{Instrument, field};
 use twilio::{
-    EVENT_STREAM_PATH, EVENTS_PATH, FormParams, SIGNATURE_HEADER, TaskQueueSid, TaskRouterEvent,
+    EVENT_STREAM_PATH, EVENTS_PATH, FormParams, PROBE_EVENT, SIGNATURE_HEADER, TaskQueueSid,
+    TaskRouterEvent,
 };
 
 use crate::filter::Ignored;
@@ -50,7 +51,10 @@ async fn take_form(
             .verifier
             .verify_form(&ingest.events_url, query, &params, signature(headers))
     {
-        return Outcome::Forged(error);
+        return match params.get("EventType") {
+            Some(PROBE_EVENT) => Outcome::RefusedProbe,
+            _ => Outcome::Forged(error),
+        };
     }
     if TaskRouterEvent::entered(&params).is_some_and(|entered| ingest.is_elsewhere(entered)) {
         return Outcome::Ignored(Ignored::OtherTaskQueue);

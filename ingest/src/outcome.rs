@@ -21,6 +21,8 @@ pub(crate) enum Outcome {
     Ignored(Ignored),
     /// It isn't Twilio's.
     Forged(SignatureError),
+    /// It isn't Twilio's, and is refused: `overflow doctor` makes sure of that.
+    RefusedProbe,
     /// It is Twilio's, about an account that isn't ours.
     ForeignAccount,
     /// It can't be read.
@@ -31,7 +33,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// All that [`Self::label`] says.
-    pub(crate) const LABELS: [&'static str; 13] = [
+    pub(crate) const LABELS: [&'static str; 14] = [
         "queued",
         "spooled",
         "other_type",
@@ -42,6 +44,7 @@ impl Outcome {
         "not_stranded",
         "unknown_reason",
         "forged",
+        "refused_probe",
         "foreign_account",
         "malformed",
         "unavailable",
@@ -63,7 +66,7 @@ impl Outcome {
             Self::Ignored(_) => 1,
             Self::Queued | Self::Spooled => 2,
             Self::ForeignAccount => 3,
-            Self::Forged(_) => 4,
+            Self::Forged(_) | Self::RefusedProbe => 4,
             Self::Unavailable(_) => 5,
         }
     }
@@ -81,6 +84,7 @@ impl Outcome {
             Self::Ignored(Ignored::NotStranded) => "not_stranded",
             Self::Ignored(Ignored::UnknownReason) => "unknown_reason",
             Self::Forged(_) => "forged",
+            Self::RefusedProbe => "refused_probe",
             Self::ForeignAccount => "foreign_account",
             Self::Malformed(_) => "malformed",
             Self::Unavailable(_) => "unavailable",
@@ -96,6 +100,7 @@ impl fmt::Display for Outcome {
             Self::Spooled => f.write_str("spooled"),
             Self::Ignored(why) => f.write_str(why.as_str()),
             Self::Forged(error) => error.fmt(f),
+            Self::RefusedProbe => f.write_str("a probe of overflow doctor's was refused"),
             Self::ForeignAccount => f.write_str("the event is of another account"),
             Self::Malformed(error) => error.fmt(f),
             Self::Unavailable(error) => error.fmt(f),
@@ -111,7 +116,9 @@ impl IntoResponse for Outcome {
                 (StatusCode::NO_CONTENT, [(CONTENT_TYPE, "application/json")]).into_response()
             }
             // A forger learns nothing of what we check.
-            Self::Forged(_) => (StatusCode::FORBIDDEN, "signature refused\n").into_response(),
+            Self::Forged(_) | Self::RefusedProbe => {
+                (StatusCode::FORBIDDEN, "signature refused\n").into_response()
+            }
             Self::ForeignAccount => (StatusCode::FORBIDDEN, format!("{self}\n")).into_response(),
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, format!("{self}\n")).into_response(),
             Self::Unavailable(_) => (

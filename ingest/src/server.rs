@@ -22,18 +22,25 @@ const MAX_FORM_BYTES: usize = 256 * 1024;
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
 impl Ingest {
-    /// The service's routes, to be served by whoever has a listener.
+    /// The service's routes, to be served by whoever has a listener. A path in the public URL may come
+    /// along or not: some proxies cut it off.
     pub fn router(self: &Arc<Self>) -> Router {
-        Router::new()
-            .route(
-                EVENT_STREAM_PATH,
-                post(handlers::event_stream).layer(DefaultBodyLimit::max(MAX_BATCH_BYTES)),
-            )
-            .route(EVENTS_PATH, post(handlers::event_callback))
-            .route(
-                TWIML_PATH,
-                get(handlers::redirect_twiml).post(handlers::redirect_twiml),
-            )
+        let mut prefixes = vec!["", self.public_url.path_prefix()];
+        prefixes.dedup();
+        prefixes
+            .into_iter()
+            .fold(Router::new().without_v07_checks(), |router, prefix| {
+                let batches =
+                    post(handlers::event_stream).layer(DefaultBodyLimit::max(MAX_BATCH_BYTES));
+                let twiml = get(handlers::redirect_twiml).post(handlers::redirect_twiml);
+                router
+                    .route(&format!("{prefix}{EVENT_STREAM_PATH}"), batches)
+                    .route(
+                        &format!("{prefix}{EVENTS_PATH}"),
+                        post(handlers::event_callback),
+                    )
+                    .route(&format!("{prefix}{TWIML_PATH}"), twiml)
+            })
             .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
             .with_state(Arc::clone(self))
     }

@@ -30,8 +30,9 @@ pub(crate) struct Inventory {
     pub(crate) flow: Option<Flow>,
     /// Ours, and others that post to where ingest takes events.
     pub(crate) streams: Vec<Stream>,
-    /// Workflows of the user's that were extended, and of which nobody said that only calls come.
-    pub(crate) of_all_channels: Vec<WorkflowSid>,
+    /// Workflows of the user's that were extended, and of which nobody said that only calls come, as
+    /// they were before.
+    pub(crate) of_all_channels: BTreeMap<WorkflowSid, String>,
     /// Why Studio's flows could not be read: this key or region has none.
     pub(crate) no_studio: Option<String>,
     /// Why Event Streams could not be read.
@@ -75,7 +76,9 @@ impl Inventory {
         let (streams, no_event_streams) = unless_denied(streams(api, names, record).await)?;
         let mut adopted = all_task_queues.iter();
         let extended = record.extended_workflows.iter();
-        let of_all_channels = extended.filter(|(_, replaced)| !replaced.in_place);
+        let of_all_channels = extended
+            .filter(|(_, replaced)| !replaced.in_place)
+            .map(|(sid, replaced)| (*sid, replaced.previous.clone()));
         Ok(Self {
             adopted: adopted.find(|q| record.placeholder == Some(q.sid)).cloned(),
             all_task_queues,
@@ -84,7 +87,7 @@ impl Inventory {
             workflow,
             flow: flow.flatten(),
             streams: streams.unwrap_or_default(),
-            of_all_channels: of_all_channels.map(|(sid, _)| *sid).collect(),
+            of_all_channels: of_all_channels.collect(),
             no_studio,
             no_event_streams,
             workspace,
@@ -126,7 +129,7 @@ impl Stream {
 
 /// What was read, or why these credentials, or their region, keep it from being read. It may not be
 /// needed.
-fn unless_denied<T>(read: Result<T>) -> Result<(Option<T>, Option<String>)> {
+pub(crate) fn unless_denied<T>(read: Result<T>) -> Result<(Option<T>, Option<String>)> {
     let is_denied = |error: &RestError| {
         let refusal = error.refusal();
         refusal.is_some_and(|refusal| matches!(refusal.status, 401 | 403 | 404))

@@ -20,8 +20,15 @@ struct Broker {
 }
 
 impl conformance::Harness for Broker {
-    // Up to RabbitMQ 4.2.
-    const RELEASES_COUNT: bool = true;
+    /// Up to RabbitMQ 4.2.
+    fn releases_count() -> bool {
+        let version = Node::shared().ctl(&["version"]);
+        let mut numbers = version.trim().split('.').map(|part| part.parse::<u32>());
+        let (Some(Ok(major)), Some(Ok(minor))) = (numbers.next(), numbers.next()) else {
+            panic!("RabbitMQ has no such version: {version}");
+        };
+        (major, minor) < (4, 3)
+    }
 
     async fn fresh() -> Self {
         static STORIES: AtomicU32 = AtomicU32::new(0);

@@ -88,6 +88,8 @@ pub struct Account {
     pub sid: AccountSid,
     /// Authenticates REST requests and signs callbacks.
     pub auth_token: String,
+    /// Authenticates REST requests, and signs nothing before it is promoted.
+    pub secondary_auth_token: Option<String>,
     /// Authenticates REST requests only.
     pub api_key: ApiKeySid,
     /// The API key's secret.
@@ -104,6 +106,7 @@ impl Account {
             api_key_secret: auth_token.clone(),
             sid,
             auth_token,
+            secondary_auth_token: None,
         }
     }
 }

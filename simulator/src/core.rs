@@ -30,7 +30,7 @@ pub(crate) struct Core {
     pub(crate) account: Account,
     pub(crate) signing_token: AuthToken,
     /// The `Authorization` header for each pair of credentials.
-    authorizations: [String; 2],
+    authorizations: Vec<String>,
     /// The API requests under way.
     pub(crate) in_flight: TaskTracker,
     concurrency_limit: Option<usize>,
@@ -52,9 +52,13 @@ impl Core {
             sender: Sender::new(&state.config),
             signing_token: AuthToken::new(&account.auth_token),
             authorizations: [
-                basic(account.sid.as_str(), &account.auth_token),
-                basic(account.api_key.as_str(), &account.api_key_secret),
-            ],
+                (account.sid.as_str(), Some(&account.auth_token)),
+                (account.sid.as_str(), account.secondary_auth_token.as_ref()),
+                (account.api_key.as_str(), Some(&account.api_key_secret)),
+            ]
+            .into_iter()
+            .filter_map(|(user, password)| Some(basic(user, password?)))
+            .collect(),
             account,
             started: state.started,
             in_flight: TaskTracker::new(),

@@ -81,6 +81,7 @@ impl Ids {
         Account {
             sid: self.sid(),
             auth_token: self.secret(),
+            secondary_auth_token: None,
             api_key: self.sid(),
             api_key_secret: self.secret(),
         }

@@ -57,6 +57,18 @@ impl Simulator {
         })
     }
 
+    /// Twilio gives up on all sinks of Event Streams that there are.
+    pub fn fail_sinks(&self) {
+        self.core.change(|state| {
+            let sids: Vec<_> = state.sinks.values().map(|sink| sink.sid).collect();
+            for sid in sids {
+                if let Some(sink) = state.sinks.get_mut(&sid) {
+                    sink.has_failed = true;
+                }
+            }
+        });
+    }
+
     /// Allows or forbids dialling a country, by its ISO code.
     pub fn set_country_allowed(&self, iso_code: &str, allowed: bool) {
         self.core.change(|state| {

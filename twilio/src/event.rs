@@ -20,6 +20,9 @@ use crate::{
 /// What CloudEvents put before the name of a TaskRouter event.
 pub const CLOUD_EVENT_PREFIX: &str = "com.twilio.taskrouter.";
 
+/// The type of the event by which `overflow doctor` tries ingest: no event of Twilio's.
+pub const PROBE_EVENT: &str = "overflow.doctor";
+
 /// The events that may mean a stranded caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventType {

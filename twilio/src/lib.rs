@@ -7,6 +7,7 @@ mod e164;
 mod event;
 mod event_error;
 mod form;
+mod host;
 mod json;
 mod public_url;
 pub mod rest;
@@ -16,12 +17,13 @@ mod task_attributes;
 pub mod twiml;
 
 pub use e164::{E164, InvalidE164};
-pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventType, TaskRouterEvent};
+pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventType, PROBE_EVENT, TaskRouterEvent};
 pub use event_error::EventError;
 pub use form::FormParams;
+pub use host::{is_local, is_private};
 pub use public_url::{
-    CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, InvalidPublicUrl, PublicUrl, TWIML_PATH,
-    is_same_address, without_overrides,
+    CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, InvalidPublicUrl, PublicUrl,
+    PublicUrlFlaw, TWIML_PATH, is_same_address, without_overrides,
 };
 pub use sid::{
     AccountSid, ApiKeySid, CallSid, EventSid, FlowSid, InvalidSid, PhoneNumberSid, QueueSid,

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use url::Url;
 
+use crate::host::is_private;
+
 /// Where TaskRouter posts its event callbacks.
 pub const EVENTS_PATH: &str = "/taskrouter/events";
 /// Where a webhook sink of Event Streams posts.
@@ -24,6 +26,21 @@ impl PublicUrl {
     /// The URL of one of our paths, which starts with a slash.
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)
+    }
+
+    /// The path that stands before our own ones; empty where there is none.
+    pub fn path_prefix(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        rest.find('/').map_or("", |at| &rest[at..])
+    }
+
+    /// Why it is no good where Twilio itself is to send callbacks there. A simulator may.
+    pub fn flaw(&self) -> Option<PublicUrlFlaw> {
+        let url = Url::parse(&self.0).ok()?;
+        if is_private(&url) {
+            return Some(PublicUrlFlaw::Private);
+        }
+        (url.scheme() != "https").then_some(PublicUrlFlaw::NotEncrypted)
     }
 
     /// The event callback as a workspace is to have it, connection overrides included.
@@ -50,6 +67,17 @@ pub fn is_same_address(one: &str, other: &str) -> bool {
         (Some(one), Some(other)) => one == other,
         _ => one == other,
     }
+}
+
+/// Why a public URL is no good for Twilio.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PublicUrlFlaw {
+    /// Twilio can't get there.
+    #[error("is on this machine or in a private network: no callback of Twilio's gets there")]
+    Private,
+    /// Everybody on the way reads along.
+    #[error("is not encrypted: whoever is on the way reads the callers' numbers")]
+    NotEncrypted,
 }
 
 /// Why a string can't be the public URL.
@@ -183,6 +211,33 @@ mod tests {
             assert_eq!(is_same_address(ours, other), same, "{other}");
         }
         assert!(is_same_address("", ""));
+    }
+
+    #[test]
+    fn what_stands_before_our_paths_is_known() {
+        for (given, prefix) in [
+            ("https://example.com", ""),
+            ("https://example.com/", ""),
+            ("https://u:p@example.com:8443/hooks/", "/hooks"),
+            ("https://example.com/a%20b/c", "/a%20b/c"),
+        ] {
+            let url: PublicUrl = given.parse().unwrap();
+            assert_eq!(url.path_prefix(), prefix);
+        }
+    }
+
+    #[test]
+    fn what_is_no_good_for_twilio_is_known() {
+        for (given, flaw) in [
+            ("https://example.com", None),
+            ("http://example.com", Some(PublicUrlFlaw::NotEncrypted)),
+            ("http://localhost:8080", Some(PublicUrlFlaw::Private)),
+            ("https://192.168.1.5/hooks", Some(PublicUrlFlaw::Private)),
+            ("https://ingest", Some(PublicUrlFlaw::Private)),
+        ] {
+            let url: PublicUrl = given.parse().unwrap();
+            assert_eq!(url.flaw(), flaw, "{given}");
+        }
     }
 
     #[test]

@@ -44,6 +44,15 @@ impl AuthToken {
     }
 }
 
+/// Takes as long whatever the difference is.
+impl PartialEq for AuthToken {
+    fn eq(&self, other: &Self) -> bool {
+        bool::from(self.expose().as_bytes().ct_eq(other.expose().as_bytes()))
+    }
+}
+
+impl Eq for AuthToken {}
+
 impl fmt::Debug for AuthToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AuthToken(…)")
@@ -111,6 +120,14 @@ impl SignedUrl {
             variants.push(format!("{scheme}://{userinfo}@{bare}:{port}{path}"));
         }
         Self { variants }
+    }
+}
+
+impl SignedUrl {
+    /// Whether a signature over `url` is expected.
+    pub fn covers(&self, url: &str) -> bool {
+        let url = without_overrides(url);
+        self.variants.iter().any(|variant| variant == url)
     }
 }
 

@@ -1,7 +1,10 @@
-"""Validates rendered manifests, read from standard input.
+"""Validates the rendered manifests of an overlay, read from standard input.
 
 Kinds of Kubernetes against its schemas, custom resources against custom-resources.yaml, and what no
-schema knows: that names which the manifests and the sources share are the same in both.
+schema knows: that names which the manifests and the sources share are the same in both, and that all
+that is to be filled in is. With --template, something must be left to fill in.
+
+Usage: validate.py [--template] OVERLAY
 """
 
 import re
@@ -19,6 +22,9 @@ PROJECT = HERE.parents[2]
 
 # The first release with a `sleep` action in preStop hooks, and the newest that there are schemas of.
 VERSIONS = ["1.30", kubernetes.major_minor(kubernetes.latest_version())]
+
+# What cluster operators probe, RabbitMQ has from this version on.
+RABBITMQ = (4, 2, 4)
 
 # The operator of RabbitMQ gives its pods this label.
 RABBITMQ_PODS = {"app.kubernetes.io/name": "rabbitmq"}
@@ -130,11 +136,98 @@ def against_the_sources(manifests):
                     yield manifest, f"{name} is no setting"
 
 
+def against_operators(manifests):
+    """What the operators need, and what they would do otherwise."""
+    compose = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
+    compose = compose["services"]["rabbitmq"]["image"]
+    for manifest in manifests:
+        if manifest["kind"] != "RabbitmqCluster":
+            continue
+        spec = manifest["spec"]
+        version = re.search(r"rabbitmq:(\d+)\.(\d+)\.(\d+)", spec["image"])
+        if not version or tuple(map(int, version.groups())) < RABBITMQ:
+            yield manifest, f"{spec['image']} is older than {'.'.join(map(str, RABBITMQ))}"
+        if spec["image"] != compose:
+            yield manifest, f"its image is {spec['image']}, and in docker-compose.yml {compose}"
+        stateful_set = spec.get("override", {}).get("statefulSet", {}).get("spec", {})
+        kept = stateful_set.get("persistentVolumeClaimRetentionPolicy", {})
+        if kept.get("whenDeleted") != "Retain":
+            yield manifest, "its volumes are deleted with it"
+        if not any(lets_in(each, "rabbitmq-system", 15672) for each in manifests):
+            yield manifest, "its operator can't ask the management API"
+
+
+def lets_in(manifest, namespace, port):
+    """Whether a network policy lets a namespace's pods in to RabbitMQ's port."""
+    if manifest["kind"] != "NetworkPolicy" or not selects(manifest["spec"]["podSelector"], RABBITMQ_PODS):
+        return False
+    name = {"kubernetes.io/metadata.name": namespace}
+    return any(
+        selects(peer["namespaceSelector"], name) and {"protocol": "TCP", "port": port} in rule["ports"]
+        for rule in manifest["spec"].get("ingress", [])
+        for peer in rule["from"]
+        if "namespaceSelector" in peer
+    )
+
+
+def texts(value, path=""):
+    """Every text in a manifest, with where it is."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from texts(each, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from texts(each, f"{path}[{index}]")
+    elif isinstance(value, str):
+        yield path.lstrip("."), value
+
+
+def left_to_fill_in(manifests):
+    """What only whoever runs it knows."""
+    for manifest in manifests:
+        is_settings = manifest["kind"] == "ConfigMap" and manifest["metadata"]["name"].startswith("settings-")
+        for path, text in texts(manifest):
+            if "FILL-IN" in text or "example.com" in text:
+                yield manifest, f"{path} is to be filled in: {text}"
+            elif is_settings and path.startswith("data.") and not text:
+                yield manifest, f"{path.removeprefix('data.')} is empty"
+
+
+def quoted(manifests):
+    """Settings whose quotes become part of them."""
+    for manifest in manifests:
+        for name, value in manifest.get("data", {}).items() if manifest["kind"] == "ConfigMap" else ():
+            if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+                yield manifest, f"{name} has quotes around it: leave them out"
+
+
+class OnceOnly(yaml.SafeLoader):
+    """Refuses a key that is there twice: kustomize takes the last one, and drops the other."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"{key} is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def main():
+    *options, overlay = sys.argv[1:]
+    try:
+        for file in Path(overlay).glob("*.yaml"):
+            list(yaml.load_all(file.read_text(), OnceOnly))
+    except yaml.YAMLError as error:
+        sys.exit(f"deploy/kubernetes/check: {file}: {error}")
     manifests = list(yaml.safe_load_all(sys.stdin))
+    checks = [against_schemas, against_each_other, against_the_sources, against_operators, quoted]
+    if "--template" not in options:
+        checks.append(left_to_fill_in)
+    elif not list(left_to_fill_in(manifests)):
+        sys.exit("deploy/kubernetes/check: the template has nothing to fill in")
     problems = [
         f"{manifest['kind']} {manifest['metadata']['name']}: {problem}"
-        for check in (against_schemas, against_each_other, against_the_sources)
+        for check in checks
         for manifest, problem in check(manifests)
     ]
     for problem in problems:

@@ -81,9 +81,10 @@ impl Configuration {
         !filters.any(|f| Tasks::of(f).includes_every_call() && !ends_skippable(f))
     }
 
-    /// How many filters there are.
-    pub(crate) fn filter_count(&self) -> usize {
-        self.filters().len()
+    /// How many filters lead to the task queue.
+    pub(crate) fn filters_to(&self, queue: &str) -> usize {
+        let filters = self.filters().iter();
+        filters.filter(|filter| leads(filter, queue)).count()
     }
 
     /// Whether there is a way for calls that nobody takes to the placeholder.
@@ -123,11 +124,11 @@ impl Configuration {
                 find(Problem::Missing);
                 continue;
             };
-            if at + 1 < targets.len() {
-                find(Problem::NotLast);
-            }
-            if has_timeout(&targets[at]) {
-                find(Problem::TimesOut);
+            match (at + 1 == targets.len(), has_timeout(&targets[at])) {
+                (true, false) => {}
+                (true, true) => find(Problem::TimesOut),
+                (false, false) => find(Problem::NotLast),
+                (false, true) => find(Problem::GoesOn),
             }
             match &targets[..at] {
                 before if before.iter().all(has_timeout) => {}

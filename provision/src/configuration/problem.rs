@@ -18,6 +18,11 @@ pub(crate) enum Problem {
     /// Targets come after the placeholder.
     #[error("has targets after the placeholder, which callers never reach")]
     NotLast,
+    /// The placeholder has a timeout, and targets after it.
+    #[error(
+        "takes callers out of the placeholder again after its timeout, to the targets behind it"
+    )]
+    GoesOn,
     /// The placeholder has a timeout, after which Twilio deletes the task while the caller waits.
     #[error("gives the placeholder a timeout: then the task is deleted while its caller waits")]
     TimesOut,
@@ -46,6 +51,10 @@ impl Problem {
                 "if its callers are to be redirected, run `overflow setup --workflow WW…`"
             }
             Self::NotLast => "make the placeholder the last target of the filter",
+            Self::GoesOn => {
+                "make the placeholder the last target, without timeout, unless who isn't redirected by \
+                 then is to go on"
+            }
             Self::TimesOut => {
                 "run `overflow setup --workflow WW…`, or remove that timeout in the console"
             }

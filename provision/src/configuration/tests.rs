@@ -77,7 +77,7 @@ fn only_the_filters_that_are_named_are_extended() {
     };
     let mut configuration = Configuration::parse(OWN).unwrap();
     configuration.extend(&named).unwrap();
-    assert_eq!(configuration.filter_count(), 3);
+    assert_eq!(configuration.filters().len(), 3);
     assert_eq!(
         configuration.filters()[1]["filter_friendly_name"],
         "Others (calls)"
@@ -207,6 +207,10 @@ fn each_way_of_missing_the_placeholder_is_found() {
             Problem::NotLast,
         ),
         (json!([{"queue": "WQp", "timeout": 5}]), Problem::TimesOut),
+        (
+            json!([{"queue": "WQp", "timeout": 5}, {"queue": "WQa"}]),
+            Problem::GoesOn,
+        ),
         (
             json!([{"queue": "WQa"}, {"queue": "WQp"}]),
             Problem::NeverReached,

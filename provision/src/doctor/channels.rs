@@ -8,14 +8,20 @@ use crate::api::Api;
 use crate::configuration::Configuration;
 use crate::error::Doing;
 
-/// An earlier setup extended the filters themselves, whatever came to them.
+/// An earlier setup extended the filters themselves, whatever came to them. What led to the
+/// placeholder before is as its user wants it.
 pub(super) fn check_workflow(
     workflow: &Workflow,
+    before: &str,
     configuration: &Configuration,
     placeholder: &str,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) {
-    let filters = configuration.filters_of_all_channels(placeholder);
+    let led_before = Configuration::parse(before)
+        .map(|before| before.filters_of_all_channels(placeholder))
+        .unwrap_or_default();
+    let mut filters = configuration.filters_of_all_channels(placeholder);
+    filters.retain(|filter| !led_before.contains(filter));
     if filters.is_empty() {
         return;
     }
@@ -39,7 +45,7 @@ pub(super) async fn check_tasks(
     api: &Api,
     workspace: &WorkspaceSid,
     queue: &TaskQueue,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) {
     let tasks = api.client.pending_tasks(workspace, &queue.sid);
     let tasks = tasks.await.doing("list the tasks in the placeholder");

@@ -26,7 +26,7 @@ impl Ahead {
         }))
     }
 
-    pub(super) fn check(&self, report: &mut Report) {
+    pub(super) fn check(&self, report: &mut Report<'_>) {
         // No answer came. That was reported above.
         let Some(ahead) = *self.0.lock() else { return };
         if ahead.abs() < NOTABLE {

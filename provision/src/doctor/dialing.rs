@@ -2,6 +2,8 @@
 
 use phonenumber::PhoneNumber;
 use service::{Plan, Plans};
+use twilio::E164;
+use twilio::rest::CountryPermissions;
 
 use super::report::Report;
 use crate::api::Api;
@@ -9,13 +11,22 @@ use crate::error::Doing;
 
 const GEO_PERMISSIONS: &str = "Console > Voice > Settings > Geo permissions";
 
-pub(super) async fn check(api: &Api, plans: &Plans, report: &mut Report) {
+pub(super) async fn check(api: &Api, plans: &Plans, report: &mut Report<'_>) {
     for plan in plans.iter() {
-        check_plan(api, plan, report).await;
+        check_caller_id(plan, report);
+        check_number(plan, report);
+    }
+    let countries = api.client.dialing_permissions().await;
+    let countries = report.read(
+        "geo permissions",
+        countries.doing("read the geo permissions"),
+    );
+    for plan in plans.iter() {
+        check_permissions(plan, countries.as_deref().unwrap_or_default(), report);
     }
 }
 
-async fn check_plan(api: &Api, plan: &Plan, report: &mut Report) {
+fn check_caller_id(plan: &Plan, report: &mut Report<'_>) {
     if plan.dial.caller_id.is_none() {
         report.warn(
             "caller ID",
@@ -28,58 +39,97 @@ async fn check_plan(api: &Api, plan: &Plan, report: &mut Report) {
              unless all callers come from the telephone network",
         );
     }
-    let number = &plan.dial.number;
-    // Hides all but the last digits.
-    let shown = format!("{number:?} of plan {:?}", plan.name);
-    let parsed: Option<PhoneNumber> = phonenumber::parse(None, number.as_str()).ok();
-    let country = parsed.as_ref().and_then(|parsed| parsed.country().id());
-    let Some(country) = country else {
-        report.warn(
+}
+
+/// Hides all but the last digits.
+fn shown(plan: &Plan) -> String {
+    format!("{:?} of plan {:?}", plan.dial.number, plan.name)
+}
+
+fn check_number(plan: &Plan, report: &mut Report<'_>) {
+    let parsed: Option<PhoneNumber> = phonenumber::parse(None, plan.dial.number.as_str()).ok();
+    // Of a country that it doesn't know, the library can't judge the numbers.
+    let known = parsed.filter(|number| number.country().id().is_some());
+    match known.as_ref().map(phonenumber::is_valid) {
+        None => {}
+        Some(true) => report.ok(
             "forward number",
-            format!("{shown} belongs to no known country"),
-            format!("make sure that it can be dialled: {GEO_PERMISSIONS}"),
-        );
-        return;
-    };
-    match parsed.as_ref().is_some_and(phonenumber::is_valid) {
-        true => report.ok("forward number", format!("{shown} is a valid number")),
-        false => report.warn(
+            format!("{} is a valid number", shown(plan)),
+        ),
+        Some(false) => report.warn(
             "forward number",
-            format!("{shown} is not a valid number by that country's numbering plan"),
+            format!(
+                "{} is not a valid number by its country's numbering plan",
+                shown(plan)
+            ),
             "check FORWARD_TO_NUMBER digit by digit",
         ),
     }
-    let code = country.as_ref();
-    let permissions = api.client.dialing_permissions(code).await;
-    let permissions = permissions.doing("read the geo permissions");
-    let Some(permissions) = report.read("geo permissions", permissions) else {
-        return;
-    };
-    match permissions {
-        None => report.warn(
-            "geo permissions",
-            format!("Twilio knows no country {code}"),
-            format!("look for it in {GEO_PERMISSIONS}"),
-        ),
-        Some(country) if !country.low_risk_numbers_enabled => report.fail(
-            "geo permissions",
-            format!("calls to {} ({code}) are not allowed", country.name),
-            format!("enable the country in {GEO_PERMISSIONS}"),
-        ),
-        Some(country) => {
-            let every_prefix = country.high_risk_special_numbers_enabled
-                && country.high_risk_tollfraud_numbers_enabled;
-            let special = match every_prefix {
-                true => "",
-                false => {
-                    "; whether the number has a high-risk prefix, which is not allowed, can't be \
-                     checked"
-                }
-            };
-            report.ok(
+}
+
+/// Twilio allows and forbids by calling codes: the longest that fits says whose the number is, and
+/// some are of several countries.
+fn check_permissions(plan: &Plan, countries: &[CountryPermissions], report: &mut Report<'_>) {
+    let number = &plan.dial.number;
+    let fitting = countries
+        .iter()
+        .filter_map(|country| Some((country.fits(number)?, country)));
+    let fitting: Vec<_> = fitting.collect();
+    let Some(length) = fitting.iter().map(|(length, _)| *length).max() else {
+        if !countries.is_empty() {
+            report.warn(
                 "geo permissions",
-                format!("calls to {} ({code}) are allowed{special}", country.name),
+                format!(
+                    "{} has a calling code that Twilio's list doesn't have",
+                    shown(plan)
+                ),
+                format!("make sure that it can be dialled: {GEO_PERMISSIONS}"),
             );
         }
+        return;
+    };
+    let longest = fitting.into_iter().filter(|(its, _)| *its == length);
+    let (allowed, forbidden): (Vec<_>, Vec<_>) = longest
+        .map(|(_, country)| country)
+        .partition(|country| country.low_risk_numbers_enabled);
+    let code = code(number, length);
+    if allowed.is_empty() {
+        report.fail(
+            "geo permissions",
+            format!("calls to {} ({code}) are not allowed", names(&forbidden)),
+            format!("enable the country in {GEO_PERMISSIONS}"),
+        );
+    } else if !forbidden.is_empty() {
+        let (allowed, forbidden) = (names(&allowed), names(&forbidden));
+        report.warn(
+            "geo permissions",
+            format!("of {code}, calls to {allowed} are allowed, and to {forbidden} they are not"),
+            format!("enable the country that the number is in: {GEO_PERMISSIONS}"),
+        );
+    } else {
+        let every_prefix = |country: &&CountryPermissions| {
+            country.high_risk_special_numbers_enabled && country.high_risk_tollfraud_numbers_enabled
+        };
+        let special = match allowed.iter().all(every_prefix) {
+            true => "",
+            false => {
+                "; whether the number has a high-risk prefix, which is not allowed, can't be checked"
+            }
+        };
+        let found = format!("calls to {} ({code}) are allowed{special}", names(&allowed));
+        report.ok("geo permissions", found);
     }
+}
+
+/// The first digits of a number, which say nothing about whose it is.
+fn code(number: &E164, length: usize) -> String {
+    number.as_str().chars().take(1 + length).collect()
+}
+
+fn names(countries: &[&CountryPermissions]) -> String {
+    let names: Vec<_> = countries
+        .iter()
+        .map(|country| country.name.as_str())
+        .collect();
+    names.join(", ")
 }

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use reqwest::redirect::Policy;
 use service::failure::root_cause;
 use service::settings::TwilioSettings;
-use twilio::rest::is_local;
-use twilio::{AuthToken, EVENTS_PATH, FormParams, PublicUrl, SIGNATURE_HEADER, sign_form};
+use twilio::{
+    AuthToken, EVENTS_PATH, FormParams, PROBE_EVENT, PublicUrl, PublicUrlFlaw, SIGNATURE_HEADER,
+    is_local, sign_form,
+};
 use url::Url;
 
 use super::report::Report;
@@ -16,9 +18,16 @@ use crate::callback::shown;
 /// What Twilio allows a callback.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-pub(super) async fn check(twilio: &TwilioSettings, public_url: &PublicUrl, report: &mut Report) {
+/// Signs as Twilio does, where the primary auth token is known.
+pub(super) async fn check(
+    twilio: &TwilioSettings,
+    public_url: &PublicUrl,
+    primary: Option<&AuthToken>,
+    report: &mut Report<'_>,
+) {
+    check_public_url(public_url, twilio.client.api_url.is_twilio(), report);
     // Reported with the account.
-    let Some(token) = twilio.auth_tokens.first() else {
+    let Some(token) = primary.or(twilio.auth_tokens.first()) else {
         return;
     };
     let url = public_url.join(EVENTS_PATH);
@@ -42,9 +51,15 @@ pub(super) async fn check(twilio: &TwilioSettings, public_url: &PublicUrl, repor
         ),
         Ok(403) => report.fail(
             "ingest",
-            format!("{name} refuses a callback that our auth token signed"),
+            format!("{name} refuses a callback that the account's auth token signed"),
             "give ingest the same PUBLIC_URL, to the letter, TWILIO_AUTH_TOKEN and \
              TWILIO_ACCOUNT_SID",
+        ),
+        Ok(404) => report.fail(
+            "ingest",
+            format!("{name} answered 404, not 204: ingest isn't there, or gets another path"),
+            "let the proxy pass /taskrouter/… on to ingest, behind the path of PUBLIC_URL or without \
+             it",
         ),
         Ok(status) => report.fail(
             "ingest",
@@ -64,11 +79,24 @@ pub(super) async fn check(twilio: &TwilioSettings, public_url: &PublicUrl, repor
     }
 }
 
+/// Twilio itself gets to fewer places than a simulator on this machine.
+fn check_public_url(public_url: &PublicUrl, is_twilio: bool, report: &mut Report<'_>) {
+    let todo = "let a proxy with TLS or a tunnel lead to ingest, and set PUBLIC_URL to its URL";
+    match public_url.flaw().filter(|_| is_twilio) {
+        None => {}
+        Some(PublicUrlFlaw::Private) => {
+            let found = format!("{public_url} {}", PublicUrlFlaw::Private);
+            report.fail("public URL", found, todo);
+        }
+        Some(flaw) => report.warn("public URL", format!("{public_url} {flaw}"), todo),
+    }
+}
+
 fn probe(twilio: &TwilioSettings) -> Vec<(&'static str, String)> {
     vec![
         ("AccountSid", twilio.account_sid.to_string()),
         ("EventDescription", "A test by overflow doctor".to_owned()),
-        ("EventType", "overflow.doctor".to_owned()),
+        ("EventType", PROBE_EVENT.to_owned()),
         ("Sid", format!("EV{:032x}", rand::random::<u128>())),
     ]
 }
@@ -94,4 +122,34 @@ async fn post(
     }
     let answer = request.send().await.map_err(root_cause)?;
     Ok(answer.status().as_u16())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(check: impl FnOnce(&mut Report<'_>)) -> String {
+        let mut text = String::new();
+        let mut show = |line: &dyn std::fmt::Display| text.push_str(&format!("{line}\n"));
+        check(&mut Report::new(&mut show, false));
+        text
+    }
+
+    #[test]
+    fn a_public_url_that_twilio_cannot_use_is_found_and_a_rehearsal_may_use_it() {
+        for (url, sign) in [
+            ("http://192.168.1.5:8080", "✗ public URL"),
+            ("http://localhost:8080", "✗ public URL"),
+            ("http://overflow.example.com", "! public URL"),
+            ("https://overflow.example.com", ""),
+        ] {
+            let url: PublicUrl = url.parse().unwrap();
+            let found = shown(|report| check_public_url(&url, true, report));
+            assert!(
+                found.starts_with(sign) && found.is_empty() == sign.is_empty(),
+                "{found}"
+            );
+            assert_eq!(shown(|report| check_public_url(&url, false, report)), "");
+        }
+    }
 }

@@ -1,15 +1,19 @@
-//! `overflow doctor`: looks, without changing anything, for what would stop a redirect.
+//! `overflow doctor`: looks, without changing anything, for what keeps callers from being redirected.
 
 mod account;
 mod channels;
 mod clock;
 mod dialing;
 mod events;
+mod flows;
 mod ingest;
 mod numbers;
 mod queue;
 mod report;
 mod routing;
+
+use std::fmt::Display;
+use std::time::Duration;
 
 use service::plan::PlanArgs;
 use service::settings::{QueueArgs, Setting, TwilioArgs};
@@ -28,7 +32,7 @@ use self::report::Report;
 
 /// Checks everything that a redirect depends on, and says what to do about what is wrong.
 ///
-/// Changes nothing. The exit code is 1 if something would stop a redirect.
+/// Changes nothing. The exit code is 1 if callers are not redirected, or not all.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DoctorArgs {
     /// The URL by which Twilio reaches ingest  [required]
@@ -38,6 +42,10 @@ pub struct DoctorArgs {
     /// Write the findings as JSON
     #[arg(long)]
     json: bool,
+
+    /// How long one check may take
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    check_timeout: Setting<Duration>,
 
     // Last: what follows them would stand under their headings.
     #[command(flatten)]
@@ -52,46 +60,67 @@ pub struct DoctorArgs {
 
 impl DoctorArgs {
     pub(crate) async fn run(self, console: &mut Console<'_>, patience: Patience) -> Status {
-        let json = self.json;
-        let mut report = Report::default();
+        let mut show = |line: &dyn Display| console.line(line);
+        let mut report = Report::new(&mut show, self.json);
         self.examine(patience, &mut report).await;
-        match json {
-            true => report.show_json(console),
-            false => report.show(console),
-        }
-        match report.is_good() {
+        match report.finish() {
             true => Status::Done,
             false => Status::Failed,
         }
     }
 
     /// A setting that is wrong is a finding, and keeps only what depends on it from being checked.
-    async fn examine(self, patience: Patience, report: &mut Report) {
+    async fn examine(self, patience: Patience, report: &mut Report<'_>) {
+        let limit = settings(report, |p| Some(p.take(self.check_timeout.more_than_0())));
+        let Some(limit) = limit else { return };
+        // What Twilio says last is told, and not just that it took too long.
+        let patience = Patience {
+            limit: patience.limit.min(limit / 2),
+            ..patience
+        };
         let account = settings(report, |p| args::account(self.twilio, patience, p));
         let place = settings(report, |p| self.place.resolve(p));
         let plans = settings(report, |p| self.plan.resolve(p));
         let queue = settings(report, |p| self.queue.resolve(p));
         let public_url = settings(report, |p| p.required(self.public_url));
         if let Some((twilio, api)) = &account {
-            account::check(twilio, api, report).await;
+            let mut primary = None;
+            let look = async |report: &mut Report<'_>| {
+                primary = account::check(twilio, api, report).await;
+            };
+            report.within(limit, "credentials", look).await;
             if let Some(place) = &place {
                 let (plans, public_url) = (plans.as_ref(), public_url.as_ref());
-                examine_workspace(api, place, plans, public_url, report).await;
+                let site = Site {
+                    api,
+                    plans,
+                    public_url,
+                    limit,
+                };
+                site.examine(place, report).await;
             }
             if let Some(plans) = &plans {
-                dialing::check(api, plans, report).await;
+                let look = async |report: &mut Report<'_>| dialing::check(api, plans, report).await;
+                report.within(limit, "geo permissions", look).await;
             }
             if let Some(public_url) = &public_url {
-                ingest::check(twilio, public_url, report).await;
+                let look = async |report: &mut Report<'_>| {
+                    ingest::check(twilio, public_url, primary.as_ref(), report).await;
+                };
+                report.within(limit, "ingest", look).await;
             }
         }
         if let Some(queue) = &queue {
-            queue::check(queue, report).await;
+            let look = async |report: &mut Report<'_>| queue::check(queue, report).await;
+            report.within(limit, "queue", look).await;
         }
     }
 }
 
-fn settings<T>(report: &mut Report, resolve: impl FnOnce(&mut Problems) -> Option<T>) -> Option<T> {
+fn settings<T>(
+    report: &mut Report<'_>,
+    resolve: impl FnOnce(&mut Problems) -> Option<T>,
+) -> Option<T> {
     let mut problems = Problems::default();
     let resolved = resolve(&mut problems);
     for warning in problems.take_warnings() {
@@ -109,31 +138,53 @@ fn settings<T>(report: &mut Report, resolve: impl FnOnce(&mut Problems) -> Optio
     }
 }
 
-async fn examine_workspace(
-    api: &Api,
-    place: &Place,
-    plans: Option<&Plans>,
-    public_url: Option<&PublicUrl>,
-    report: &mut Report,
-) {
-    let workspace = workspace::find(api, place.workspace).await;
-    let Some(workspace) = report.read("workspace", workspace) else {
-        return;
-    };
-    let (account, sid, name) = (api.account, workspace.sid, &workspace.friendly_name);
-    report.ok("workspace", format!("{name:?} ({sid})"));
-    // A record of another account concerns only setup and teardown.
-    let record = Record::read(&place.state_file, account, sid);
-    let record = record.unwrap_or_else(|_| Record::new(account, sid));
-    let inventory = Inventory::read(api, workspace, &place.names, &record).await;
-    let Some(inventory) = report.read("workspace", inventory) else {
-        return;
-    };
-    if let Some(plans) = plans {
-        routing::check(api, plans, &inventory, report).await;
+/// What the checks of the workspace need.
+struct Site<'a> {
+    api: &'a Api,
+    plans: Option<&'a Plans>,
+    public_url: Option<&'a PublicUrl>,
+    limit: Duration,
+}
+
+impl Site<'_> {
+    async fn examine(&self, place: &Place, report: &mut Report<'_>) {
+        let (api, limit) = (self.api, self.limit);
+        let mut inventory = None;
+        let look = async |report: &mut Report<'_>| inventory = self.inventory(place, report).await;
+        report.within(limit, "workspace", look).await;
+        let Some(inventory) = inventory else { return };
+        if let Some(plans) = self.plans {
+            let look = async |report: &mut Report<'_>| {
+                routing::check(api, plans, &inventory, report).await;
+            };
+            report.within(limit, "voice queue", look).await;
+        }
+        if let Some(public_url) = self.public_url {
+            let look = async |report: &mut Report<'_>| {
+                events::check(api, public_url, &inventory, report).await;
+            };
+            report.within(limit, "event callback", look).await;
+        }
+        let look = async |report: &mut Report<'_>| numbers::check(api, &inventory, report).await;
+        report.within(limit, "number", look).await;
+        if let Some(plans) = self.plans {
+            let look = async |report: &mut Report<'_>| {
+                flows::check(api, plans, &inventory, report).await;
+            };
+            report.within(limit, "Studio flow", look).await;
+        }
     }
-    if let Some(public_url) = public_url {
-        events::check(public_url, &inventory, report);
+
+    async fn inventory(&self, place: &Place, report: &mut Report<'_>) -> Option<Inventory> {
+        let api = self.api;
+        let workspace = workspace::find(api, place.workspace).await;
+        let workspace = report.read("workspace", workspace)?;
+        let (account, sid, name) = (api.account, workspace.sid, &workspace.friendly_name);
+        report.ok("workspace", format!("{name:?} ({sid})"));
+        // A record of another account concerns only setup and teardown.
+        let record = Record::read(&place.state_file, account, sid);
+        let record = record.unwrap_or_else(|_| Record::new(account, sid));
+        let inventory = Inventory::read(api, workspace, &place.names, &record).await;
+        report.read("workspace", inventory)
     }
-    numbers::check(api, &inventory, report).await;
 }

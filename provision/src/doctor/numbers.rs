@@ -7,7 +7,7 @@ use crate::api::Api;
 use crate::error::Doing;
 use crate::inventory::{Inventory, answered_by};
 
-pub(super) async fn check(api: &Api, inventory: &Inventory, report: &mut Report) {
+pub(super) async fn check(api: &Api, inventory: &Inventory, report: &mut Report<'_>) {
     // Without our flow, a flow of the user's leads to the workflow.
     let Some(flow) = &inventory.flow else { return };
     if flow.status != "published" {

@@ -1,35 +1,52 @@
 //! Is the queue there, with what we need in it?
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{Health, QueueError, QueueUrl};
+use queue::{Filter, Health, Queue, QueueError, QueueUrl, Reason, Stats};
 use service::policies::REMEDY;
 use service::settings::QueueSettings;
+use tokio::time::timeout;
 
 use super::report::Report;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Dead letters that are no older say how it stands now.
+const RECENT: Duration = Duration::from_secs(60 * 60);
+/// More needn't be counted.
+const MOST_LETTERS: usize = 1000;
 const MADE_AT_START: &str = "it is made at the first start of the services";
 
-pub(super) async fn check(settings: &QueueSettings, report: &mut Report) {
+pub(super) async fn check(settings: &QueueSettings, report: &mut Report<'_>) {
     let url = &settings.url;
     if let QueueUrl::Sqlite(path) = url
         && !path.exists()
     {
         return check_directory(path, report);
     }
-    let problem = match tokio::time::timeout(TIMEOUT, look(settings, report)).await {
-        Ok(Ok(true)) => return check_policies(settings, report).await,
-        Ok(Ok(false)) => return,
-        Ok(Err(problem)) => format!("{url} can't be used: {problem}"),
-        Err(_) => format!("{url} does not answer within {TIMEOUT:?}"),
-    };
     let todo = "see that it runs and that QUEUE_URL names it";
-    report.fail("queue", problem, todo);
+    match timeout(TIMEOUT, open(settings)).await {
+        Ok(Ok(Found::Queue(queue, stats))) => {
+            report.ok("queue", format!("{url}: {} waiting", stats.ready));
+            check_redirectors(&stats, report);
+            check_dead_letters(stats.dead, recent(&*queue, stats.dead).await, report);
+            queue.close().await;
+            check_policies(settings, report).await;
+        }
+        Ok(Ok(Found::Nothing(problem))) => {
+            report.warn("queue", format!("{url}: {problem}"), MADE_AT_START);
+        }
+        Ok(Err(problem)) => report.fail("queue", format!("{url} can't be used: {problem}"), todo),
+        Err(_) => report.fail(
+            "queue",
+            format!("{url} does not answer within {TIMEOUT:?}"),
+            todo,
+        ),
+    }
 }
 
-fn check_directory(path: &Path, report: &mut Report) {
+fn check_directory(path: &Path, report: &mut Report<'_>) {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -45,25 +62,34 @@ fn check_directory(path: &Path, report: &mut Report) {
     }
 }
 
-/// Whether there is a queue.
-async fn look(settings: &QueueSettings, report: &mut Report) -> Result<bool, String> {
-    let url = &settings.url;
+/// What is at the queue's URL.
+enum Found {
+    /// The queue, and how it stands.
+    Queue(Arc<dyn Queue>, Stats),
+    /// No queue, for this reason.
+    Nothing(String),
+}
+
+async fn open(settings: &QueueSettings) -> Result<Found, String> {
     let queue = match settings.open_existing().await {
         Ok(queue) => queue,
-        Err(QueueError::Missing(problem)) => {
-            report.warn("queue", format!("{url}: {problem}"), MADE_AT_START);
-            return Ok(false);
-        }
+        Err(QueueError::Missing(problem)) => return Ok(Found::Nothing(problem)),
         Err(error) => return Err(error.to_string()),
     };
-    let stats = queue.stats().await;
-    let health = queue.health();
-    queue.close().await;
-    let stats = stats.map_err(|error| match health {
-        Health::Up => error.to_string(),
-        Health::Down(reason) | Health::Broken(reason) => reason,
-    })?;
-    report.ok("queue", format!("{url}: {} waiting", stats.ready));
+    match queue.stats().await {
+        Ok(stats) => Ok(Found::Queue(queue, stats)),
+        Err(error) => {
+            let health = queue.health();
+            queue.close().await;
+            Err(match health {
+                Health::Up => error.to_string(),
+                Health::Down(reason) | Health::Broken(reason) => reason,
+            })
+        }
+    }
+}
+
+fn check_redirectors(stats: &Stats, report: &mut Report<'_>) {
     if stats.consumers == 0 {
         report.warn(
             "redirector",
@@ -73,18 +99,57 @@ async fn look(settings: &QueueSettings, report: &mut Report) -> Result<bool, Str
     } else {
         report.ok("redirector", format!("{} at the queue", stats.consumers));
     }
-    if stats.dead > 0 {
-        report.warn(
-            "dead letters",
-            format!("{} call(s) could not be redirected", stats.dead),
-            "see `overflow dead-letters list`",
-        );
+}
+
+/// Why requests ended as dead letters lately.
+async fn recent(queue: &dyn Queue, dead: u64) -> Result<Vec<Reason>, String> {
+    if dead == 0 {
+        return Ok(Vec::new());
     }
-    Ok(true)
+    let filter = Filter {
+        newer_than: Some(RECENT),
+        ..Filter::default()
+    };
+    match timeout(TIMEOUT, queue.oldest(&filter, MOST_LETTERS)).await {
+        Ok(Ok(listed)) => {
+            let letters = listed.letters.into_iter();
+            Ok(letters.map(|letter| letter.cause.reason).collect())
+        }
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("looking through them took longer than {TIMEOUT:?}")),
+    }
+}
+
+fn check_dead_letters(dead: u64, recent: Result<Vec<Reason>, String>, report: &mut Report<'_>) {
+    let todo = "see `overflow dead-letters list`";
+    match recent {
+        Ok(recent) if !recent.is_empty() => {
+            let mut reasons: Vec<_> = recent.iter().map(Reason::as_str).collect();
+            reasons.sort_unstable();
+            reasons.dedup();
+            let (count, reasons) = (recent.len(), reasons.join(", "));
+            report.fail(
+                "dead letters",
+                format!("{count} call(s) could not be redirected within the past hour: {reasons}"),
+                todo,
+            );
+        }
+        _ if dead == 0 => report.ok("dead letters", "none"),
+        Ok(_) => report.warn(
+            "dead letters",
+            format!("{dead} call(s) could not be redirected, all more than an hour ago"),
+            todo,
+        ),
+        Err(error) => report.warn(
+            "dead letters",
+            format!("{dead} call(s) could not be redirected; when, is not known: {error}"),
+            todo,
+        ),
+    }
 }
 
 /// A broker has them; a file has none.
-async fn check_policies(settings: &QueueSettings, report: &mut Report) {
+async fn check_policies(settings: &QueueSettings, report: &mut Report<'_>) {
     if let QueueUrl::Sqlite(_) = settings.url {
         return;
     }

@@ -1,11 +1,12 @@
 //! What doctor found, line by line.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
+use tokio::time::timeout;
 
-use crate::console::Console;
 use crate::error::Result;
 
 /// How good it is.
@@ -16,12 +17,15 @@ enum Level {
     Ok,
     /// Worth a look; redirects work.
     Warning,
-    /// Would stop a redirect.
+    /// Keeps callers from being redirected, or has.
     Problem,
 }
 
 /// What was looked at.
 pub(super) type Check = &'static str;
+
+/// As wide as the longest name of a check.
+const WIDTH: usize = "geo permissions".len();
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,11 +37,23 @@ struct Line {
     todo: Option<String>,
 }
 
-/// All findings.
-#[derive(Debug, Default)]
-pub(super) struct Report(Vec<Line>);
+/// All findings, each shown as it comes.
+pub(super) struct Report<'a> {
+    lines: Vec<Line>,
+    show: &'a mut (dyn FnMut(&dyn Display) + Send),
+    /// At the end, for programs.
+    as_json: bool,
+}
 
-impl Report {
+impl<'a> Report<'a> {
+    pub(super) fn new(show: &'a mut (dyn FnMut(&dyn Display) + Send), as_json: bool) -> Self {
+        Self {
+            lines: Vec::new(),
+            show,
+            as_json,
+        }
+    }
+
     pub(super) fn ok(&mut self, check: Check, found: impl Display) {
         self.add(check, Level::Ok, found, None);
     }
@@ -62,50 +78,73 @@ impl Report {
         None
     }
 
+    /// Lets a check have its time, and no more.
+    pub(super) async fn within(
+        &mut self,
+        limit: Duration,
+        check: Check,
+        look: impl AsyncFnOnce(&mut Self),
+    ) {
+        if timeout(limit, look(self)).await.is_err() {
+            self.fail(
+                check,
+                format!("took longer than {limit:?}, and was given up"),
+                "run doctor again; --check-timeout gives each check more time",
+            );
+        }
+    }
+
     fn add(&mut self, check: Check, status: Level, found: impl Display, todo: Option<String>) {
         let found = found.to_string();
-        self.0.push(Line {
+        let line = Line {
             check,
             status,
             found,
             todo,
-        });
+        };
+        if !self.as_json {
+            self.show(&line);
+        }
+        self.lines.push(line);
+    }
+
+    fn show(&mut self, line: &Line) {
+        let sign = match line.status {
+            Level::Ok => '✓',
+            Level::Warning => '!',
+            Level::Problem => '✗',
+        };
+        (self.show)(&format_args!(
+            "{sign} {:WIDTH$}  {}",
+            line.check, line.found
+        ));
+        if let Some(todo) = &line.todo {
+            (self.show)(&format_args!("  {:WIDTH$}  → {todo}", ""));
+        }
     }
 
     fn count(&self, level: Level) -> usize {
-        self.0.iter().filter(|line| line.status == level).count()
+        self.lines
+            .iter()
+            .filter(|line| line.status == level)
+            .count()
     }
 
-    /// Whether nothing would stop a redirect.
-    pub(super) fn is_good(&self) -> bool {
-        self.count(Level::Problem) == 0
-    }
-
-    pub(super) fn show(&self, console: &mut Console<'_>) {
-        let widths = self.0.iter().map(|line| line.check.len());
-        let width = widths.max().unwrap_or(0);
-        for line in &self.0 {
-            let sign = match line.status {
-                Level::Ok => '✓',
-                Level::Warning => '!',
-                Level::Problem => '✗',
-            };
-            console.line(format_args!("{sign} {:width$}  {}", line.check, line.found));
-            if let Some(todo) = &line.todo {
-                console.line(format_args!("  {:width$}  → {todo}", ""));
-            }
-        }
-        console.line(
-            match (self.count(Level::Problem), self.count(Level::Warning)) {
+    /// Says what it all comes to, which is returned: whether callers are redirected.
+    pub(super) fn finish(self) -> bool {
+        let (problems, warnings) = (self.count(Level::Problem), self.count(Level::Warning));
+        if self.as_json {
+            let report = json!({ "ok": problems == 0, "checks": self.lines });
+            (self.show)(&format_args!("{report:#}"));
+        } else {
+            (self.show)(&match (problems, warnings) {
                 (0, 0) => "\nAll is well.".to_owned(),
                 (0, warnings) => format!("\nRedirects work; {warnings} to look at."),
-                (problems, _) => format!("\n{problems} would stop a redirect."),
-            },
-        );
-    }
-
-    pub(super) fn show_json(&self, console: &mut Console<'_>) {
-        let report = json!({ "ok": self.is_good(), "checks": self.0 });
-        console.line(format_args!("{report:#}"));
+                (problems, _) => {
+                    format!("\n{problems} to mend: callers are not redirected, or not all.")
+                }
+            });
+        }
+        problems == 0
     }
 }

@@ -7,13 +7,19 @@ use super::channels;
 use super::report::Report;
 use crate::api::Api;
 use crate::configuration::{Configuration, Problem, matches_nobody};
+use crate::definitions::Role;
 use crate::error::Doing;
 use crate::inventory::Inventory;
 
 /// A voice queue counts as nearly full from this percentage of its size on.
 const NEARLY_FULL: u32 = 80;
 
-pub(super) async fn check(api: &Api, plans: &Plans, inventory: &Inventory, report: &mut Report) {
+pub(super) async fn check(
+    api: &Api,
+    plans: &Plans,
+    inventory: &Inventory,
+    report: &mut Report<'_>,
+) {
     let voice_queues = api.client.voice_queues(&api.account).await;
     let voice_queues = report.read("voice queue", voice_queues.doing("list the voice queues"));
     let voice_queues = voice_queues.unwrap_or_default();
@@ -28,17 +34,22 @@ pub(super) async fn check(api: &Api, plans: &Plans, inventory: &Inventory, repor
             );
             continue;
         };
-        check_placeholder(queue, report);
+        check_placeholder(queue, inventory, report);
         let workspace = &inventory.workspace.sid;
         channels::check_tasks(api, workspace, queue, report).await;
         check_workflows(plan, queue, inventory, &voice_queues, report);
     }
 }
 
-fn check_placeholder(queue: &TaskQueue, report: &mut Report) {
+fn check_placeholder(queue: &TaskQueue, inventory: &Inventory, report: &mut Report<'_>) {
     let name = format!("{:?} ({})", queue.friendly_name, queue.sid);
     let expression = queue.target_workers.trim();
-    let todo = "set its target workers to 1==2, which nobody matches; `overflow setup` does";
+    let ours = inventory.task_queues.get(&Role::Placeholder);
+    let todo = match ours.is_some_and(|ours| ours.sid == queue.sid) {
+        true => "set its target workers to 1==2, which nobody matches; `overflow setup` does",
+        // Of the user's, setup changes none.
+        false => "set its target workers to 1==2, which nobody matches, in the console",
+    };
     match matches_nobody(expression) {
         Some(true) => report.ok("placeholder", format!("{name} matches no worker")),
         Some(false) => report.fail(
@@ -58,10 +69,10 @@ fn check_workflows(
     queue: &TaskQueue,
     inventory: &Inventory,
     voice_queues: &[VoiceQueue],
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) {
     let placeholder = queue.sid.as_str();
-    let mut leading = 0;
+    let (mut leading, mut reaching) = (0, 0);
     for workflow in &inventory.workflows {
         let Ok(configuration) = Configuration::parse(&workflow.configuration) else {
             continue;
@@ -70,14 +81,25 @@ fn check_workflows(
             continue;
         }
         leading += 1;
+        reaching += usize::from(configuration.reaches(placeholder));
         check_filters(workflow, &configuration, placeholder, report);
-        if inventory.of_all_channels.contains(&workflow.sid) {
-            channels::check_workflow(workflow, &configuration, placeholder, report);
+        if let Some(before) = inventory.of_all_channels.get(&workflow.sid) {
+            channels::check_workflow(workflow, before, &configuration, placeholder, report);
         }
         check_voice_queue(workflow, voice_queues, report);
     }
+    let name = &plan.name;
+    if leading > 0 && reaching == 0 {
+        report.fail(
+            "workflow",
+            format!(
+                "no call gets to the placeholder of plan {name:?} by the {leading} workflow(s) that \
+                 lead to it: nobody is redirected"
+            ),
+            "run `overflow setup --workflow WW…`, which lets calls get there; its plan shows how",
+        );
+    }
     if leading == 0 {
-        let name = &plan.name;
         report.fail(
             "workflow",
             format!("no workflow leads to the placeholder of plan {name:?}: nobody is redirected"),
@@ -90,27 +112,36 @@ fn check_filters(
     workflow: &Workflow,
     configuration: &Configuration,
     placeholder: &str,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) {
     let name = format!("{:?} ({})", workflow.friendly_name, workflow.sid);
     let findings = configuration.findings(placeholder);
-    if findings.is_empty() {
-        let count = configuration.filter_count();
+    if findings.is_empty() && configuration.reaches(placeholder) {
+        let by = match configuration.filters_to(placeholder) {
+            0 => "its default filter".to_owned(),
+            count => format!("{count} filter(s)"),
+        };
         report.ok(
             "workflow",
-            format!("{name}: the placeholder is last, without timeout, in its {count} filter(s)"),
+            format!("{name}: calls that nobody takes end in the placeholder, by {by}"),
         );
     }
     for finding in findings {
         let (found, todo) = (format!("{name}: {finding}"), finding.problem.remedy());
         match finding.problem {
-            Problem::Missing | Problem::NotLast | Problem::MayStay | Problem::EndsSkippable => {
-                report.warn("workflow", found, todo);
-            }
+            Problem::Missing
+            | Problem::NotLast
+            | Problem::GoesOn
+            | Problem::MayStay
+            | Problem::EndsSkippable => report.warn("workflow", found, todo),
             Problem::TimesOut | Problem::NeverReached => report.fail("workflow", found, todo),
         }
     }
     let Some(queue) = configuration.default_queue() else {
+        if !configuration.leaves_calls_to_the_default() {
+            let found = format!("{name} has none, and its filters take every call");
+            return report.ok("default filter", found);
+        }
         return report.warn(
             "default filter",
             format!(
@@ -127,7 +158,7 @@ fn check_filters(
     report.ok("default filter", found);
 }
 
-fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &mut Report) {
+fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &mut Report<'_>) {
     let name = format!("of workflow {:?}", workflow.friendly_name);
     let mut voice_queues = voice_queues.iter();
     let Some(queue) = voice_queues.find(|queue| queue.holds_callers_of(&workflow.sid)) else {

@@ -10,19 +10,19 @@ use crate::support::{Operator, PREFIX, Run, RunningIngest, env_value, json};
 const NUMBER: &str = "+14155550150";
 
 /// An operator whose account is set up, with ingest running.
-struct Ready {
-    operator: Operator,
-    placeholder: String,
-    ingest: Option<RunningIngest>,
-    forward_to: &'static str,
+pub struct Ready {
+    pub operator: Operator,
+    pub placeholder: String,
+    pub ingest: Option<RunningIngest>,
+    pub forward_to: &'static str,
 }
 
 impl Ready {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         Self::with(Operator::new().await, &[]).await
     }
 
-    async fn with(mut operator: Operator, more: &[&str]) -> Self {
+    pub async fn with(mut operator: Operator, more: &[&str]) -> Self {
         operator.add_number(NUMBER, "https://ivr.example.com/");
         operator.setup(&["--number", NUMBER]).await.done();
         let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
@@ -36,13 +36,13 @@ impl Ready {
         }
     }
 
-    async fn doctor(&self, more: &[&str]) -> Run {
+    pub async fn doctor(&self, more: &[&str]) -> Run {
         let (placeholder, forward_to) = (&self.placeholder, self.forward_to);
         self.operator.doctor(placeholder, forward_to, more).await
     }
 
     /// Doctor fails, with a line that holds all of `words`.
-    async fn finds(&self, words: &[&str]) {
+    pub async fn finds(&self, words: &[&str]) {
         let output = self.doctor(&[]).await.failed();
         let mut problems = output.lines().filter(|line| line.starts_with('✗'));
         assert!(
@@ -52,7 +52,7 @@ impl Ready {
     }
 
     /// Doctor has a warning that holds all of `words`.
-    async fn warns(&self, words: &[&str]) {
+    pub async fn warns(&self, words: &[&str]) {
         let output = self.doctor(&[]).await.done();
         let mut warnings = output.lines().filter(|line| line.starts_with('!'));
         assert!(
@@ -85,6 +85,7 @@ async fn a_good_set_up_is_found_good_and_left_as_it_is() {
         "✓ ingest",
         "✓ signatures",
         "✓ queue",
+        "✓ dead letters",
     ] {
         assert!(output.contains(check), "no {check:?} in: {output}");
     }

@@ -6,6 +6,8 @@ mod support;
 
 mod channels;
 mod doctor;
+mod doctor_proofs;
+mod doctor_table;
 mod interrupted;
 mod joins;
 mod meanwhile;

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
 use tokio::task::LocalSet;
-use twilio::TaskQueueSid;
 
 use crate::shapes::{Account, account, shapes};
-use crate::support::{CALLBACK, Run, env_value};
+use crate::support::CALLBACK;
 
 /// What setup does.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +85,8 @@ const TABLE: &[Row] = &[
     ("a placeholder that is not last", &[], MakesItsOwn, &[]),
     ("a placeholder that nobody gets to", &[], SaysNo, &["no caller gets past it"]),
     ("a placeholder as default filter only", &[], Adopts, &["Set up."]),
+    ("a placeholder as default filter, behind one for all", &[], SaysNo,
+        &["filter \"All\" does not lead to the placeholder"]),
     ("a queue that matches nobody, for other ends", EXTEND, Extends, &["\"Sales (calls)\""]),
     ("a copy for calls, made by hand", &[], Adopts, &["Set up."]),
     ("a callback of somebody else's", &[], Refuses,
@@ -139,21 +139,13 @@ struct Case {
     account: Account,
 }
 
-/// What a task of a call has, and one of a chat.
-fn attributes() -> [Value; 2] {
-    [
-        json!({ "call_sid": format!("CA{:032x}", 1), "direction": "inbound", "language": "l3" }),
-        json!({ "channelType": "web", "language": "l3" }),
-    ]
-}
-
 impl Case {
     async fn hold(&self, arguments: &[&str], does: Does, words: &[&str]) {
         let operator = &self.account.operator;
         let before = operator.snapshot().await;
-        let ways_before = self.ways();
+        let ways_before = self.account.ways();
         let configurations = self.configurations().await;
-        let run = self.setup(arguments).await;
+        let run = self.account.setup(arguments).await;
         for word in words {
             assert!(
                 run.output.contains(word),
@@ -174,18 +166,18 @@ impl Case {
                 let output = run.failed();
                 assert!(output.contains(NO_WAY), "{row}: {output}");
                 assert!(!output.contains("Set up."), "{row}: {output}");
-                assert_eq!(self.ways(), ways_before, "{row}");
+                assert_eq!(self.account.ways(), ways_before, "{row}");
                 return;
             }
             _ => drop(run.done()),
         }
-        let placeholder = self.placeholder();
+        let placeholder = self.account.placeholder();
         let queues = operator
             .client()
             .task_queues(&operator.workspace_sid())
             .await;
         let made = queues.unwrap().len() - self.account.queues.len();
-        let [call, chat] = self.ways();
+        let [call, chat] = self.account.ways();
         match does {
             MakesItsOwn => assert_eq!((made, [call, chat]), (4, ways_before), "{row}"),
             Adopts => {
@@ -204,7 +196,7 @@ impl Case {
             let now = self.configurations().await;
             assert!(configurations.iter().all(|one| now.contains(one)), "{row}");
         }
-        let again = self.setup(arguments).await.done();
+        let again = self.account.setup(arguments).await.done();
         assert!(again.contains("Nothing to do"), "{row}: {again}");
         self.take_down(&configurations).await;
     }
@@ -222,30 +214,6 @@ impl Case {
         assert_eq!(queues.unwrap().len(), self.account.queues.len(), "{row}");
         let url = operator.workspace().await.event_callback_url;
         assert_ne!(url, CALLBACK, "{row}");
-    }
-
-    async fn setup(&self, arguments: &[&str]) -> Run {
-        let workflow = self.account.workflow.to_string();
-        let mut all = Vec::new();
-        for argument in arguments {
-            all.push(*argument);
-            if *argument == "--workflow" {
-                all.push(&workflow);
-            }
-        }
-        self.account.operator.setup(&all).await
-    }
-
-    fn placeholder(&self) -> TaskQueueSid {
-        let env = self.account.operator.env_file();
-        let placeholder = env_value(&env, "FORWARD_CALL_TASK_QUEUE_SID");
-        placeholder.unwrap().parse().unwrap()
-    }
-
-    /// The way of a call that nobody takes, and that of a chat.
-    fn ways(&self) -> [Vec<TaskQueueSid>; 2] {
-        let simulator = &self.account.operator.simulator;
-        attributes().map(|attributes| simulator.way_of(self.account.workflow, &attributes))
     }
 
     /// The workflows, and the flows that nobody would take for ours.

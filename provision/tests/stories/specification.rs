@@ -205,9 +205,11 @@ async fn make_all_requests(operator: &mut Operator) {
     operator.add_number(NUMBER, "https://ivr.example.com/");
     let streams = ["--via", "event-streams"];
     operator.setup(&streams).await.done();
-    operator.setup(&streams).await.done();
     let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
     let ingest = RunningIngest::start(operator, &placeholder).await;
+    operator.setup(&streams).await.done();
+    let report = operator.doctor(&placeholder, "+14155550100", &[]);
+    report.await.done();
     let callback = [
         "--via",
         "callback",
@@ -350,13 +352,13 @@ const ALL: [&str; 39] = [
     "DeleteWorkflow",
     "FetchAccount",
     "FetchCall",
-    "FetchDialingPermissionsCountry",
     "FetchFlow",
     "FetchIncomingPhoneNumber",
     "FetchTask",
     "FetchTaskQueue",
     "FetchWorkflow",
     "FetchWorkspace",
+    "ListDialingPermissionsCountry",
     "ListFlow",
     "ListIncomingPhoneNumber",
     "ListMember",

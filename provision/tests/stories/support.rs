@@ -52,7 +52,8 @@ impl Run {
 }
 
 /// Gives these answers, in this order.
-struct Answers(VecDeque<bool>);
+#[derive(Default)]
+pub struct Answers(VecDeque<bool>);
 
 impl Ask for Answers {
     fn confirm(&mut self, _: &str) -> io::Result<bool> {
@@ -152,6 +153,21 @@ impl Operator {
     }
 
     async fn run_asking(&self, arguments: &[&str], ask: &mut dyn Ask) -> Run {
+        let mut output = Vec::new();
+        let status = self.run_to(&mut output, arguments, ask).await;
+        Run {
+            status,
+            output: String::from_utf8(output).unwrap(),
+        }
+    }
+
+    /// Runs a command that writes to `output`.
+    pub async fn run_to(
+        &self,
+        output: &mut (dyn io::Write + Send),
+        arguments: &[&str],
+        ask: &mut dyn Ask,
+    ) -> Status {
         let account = self.simulator.account_sid();
         let (state_file, env_file) = (self.state_file(), self.path(".env"));
         let mut all = vec!["overflow", arguments[0]];
@@ -164,14 +180,9 @@ impl Operator {
             all.extend(["--env-file", env_file.to_str().unwrap()]);
         }
         all.extend(&arguments[1..]);
-        let mut output = Vec::new();
-        let mut console = Console::new(&mut output, ask);
+        let mut console = Console::new(output, ask);
         let CommandLine { command } = CommandLine::try_parse_from(all).unwrap();
-        let status = command.run(&mut console, self.patience).await;
-        Run {
-            status,
-            output: String::from_utf8(output).unwrap(),
-        }
+        command.run(&mut console, self.patience).await
     }
 
     /// Runs a command that must not ask.
@@ -348,10 +359,15 @@ pub struct RunningIngest {
 impl RunningIngest {
     /// Starts it on a free port, and makes that the operator's public URL.
     pub async fn start(operator: &mut Operator, placeholder: &str) -> Self {
+        Self::start_below(operator, placeholder, "").await
+    }
+
+    /// The same, with a path in the public URL.
+    pub async fn start_below(operator: &mut Operator, placeholder: &str, path: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        operator.public_url = format!("http://{address}");
+        operator.public_url = format!("http://{address}{path}");
         let account = operator.simulator.account_sid();
         let queue = format!("sqlite:{}", operator.path("queue.db").display());
         let app = IngestCommandLine::try_parse_from([

@@ -25,7 +25,9 @@ pub use requests::{message, number};
 /// Gives a story access to the backend. One harness is one queue that nobody else uses.
 pub trait Harness: Send + Sync + Sized {
     /// Whether a message that is released counts as delivered, like one whose consumer died.
-    const RELEASES_COUNT: bool = false;
+    fn releases_count() -> bool {
+        false
+    }
 
     /// Whether consumers of several processes share the work. Else one process at a time consumes,
     /// and the others stand by.

@@ -23,7 +23,7 @@ impl Resource for Sink {
         let url = format!("{}v1/Sinks/{}", state.base_url, self.sid);
         let others = json!({
             "sink_type": "webhook",
-            "status": "active",
+            "status": if self.has_failed { "failed" } else { "active" },
             "links": links(&url, "test validate"),
             "url": url,
         });
@@ -43,6 +43,7 @@ pub(super) fn create_sink(state: &mut State, request: &ApiRequest) -> Result<Res
         sid: state.ids.sid(),
         description: description.to_owned(),
         sink_configuration,
+        has_failed: false,
         dates: Dates::new(state.now()),
     };
     let destination = sink.destination().map(url::Url::parse);

@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use twilio::AccountSid;
 
 use super::error::ApiError;
@@ -13,14 +13,27 @@ use super::resource::links;
 use crate::dates::{iso8601, rfc2822};
 use crate::state::State;
 
-/// The countries that the simulator knows: code, name, continent, calling code.
-const COUNTRIES: [(&str, &str, &str, &str); 6] = [
-    ("AU", "Australia", "OCEANIA", "+61"),
-    ("DE", "Germany", "EUROPE", "+49"),
-    ("FR", "France", "EUROPE", "+33"),
-    ("GB", "United Kingdom", "EUROPE", "+44"),
-    ("SG", "Singapore", "ASIA", "+65"),
-    ("US", "United States", "NORTH_AMERICA", "+1"),
+/// A country: code, name, continent, calling codes.
+type Country = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+);
+
+/// The countries that the simulator knows, as Twilio lists them: two together, and some that share a
+/// calling code or begin with another's.
+const COUNTRIES: [Country; 10] = [
+    ("AU", "Australia", "OCEANIA", &["+61"]),
+    ("DE", "Germany", "EUROPE", &["+49"]),
+    ("FR", "France", "EUROPE", &["+33"]),
+    ("GB", "United Kingdom", "EUROPE", &["+44"]),
+    ("IT", "Italy", "EUROPE", &["+39"]),
+    ("JM", "Jamaica", "NORTH_AMERICA", &["+1658", "+1876"]),
+    ("KZ", "Kazakhstan", "ASIA", &["+7"]),
+    ("RU", "Russia", "EUROPE", &["+7"]),
+    ("SG", "Singapore", "ASIA", &["+65"]),
+    ("US", "United States/Canada", "NORTH_AMERICA", &["+1"]),
 ];
 
 pub(super) fn fetch_account(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
@@ -48,14 +61,31 @@ pub(super) fn list_task_channels(
     state: &mut State,
     request: &ApiRequest,
 ) -> Result<Response, ApiError> {
+    let voice = voice_channel(state, request)?;
+    page(state, request, "channels", vec![((0, 0), voice)], |shown| {
+        shown
+    })
+}
+
+/// Named by its SID or its unique name.
+pub(super) fn fetch_task_channel(
+    state: &mut State,
+    request: &ApiRequest,
+) -> Result<Response, ApiError> {
+    let asked: String = request.sid("Sid")?;
+    let voice = voice_channel(state, request)?;
+    match voice["sid"] == asked.as_str() || voice["unique_name"] == asked.as_str() {
+        true => Ok(Json(voice).into_response()),
+        false => Err(request.not_found()),
+    }
+}
+
+fn voice_channel(state: &State, request: &ApiRequest) -> Result<Value, ApiError> {
     let workspace = request.workspace()?;
     let sid = state.demo.voice_channel;
-    let url = format!(
-        "{}v1/Workspaces/{workspace}/TaskChannels/{sid}",
-        state.base_url
-    );
+    let workspace_url = format!("{}v1/Workspaces/{workspace}", state.base_url);
     let now = iso8601(state.now());
-    let voice = json!({
+    Ok(json!({
         "account_sid": state.account.sid,
         "date_created": now,
         "date_updated": now,
@@ -64,32 +94,32 @@ pub(super) fn list_task_channels(
         "unique_name": "voice",
         "workspace_sid": workspace,
         "channel_optimized_routing": false,
-        "links": links(&url, ""),
-        "url": url,
-    });
-    page(state, request, "channels", vec![((0, 0), voice)], |shown| {
-        shown
-    })
+        "url": format!("{workspace_url}/TaskChannels/{sid}"),
+        "links": { "workspace": workspace_url },
+    }))
 }
 
-pub(super) fn fetch_country(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
-    let asked: String = request.sid("IsoCode")?;
-    let (iso_code, name, continent, calling_code) = COUNTRIES
-        .into_iter()
-        .find(|(code, ..)| *code == asked)
-        .ok_or_else(|| request.not_found())?;
-    let countries = format!("{}v1/DialingPermissions/Countries", state.base_url);
-    let url = format!("{countries}/{iso_code}");
-    let shown = json!({
-        "iso_code": iso_code,
-        "name": name,
-        "continent": continent,
-        "country_codes": [calling_code],
-        "low_risk_numbers_enabled": !state.forbidden_countries.contains(iso_code),
-        "high_risk_special_numbers_enabled": false,
-        "high_risk_tollfraud_numbers_enabled": false,
-        "links": links(&url, "highrisk_special_prefixes"),
-        "url": url,
-    });
-    Ok(Json(shown).into_response())
+pub(super) fn list_countries(
+    state: &mut State,
+    request: &ApiRequest,
+) -> Result<Response, ApiError> {
+    let countries = (0..)
+        .zip(COUNTRIES)
+        .map(|(place, country)| ((0, place), country));
+    page(state, request, "content", countries.collect(), |country| {
+        let (iso_code, name, continent, calling_codes) = country;
+        let countries = format!("{}v1/DialingPermissions/Countries", state.base_url);
+        let url = format!("{countries}/{iso_code}");
+        json!({
+            "iso_code": iso_code,
+            "name": name,
+            "continent": continent,
+            "country_codes": calling_codes,
+            "low_risk_numbers_enabled": !state.forbidden_countries.contains(iso_code),
+            "high_risk_special_numbers_enabled": false,
+            "high_risk_tollfraud_numbers_enabled": false,
+            "links": links(&url, "highrisk_special_prefixes"),
+            "url": url,
+        })
+    })
 }

@@ -71,6 +71,8 @@ operations! {
         POST UpdateWorkspace => workspaces::update;
     "/v1/Workspaces/{WorkspaceSid}/TaskChannels":
         GET ListTaskChannel => fixed::list_task_channels;
+    "/v1/Workspaces/{WorkspaceSid}/TaskChannels/{Sid}":
+        GET FetchTaskChannel => fixed::fetch_task_channel;
     "/v1/Workspaces/{WorkspaceSid}/TaskQueues":
         GET ListTaskQueue => list::<TaskQueue>,
         POST CreateTaskQueue => task_queues::create;
@@ -112,8 +114,8 @@ operations! {
         DELETE DeleteSubscription => delete::<Subscription>;
     "/v1/Subscriptions/{SubscriptionSid}/SubscribedEvents":
         GET ListSubscribedEvent => event_streams::list_subscribed;
-    "/v1/DialingPermissions/Countries/{IsoCode}":
-        GET FetchDialingPermissionsCountry => fixed::fetch_country;
+    "/v1/DialingPermissions/Countries":
+        GET ListDialingPermissionsCountry => fixed::list_countries;
 }
 
 impl Operation {
@@ -137,3 +139,16 @@ static BY_PATH: LazyLock<HashMap<String, Vec<&Operation>>> = LazyLock::new(|| {
     }
     by_path
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_that_a_client_of_ours_knows_is_answered() {
+        let answered: Vec<_> = OPERATIONS.iter().map(|known| known.endpoint).collect();
+        for endpoint in Endpoint::ALL {
+            assert!(answered.contains(endpoint), "{}", endpoint.as_str());
+        }
+    }
+}

@@ -52,11 +52,7 @@ impl Resource for TaskQueue {
 pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let friendly_name = request.required("FriendlyName")?;
     check_name::<TaskQueue>(state, request, "TaskQueue", friendly_name, None)?;
-    let max_reserved_workers = request.parsed("MaxReservedWorkers")?.unwrap_or(1);
-    if !(1..=50).contains(&max_reserved_workers) {
-        let message = "MaxReservedWorkers must be from 1 to 50";
-        return Err(ApiError::invalid(message));
-    }
+    let max_reserved_workers = max_reserved_workers(request)?.unwrap_or(1);
     let queue = TaskQueue {
         sid: state.ids.sid(),
         workspace_sid: request.workspace()?,
@@ -69,14 +65,27 @@ pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response
     Ok(resource::create(state, queue))
 }
 
+fn max_reserved_workers(request: &ApiRequest) -> Result<Option<u32>, ApiError> {
+    let count = request.parsed("MaxReservedWorkers")?;
+    if count.is_some_and(|count| !(1..=50).contains(&count)) {
+        let message = "MaxReservedWorkers must be from 1 to 50";
+        return Err(ApiError::invalid(message));
+    }
+    Ok(count)
+}
+
 pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let sid = find::<TaskQueue>(state, request)?.sid;
     if let Some(name) = request.form("FriendlyName") {
         check_name::<TaskQueue>(state, request, "TaskQueue", name, Some(sid))?;
     }
+    let max_reserved_workers = max_reserved_workers(request)?;
+    let task_order = request.word("TaskOrder")?;
     change(state, request, |queue: &mut TaskQueue| {
         request.replace(&mut queue.friendly_name, "FriendlyName");
         request.replace(&mut queue.target_workers, "TargetWorkers");
+        queue.max_reserved_workers = max_reserved_workers.unwrap_or(queue.max_reserved_workers);
+        queue.task_order = task_order.unwrap_or(queue.task_order);
     })
 }
 

@@ -60,6 +60,15 @@ pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response
     Ok(resource::create(state, workflow))
 }
 
+fn reservation_timeout(request: &ApiRequest) -> Result<Option<u32>, ApiError> {
+    let seconds = request.parsed("TaskReservationTimeout")?;
+    if seconds.is_some_and(|seconds| seconds > 86_400) {
+        let message = "TaskReservationTimeout must be at most 86400";
+        return Err(ApiError::invalid(message));
+    }
+    Ok(seconds)
+}
+
 fn routing(state: &State, configuration: &str) -> Result<TaskRouting, ApiError> {
     let routing = TaskRouting::parse(configuration)
         .map_err(|error| ApiError::invalid(format!("Configuration is not valid: {error}")))?;
@@ -84,22 +93,12 @@ pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response
         if let Some(routing) = routing {
             workflow.routing = routing;
         }
-        if let Some(timeout) = timeout {
-            workflow.task_reservation_timeout = timeout;
+        if let Some(seconds) = timeout {
+            workflow.task_reservation_timeout = seconds;
         }
     })?;
     if request.parsed("ReEvaluateTasks")? == Some(true) {
         state.reevaluate_tasks(request.sid("Sid")?);
     }
     Ok(shown)
-}
-
-fn reservation_timeout(request: &ApiRequest) -> Result<Option<u32>, ApiError> {
-    let timeout = request.parsed("TaskReservationTimeout")?;
-    match timeout {
-        Some(86_401..) => Err(ApiError::invalid(
-            "TaskReservationTimeout must be at most 86400",
-        )),
-        timeout => Ok(timeout),
-    }
 }

@@ -13,6 +13,9 @@ pub(crate) struct Sink {
     pub(crate) sid: SinkSid,
     pub(crate) description: String,
     pub(crate) sink_configuration: Value,
+    /// Nothing is sent to it any more.
+    #[serde(skip)]
+    pub(crate) has_failed: bool,
     #[serde(flatten)]
     pub(crate) dates: Dates,
 }

@@ -62,7 +62,8 @@ impl State {
             .subscriptions
             .values()
             .filter(|subscription| subscription.kinds.contains(&kind))
-            .filter_map(|subscription| self.sinks.get(&subscription.sink_sid)?.destination())
+            .filter_map(|subscription| self.sinks.get(&subscription.sink_sid))
+            .filter_map(|sink| sink.destination().filter(|_| !sink.has_failed))
             .map(|url| (Transport::EventStream, url));
         let sent = callback
             .into_iter()

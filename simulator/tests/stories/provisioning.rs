@@ -42,3 +42,40 @@ async fn what_is_in_use_can_not_be_deleted() {
     assert_eq!(delete(&workflow).await.status, 204);
     assert_eq!(delete(&queue).await.status, 204);
 }
+
+#[tokio::test]
+async fn a_task_channel_is_found_by_its_sid_or_its_unique_name() {
+    let simulator = start(fast()).await;
+    let api = Api::of(&simulator);
+    let channels = format!("{}/TaskChannels", api.workspace);
+    let listed = api.get(&channels).await.ok();
+    let sid = listed["channels"][0]["sid"].as_str().unwrap();
+    for name in ["voice", sid] {
+        let channel = api.get(&format!("{channels}/{name}")).await.ok();
+        assert_eq!(channel["sid"], sid);
+        assert_eq!(channel["unique_name"], "voice");
+    }
+    let unknown = api.get(&format!("{channels}/chat")).await;
+    assert_eq!(unknown.error(), (404, 20404));
+}
+
+#[tokio::test]
+async fn what_an_update_sets_is_shown_from_then_on() {
+    let simulator = start(fast()).await;
+    let api = Api::of(&simulator);
+    let workflow = format!("{}/Workflows/{}", api.workspace, simulator.workflow_sid());
+    let timeout = [("TaskReservationTimeout", "15")];
+    api.post(&workflow, &timeout).await.ok();
+    assert_eq!(
+        api.get(&workflow).await.ok()["task_reservation_timeout"],
+        15
+    );
+    let queue = format!("{}/TaskQueues/{}", api.workspace, simulator.placeholder());
+    let form = [("TaskOrder", "LIFO"), ("MaxReservedWorkers", "5")];
+    api.post(&queue, &form).await.ok();
+    let queue = api.get(&queue).await.ok();
+    assert_eq!(
+        (&queue["task_order"], &queue["max_reserved_workers"]),
+        (&"LIFO".into(), &5.into())
+    );
+}

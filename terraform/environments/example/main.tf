@@ -4,7 +4,7 @@ terraform {
   required_providers {
     twilio = {
       source  = "RJPearson94/twilio"
-      version = "~> 0.23.0"
+      version = "~> 0.27"
     }
   }
 }
@@ -17,6 +17,7 @@ provider "twilio" {
 module "call_redirection" {
   source = "../../modules/call-redirection"
 
-  workspace_sid = var.workspace_sid
-  prefix        = var.prefix
+  workspace_sid            = var.workspace_sid
+  prefix                   = var.prefix
+  task_reservation_timeout = var.task_reservation_timeout
 }

@@ -27,3 +27,9 @@ variable "prefix" {
   type        = string
   default     = null
 }
+
+variable "task_reservation_timeout" {
+  description = "How many seconds an agent's phone rings before the next one's does; null takes 15."
+  type        = number
+  default     = null
+}

@@ -37,6 +37,8 @@ resource "twilio_taskrouter_workflow" "this" {
   workspace_sid = local.workspace_sid
   friendly_name = "${local.prefix} ${local.resources.workflow}"
 
+  task_reservation_timeout = coalesce(var.task_reservation_timeout, local.resources.task_reservation_timeout)
+
   # Decoded and encoded again, so that its layout makes no difference.
   configuration = jsonencode(jsondecode(templatefile("${local.definitions}/workflow.json", {
     sales_sid       = twilio_taskrouter_task_queue.this["sales"].sid

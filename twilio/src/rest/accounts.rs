@@ -1,12 +1,11 @@
 //! The account itself (<https://www.twilio.com/docs/iam/api/account>).
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{Client, Endpoint, RestError, null_is_empty};
-use crate::AccountSid;
+use crate::{AccountSid, AuthToken};
 
-/// An account, as far as it tells whether it can place calls. Its auth token, which Twilio sends
-/// along, is not read.
+/// An account, as far as it tells whether it can place calls, and whose signatures are its own.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Account {
     /// Its name.
@@ -17,6 +16,17 @@ pub struct Account {
     /// Whether it is paid for.
     #[serde(rename = "type")]
     pub kind: AccountType,
+    /// Its primary auth token, by which Twilio signs, whatever credentials asked for it; `None` where
+    /// Twilio doesn't show it.
+    #[serde(default, deserialize_with = "shown_token")]
+    pub auth_token: Option<AuthToken>,
+}
+
+/// A token that is empty, or hidden behind asterisks or the like, is not shown.
+fn shown_token<'de, D: Deserializer<'de>>(from: D) -> Result<Option<AuthToken>, D::Error> {
+    let text = Option::<String>::deserialize(from)?.unwrap_or_default();
+    let is_shown = text.len() >= 16 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    Ok(is_shown.then(|| AuthToken::new(text)))
 }
 
 /// `status` of an account.

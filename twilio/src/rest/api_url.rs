@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use url::{Host, Url};
+use strsim::osa_distance;
+use url::Url;
+
+use crate::host::{is_local, is_private};
 
 /// The base of Twilio's REST API. Given as the URL of any one product, it knows the others':
 /// `https://api.dublin.ie1.twilio.com` also means `https://taskrouter.dublin.ie1.twilio.com`. A
@@ -42,6 +45,11 @@ impl ApiUrl {
         Url::parse(&self.base("api")).is_ok_and(|url| is_local(&url))
     }
 
+    /// Whether it is on this machine or in a network of one's own, as a simulator is.
+    pub fn is_private(&self) -> bool {
+        Url::parse(&self.base("api")).is_ok_and(|url| is_private(&url))
+    }
+
     /// Whether this is Twilio itself.
     pub fn is_twilio(&self) -> bool {
         self.per_product
@@ -76,6 +84,12 @@ impl FromStr for ApiUrl {
             ));
         }
         let per_product = host == TWILIO || host.ends_with(&format!(".{TWILIO}"));
+        if !per_product && !is_private(&url) && is_misspelt(host) {
+            return Err(InvalidApiUrl(
+                "the host is not Twilio's, though it looks like it; Twilio's hosts end in \
+                 .twilio.com",
+            ));
+        }
         if per_product && url.scheme() != "https" {
             return Err(InvalidApiUrl("Twilio's API takes https only"));
         }
@@ -100,14 +114,12 @@ impl FromStr for ApiUrl {
     }
 }
 
-/// Whether a URL names this machine, where no proxy leads.
-pub fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
+/// Whether somebody meant `twilio.com`: credentials would go to whoever has the other name.
+fn is_misspelt(host: &str) -> bool {
+    let mut labels = host.trim_end_matches('.').rsplit('.');
+    let (_, name) = (labels.next(), labels.next().unwrap_or_default());
+    // An operation is a letter too many, missing or wrong, or two that changed places.
+    osa_distance(name, "twilio") <= 1
 }
 
 /// Whether a host of Twilio's is `PRODUCT.REGION.twilio.com`; a region is called `ie1`, an edge
@@ -168,6 +180,18 @@ mod tests {
     }
 
     #[test]
+    fn a_simulator_may_be_called_anything() {
+        for url in [
+            "http://twilio:4010",
+            "http://simulator.twilio.svc:4010",
+            "https://twilio.example.com",
+            "https://simulator.example.com",
+        ] {
+            assert!(!url.parse::<ApiUrl>().unwrap().is_twilio(), "{url}");
+        }
+    }
+
+    #[test]
     fn what_is_no_base_url_is_refused() {
         for bad in [
             "",
@@ -179,6 +203,10 @@ mod tests {
             "https://api.twilio.com?x=1",
             "https://api.ie1.twilio.com",
             "https://taskrouter.us2.twilio.com",
+            "https://api.twilio.con",
+            "https://api.twillio.com",
+            "https://api.dublin.ie1.twlio.com",
+            "https://twiilo.com",
         ] {
             let error = bad.parse::<ApiUrl>().unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");

@@ -12,6 +12,9 @@ macro_rules! endpoints {
         }
 
         impl Endpoint {
+            /// All of them.
+            pub const ALL: &[Self] = &[$($(Self::$name),+),+];
+
             /// The name of the operation in Twilio's specification.
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -63,6 +66,8 @@ endpoints! {
         UpdateWorkspace,
         /// Listing task channels.
         ListTaskChannel,
+        /// Reading a task channel, by SID or unique name.
+        FetchTaskChannel,
         /// Listing task queues.
         ListTaskQueue,
         /// Creating a task queue.
@@ -123,7 +128,7 @@ endpoints! {
         ListSubscribedEvent,
     }
     "voice" {
-        /// Reading which numbers of a country may be dialled.
-        FetchDialingPermissionsCountry,
+        /// Listing which numbers of each country may be dialled.
+        ListDialingPermissionsCountry,
     }
 }

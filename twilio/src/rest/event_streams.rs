@@ -15,9 +15,30 @@ pub struct Sink {
     /// Its description, which need not be unique.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub description: String,
+    /// Whether events go there.
+    #[serde(default)]
+    pub status: SinkStatus,
     /// How it is set up.
     #[serde(default)]
     sink_configuration: Value,
+}
+
+/// `status` of a sink.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SinkStatus {
+    /// Made, and not looked at by Twilio yet.
+    Initialized,
+    /// Being looked at.
+    Validating,
+    /// In use.
+    Active,
+    /// Twilio has given it up.
+    Failed,
+    /// A status that Twilio added later.
+    #[default]
+    #[serde(other)]
+    Unknown,
 }
 
 impl Sink {

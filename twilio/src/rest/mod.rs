@@ -35,13 +35,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tracing::{Instrument, field};
 
 pub use accounts::{Account, AccountStatus, AccountType};
-pub use api_url::{ApiUrl, InvalidApiUrl, is_local};
+pub use api_url::{ApiUrl, InvalidApiUrl};
 pub use calls::{CallStatus, Instructions};
 pub use dialing_permissions::CountryPermissions;
 pub use endpoint::Endpoint;
 use error::found;
 pub use error::{Refusal, RestError};
-pub use event_streams::{EventSchema, Sink, Subscription};
+pub use event_streams::{EventSchema, Sink, SinkStatus, Subscription};
 pub use flows::{Flow, FlowDraft};
 pub use incoming_numbers::{IncomingNumber, VoiceWebhook};
 pub use list::Listed;

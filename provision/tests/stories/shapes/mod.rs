@@ -11,7 +11,7 @@ use simulator::{Config, Speed};
 use twilio::rest::{FlowDraft, TaskQueueDraft};
 use twilio::{TaskQueueSid, WorkflowSid};
 
-use crate::support::Operator;
+use crate::support::{Operator, Run, env_value};
 
 /// An account as somebody has it.
 #[derive(Debug, Default)]
@@ -37,6 +37,38 @@ pub struct Account {
     pub queues: BTreeMap<&'static str, TaskQueueSid>,
     /// The workflow that calls come to.
     pub workflow: WorkflowSid,
+}
+
+impl Account {
+    /// `overflow setup`; behind `--workflow` comes the one that calls come to.
+    pub async fn setup(&self, arguments: &[&str]) -> Run {
+        let workflow = self.workflow.to_string();
+        let mut all = Vec::new();
+        for argument in arguments {
+            all.push(*argument);
+            if *argument == "--workflow" {
+                all.push(&workflow);
+            }
+        }
+        self.operator.setup(&all).await
+    }
+
+    /// The placeholder that setup wrote into `.env`.
+    pub fn placeholder(&self) -> TaskQueueSid {
+        let env = self.operator.env_file();
+        let placeholder = env_value(&env, "FORWARD_CALL_TASK_QUEUE_SID");
+        placeholder.unwrap().parse().unwrap()
+    }
+
+    /// The way of a call that nobody takes, and that of a chat.
+    pub fn ways(&self) -> [Vec<TaskQueueSid>; 2] {
+        let attributes = [
+            json!({ "call_sid": format!("CA{:032x}", 1), "direction": "inbound", "language": "l3" }),
+            json!({ "channelType": "web", "language": "l3" }),
+        ];
+        let simulator = &self.operator.simulator;
+        attributes.map(|attributes| simulator.way_of(self.workflow, &attributes))
+    }
 }
 
 impl Shape {

@@ -90,6 +90,14 @@ pub(super) fn with_a_placeholder() -> Vec<Shape> {
             &[SALES, PARKED],
             routing(&[], "Nobody answered"),
         ),
+        Shape::new(
+            "a placeholder as default filter, behind one for all",
+            &[SALES, PARKED],
+            routing(
+                &[filter("All", "1==1", &[target("Sales", 20)])],
+                "Nobody answered",
+            ),
+        ),
         parking,
         copied,
     ]

@@ -1,0 +1,195 @@
+//! What else do Studio flows do for callers who are redirected?
+//!
+//! Studio goes on behind the widget that enqueued a caller as soon as they leave the queue, also where
+//! the redirect took them out of it: messages are sent, requests made, functions run.
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
+use service::Plans;
+use twilio::rest::Flow;
+
+use super::report::Report;
+use crate::api::Api;
+use crate::configuration::Configuration;
+use crate::error::{Doing, Result};
+use crate::inventory::{Inventory, unless_denied};
+
+/// How many flows are read at a time.
+const AT_A_TIME: usize = 4;
+
+pub(super) async fn check(
+    api: &Api,
+    plans: &Plans,
+    inventory: &Inventory,
+    report: &mut Report<'_>,
+) {
+    let workflows = leading(plans, inventory);
+    if workflows.is_empty() {
+        return;
+    }
+    let read = unless_denied(all(api).await);
+    let Some((flows, denied)) = report.read("Studio flow", read) else {
+        return;
+    };
+    if let Some(problem) = denied {
+        report.warn(
+            "Studio flow",
+            format!("{problem}: what flows still do for redirected callers can't be told"),
+            "see what stands behind \"Call Complete\" of the widgets that enqueue callers",
+        );
+    }
+    for flow in flows.into_iter().flatten() {
+        for (enqueues, behind) in widgets_behind(&flow.definition, &workflows) {
+            report.warn(
+                "Studio flow",
+                format!(
+                    "{:?} ({}): when a caller of {enqueues} is redirected, {} still run",
+                    flow.friendly_name,
+                    flow.sid,
+                    behind.join(", ")
+                ),
+                format!(
+                    "see that this is right for them, too: the flow goes on at \"Call Complete\" of \
+                     {enqueues}, with QueueResult redirected"
+                ),
+            );
+        }
+    }
+}
+
+/// The workflows that lead to a placeholder.
+fn leading(plans: &Plans, inventory: &Inventory) -> BTreeSet<String> {
+    let leads = |configuration: &Configuration| {
+        let mut plans = plans.iter();
+        plans.any(|plan| configuration.leads_to(plan.task_queue_sid.as_str()))
+    };
+    let workflows = inventory.workflows.iter();
+    let leading = workflows
+        .filter(|workflow| Configuration::parse(&workflow.configuration).is_ok_and(|c| leads(&c)));
+    leading.map(|workflow| workflow.sid.to_string()).collect()
+}
+
+/// All flows of the account, with their definitions.
+async fn all(api: &Api) -> Result<Vec<Flow>> {
+    let listed = api.client.flows().await.doing("list the Studio flows")?;
+    let read = stream::iter(listed).map(async |flow| {
+        let read = api.client.flow(&flow.sid).await;
+        read.doing("read a Studio flow")
+    });
+    let read: Vec<Option<Flow>> = read.buffered(AT_A_TIME).try_collect().await?;
+    Ok(read.into_iter().flatten().collect())
+}
+
+/// Each widget that enqueues into one of the workflows and that others come behind, and those, but for
+/// such as only decide or remember.
+fn widgets_behind(definition: &Value, workflows: &BTreeSet<String>) -> Vec<(String, Vec<String>)> {
+    let states = items(&definition["states"]);
+    let enqueues = states.iter().filter(|state| {
+        let properties = &state["properties"];
+        let workflow = match state["type"].as_str() {
+            Some("send-to-flex") => &properties["workflow"],
+            Some("enqueue-call") => &properties["workflow_sid"],
+            _ => &Value::Null,
+        };
+        workflow.as_str().is_some_and(|sid| workflows.contains(sid))
+    });
+    let behind = enqueues.map(|state| (shown(state), behind(state, states)));
+    behind.filter(|(_, behind)| !behind.is_empty()).collect()
+}
+
+fn behind(enqueues: &Value, states: &[Value]) -> Vec<String> {
+    let mut reached = Vec::new();
+    let mut next: Vec<&str> = nexts(enqueues, Some("callComplete")).collect();
+    while let Some(name) = next.pop() {
+        if reached.contains(&name) {
+            continue;
+        }
+        reached.push(name);
+        if let Some(state) = states.iter().find(|state| state["name"] == name) {
+            next.extend(nexts(state, None));
+        }
+    }
+    let reached = states.iter().filter(|state| {
+        state["name"]
+            .as_str()
+            .is_some_and(|name| reached.contains(&name))
+            && !matches!(
+                state["type"].as_str(),
+                Some("split-based-on" | "set-variables")
+            )
+    });
+    reached.map(shown).collect()
+}
+
+/// The states that follow, upon any event or this one.
+fn nexts<'a>(state: &'a Value, event: Option<&str>) -> impl Iterator<Item = &'a str> {
+    let transitions = items(&state["transitions"]).iter();
+    transitions
+        .filter(move |transition| event.is_none_or(|event| transition["event"] == event))
+        .filter_map(|transition| transition["next"].as_str())
+}
+
+fn shown(state: &Value) -> String {
+    let text = |key: &str| state[key].as_str().unwrap_or_default();
+    format!("{:?} ({})", text("name"), text("type"))
+}
+
+fn items(list: &Value) -> &[Value] {
+    list.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn state(name: &str, kind: &str, properties: Value, transitions: &[(&str, &str)]) -> Value {
+        let transitions: Vec<_> = transitions
+            .iter()
+            .map(|(event, next)| json!({ "event": event, "next": next }))
+            .collect();
+        json!({ "name": name, "type": kind, "properties": properties, "transitions": transitions })
+    }
+
+    #[test]
+    fn what_runs_for_redirected_callers_is_what_call_complete_leads_to() {
+        let definition = json!({ "states": [
+            state("Trigger", "trigger", json!({}), &[("incomingCall", "greet")]),
+            state("greet", "say-play", json!({}), &[("audioComplete", "flex")]),
+            state("flex", "send-to-flex", json!({ "workflow": "WWours" }), &[
+                ("callComplete", "remember"),
+                ("failedToEnqueue", "apologize"),
+                ("callFailure", "apologize"),
+            ]),
+            state("remember", "set-variables", json!({}), &[("next", "result")]),
+            state("result", "split-based-on", json!({}), &[("noMatch", "survey"), ("match", "crm")]),
+            state("survey", "send-message", json!({}), &[("sent", "crm")]),
+            state("crm", "make-http-request", json!({}), &[("failed", "survey")]),
+            state("apologize", "say-play", json!({}), &[]),
+            state("queue", "enqueue-call", json!({ "workflow_sid": "WWours" }), &[
+                ("callComplete", "crm"),
+            ]),
+            state("other", "send-to-flex", json!({ "workflow": "WWother" }), &[
+                ("callComplete", "crm"),
+            ]),
+            state("last", "send-to-flex", json!({ "workflow": "WWours" }), &[]),
+        ]});
+        let both = ["\"survey\" (send-message)", "\"crm\" (make-http-request)"];
+        assert_eq!(
+            widgets_behind(&definition, &BTreeSet::from(["WWours".to_owned()])),
+            [
+                (
+                    "\"flex\" (send-to-flex)".to_owned(),
+                    both.map(str::to_owned).to_vec()
+                ),
+                (
+                    "\"queue\" (enqueue-call)".to_owned(),
+                    both.map(str::to_owned).to_vec()
+                ),
+            ]
+        );
+    }
+}
