@@ -137,7 +137,7 @@ impl Configuration {
         if !by.filters.is_empty() && !is_named {
             return Change::None;
         }
-        let by_calls = by.in_place || Tasks::of(filter).are_calls();
+        let by_calls = by.in_place || Tasks::of(filter).includes_calls_at_most();
         if leads(filter, by.placeholder) {
             let original = by.original_of(filter).filter(|_| !by_calls);
             return original.map_or(Change::InPlace, Change::Copy);

@@ -90,7 +90,7 @@ impl Configuration {
     pub(crate) fn reaches(&self, placeholder: &str) -> bool {
         for filter in self.filters() {
             let tasks = Tasks::of(filter);
-            if tasks == Tasks::NoCalls {
+            if tasks.includes_no_call() {
                 continue;
             }
             let at = position(filter, placeholder);
@@ -141,7 +141,7 @@ impl Configuration {
     /// Whether all calls that a filter would take are taken by those before it, or it takes none.
     fn gets_no_calls(&self, index: usize, placeholder: &str) -> bool {
         let filter = &self.filters()[index];
-        if Tasks::of(filter) == Tasks::NoCalls {
+        if Tasks::of(filter).includes_no_call() {
             return true;
         }
         let copy = for_calls(expression(filter));
@@ -157,9 +157,9 @@ impl Configuration {
         let filters = self.filters().iter().enumerate();
         let named = filters
             .filter(|(_, filter)| leads(filter, placeholder))
-            .filter(|(_, filter)| !Tasks::of(filter).are_calls())
+            .filter(|(_, filter)| !Tasks::of(filter).includes_calls_at_most())
             .map(|(index, filter)| filter_name(filter, index));
-        let takes_all = |f: &Value| Tasks::of(f) == Tasks::All && !ends_skippable(f);
+        let takes_all = |f: &Value| Tasks::of(f).includes_all() && !ends_skippable(f);
         let by_default =
             self.default_queue() == Some(placeholder) && !self.filters().iter().any(takes_all);
         named
