@@ -58,6 +58,7 @@ impl Configuration {
             match self.change(index, by) {
                 Change::None => extended.push(filter.clone()),
                 Change::InPlace => extended.push(by.ending(filter)),
+                Change::Back(original) => extended.push(original.clone()),
                 Change::Copy(original) => {
                     extended.push(by.copy(filter, index));
                     extended.push(original.clone());
@@ -137,9 +138,13 @@ impl Configuration {
         if !by.filters.is_empty() && !is_named {
             return Change::None;
         }
-        let by_calls = by.in_place || Tasks::of(filter).includes_calls_at_most();
+        let tasks = Tasks::of(filter);
+        let by_calls = by.in_place || tasks.includes_calls_at_most();
         if leads(filter, by.placeholder) {
             let original = by.original_of(filter).filter(|_| !by_calls);
+            if !by_calls && tasks.includes_no_call() {
+                return original.map_or(Change::None, Change::Back);
+            }
             return original.map_or(Change::InPlace, Change::Copy);
         }
         if !by.in_place && self.gets_no_calls(index, by.placeholder) {
@@ -165,6 +170,8 @@ enum Change<'a> {
     None,
     /// It ends in the placeholder.
     InPlace,
+    /// It no longer leads there, as it didn't before.
+    Back(&'a Value),
     /// A copy for calls ends in the placeholder, and this stays behind it.
     Copy(&'a Value),
     /// Nothing, though calls may come to it.
