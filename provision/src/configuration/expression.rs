@@ -5,6 +5,14 @@ use serde_json::Value;
 /// What a call's task has, and no other: Twilio puts it into the attributes.
 const CALL: &str = "call_sid CONTAINS \"CA\"";
 
+/// The attributes that name a task's channel. Others are everybody's own.
+const CHANNEL: [&str; 4] = [
+    "channel",
+    "channelType",
+    "channel_type",
+    "task_channel_unique_name",
+];
+
 /// The channels that carry no calls. Others may: their names are everybody's own.
 const MESSAGES: [&str; 10] = [
     "chat",
@@ -61,6 +69,10 @@ impl Tasks {
         if let Some(inner) = enclosed(expression) {
             return Self::by(inner);
         }
+        // How far it reaches isn't documented.
+        if split(&format!(" {expression}"), "NOT").nth(1).is_some() {
+            return Self::UNKNOWN;
+        }
         if split(expression, "OR").nth(1).is_some() {
             return split(expression, "OR")
                 .map(Self::by)
@@ -91,12 +103,20 @@ impl Tasks {
         if plain == "call_sidcontainsca" || plain == "call_sid!=null" {
             return Self::new(Share::All, Share::None);
         }
-        match plain.replace("==", "=").split_once('=') {
-            Some((attribute, value)) if is_of_a_channel(attribute) => match value {
-                "voice" => Self::new(Share::Some, Share::None),
-                value if MESSAGES.contains(&value) => Self::new(Share::None, Share::Some),
-                _ => Self::UNKNOWN,
-            },
+        let Some((attribute, value)) = text.split_once('=') else {
+            return Self::UNKNOWN;
+        };
+        if !CHANNEL.contains(&attribute.trim()) {
+            return Self::UNKNOWN;
+        }
+        let value = value.trim_start_matches('=').trim();
+        match value
+            .trim_matches(['"', '\''])
+            .to_ascii_lowercase()
+            .as_str()
+        {
+            "voice" => Self::new(Share::Some, Share::None),
+            value if MESSAGES.contains(&value) => Self::new(Share::None, Share::Some),
             _ => Self::UNKNOWN,
         }
     }
@@ -117,14 +137,6 @@ impl Tasks {
     pub(super) fn includes_calls_at_most(self) -> bool {
         self.others == Share::None
     }
-}
-
-/// Whether it is an attribute that names a task's channel, and nothing else.
-fn is_of_a_channel(attribute: &str) -> bool {
-    attribute.contains("channel")
-        && attribute
-            .bytes()
-            .all(|b| b.is_ascii_alphabetic() || b == b'_')
 }
 
 /// What stands in a pair of parentheses around all of it.
@@ -237,6 +249,18 @@ mod tests {
             ("(a == 1) AND (b == 2)", unknown),
             ("channelType != \"web\"", unknown),
             ("channelType == \"phone\"", unknown),
+            ("marketing_channel == \"facebook\"", unknown),
+            ("channel == \"sms\"", messages),
+            ("NOT channelType == \"web\"", unknown),
+            ("NOT (channelType == \"web\")", unknown),
+            (
+                "NOT channelType == 'web' AND call_sid CONTAINS 'CA'",
+                unknown,
+            ),
+            (
+                "(NOT channelType == 'web') AND call_sid CONTAINS 'CA'",
+                some_calls,
+            ),
             ("direction == \"inbound\"", unknown),
             ("", unknown),
         ] {
