@@ -62,10 +62,24 @@ pub(crate) enum Via {
 /// The workspace's event callback.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ReplacedCallback {
+    /// Empty where setup emptied it, for the events come by Event Streams.
     pub(crate) installed_url: String,
     pub(crate) installed_filter: String,
-    /// `None` if our callback was already there, so that nobody knows what was there before.
+    /// `None` in records of an earlier setup that found our callback there.
     pub(crate) previous: Option<PreviousCallback>,
+}
+
+impl ReplacedCallback {
+    /// Whether setup emptied it, and it still is.
+    pub(crate) fn emptied(&self, current_url: &str) -> bool {
+        self.installed_url.is_empty() && current_url.is_empty()
+    }
+
+    /// Whether the callback that is there now was there before setup.
+    pub(crate) fn was_there(&self, current_url: &str) -> bool {
+        let previous = self.previous.as_ref();
+        previous.is_none_or(|previous| previous.url == current_url)
+    }
 }
 
 /// What was there before.
