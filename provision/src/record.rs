@@ -37,6 +37,9 @@ pub(crate) struct Record {
     pub(crate) via: Option<Via>,
     #[serde(default)]
     pub(crate) workflow: Option<WorkflowSid>,
+    /// That of our workflow in seconds, once it was said.
+    #[serde(default)]
+    pub(crate) reservation_timeout: Option<u32>,
     #[serde(default)]
     pub(crate) studio_flow: Option<FlowSid>,
     #[serde(default)]
@@ -118,6 +121,7 @@ impl Record {
             placeholder: None,
             via: None,
             workflow: None,
+            reservation_timeout: None,
             studio_flow: None,
             sink: None,
             callback: None,

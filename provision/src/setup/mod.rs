@@ -81,9 +81,8 @@ impl Setup {
             let name = site.names.task_queue(*role);
             record.task_queues.insert(name, queue.sid);
         }
-        if !self.place.is_set_apart {
-            record.placeholder = inventory.adopted.as_ref().map(|queue| queue.sid);
-        }
+        record.placeholder = inventory.adopted.as_ref().map(|queue| queue.sid);
+        record.reservation_timeout = self.reservation_timeout.or(record.reservation_timeout);
         record.via = Some(via);
         record.callback = record.callback.take().or(by_hand);
         let workflow = inventory.workflow.as_ref().map(|workflow| workflow.sid);

@@ -67,6 +67,7 @@ impl Planner<'_> {
         // Another than Twilio's own was chosen by somebody.
         let chosen = current.filter(|seconds| *seconds != TWILIOS_RESERVATION_TIMEOUT);
         let seconds = self.setup.reservation_timeout.or(chosen);
+        let seconds = seconds.or(self.site.record.reservation_timeout);
         let seconds = seconds.unwrap_or(DEFINITIONS.task_reservation_timeout);
         let re_evaluate_tasks = self.setup.re_evaluate_tasks;
         let mut step = Step::resource("workflow", &name, sid);

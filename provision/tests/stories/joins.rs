@@ -64,6 +64,16 @@ async fn a_record_and_settings_that_differ_are_not_decided_for_the_user() {
     assert!(output.contains("Nothing to do"), "{output}");
 }
 
+/// Else the next setup would find two.
+#[tokio::test]
+async fn a_set_of_its_own_takes_the_place_of_the_placeholder_that_was_adopted() {
+    let operator = Operator::by_hand(Config::default()).await;
+    operator.setup(&[]).await.done();
+    operator.setup(&["--prefix", PREFIX]).await.done();
+    let output = operator.setup(&[]).await.done();
+    assert!(output.contains("Nothing to do"), "{output}");
+}
+
 #[tokio::test]
 async fn a_number_is_pointed_at_a_flow_to_the_workflow_that_is_there() {
     let operator = Operator::by_hand(Config::default()).await;
@@ -138,7 +148,25 @@ async fn agents_have_15_seconds_in_our_workflow_unless_told_otherwise() {
     assert_eq!(timeout().await, Some(30));
     assert!(operator.setup(&[]).await.done().contains("Nothing to do"));
 
-    // As workflows of an earlier setup have it.
+    // Twilio's own, chosen.
+    operator
+        .setup(&["--reservation-timeout", "120"])
+        .await
+        .done();
+    assert_eq!(timeout().await, Some(120));
+    assert!(operator.setup(&[]).await.done().contains("Nothing to do"));
+    operator
+        .setup(&["--reservation-timeout", "30"])
+        .await
+        .done();
+
+    // As workflows of an earlier setup have it, which recorded nothing of it.
+    let record = std::fs::read_to_string(operator.state_file()).unwrap();
+    let record = record.replace(
+        "\"reservation_timeout\": 30",
+        "\"reservation_timeout\": null",
+    );
+    std::fs::write(operator.state_file(), record).unwrap();
     let workflow = client.workflows(&workspace).await.unwrap().pop().unwrap();
     let usual = WorkflowDraft {
         task_reservation_timeout: Some(120),
