@@ -3,18 +3,20 @@
 //! It holds SIDs and the settings that were replaced. Those are written down *before* they are
 //! replaced, so that an interruption loses none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use twilio::rest::VoiceWebhook;
 use twilio::{
-    AccountSid, FlowSid, PhoneNumberSid, SinkSid, TaskQueueSid, WorkflowSid, WorkspaceSid,
+    AccountSid, FlowSid, PhoneNumberSid, SinkSid, SubscriptionSid, TaskQueueSid, WorkflowSid,
+    WorkspaceSid,
 };
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::inventory::Stream;
 
 const VERSION: u32 = 1;
 
@@ -44,6 +46,9 @@ pub(crate) struct Record {
     pub(crate) studio_flow: Option<FlowSid>,
     #[serde(default)]
     pub(crate) sink: Option<SinkSid>,
+    /// Those that setup made of sinks of the user's.
+    #[serde(default)]
+    pub(crate) subscriptions: BTreeSet<SubscriptionSid>,
     #[serde(default)]
     pub(crate) callback: Option<ReplacedCallback>,
     #[serde(default)]
@@ -124,6 +129,7 @@ impl Record {
             reservation_timeout: None,
             studio_flow: None,
             sink: None,
+            subscriptions: BTreeSet::new(),
             callback: None,
             numbers: BTreeMap::new(),
             extended_workflows: BTreeMap::new(),
@@ -144,6 +150,12 @@ impl Record {
             });
         }
         Ok(record)
+    }
+
+    /// Whether anybody but setup has subscribed to the sink.
+    pub(crate) fn is_used_by_others(&self, stream: &Stream) -> bool {
+        let mut subscriptions = stream.subscriptions.iter();
+        subscriptions.any(|subscription| !self.subscriptions.contains(&subscription.sid))
     }
 
     fn place(&self) -> String {

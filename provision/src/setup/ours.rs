@@ -196,6 +196,8 @@ impl Planner<'_> {
             let Some(sink) = sink.or(work.site.record.sink) else {
                 return Ok(());
             };
+            let mut streams = work.site.inventory.streams.iter();
+            let is_theirs = streams.any(|stream| stream.sink.sid == sink && !stream.is_ours);
             let types = events.iter().map(|event| EventSchema {
                 event_type: format!("{CLOUD_EVENT_PREFIX}{}", event.as_str()),
                 schema_version: SCHEMA_VERSION,
@@ -204,8 +206,13 @@ impl Planner<'_> {
             let (client, _) = work.twilio();
             let made = client.create_subscription(&name, &sink, &types).await;
             let made = made.map(|subscription| subscription.sid);
-            work.set_up("Event Streams subscription", &name, true, made)?;
-            Ok(())
+            let sid = work.set_up("Event Streams subscription", &name, true, made)?;
+            if !is_theirs {
+                return Ok(());
+            }
+            work.remember(|record| {
+                record.subscriptions.insert(sid);
+            })
         })
     }
 }

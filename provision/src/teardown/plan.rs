@@ -79,9 +79,14 @@ impl Planner<'_> {
         let inventory = &self.site.inventory;
         let (ours, others): (Vec<_>, Vec<_>) = inventory.streams.iter().partition(|s| s.is_ours);
         steps.extend(ours.into_iter().map(Step::delete_stream));
+        let record = &self.site.record;
+        for stream in &others {
+            steps.extend(Step::delete_subscriptions(stream, record));
+        }
         let is_here = |stream: &&Stream| {
             let receiver = self.stream_receiver;
             receiver.is_none_or(|receiver| stream.posts_to(receiver))
+                && record.is_used_by_others(stream)
         };
         steps.extend(others.into_iter().filter(is_here).map(|stream| {
             let (name, sid) = (&stream.sink.description, stream.sink.sid);
@@ -90,13 +95,18 @@ impl Planner<'_> {
                  delete it in the console"
             ))
         }));
-        match (self.site.record.sink, &inventory.no_event_streams) {
-            (Some(sid), Some(problem)) => {
-                steps.push(Step::note(format!("sink {sid} is left: {problem}")));
-                false
-            }
-            _ => true,
-        }
+        let Some(problem) = &inventory.no_event_streams else {
+            return true;
+        };
+        let sink = record.sink.map(|sid| format!("sink {sid}"));
+        let subscriptions = record.subscriptions.iter();
+        let subscriptions = subscriptions.map(|sid| format!("subscription {sid}"));
+        let left: Vec<_> = sink.into_iter().chain(subscriptions).collect();
+        let notes = left
+            .iter()
+            .map(|it| Step::note(format!("{it} is left: {problem}")));
+        steps.extend(notes);
+        left.is_empty()
     }
 
     /// Returns the configurations that the workflows will have.

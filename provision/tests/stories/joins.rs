@@ -113,8 +113,16 @@ async fn a_sink_that_lacks_events_of_ours_gets_them() {
         "{output}"
     );
     assert_eq!(client.sinks().await.unwrap().len(), 1);
-    assert_eq!(client.subscriptions(&sink).await.unwrap().len(), 2);
+    let subscriptions = async || client.subscriptions(&sink).await.unwrap().len();
+    assert_eq!(subscriptions().await, 2);
     assert!(operator.setup(&[]).await.done().contains("Nothing to do"));
+    // Theirs stays, ours goes.
+    operator.setup(&["--via", "callback"]).await.done();
+    assert_eq!(subscriptions().await, 1);
+    operator.setup(&["--via", "event-streams"]).await.done();
+    assert_eq!(subscriptions().await, 2);
+    operator.teardown(&[]).await.done();
+    assert_eq!(subscriptions().await, 1);
 }
 
 #[tokio::test]
