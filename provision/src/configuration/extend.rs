@@ -153,6 +153,9 @@ impl Configuration {
         if ends_skippable(filter) && !is_named {
             return Change::Left(Problem::EndsSkippable);
         }
+        if is_for_one_agent(filter) && !is_named {
+            return Change::Left(Problem::OneAgent);
+        }
         let is_passed = |target: &Value| by.target_timeout.is_some() || is_left(target);
         match by_calls {
             true => Change::InPlace,
@@ -163,6 +166,16 @@ impl Configuration {
             false => Change::Copy(filter),
         }
     }
+}
+
+/// Whether it takes transfers, or waits for an agent who is known for as long as it takes.
+fn is_for_one_agent(filter: &Value) -> bool {
+    let waits_for_one = |target: &Value| {
+        let keys = ["known_worker_sid", "known_worker_friendly_name"];
+        !has_timeout(target) && keys.iter().any(|key| !target[*key].is_null())
+    };
+    let is_transfer = expression(filter).to_ascii_lowercase().contains("transfer");
+    is_transfer || items(&filter["targets"]).iter().any(waits_for_one)
 }
 
 /// What becomes of a filter.

@@ -36,6 +36,9 @@ pub(crate) enum Problem {
          redirected at once"
     )]
     EndsSkippable,
+    /// A transfer, say: whoever else took it would be wrong.
+    #[error("takes calls meant for one agent (transfers, known workers)")]
+    OneAgent,
 }
 
 impl Problem {
@@ -56,7 +59,7 @@ impl Problem {
             Self::MayStay => {
                 "give it a timeout as well, unless those who don't skip it shall wait for ever"
             }
-            Self::EndsSkippable => "name it by `--filter` if that is wanted",
+            Self::EndsSkippable | Self::OneAgent => "name it by `--filter` if that is wanted",
         }
     }
 }

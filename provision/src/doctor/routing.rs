@@ -104,7 +104,11 @@ fn check_filters(
     for finding in findings {
         let (found, todo) = (format!("{name}: {finding}"), finding.problem.remedy());
         match finding.problem {
-            Problem::Missing | Problem::NotLast | Problem::MayStay | Problem::EndsSkippable => {
+            Problem::Missing
+            | Problem::NotLast
+            | Problem::MayStay
+            | Problem::EndsSkippable
+            | Problem::OneAgent => {
                 report.warn("workflow", found, todo);
             }
             Problem::TimesOut | Problem::NeverReached => report.fail("workflow", found, todo),
