@@ -129,6 +129,11 @@ impl Tasks {
         self.calls == Share::All
     }
 
+    /// Whether it certainly takes calls: all of them, or nothing else.
+    pub(super) fn includes_calls(self) -> bool {
+        self.includes_every_call() || self.includes_calls_at_most() && !self.includes_no_call()
+    }
+
     pub(super) fn includes_no_call(self) -> bool {
         self.calls == Share::None
     }

@@ -63,11 +63,15 @@ impl Configuration {
             || self.default_queue() == Some(queue)
     }
 
-    /// Whether the way of any task ends in the task queue.
-    pub(crate) fn ends_in(&self, queue: &str) -> bool {
-        let last = |filter: &Value| items(&filter["targets"]).last().cloned();
-        let mut last = self.filters().iter().filter_map(last);
-        last.any(|target| target["queue"] == queue) || self.default_queue() == Some(queue)
+    /// Whether the way of calls certainly ends in the task queue.
+    pub(crate) fn ends_calls_in(&self, queue: &str) -> bool {
+        let ends = |filter: &Value| {
+            let last = items(&filter["targets"]).last();
+            last.is_some_and(|target| target["queue"] == queue)
+        };
+        let mut filters = self.filters().iter();
+        filters.any(|filter| Tasks::of(filter).includes_calls() && ends(filter))
+            || self.default_queue() == Some(queue) && self.leaves_calls_to_the_default()
     }
 
     /// The task queue of tasks that no filter takes.

@@ -90,6 +90,7 @@ const TABLE: &[Row] = &[
     ("a placeholder that nobody gets to", &[], SaysNo, &["no caller gets past it"]),
     ("a placeholder as default filter only", &[], Adopts, &["Set up."]),
     ("a queue that matches nobody, for other ends", EXTEND, Extends, &["\"Sales (calls)\""]),
+    ("a queue that matches nobody, of a survey", &[], MakesItsOwn, &["Set up."]),
     ("a copy for calls, made by hand", &[], Adopts, &["Set up."]),
     ("a callback of somebody else's", &[], Refuses,
         &["https://crm.example.com/events", "--via event-streams"]),
