@@ -22,7 +22,7 @@ pub(crate) enum Problem {
     #[error("gives the placeholder a timeout: then the task is deleted while its caller waits")]
     TimesOut,
     /// A target before the placeholder has no timeout, so no caller gets past it.
-    #[error("has a target without timeout before the placeholder: no caller gets past it")]
+    #[error("has a target without timeout: no caller gets past it to the placeholder")]
     NeverReached,
     /// A target before the placeholder has no timeout and is left only by those who skip it.
     #[error(
@@ -53,7 +53,7 @@ impl Problem {
                 "run `overflow setup --workflow WW…`, or remove that timeout in the console"
             }
             Self::NeverReached => {
-                "give each target before the placeholder a timeout, in the console or by \
+                "give such targets a timeout, in the console or by \
                  `overflow setup --workflow WW… --target-timeout 20`"
             }
             Self::MayStay => {

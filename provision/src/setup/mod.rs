@@ -60,7 +60,9 @@ impl Setup {
         step::carry_out(steps, &mut site, true, console).await?;
         let status = say_how_it_ends(dead_end, "Set up.", console);
         self.say_what_is_missing(&Dotenv::read(&self.env_file)?, console);
-        console.line("Check it with `overflow doctor`, start with `overflow run`.");
+        if matches!(status, Status::Done) {
+            console.line("Check it with `overflow doctor`, start with `overflow run`.");
+        }
         Ok(status)
     }
 

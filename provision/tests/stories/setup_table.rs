@@ -48,7 +48,7 @@ const TABLE: &[Row] = &[
     ("stock", IN_PLACE, ExtendsInPlace, &["1==1"]),
     ("stock, without default filter", EXTEND, Extends, &["Set up."]),
     ("one filter, one target without timeout", EXTEND, SaysNo,
-        &["filter \"Sales\" has a target without timeout", "--target-timeout 20"]),
+        &["filter \"Sales\" has a target without timeout: no caller gets past it", "--target-timeout 20"]),
     ("one filter, one target without timeout", &["--workflow", "--target-timeout", "20"], Extends,
         &["\"Sales (calls)\""]),
     ("one filter, one target with timeout", EXTEND, Extends, &["\"Sales (calls)\""]),
@@ -177,6 +177,7 @@ impl Case {
                 let output = run.failed();
                 assert!(output.contains(NO_WAY), "{row}: {output}");
                 assert!(!output.contains("Set up."), "{row}: {output}");
+                assert!(!output.contains("overflow run"), "{row}: {output}");
                 assert_eq!(self.ways(), ways_before, "{row}");
                 return;
             }
