@@ -122,14 +122,17 @@ impl Planner<'_> {
                     "event callback: {url}, left to whoever uses it"
                 )));
             };
-            if !before.url.is_empty() && !is_same_address(&before.url, &receiver) {
+            let previous = recorded.and_then(|recorded| recorded.previous.clone());
+            let previous = previous.unwrap_or_else(|| self.current_callback());
+            let mut ours = [&receiver, current].into_iter();
+            if !ours.any(|ours| is_same_address(&previous.url, ours)) {
                 return Ok(Step::callback(workspace, before.url, before.filter, None));
             }
-            let previous = recorded.and_then(|recorded| recorded.previous.clone());
+            // Beside Event Streams it would say everything twice.
             let emptied = ReplacedCallback {
                 installed_url: String::new(),
                 installed_filter: before.filter.clone(),
-                previous: previous.or_else(|| Some(self.current_callback())),
+                previous: Some(previous),
             };
             let nowhere = String::new();
             return Ok(Step::callback(
