@@ -3,18 +3,20 @@
 //! It holds SIDs and the settings that were replaced. Those are written down *before* they are
 //! replaced, so that an interruption loses none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use twilio::rest::VoiceWebhook;
 use twilio::{
-    AccountSid, FlowSid, PhoneNumberSid, SinkSid, TaskQueueSid, WorkflowSid, WorkspaceSid,
+    AccountSid, FlowSid, PhoneNumberSid, SinkSid, SubscriptionSid, TaskQueueSid, WorkflowSid,
+    WorkspaceSid,
 };
 
 use crate::error::{Error, Result};
 use crate::files;
+use crate::inventory::Stream;
 
 const VERSION: u32 = 1;
 
@@ -37,10 +39,16 @@ pub(crate) struct Record {
     pub(crate) via: Option<Via>,
     #[serde(default)]
     pub(crate) workflow: Option<WorkflowSid>,
+    /// That of our workflow in seconds, once it was said.
+    #[serde(default)]
+    pub(crate) reservation_timeout: Option<u32>,
     #[serde(default)]
     pub(crate) studio_flow: Option<FlowSid>,
     #[serde(default)]
     pub(crate) sink: Option<SinkSid>,
+    /// Those that setup made of sinks of the user's.
+    #[serde(default)]
+    pub(crate) subscriptions: BTreeSet<SubscriptionSid>,
     #[serde(default)]
     pub(crate) callback: Option<ReplacedCallback>,
     #[serde(default)]
@@ -62,10 +70,24 @@ pub(crate) enum Via {
 /// The workspace's event callback.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ReplacedCallback {
+    /// Empty where setup emptied it, for the events come by Event Streams.
     pub(crate) installed_url: String,
     pub(crate) installed_filter: String,
-    /// `None` if our callback was already there, so that nobody knows what was there before.
+    /// `None` in records of an earlier setup that found our callback there.
     pub(crate) previous: Option<PreviousCallback>,
+}
+
+impl ReplacedCallback {
+    /// Whether setup emptied it, and it still is.
+    pub(crate) fn emptied(&self, current_url: &str) -> bool {
+        self.installed_url.is_empty() && current_url.is_empty()
+    }
+
+    /// Whether the callback that is there now was there before setup.
+    pub(crate) fn was_there(&self, current_url: &str) -> bool {
+        let previous = self.previous.as_ref();
+        previous.is_none_or(|previous| previous.url == current_url)
+    }
 }
 
 /// What was there before.
@@ -104,8 +126,10 @@ impl Record {
             placeholder: None,
             via: None,
             workflow: None,
+            reservation_timeout: None,
             studio_flow: None,
             sink: None,
+            subscriptions: BTreeSet::new(),
             callback: None,
             numbers: BTreeMap::new(),
             extended_workflows: BTreeMap::new(),
@@ -126,6 +150,12 @@ impl Record {
             });
         }
         Ok(record)
+    }
+
+    /// Whether anybody but setup has subscribed to the sink.
+    pub(crate) fn is_used_by_others(&self, stream: &Stream) -> bool {
+        let mut subscriptions = stream.subscriptions.iter();
+        subscriptions.any(|subscription| !self.subscriptions.contains(&subscription.sid))
     }
 
     fn place(&self) -> String {

@@ -5,6 +5,14 @@ use serde_json::Value;
 /// What a call's task has, and no other: Twilio puts it into the attributes.
 const CALL: &str = "call_sid CONTAINS \"CA\"";
 
+/// The attributes that name a task's channel. Others are everybody's own.
+const CHANNEL: [&str; 4] = [
+    "channel",
+    "channelType",
+    "channel_type",
+    "task_channel_unique_name",
+];
+
 /// The channels that carry no calls. Others may: their names are everybody's own.
 const MESSAGES: [&str; 10] = [
     "chat",
@@ -27,22 +35,31 @@ pub(super) fn for_calls(expression: &str) -> String {
     }
 }
 
+/// How many of a kind of tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Share {
+    None,
+    /// Some, or nobody can tell without them.
+    Some,
+    All,
+}
+
 /// Which tasks a filter takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tasks {
-    /// Every one.
-    All,
-    /// Every call, and nothing else.
-    EveryCall,
-    /// Calls alone, though not all.
-    SomeCalls,
-    /// No calls.
-    NoCalls,
-    /// That depends on them.
-    Unknown,
+pub(super) struct Tasks {
+    calls: Share,
+    others: Share,
 }
 
 impl Tasks {
+    const NONE: Self = Self::new(Share::None, Share::None);
+    const ALL: Self = Self::new(Share::All, Share::All);
+    const UNKNOWN: Self = Self::new(Share::Some, Share::Some);
+
+    const fn new(calls: Share, others: Share) -> Self {
+        Self { calls, others }
+    }
+
     pub(super) fn of(filter: &Value) -> Self {
         Self::by(super::expression(filter))
     }
@@ -52,62 +69,79 @@ impl Tasks {
         if let Some(inner) = enclosed(expression) {
             return Self::by(inner);
         }
-        let parts = |word| -> Vec<Self> { split(expression, word).map(Self::by).collect() };
-        let all = |kinds: &[Self], is: fn(Self) -> bool| kinds.iter().all(|kind| is(*kind));
+        // How far it reaches isn't documented.
+        if split(&format!(" {expression}"), "NOT").nth(1).is_some() {
+            return Self::UNKNOWN;
+        }
         if split(expression, "OR").nth(1).is_some() {
-            return match parts("OR") {
-                kinds if all(&kinds, |kind| kind == Self::NoCalls) => Self::NoCalls,
-                kinds if kinds.contains(&Self::All) => Self::All,
-                kinds if all(&kinds, Self::are_calls) => Self::SomeCalls,
-                _ => Self::Unknown,
-            };
+            return split(expression, "OR")
+                .map(Self::by)
+                .fold(Self::NONE, Self::or);
         }
         if split(expression, "AND").nth(1).is_some() {
-            return match parts("AND") {
-                kinds if kinds.contains(&Self::NoCalls) => Self::NoCalls,
-                kinds if all(&kinds, |kind| kind == Self::All) => Self::All,
-                kinds if all(&kinds, Self::includes_every_call) => Self::EveryCall,
-                kinds if kinds.iter().any(|kind| kind.are_calls()) => Self::SomeCalls,
-                _ => Self::Unknown,
-            };
+            return split(expression, "AND")
+                .map(Self::by)
+                .fold(Self::ALL, Self::and);
         }
         Self::by_comparison(expression)
     }
 
+    fn or(self, other: Self) -> Self {
+        Self::new(self.calls.max(other.calls), self.others.max(other.others))
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self::new(self.calls.min(other.calls), self.others.min(other.others))
+    }
+
     fn by_comparison(text: &str) -> Self {
         if let Some(equal) = equals_numbers(text) {
-            return if equal { Self::All } else { Self::NoCalls };
+            return if equal { Self::ALL } else { Self::NONE };
         }
         let plain: String = text.chars().filter(|c| !"\"' ".contains(*c)).collect();
         let plain = plain.to_ascii_lowercase();
         if plain == "call_sidcontainsca" || plain == "call_sid!=null" {
-            return Self::EveryCall;
+            return Self::new(Share::All, Share::None);
         }
-        match plain.replace("==", "=").split_once('=') {
-            Some((attribute, value)) if is_of_a_channel(attribute) => match value {
-                "voice" => Self::SomeCalls,
-                value if MESSAGES.contains(&value) => Self::NoCalls,
-                _ => Self::Unknown,
-            },
-            _ => Self::Unknown,
+        let Some((attribute, value)) = text.split_once('=') else {
+            return Self::UNKNOWN;
+        };
+        if !CHANNEL.contains(&attribute.trim()) {
+            return Self::UNKNOWN;
+        }
+        let value = value.trim_start_matches('=').trim();
+        match value
+            .trim_matches(['"', '\''])
+            .to_ascii_lowercase()
+            .as_str()
+        {
+            "voice" => Self::new(Share::Some, Share::None),
+            value if MESSAGES.contains(&value) => Self::new(Share::None, Share::Some),
+            _ => Self::UNKNOWN,
         }
     }
 
-    pub(super) fn are_calls(self) -> bool {
-        matches!(self, Self::EveryCall | Self::SomeCalls | Self::NoCalls)
+    pub(super) fn includes_all(self) -> bool {
+        self == Self::ALL
     }
 
     pub(super) fn includes_every_call(self) -> bool {
-        matches!(self, Self::All | Self::EveryCall)
+        self.calls == Share::All
     }
-}
 
-/// Whether it is an attribute that names a task's channel, and nothing else.
-fn is_of_a_channel(attribute: &str) -> bool {
-    attribute.contains("channel")
-        && attribute
-            .bytes()
-            .all(|b| b.is_ascii_alphabetic() || b == b'_')
+    /// Whether it certainly takes calls: all of them, or nothing else.
+    pub(super) fn includes_calls(self) -> bool {
+        self.includes_every_call() || self.includes_calls_at_most() && !self.includes_no_call()
+    }
+
+    pub(super) fn includes_no_call(self) -> bool {
+        self.calls == Share::None
+    }
+
+    /// Whether it takes no message, or whatever else is no call.
+    pub(super) fn includes_calls_at_most(self) -> bool {
+        self.others == Share::None
+    }
 }
 
 /// What stands in a pair of parentheses around all of it.
@@ -190,28 +224,50 @@ mod tests {
 
     #[test]
     fn which_tasks_a_filter_takes_is_told_where_it_can_be() {
+        use super::Share::{All, None, Some};
+        let unknown = Tasks::new(Some, Some);
+        let some_calls = Tasks::new(Some, None);
+        let (every_call, messages) = (Tasks::new(All, None), Tasks::new(None, Some));
         for (expression, expected) in [
-            ("1==1", Tasks::All),
-            ("1==2", Tasks::NoCalls),
-            ("call_sid CONTAINS \"CA\"", Tasks::EveryCall),
-            ("(1==1) AND call_sid CONTAINS \"CA\"", Tasks::EveryCall),
+            ("1==1", Tasks::new(All, All)),
+            ("1==2", Tasks::new(None, None)),
+            ("call_sid CONTAINS \"CA\"", every_call),
+            ("(1==1) AND call_sid CONTAINS \"CA\"", every_call),
+            ("(vip == true) AND call_sid CONTAINS \"CA\"", some_calls),
+            ("channelType == 'voice' and vip == true", some_calls),
+            ("channelType == \"web\"", messages),
+            ("channelType == \"web\" OR vip == true", unknown),
             (
-                "(vip == true) AND call_sid CONTAINS \"CA\"",
-                Tasks::SomeCalls,
+                "channelType == \"voice\" OR channelType == \"web\"",
+                unknown,
             ),
-            ("channelType == 'voice' and vip == true", Tasks::SomeCalls),
-            ("channelType == \"web\"", Tasks::NoCalls),
-            ("channelType == \"web\" OR vip == true", Tasks::Unknown),
+            (
+                "call_sid CONTAINS \"CA\" OR channelType == \"web\"",
+                Tasks::new(All, Some),
+            ),
+            ("call_sid CONTAINS \"CA\" OR 1==2", every_call),
+            ("channel_type == 'sms' OR channelType == 'web'", messages),
             (
                 "(vip == true OR x == 1) AND call_sid CONTAINS 'CA'",
-                Tasks::SomeCalls,
+                some_calls,
             ),
-            ("(a == 1) AND (b == 2)", Tasks::Unknown),
-            ("channelType != \"web\"", Tasks::Unknown),
-            ("channelType == \"phone\"", Tasks::Unknown),
-            ("NOT (channelType == \"web\")", Tasks::Unknown),
-            ("direction == \"inbound\"", Tasks::Unknown),
-            ("", Tasks::Unknown),
+            ("(a == 1) AND (b == 2)", unknown),
+            ("channelType != \"web\"", unknown),
+            ("channelType == \"phone\"", unknown),
+            ("marketing_channel == \"facebook\"", unknown),
+            ("channel == \"sms\"", messages),
+            ("NOT channelType == \"web\"", unknown),
+            ("NOT (channelType == \"web\")", unknown),
+            (
+                "NOT channelType == 'web' AND call_sid CONTAINS 'CA'",
+                unknown,
+            ),
+            (
+                "(NOT channelType == 'web') AND call_sid CONTAINS 'CA'",
+                some_calls,
+            ),
+            ("direction == \"inbound\"", unknown),
+            ("", unknown),
         ] {
             assert_eq!(Tasks::by(expression), expected, "{expression}");
         }

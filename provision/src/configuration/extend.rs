@@ -58,6 +58,7 @@ impl Configuration {
             match self.change(index, by) {
                 Change::None => extended.push(filter.clone()),
                 Change::InPlace => extended.push(by.ending(filter)),
+                Change::Back(original) => extended.push(original.clone()),
                 Change::Copy(original) => {
                     extended.push(by.copy(filter, index));
                     extended.push(original.clone());
@@ -137,9 +138,13 @@ impl Configuration {
         if !by.filters.is_empty() && !is_named {
             return Change::None;
         }
-        let by_calls = by.in_place || Tasks::of(filter).are_calls();
+        let tasks = Tasks::of(filter);
+        let by_calls = by.in_place || tasks.includes_calls_at_most();
         if leads(filter, by.placeholder) {
             let original = by.original_of(filter).filter(|_| !by_calls);
+            if !by_calls && tasks.includes_no_call() {
+                return original.map_or(Change::None, Change::Back);
+            }
             return original.map_or(Change::InPlace, Change::Copy);
         }
         if !by.in_place && self.gets_no_calls(index, by.placeholder) {
@@ -147,6 +152,9 @@ impl Configuration {
         }
         if ends_skippable(filter) && !is_named {
             return Change::Left(Problem::EndsSkippable);
+        }
+        if is_for_one_agent(filter) && !is_named {
+            return Change::Left(Problem::OneAgent);
         }
         let is_passed = |target: &Value| by.target_timeout.is_some() || is_left(target);
         match by_calls {
@@ -160,11 +168,23 @@ impl Configuration {
     }
 }
 
+/// Whether it takes transfers, or waits for an agent who is known for as long as it takes.
+fn is_for_one_agent(filter: &Value) -> bool {
+    let waits_for_one = |target: &Value| {
+        let keys = ["known_worker_sid", "known_worker_friendly_name"];
+        !has_timeout(target) && keys.iter().any(|key| !target[*key].is_null())
+    };
+    let is_transfer = expression(filter).to_ascii_lowercase().contains("transfer");
+    is_transfer || items(&filter["targets"]).iter().any(waits_for_one)
+}
+
 /// What becomes of a filter.
 enum Change<'a> {
     None,
     /// It ends in the placeholder.
     InPlace,
+    /// It no longer leads there, as it didn't before.
+    Back(&'a Value),
     /// A copy for calls ends in the placeholder, and this stays behind it.
     Copy(&'a Value),
     /// Nothing, though calls may come to it.

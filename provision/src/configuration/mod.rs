@@ -63,11 +63,15 @@ impl Configuration {
             || self.default_queue() == Some(queue)
     }
 
-    /// Whether the way of any task ends in the task queue.
-    pub(crate) fn ends_in(&self, queue: &str) -> bool {
-        let last = |filter: &Value| items(&filter["targets"]).last().cloned();
-        let mut last = self.filters().iter().filter_map(last);
-        last.any(|target| target["queue"] == queue) || self.default_queue() == Some(queue)
+    /// Whether the way of calls certainly ends in the task queue.
+    pub(crate) fn ends_calls_in(&self, queue: &str) -> bool {
+        let ends = |filter: &Value| {
+            let last = items(&filter["targets"]).last();
+            last.is_some_and(|target| target["queue"] == queue)
+        };
+        let mut filters = self.filters().iter();
+        filters.any(|filter| Tasks::of(filter).includes_calls() && ends(filter))
+            || self.default_queue() == Some(queue) && self.leaves_calls_to_the_default()
     }
 
     /// The task queue of tasks that no filter takes.
@@ -91,7 +95,7 @@ impl Configuration {
     pub(crate) fn reaches(&self, placeholder: &str) -> bool {
         for filter in self.filters() {
             let tasks = Tasks::of(filter);
-            if tasks == Tasks::NoCalls {
+            if tasks.includes_no_call() {
                 continue;
             }
             let at = position(filter, placeholder);
@@ -142,7 +146,7 @@ impl Configuration {
     /// Whether all calls that a filter would take are taken by those before it, or it takes none.
     fn gets_no_calls(&self, index: usize, placeholder: &str) -> bool {
         let filter = &self.filters()[index];
-        if Tasks::of(filter) == Tasks::NoCalls {
+        if Tasks::of(filter).includes_no_call() {
             return true;
         }
         let copy = for_calls(expression(filter));
@@ -158,9 +162,9 @@ impl Configuration {
         let filters = self.filters().iter().enumerate();
         let named = filters
             .filter(|(_, filter)| leads(filter, placeholder))
-            .filter(|(_, filter)| !Tasks::of(filter).are_calls())
+            .filter(|(_, filter)| !Tasks::of(filter).includes_calls_at_most())
             .map(|(index, filter)| filter_name(filter, index));
-        let takes_all = |f: &Value| Tasks::of(f) == Tasks::All && !ends_skippable(f);
+        let takes_all = |f: &Value| Tasks::of(f).includes_all() && !ends_skippable(f);
         let by_default =
             self.default_queue() == Some(placeholder) && !self.filters().iter().any(takes_all);
         named

@@ -27,7 +27,7 @@ pub(crate) enum Problem {
     #[error("gives the placeholder a timeout: then the task is deleted while its caller waits")]
     TimesOut,
     /// A target before the placeholder has no timeout, so no caller gets past it.
-    #[error("has a target without timeout before the placeholder: no caller gets past it")]
+    #[error("has a target without timeout: no caller gets past it to the placeholder")]
     NeverReached,
     /// A target before the placeholder has no timeout and is left only by those who skip it.
     #[error(
@@ -41,6 +41,9 @@ pub(crate) enum Problem {
          redirected at once"
     )]
     EndsSkippable,
+    /// A transfer, say: whoever else took it would be wrong.
+    #[error("takes calls meant for one agent (transfers, known workers)")]
+    OneAgent,
 }
 
 impl Problem {
@@ -59,13 +62,13 @@ impl Problem {
                 "run `overflow setup --workflow WW…`, or remove that timeout in the console"
             }
             Self::NeverReached => {
-                "give each target before the placeholder a timeout, in the console or by \
+                "give such targets a timeout, in the console or by \
                  `overflow setup --workflow WW… --target-timeout 20`"
             }
             Self::MayStay => {
                 "give it a timeout as well, unless those who don't skip it shall wait for ever"
             }
-            Self::EndsSkippable => "name it by `--filter` if that is wanted",
+            Self::EndsSkippable | Self::OneAgent => "name it by `--filter` if that is wanted",
         }
     }
 }

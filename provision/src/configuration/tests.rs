@@ -170,6 +170,52 @@ fn what_an_earlier_setup_did_in_place_is_done_by_copies_where_that_is_known() {
 }
 
 #[test]
+fn calls_meant_for_one_agent_are_left_to_them_unless_their_filter_is_named() {
+    let worker = json!([{"queue": "WQa", "known_worker_sid": "task.worker"}]);
+    let anybody = json!([{"queue": "WQa", "timeout": 20}]);
+    for (expression, targets) in [("to == 'agent'", worker), ("transferMeta != null", anybody)] {
+        let filter = json!({"friendly_name": "One", "expression": expression, "targets": targets});
+        let routing = json!({"filters": [filter], "default_filter": {"queue": "WQb"}});
+        let before = Configuration(json!({ "task_routing": routing }));
+        for in_place in [true, false] {
+            let mut configuration = before.clone();
+            let left = configuration.extend(&by(Some(20), in_place)).unwrap();
+            assert!(!leads(&configuration.filters()[0], "WQp"), "{expression}");
+            assert_eq!(configuration.filters()[0], before.filters()[0]);
+            assert_eq!(left[0].problem, Problem::OneAgent);
+            let named = Extension {
+                filters: &["One".to_owned()],
+                ..by(Some(20), in_place)
+            };
+            let mut configuration = before.clone();
+            assert_eq!(configuration.extend(&named).unwrap(), []);
+            assert!(leads(&configuration.filters()[0], "WQp"), "{expression}");
+        }
+    }
+}
+
+#[test]
+fn a_filter_of_messages_that_was_led_to_the_placeholder_is_led_back_where_that_is_known() {
+    let chat = r#"{"task_routing":{"filters":[{"filter_friendly_name":"Chat","expression":"channelType == \"web\"","targets":[{"queue":"WQa","timeout":20}]}],"default_filter":{"queue":"WQb"}}}"#;
+    let before = Configuration::parse(chat).unwrap();
+    let mut in_place = before.clone();
+    in_place.extend(&by(None, true)).unwrap();
+    assert!(in_place.leads_to("WQp"));
+    let known = Extension {
+        before: Some(&before),
+        ..by(None, false)
+    };
+    let mut configuration = in_place.clone();
+    configuration.extend(&known).unwrap();
+    assert_eq!(configuration.filters()[0], before.filters()[0]);
+    assert!(configuration.filters_of_all_channels("WQp").is_empty());
+    let mut configuration = in_place.clone();
+    configuration.extend(&by(None, false)).unwrap();
+    assert_eq!(configuration.filters()[0], in_place.filters()[0]);
+    assert_eq!(configuration.filters_of_all_channels("WQp"), ["\"Chat\""]);
+}
+
+#[test]
 fn calls_that_no_filter_takes_get_a_filter_where_there_is_no_default() {
     let vip = r#"{"task_routing":{"filters":[{"filter_friendly_name":"VIP","expression":"vip == true","targets":[{"queue":"WQa","timeout":20}]}]}}"#;
     let before = Configuration::parse(vip).unwrap();

@@ -133,7 +133,8 @@ fn check_filters(
             | Problem::NotLast
             | Problem::GoesOn
             | Problem::MayStay
-            | Problem::EndsSkippable => report.warn("workflow", found, todo),
+            | Problem::EndsSkippable
+            | Problem::OneAgent => report.warn("workflow", found, todo),
             Problem::TimesOut | Problem::NeverReached => report.fail("workflow", found, todo),
         }
     }

@@ -88,14 +88,15 @@ impl Setup {
     }
 }
 
-/// A queue that matches nobody, and that is at the end of a workflow or has our name.
+/// A queue that matches nobody, and that has our name or certainly ends the way of calls. Others serve
+/// something else: a survey, say.
 fn by_structure(inventory: &Inventory) -> Result<Option<(TaskQueue, String)>> {
     let name = &Role::Placeholder.definition().name;
     let is_one = |queue: &&TaskQueue| {
         matches_nobody(&queue.target_workers) == Some(true)
             && (queue.friendly_name.ends_with(name)
                 || inventory.workflows.iter().any(|workflow| {
-                    configuration(workflow).is_some_and(|c| c.ends_in(queue.sid.as_str()))
+                    configuration(workflow).is_some_and(|c| c.ends_calls_in(queue.sid.as_str()))
                 }))
     };
     let mut queues: Vec<_> = inventory

@@ -1,6 +1,6 @@
 //! How TaskRouter's events come to ingest: the event callback, or Event Streams.
 
-use twilio::{CLOUD_EVENT_PREFIX, EVENT_STREAM_PATH, EVENTS_PATH, EventType};
+use twilio::{CLOUD_EVENT_PREFIX, EVENT_STREAM_PATH, EVENTS_PATH, EventType, is_same_address};
 
 use super::plan::Planner;
 use crate::callback::{EventsFilter, before_setup, is_ours, shown};
@@ -64,9 +64,13 @@ impl Planner<'_> {
             .filter(|s| Some(s.sink.sid) != kept);
         let (ours, others): (Vec<_>, Vec<_>) = others.partition(|stream| stream.is_ours);
         steps.extend(ours.into_iter().map(Step::delete_stream));
+        let record = &self.site.record;
+        for stream in &others {
+            steps.extend(Step::delete_subscriptions(stream, record));
+        }
         let others = others
             .into_iter()
-            .filter(|stream| stream.posts_to(&destination));
+            .filter(|stream| stream.posts_to(&destination) && record.is_used_by_others(stream));
         steps.extend(others.map(|stream| {
             let (sid, name) = (stream.sink.sid, &stream.sink.description);
             Step::note(format!(
@@ -112,35 +116,78 @@ impl Planner<'_> {
         let receiver = setup.public_url.join(EVENTS_PATH);
         let current = &workspace.event_callback_url;
         if self.via() == Via::EventStreams {
-            return Ok(match before_setup(workspace, recorded, Some(&receiver)) {
-                Some(before) => Step::callback(workspace, before.url, before.filter, None),
-                None => {
-                    let url = shown(current);
-                    Step::keep(format!("event callback: {url}, left to whoever uses it"))
-                }
-            });
+            let Some(before) = before_setup(workspace, recorded, Some(&receiver)) else {
+                let url = shown(current);
+                return Ok(Step::keep(format!(
+                    "event callback: {url}, left to whoever uses it"
+                )));
+            };
+            let previous = recorded.and_then(|recorded| recorded.previous.clone());
+            let previous = previous.unwrap_or_else(|| self.current_callback());
+            let mut ours = [&receiver, current].into_iter();
+            if !ours.any(|ours| is_same_address(&previous.url, ours)) {
+                return Ok(Step::callback(workspace, before.url, before.filter, None));
+            }
+            // Beside Event Streams it would say everything twice.
+            let emptied = ReplacedCallback {
+                installed_url: String::new(),
+                installed_filter: before.filter.clone(),
+                previous: Some(previous),
+            };
+            let nowhere = String::new();
+            return Ok(Step::callback(
+                workspace,
+                nowhere,
+                before.filter,
+                Some(emptied),
+            ));
         }
         let ours = is_ours(workspace, recorded, Some(&receiver));
         if !ours && !current.is_empty() && !setup.replace_callback {
             return Err(Error::ForeignCallback(shown(current)));
         }
-        let url = setup.public_url.event_callback();
-        let filter = EventsFilter::parse(&workspace.events_filter).with_ours();
-        // Ours, but not as setup writes it: somebody set it by hand.
-        let by_hand = recorded.is_none() && *current != url;
-        let previous = match ours && !by_hand {
-            true => recorded.and_then(|recorded| recorded.previous.clone()),
-            false => Some(PreviousCallback {
-                url: current.clone(),
-                filter: workspace.events_filter.clone(),
-            }),
+        let replaced = self.wanted_callback();
+        let (url, filter) = (
+            replaced.installed_url.clone(),
+            replaced.installed_filter.clone(),
+        );
+        Ok(Step::callback(workspace, url, filter, Some(replaced)))
+    }
+
+    fn current_callback(&self) -> PreviousCallback {
+        let workspace = &self.site.inventory.workspace;
+        PreviousCallback {
+            url: workspace.event_callback_url.clone(),
+            filter: workspace.events_filter.clone(),
+        }
+    }
+
+    /// Our callback, and what it replaces.
+    fn wanted_callback(&self) -> ReplacedCallback {
+        let workspace = &self.site.inventory.workspace;
+        let recorded = self.site.record.callback.as_ref();
+        let receiver = self.setup.public_url.join(EVENTS_PATH);
+        let current = &workspace.event_callback_url;
+        let is_known = |recorded: &&ReplacedCallback| {
+            is_ours(workspace, Some(recorded), Some(&receiver)) || recorded.emptied(current)
         };
-        let replaced = ReplacedCallback {
-            installed_url: url.clone(),
+        let previous = match recorded.filter(is_known) {
+            Some(recorded) => recorded.previous.clone(),
+            None => Some(self.current_callback()),
+        };
+        let filter = EventsFilter::parse(&workspace.events_filter).with_ours();
+        ReplacedCallback {
+            installed_url: self.setup.public_url.event_callback(),
             installed_filter: filter.to_text(),
             previous,
-        };
-        let filter = filter.to_text();
-        Ok(Step::callback(workspace, url, filter, Some(replaced)))
+        }
+    }
+
+    /// Our callback, if somebody made it by hand just as setup would.
+    pub(super) fn callback_by_hand(&self) -> Option<ReplacedCallback> {
+        let is_needed = self.via() == Via::Callback && self.site.record.callback.is_none();
+        let wanted = is_needed.then(|| self.wanted_callback())?;
+        let current = &self.site.inventory.workspace.event_callback_url;
+        (*current == wanted.installed_url).then_some(wanted)
     }
 }

@@ -16,7 +16,7 @@ use self::plan::{Planned, Planner};
 use crate::console::{Console, Status};
 use crate::dotenv::Dotenv;
 use crate::error::Result;
-use crate::record::Via;
+use crate::record::{ReplacedCallback, Via};
 use crate::site::Site;
 use crate::step;
 
@@ -39,10 +39,13 @@ impl Setup {
             adopted: &adopted,
         };
         let via = planner.via();
+        let by_hand = planner.callback_by_hand();
         let Planned { steps, dead_end } = planner.plan(&dotenv).await?;
         if !step::show(&steps, &site, console) {
             if !self.consent.dry_run {
-                self.remember_what_is_said(&mut site)?;
+                self.remember_what_is_said(&mut site);
+                self.record_found(&mut site, via, by_hand);
+                site.record.write(&site.state_file)?;
             }
             let done = "Nothing to do: everything is as it should be.";
             let status = say_how_it_ends(dead_end, done, console);
@@ -52,41 +55,38 @@ impl Setup {
         if let Some(status) = self.consent.refused(console)? {
             return Ok(status);
         }
-        self.record_found(&mut site, via);
+        self.record_found(&mut site, via, by_hand);
         site.record.write(&site.state_file)?;
         step::carry_out(steps, &mut site, true, console).await?;
         let status = say_how_it_ends(dead_end, "Set up.", console);
         self.say_what_is_missing(&Dotenv::read(&self.env_file)?, console);
-        console.line("Check it with `overflow doctor`, start with `overflow run`.");
+        if matches!(status, Status::Done) {
+            console.line("Check it with `overflow doctor`, start with `overflow run`.");
+        }
         Ok(status)
     }
 
     /// That only calls come to a workflow, which doctor can't see.
-    fn remember_what_is_said(&self, site: &mut Site) -> Result<()> {
+    fn remember_what_is_said(&self, site: &mut Site) {
         let extended = &mut site.record.extended_workflows;
-        let workflow = self.workflow.and_then(|sid| extended.get_mut(&sid));
-        match workflow.filter(|workflow| self.in_place && !workflow.in_place) {
-            Some(workflow) => {
-                workflow.in_place = true;
-                site.record.write(&site.state_file)
-            }
-            None => Ok(()),
+        if let Some(workflow) = self.workflow.and_then(|sid| extended.get_mut(&sid)) {
+            workflow.in_place |= self.in_place;
         }
     }
 
     /// Records what is there already, so that teardown finds it when it is renamed, and the next
     /// setup goes on with it.
-    fn record_found(&self, site: &mut Site, via: Via) {
+    fn record_found(&self, site: &mut Site, via: Via, by_hand: Option<ReplacedCallback>) {
         let (inventory, record) = (&site.inventory, &mut site.record);
         site.names.prefix().clone_into(&mut record.prefix);
         for (role, queue) in &inventory.task_queues {
             let name = site.names.task_queue(*role);
             record.task_queues.insert(name, queue.sid);
         }
-        if !self.place.is_set_apart {
-            record.placeholder = inventory.adopted.as_ref().map(|queue| queue.sid);
-        }
+        record.placeholder = inventory.adopted.as_ref().map(|queue| queue.sid);
+        record.reservation_timeout = self.reservation_timeout.or(record.reservation_timeout);
         record.via = Some(via);
+        record.callback = record.callback.take().or(by_hand);
         let workflow = inventory.workflow.as_ref().map(|workflow| workflow.sid);
         record.workflow = workflow.or(record.workflow);
         let flow = inventory.flow.as_ref().map(|flow| flow.sid);

@@ -67,6 +67,7 @@ impl Planner<'_> {
         // Another than Twilio's own was chosen by somebody.
         let chosen = current.filter(|seconds| *seconds != TWILIOS_RESERVATION_TIMEOUT);
         let seconds = self.setup.reservation_timeout.or(chosen);
+        let seconds = seconds.or(self.site.record.reservation_timeout);
         let seconds = seconds.unwrap_or(DEFINITIONS.task_reservation_timeout);
         let re_evaluate_tasks = self.setup.re_evaluate_tasks;
         let mut step = Step::resource("workflow", &name, sid);
@@ -195,6 +196,8 @@ impl Planner<'_> {
             let Some(sink) = sink.or(work.site.record.sink) else {
                 return Ok(());
             };
+            let mut streams = work.site.inventory.streams.iter();
+            let is_theirs = streams.any(|stream| stream.sink.sid == sink && !stream.is_ours);
             let types = events.iter().map(|event| EventSchema {
                 event_type: format!("{CLOUD_EVENT_PREFIX}{}", event.as_str()),
                 schema_version: SCHEMA_VERSION,
@@ -203,8 +206,13 @@ impl Planner<'_> {
             let (client, _) = work.twilio();
             let made = client.create_subscription(&name, &sink, &types).await;
             let made = made.map(|subscription| subscription.sid);
-            work.set_up("Event Streams subscription", &name, true, made)?;
-            Ok(())
+            let sid = work.set_up("Event Streams subscription", &name, true, made)?;
+            if !is_theirs {
+                return Ok(());
+            }
+            work.remember(|record| {
+                record.subscriptions.insert(sid);
+            })
         })
     }
 }

@@ -114,8 +114,9 @@ impl Planner<'_> {
         if !is_for_calls && !all_channels.is_empty() {
             remarks.push(format!(
                 "! filter {} takes messages to the placeholder, too, where nobody serves them: \
-                 unless only calls come to this workflow, let a copy of it with \
-                 `AND call_sid CONTAINS \"CA\"` lead there instead",
+                 unless only calls come to this workflow, take the placeholder out of it and, if it \
+                 takes calls, let a copy of it with `AND call_sid CONTAINS \"CA\"` lead there \
+                 instead",
                 all_channels.join(", ")
             ));
         }

@@ -17,6 +17,7 @@ use crate::console::Console;
 use crate::diff;
 use crate::error::{Doing, Result};
 use crate::inventory::Stream;
+use crate::record::Record;
 use crate::site::Site;
 
 /// One thing that is done, or left as it is, with what is shown of it.
@@ -98,6 +99,30 @@ impl Step {
                 false => Ok(()),
             }
         })
+    }
+
+    /// Of a sink of the user's, the subscriptions that setup made are deleted.
+    pub(crate) fn delete_subscriptions(stream: &Stream, record: &Record) -> Vec<Self> {
+        let subscriptions = stream
+            .subscriptions
+            .iter()
+            .map(|subscription| subscription.sid);
+        let ours = subscriptions.filter(|sid| record.subscriptions.contains(sid));
+        let steps = ours.map(|sid| {
+            let name = format!("of sink {}", stream.sink.description);
+            let request = async |client: Client, _, sid| client.delete_subscription(&sid).await;
+            let mut step = Self::delete("Event Streams subscription", &name, sid, request);
+            let delete = step.change.take();
+            step.then(async move |work: &mut Work<'_, '_>| {
+                if let Some(delete) = delete {
+                    delete(work).await?;
+                }
+                work.remember(|record| {
+                    record.subscriptions.remove(&sid);
+                })
+            })
+        });
+        steps.collect()
     }
 
     /// A field of something that is there already.

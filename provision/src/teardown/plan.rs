@@ -79,9 +79,14 @@ impl Planner<'_> {
         let inventory = &self.site.inventory;
         let (ours, others): (Vec<_>, Vec<_>) = inventory.streams.iter().partition(|s| s.is_ours);
         steps.extend(ours.into_iter().map(Step::delete_stream));
+        let record = &self.site.record;
+        for stream in &others {
+            steps.extend(Step::delete_subscriptions(stream, record));
+        }
         let is_here = |stream: &&Stream| {
             let receiver = self.stream_receiver;
             receiver.is_none_or(|receiver| stream.posts_to(receiver))
+                && record.is_used_by_others(stream)
         };
         steps.extend(others.into_iter().filter(is_here).map(|stream| {
             let (name, sid) = (&stream.sink.description, stream.sink.sid);
@@ -90,13 +95,18 @@ impl Planner<'_> {
                  delete it in the console"
             ))
         }));
-        match (self.site.record.sink, &inventory.no_event_streams) {
-            (Some(sid), Some(problem)) => {
-                steps.push(Step::note(format!("sink {sid} is left: {problem}")));
-                false
-            }
-            _ => true,
-        }
+        let Some(problem) = &inventory.no_event_streams else {
+            return true;
+        };
+        let sink = record.sink.map(|sid| format!("sink {sid}"));
+        let subscriptions = record.subscriptions.iter();
+        let subscriptions = subscriptions.map(|sid| format!("subscription {sid}"));
+        let left: Vec<_> = sink.into_iter().chain(subscriptions).collect();
+        let notes = left
+            .iter()
+            .map(|it| Step::note(format!("{it} is left: {problem}")));
+        steps.extend(notes);
+        left.is_empty()
     }
 
     /// Returns the configurations that the workflows will have.
@@ -132,10 +142,23 @@ impl Planner<'_> {
         let workspace = &self.site.inventory.workspace;
         let replaced = self.site.record.callback.as_ref();
         let current = shown(&workspace.event_callback_url);
-        if let Some(before) = before_setup(workspace, replaced, self.receiver) {
-            let step = Step::callback(workspace, before.url, before.filter, None);
-            steps.push(step);
-            if replaced.is_none_or(|replaced| replaced.previous.is_none()) {
+        let url = &workspace.event_callback_url;
+        let emptied = replaced.filter(|replaced| replaced.emptied(url));
+        if let Some(previous) = emptied.and_then(|replaced| replaced.previous.clone()) {
+            let filter = workspace.events_filter.clone();
+            steps.push(Step::callback(workspace, previous.url, filter, None));
+        } else if let Some(before) = before_setup(workspace, replaced, self.receiver) {
+            let was_there = replaced.is_some_and(|replaced| replaced.was_there(url));
+            if was_there {
+                steps.push(Step::note(format!(
+                    "the workspace's event callback, {current}, was there before setup: it is left"
+                )));
+            }
+            if !was_there || replaced.is_some_and(|it| it.previous.is_some()) {
+                let step = Step::callback(workspace, before.url, before.filter, None);
+                steps.push(step);
+            }
+            if replaced.is_none() {
                 steps.push(Step::note(
                     "what the event callback was before setup is not recorded: it is emptied, its \
                      filter left",

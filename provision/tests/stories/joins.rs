@@ -64,6 +64,16 @@ async fn a_record_and_settings_that_differ_are_not_decided_for_the_user() {
     assert!(output.contains("Nothing to do"), "{output}");
 }
 
+/// Else the next setup would find two.
+#[tokio::test]
+async fn a_set_of_its_own_takes_the_place_of_the_placeholder_that_was_adopted() {
+    let operator = Operator::by_hand(Config::default()).await;
+    operator.setup(&[]).await.done();
+    operator.setup(&["--prefix", PREFIX]).await.done();
+    let output = operator.setup(&[]).await.done();
+    assert!(output.contains("Nothing to do"), "{output}");
+}
+
 #[tokio::test]
 async fn a_number_is_pointed_at_a_flow_to_the_workflow_that_is_there() {
     let operator = Operator::by_hand(Config::default()).await;
@@ -103,8 +113,16 @@ async fn a_sink_that_lacks_events_of_ours_gets_them() {
         "{output}"
     );
     assert_eq!(client.sinks().await.unwrap().len(), 1);
-    assert_eq!(client.subscriptions(&sink).await.unwrap().len(), 2);
+    let subscriptions = async || client.subscriptions(&sink).await.unwrap().len();
+    assert_eq!(subscriptions().await, 2);
     assert!(operator.setup(&[]).await.done().contains("Nothing to do"));
+    // Theirs stays, ours goes.
+    operator.setup(&["--via", "callback"]).await.done();
+    assert_eq!(subscriptions().await, 1);
+    operator.setup(&["--via", "event-streams"]).await.done();
+    assert_eq!(subscriptions().await, 2);
+    operator.teardown(&[]).await.done();
+    assert_eq!(subscriptions().await, 1);
 }
 
 #[tokio::test]
@@ -138,7 +156,25 @@ async fn agents_have_15_seconds_in_our_workflow_unless_told_otherwise() {
     assert_eq!(timeout().await, Some(30));
     assert!(operator.setup(&[]).await.done().contains("Nothing to do"));
 
-    // As workflows of an earlier setup have it.
+    // Twilio's own, chosen.
+    operator
+        .setup(&["--reservation-timeout", "120"])
+        .await
+        .done();
+    assert_eq!(timeout().await, Some(120));
+    assert!(operator.setup(&[]).await.done().contains("Nothing to do"));
+    operator
+        .setup(&["--reservation-timeout", "30"])
+        .await
+        .done();
+
+    // As workflows of an earlier setup have it, which recorded nothing of it.
+    let record = std::fs::read_to_string(operator.state_file()).unwrap();
+    let record = record.replace(
+        "\"reservation_timeout\": 30",
+        "\"reservation_timeout\": null",
+    );
+    std::fs::write(operator.state_file(), record).unwrap();
     let workflow = client.workflows(&workspace).await.unwrap().pop().unwrap();
     let usual = WorkflowDraft {
         task_reservation_timeout: Some(120),

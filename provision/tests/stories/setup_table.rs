@@ -46,7 +46,7 @@ const TABLE: &[Row] = &[
     ("stock", IN_PLACE, ExtendsInPlace, &["1==1"]),
     ("stock, without default filter", EXTEND, Extends, &["Set up."]),
     ("one filter, one target without timeout", EXTEND, SaysNo,
-        &["filter \"Sales\" has a target without timeout", "--target-timeout 20"]),
+        &["filter \"Sales\" has a target without timeout: no caller gets past it", "--target-timeout 20"]),
     ("one filter, one target without timeout", &["--workflow", "--target-timeout", "20"], Extends,
         &["\"Sales (calls)\""]),
     ("one filter, one target with timeout", EXTEND, Extends, &["\"Sales (calls)\""]),
@@ -67,7 +67,9 @@ const TABLE: &[Row] = &[
     ("skip_if in a target before the last", EXTEND, Extends, &[]),
     ("filters that don't take all, no default filter", EXTEND, Extends, &["\"Calls\""]),
     ("transfers to a worker before everything else", EXTEND, Extends,
-        &["filter \"Assign to worker\" has a target without timeout"]),
+        &["filter \"Assign to worker\" takes calls meant for one agent", "`--filter`"]),
+    ("transfers to a worker before everything else", &["--workflow", "--target-timeout", "20"],
+        Extends, &["filter \"Assign to worker\" takes calls meant for one agent"]),
     ("a filter for each channel", EXTEND, Extends, &["\"Voice (calls)\""]),
     ("calls and chats through one filter", EXTEND, Extends, &["\"All (calls)\""]),
     ("a filter for calls alone", EXTEND, Extends, &["Set up."]),
@@ -88,6 +90,7 @@ const TABLE: &[Row] = &[
     ("a placeholder as default filter, behind one for all", &[], SaysNo,
         &["filter \"All\" does not lead to the placeholder"]),
     ("a queue that matches nobody, for other ends", EXTEND, Extends, &["\"Sales (calls)\""]),
+    ("a queue that matches nobody, of a survey", &[], MakesItsOwn, &["Set up."]),
     ("a copy for calls, made by hand", &[], Adopts, &["Set up."]),
     ("a callback of somebody else's", &[], Refuses,
         &["https://crm.example.com/events", "--via event-streams"]),
@@ -166,6 +169,7 @@ impl Case {
                 let output = run.failed();
                 assert!(output.contains(NO_WAY), "{row}: {output}");
                 assert!(!output.contains("Set up."), "{row}: {output}");
+                assert!(!output.contains("overflow run"), "{row}: {output}");
                 assert_eq!(self.account.ways(), ways_before, "{row}");
                 return;
             }

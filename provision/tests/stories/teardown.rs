@@ -1,9 +1,10 @@
 //! `overflow teardown`: what it removes, what it puts back, and what it leaves.
 
 use simulator::{Config, PlaceCall};
+use twilio::PublicUrl;
 use twilio::rest::{VoiceWebhook, WorkspaceChange};
 
-use crate::support::{Operator, PREFIX};
+use crate::support::{Operator, PREFIX, PUBLIC_URL};
 
 const NUMBER: &str = "+14155550150";
 const OLD_VOICE_URL: &str = "https://ivr.example.com/welcome";
@@ -200,4 +201,36 @@ async fn resources_that_terraform_made_can_be_left_to_it() {
     assert_eq!(resources().await, before);
     assert_eq!(operator.workspace().await.event_callback_url, "");
     assert_eq!(operator.number(NUMBER).await.voice.url, OLD_VOICE_URL);
+}
+
+#[tokio::test]
+async fn a_callback_that_was_made_by_hand_like_ours_is_there_afterwards() {
+    let by_hand = PUBLIC_URL.parse::<PublicUrl>().unwrap().event_callback();
+    let operator = Operator::by_hand(Config {
+        callback_url: Some(by_hand.clone()),
+        events_filter: Some("task-queue.entered,task.canceled,workflow.timeout".into()),
+        ..Config::default()
+    })
+    .await;
+    let url = async || operator.workspace().await.event_callback_url;
+    // The first writes settings, the second finds nothing to do.
+    for said in ["Set up.", "Nothing to do"] {
+        let output = operator.setup(&[]).await.done();
+        assert!(output.contains(said), "{output}");
+        let output = operator.teardown(&[]).await.done();
+        assert!(output.contains("was there before setup"), "{output}");
+        assert_eq!(url().await, by_hand);
+    }
+    operator.setup(&["--via", "event-streams"]).await.done();
+    assert_eq!(url().await, "");
+    let output = operator.setup(&[]).await.done();
+    assert!(output.contains("Nothing to do"), "{output}");
+    operator.teardown(&[]).await.done();
+    assert_eq!(url().await, by_hand);
+    // The way there and back.
+    for arguments in [&[][..], &["--via", "event-streams"], &["--via", "callback"]] {
+        operator.setup(arguments).await.done();
+    }
+    operator.teardown(&[]).await.done();
+    assert_eq!(url().await, by_hand);
 }

@@ -37,8 +37,10 @@ const UNCONFIRMED: usize = 256;
 /// A confirm that took longer than this on a session that still lives won't come any more.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often that is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often that is looked at, and how long a confirm may take before it is asked whether the broker
+/// still answers: version 3.10 may hang a channel, and with it the connection, over a queue that is
+/// deleted.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// A message to be published.
 pub(super) struct Submitted {
@@ -123,12 +125,20 @@ impl Unconfirmed {
                 count = submitted.recv_many(batch, room), if room > 0 => if count == 0 {
                     return Ok(());
                 },
-                _ = looks.tick() => if self.0.iter().any(Waiting::is_overdue) {
-                    return Err(QueueError::TimedOut(CONFIRM_TIMEOUT));
+                _ = looks.tick() => match self.longest_wait() {
+                    Some(wait) if wait > CONFIRM_TIMEOUT => {
+                        return Err(QueueError::TimedOut(CONFIRM_TIMEOUT));
+                    }
+                    Some(wait) if wait > LOOK_EVERY => channel.session().check(),
+                    _ => {}
                 },
             }
         }
         Err(lost())
+    }
+
+    fn longest_wait(&self) -> Option<Duration> {
+        self.0.iter().map(|waiting| waiting.since.elapsed()).max()
     }
 
     /// Tells of all that are confirmed by now. Whether one was returned.
@@ -202,12 +212,6 @@ struct Waiting {
 
 /// Whether a message was taken, and whom to tell.
 type Confirmed = (Result<(), QueueError>, Option<Outcome>);
-
-impl Waiting {
-    fn is_overdue(&self) -> bool {
-        self.since.elapsed() > CONFIRM_TIMEOUT
-    }
-}
 
 impl Future for Waiting {
     type Output = Confirmed;

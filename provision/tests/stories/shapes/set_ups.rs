@@ -50,6 +50,16 @@ pub(super) fn with_a_placeholder() -> Vec<Shape> {
             "Everyone",
         ),
     );
+    let mut survey = Shape::new(
+        "a queue that matches nobody, of a survey",
+        &[EVERYONE, SALES, ("Survey", "1==0")],
+        routing(&[filter("All", "1==1", &[target("Sales", 30)])], "Everyone"),
+    );
+    let captured = filter("Survey", "isChatCaptureControl==true", &[endless("Survey")]);
+    let captured = json!({ "filters": [captured] });
+    survey
+        .workflows
+        .push(("Survey", json!({ "task_routing": captured })));
     let copied = Shape::new(
         "a copy for calls, made by hand",
         &[EVERYONE, SALES, PARKED],
@@ -99,6 +109,7 @@ pub(super) fn with_a_placeholder() -> Vec<Shape> {
             ),
         ),
         parking,
+        survey,
         copied,
     ]
 }
