@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use twilio::rest::{
-    Flow, IncomingNumber, RestError, Sink, Subscription, TaskQueue, Workflow, Workspace,
-};
-use twilio::{EVENT_STREAM_PATH, WorkflowSid, is_same_address, without_overrides};
+use twilio::rest::{Flow, IncomingNumber, RestError, TaskQueue, Workflow, Workspace};
+use twilio::{EVENT_STREAM_PATH, WorkflowSid, without_overrides};
 
 use crate::api::Api;
 use crate::definitions::{Names, Role};
 use crate::error::{Doing, Error, Result};
 use crate::record::Record;
+use crate::stream::Stream;
 use crate::workspace::only;
 
 /// What was found.
@@ -37,15 +36,6 @@ pub(crate) struct Inventory {
     pub(crate) no_studio: Option<String>,
     /// Why Event Streams could not be read.
     pub(crate) no_event_streams: Option<String>,
-}
-
-/// A sink, and what it is subscribed to.
-#[derive(Debug, Clone)]
-pub(crate) struct Stream {
-    pub(crate) sink: Sink,
-    pub(crate) subscriptions: Vec<Subscription>,
-    /// Whether setup made it.
-    pub(crate) is_ours: bool,
 }
 
 impl Inventory {
@@ -116,14 +106,6 @@ impl Inventory {
         let mut all = first.into_iter().chain(streams);
         all.find(|stream| !stream.subscriptions.is_empty())
             .or(first)
-    }
-}
-
-impl Stream {
-    /// Whether its events go there.
-    pub(crate) fn posts_to(&self, destination: &str) -> bool {
-        let current = self.sink.destination();
-        current.is_some_and(|current| is_same_address(current, destination))
     }
 }
 

@@ -17,6 +17,7 @@ mod record;
 mod setup;
 mod site;
 mod step;
+mod stream;
 mod teardown;
 mod workspace;
 

@@ -16,7 +16,7 @@ use twilio::{
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::inventory::Stream;
+use crate::stream::Stream;
 
 const VERSION: u32 = 1;
 

@@ -11,8 +11,6 @@ use serde_json::Value;
 pub(crate) use self::expression::matches_nobody;
 use self::expression::{Tasks, for_calls};
 pub(crate) use self::extend::Extension;
-#[cfg(test)]
-use self::extend::{CannotExtend, DEFAULT_TIMEOUT};
 pub(crate) use self::problem::{Finding, Problem};
 pub(crate) use self::retract::before_extension;
 

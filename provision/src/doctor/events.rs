@@ -10,7 +10,8 @@ use super::report::{Check, Report};
 use crate::api::Api;
 use crate::callback::{EventsFilter, repeats, shown};
 use crate::error::{Doing, Result};
-use crate::inventory::{Inventory, Stream, unless_denied};
+use crate::inventory::{Inventory, unless_denied};
+use crate::stream::Stream;
 
 /// A way by which events are to come: the callback, or a sink.
 struct Way {

@@ -5,9 +5,9 @@ use twilio::{CLOUD_EVENT_PREFIX, EVENT_STREAM_PATH, EVENTS_PATH, EventType, is_s
 use super::plan::Planner;
 use crate::callback::{EventsFilter, before_setup, is_ours, shown};
 use crate::error::{Doing, Error, Result};
-use crate::inventory::Stream;
 use crate::record::{PreviousCallback, ReplacedCallback, Via};
 use crate::step::Step;
+use crate::stream::Stream;
 
 impl Planner<'_> {
     /// As it is said, or as it is already.

@@ -16,9 +16,9 @@ use crate::configuration::Configuration;
 use crate::console::Console;
 use crate::diff;
 use crate::error::{Doing, Result};
-use crate::inventory::Stream;
 use crate::record::Record;
 use crate::site::Site;
+use crate::stream::Stream;
 
 /// One thing that is done, or left as it is, with what is shown of it.
 pub(crate) struct Step {

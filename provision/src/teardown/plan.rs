@@ -8,9 +8,9 @@ use twilio::{EVENTS_PATH, TaskQueueSid, WorkflowSid, without_overrides};
 
 use crate::callback::{before_setup, shown};
 use crate::configuration::{Configuration, before_extension};
-use crate::inventory::Stream;
 use crate::site::Site;
 use crate::step::Step;
+use crate::stream::Stream;
 
 /// What there is, and what setup wrote down of it.
 pub(super) struct Planner<'a> {

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use super::client::Client;
 use super::connection::RECONNECT;
 use super::error::{ANSWER_TIMEOUT, BrokerError, answer, message};
-use super::publish::Outgoing;
+use super::outgoing::Outgoing;
 use super::session::{PooledChannel, Session};
 use super::wire;
 use crate::traits::Settle;

@@ -10,7 +10,7 @@ use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
 use super::client::Client;
 use super::error::answer_within;
 use super::lock::AmqpLock;
-use super::publish::Outgoing;
+use super::outgoing::Outgoing;
 use super::session::PooledChannel;
 use super::topology;
 use super::wire;

@@ -27,7 +27,7 @@ use tokio::time::interval;
 
 use super::connection::Connection;
 use super::error::{answer, message};
-use super::publish::Outgoing;
+use super::outgoing::Outgoing;
 use super::session::PooledChannel;
 use crate::QueueError;
 
