@@ -1,7 +1,9 @@
 //! A sink of Event Streams'.
 
-use twilio::is_same_address;
-use twilio::rest::{Sink, Subscription};
+use twilio::rest::{Client, Sink, Subscription};
+use twilio::{EventType, is_same_address};
+
+use crate::error::{Doing, Result};
 
 /// A sink, and what it is subscribed to.
 #[derive(Debug, Clone)]
@@ -17,5 +19,16 @@ impl Stream {
     pub(crate) fn posts_to(&self, destination: &str) -> bool {
         let current = self.sink.destination();
         current.is_some_and(|current| is_same_address(current, destination))
+    }
+
+    /// The events of ours that it is not subscribed to.
+    pub(crate) async fn missing_events(&self, client: &Client) -> Result<Vec<EventType>> {
+        let mut types = Vec::new();
+        for subscription in &self.subscriptions {
+            let subscribed = client.subscribed_events(&subscription.sid).await;
+            types.extend(subscribed.doing("list the events of an Event Streams subscription")?);
+        }
+        let is_missing = |event: &EventType| !types.contains(&event.cloud_event_name());
+        Ok(EventType::ALL.into_iter().filter(is_missing).collect())
     }
 }

@@ -51,6 +51,11 @@ impl EventType {
         }
     }
 
+    /// Its name among CloudEvents.
+    pub fn cloud_event_name(self) -> String {
+        format!("{CLOUD_EVENT_PREFIX}{}", self.as_str())
+    }
+
     fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.as_str() == name)
     }

@@ -79,8 +79,7 @@ impl Configuration {
 
     /// Whether there may be calls that no filter takes.
     pub(crate) fn leaves_calls_to_the_default(&self) -> bool {
-        let mut filters = self.filters().iter();
-        !filters.any(|f| Tasks::of(f).includes_every_call() && !ends_skippable(f))
+        !self.filters().iter().any(keeps_every_call)
     }
 
     /// How many filters lead to the task queue.
@@ -101,7 +100,7 @@ impl Configuration {
             if at.is_some_and(is_reached) {
                 return true;
             }
-            if tasks.includes_every_call() && !ends_skippable(filter) {
+            if keeps_every_call(filter) {
                 return false;
             }
         }
@@ -150,8 +149,7 @@ impl Configuration {
         let copy = for_calls(expression(filter));
         self.filters()[..index].iter().any(|before| {
             let is_copy = expression(before) == copy && leads(before, placeholder);
-            let takes_all = Tasks::of(before).includes_every_call() && !ends_skippable(before);
-            is_copy || takes_all
+            is_copy || keeps_every_call(before)
         })
     }
 
@@ -171,7 +169,8 @@ impl Configuration {
     }
 }
 
-fn items(list: &Value) -> &[Value] {
+/// What is in a list; nothing, if it is none.
+pub(crate) fn items(list: &Value) -> &[Value] {
     list.as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -200,6 +199,11 @@ fn is_left(target: &Value) -> bool {
 /// Whether tasks that skip the last target go on to the next filter.
 fn ends_skippable(filter: &Value) -> bool {
     items(&filter["targets"]).last().is_some_and(is_skippable)
+}
+
+/// Whether no call comes to the filters behind it.
+fn keeps_every_call(filter: &Value) -> bool {
+    Tasks::of(filter).includes_every_call() && !ends_skippable(filter)
 }
 
 fn expression(filter: &Value) -> &str {

@@ -2,14 +2,14 @@
 
 use twilio::rest::{SinkStatus, Workspace};
 use twilio::{
-    CLOUD_EVENT_PREFIX, CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, EventType, PublicUrl,
-    SignedUrl, is_same_address,
+    CONNECTION_OVERRIDES, EVENT_STREAM_PATH, EVENTS_PATH, EventType, PublicUrl, SignedUrl,
+    is_same_address,
 };
 
 use super::report::{Check, Report};
 use crate::api::Api;
 use crate::callback::{EventsFilter, repeats, shown};
-use crate::error::{Doing, Result};
+use crate::error::Result;
 use crate::inventory::{Inventory, unless_denied};
 use crate::stream::Stream;
 
@@ -121,18 +121,9 @@ async fn streams(api: &Api, inventory: &Inventory, destination: &str) -> Result<
 }
 
 async fn way(api: &Api, stream: &Stream, ours: &str) -> Result<Way> {
-    let mut types = Vec::new();
-    for subscription in &stream.subscriptions {
-        let subscribed = api.client.subscribed_events(&subscription.sid).await;
-        types.extend(subscribed.doing("list the events of an Event Streams subscription")?);
-    }
+    let missing = stream.missing_events(&api.client).await?;
     let sink = &stream.sink;
     let current = sink.destination().unwrap_or_default();
-    let is_missing = |event: &EventType| {
-        let name = format!("{CLOUD_EVENT_PREFIX}{}", event.as_str());
-        !types.contains(&name)
-    };
-    let missing: Vec<_> = EventType::ALL.into_iter().filter(is_missing).collect();
     let mut way = Way {
         check: "event stream",
         name: format!("sink {} to {}", sink.sid, shown(current)),

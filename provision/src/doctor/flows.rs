@@ -12,7 +12,7 @@ use twilio::rest::Flow;
 
 use super::report::Report;
 use crate::api::Api;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, items};
 use crate::error::{Doing, Result};
 use crate::inventory::{Inventory, unless_denied};
 
@@ -134,10 +134,6 @@ fn nexts<'a>(state: &'a Value, event: Option<&str>) -> impl Iterator<Item = &'a 
 fn shown(state: &Value) -> String {
     let text = |key: &str| state[key].as_str().unwrap_or_default();
     format!("{:?} ({})", text("name"), text("type"))
-}
-
-fn items(list: &Value) -> &[Value] {
-    list.as_array().map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! How TaskRouter's events come to ingest: the event callback, or Event Streams.
 
-use twilio::{CLOUD_EVENT_PREFIX, EVENT_STREAM_PATH, EVENTS_PATH, EventType, is_same_address};
+use twilio::{EVENT_STREAM_PATH, EVENTS_PATH, EventType, is_same_address};
 
 use super::plan::Planner;
 use crate::callback::{EventsFilter, before_setup, is_ours, shown};
-use crate::error::{Doing, Error, Result};
+use crate::error::{Error, Result};
 use crate::record::{PreviousCallback, ReplacedCallback, Via};
 use crate::step::Step;
 use crate::stream::Stream;
@@ -83,21 +83,12 @@ impl Planner<'_> {
     }
 
     async fn stream(&self, found: Option<&Stream>, destination: String) -> Result<Vec<Step>> {
-        let all = EventType::ALL.to_vec();
         let Some(stream) = found else {
+            let all = EventType::ALL.to_vec();
             return Ok(vec![self.sink(destination), self.subscription(None, all)]);
         };
-        let (client, sid) = (&self.setup.api.client, stream.sink.sid);
-        let mut types = Vec::new();
-        for subscription in &stream.subscriptions {
-            let subscribed = client.subscribed_events(&subscription.sid).await;
-            types.extend(subscribed.doing("list the events of an Event Streams subscription")?);
-        }
-        let is_missing = |event: &EventType| {
-            let name = format!("{CLOUD_EVENT_PREFIX}{}", event.as_str());
-            !types.contains(&name)
-        };
-        let missing: Vec<_> = all.into_iter().filter(is_missing).collect();
+        let sid = stream.sink.sid;
+        let missing = stream.missing_events(&self.setup.api.client).await?;
         if missing.is_empty() {
             let kind = "Event Streams sink and subscription";
             return Ok(vec![Step::resource(

@@ -1,7 +1,7 @@
 //! The resources of ours: made where they are missing, and set right where they differ.
 
 use twilio::rest::{EventSchema, Flow, FlowDraft, TaskQueue, TaskQueueDraft, WorkflowDraft};
-use twilio::{CLOUD_EVENT_PREFIX, EventType, SinkSid, WorkflowSid};
+use twilio::{EventType, SinkSid, WorkflowSid};
 
 use super::plan::Planner;
 use crate::callback::shown;
@@ -199,7 +199,7 @@ impl Planner<'_> {
             let mut streams = work.site.inventory.streams.iter();
             let is_theirs = streams.any(|stream| stream.sink.sid == sink && !stream.is_ours);
             let types = events.iter().map(|event| EventSchema {
-                event_type: format!("{CLOUD_EVENT_PREFIX}{}", event.as_str()),
+                event_type: event.cloud_event_name(),
                 schema_version: SCHEMA_VERSION,
             });
             let types: Vec<_> = types.collect();

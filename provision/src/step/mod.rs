@@ -88,16 +88,10 @@ impl Step {
             }
             client.delete_sink(&sid).await
         };
-        let mut step = Self::delete("Event Streams sink and subscription", name, sid, request);
-        let delete = step.change.take();
-        step.then(async move |work: &mut Work<'_, '_>| {
-            if let Some(delete) = delete {
-                delete(work).await?;
-            }
-            match work.site.record.sink == Some(sid) {
-                true => work.remember(|record| record.sink = None),
-                false => Ok(()),
-            }
+        let step = Self::delete("Event Streams sink and subscription", name, sid, request);
+        step.afterwards(move |work| match work.site.record.sink == Some(sid) {
+            true => work.remember(|record| record.sink = None),
+            false => Ok(()),
         })
     }
 
@@ -111,12 +105,8 @@ impl Step {
         let steps = ours.map(|sid| {
             let name = format!("of sink {}", stream.sink.description);
             let request = async |client: Client, _, sid| client.delete_subscription(&sid).await;
-            let mut step = Self::delete("Event Streams subscription", &name, sid, request);
-            let delete = step.change.take();
-            step.then(async move |work: &mut Work<'_, '_>| {
-                if let Some(delete) = delete {
-                    delete(work).await?;
-                }
+            let step = Self::delete("Event Streams subscription", &name, sid, request);
+            step.afterwards(move |work| {
                 work.remember(|record| {
                     record.subscriptions.remove(&sid);
                 })
@@ -165,6 +155,20 @@ impl Step {
     /// What else the operator should know.
     pub(crate) fn details(&mut self, details: impl IntoIterator<Item = String>) {
         self.details.extend(details);
+    }
+
+    /// What follows once that is done.
+    fn afterwards<F>(mut self, follows: F) -> Self
+    where
+        F: FnOnce(&mut Work<'_, '_>) -> Result<()> + 'static,
+    {
+        let change = self.change.take();
+        self.then(async move |work: &mut Work<'_, '_>| {
+            if let Some(change) = change {
+                change(work).await?;
+            }
+            follows(work)
+        })
     }
 
     /// What is done, unless nothing differs.

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use simulator::{Config, Endpoint, Fault, Rule};
+use twilio::EventType;
 use twilio::rest::{EventSchema, FlowDraft, WorkflowDraft};
-use twilio::{CLOUD_EVENT_PREFIX, EventType};
 
 use crate::shapes::{Account, account};
 use crate::support::{Operator, PREFIX, PUBLIC_URL, env_value};
@@ -99,10 +99,7 @@ async fn a_sink_that_lacks_events_of_ours_gets_them() {
     let sink = client.create_webhook_sink("Mine", &destination).await;
     let sink = sink.unwrap().sid;
     let entered = [EventSchema {
-        event_type: format!(
-            "{CLOUD_EVENT_PREFIX}{}",
-            EventType::TaskQueueEntered.as_str()
-        ),
+        event_type: EventType::TaskQueueEntered.cloud_event_name(),
         schema_version: 1,
     }];
     let mine = client.create_subscription("Mine", &sink, &entered).await;

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tokio::task::LocalSet;
-
-use crate::shapes::{Account, account, shapes};
+use crate::shapes::{Account, account, broken, shapes};
 use crate::support::CALLBACK;
 
 /// What setup does.
@@ -108,15 +106,8 @@ const TABLE: &[Row] = &[
 
 #[tokio::test]
 async fn setup_does_with_each_shape_what_it_should() {
-    let mut failed = Vec::new();
-    for row in TABLE {
-        // In a task of its own, so that the others are seen as well.
-        let tasks = LocalSet::new();
-        let held = tasks.run_until(async { tasks.spawn_local(hold(row)).await });
-        if held.await.is_err() {
-            failed.push((row.0, row.1));
-        }
-    }
+    let failed = broken(TABLE, hold).await.into_iter();
+    let failed: Vec<_> = failed.map(|row| (row.0, row.1)).collect();
     assert_eq!(failed, []);
 }
 

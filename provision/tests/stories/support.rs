@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use twilio::rest::{Client, ClientConfig, Credentials, EventSchema, IncomingNumber, Workspace};
-use twilio::{AuthToken, CLOUD_EVENT_PREFIX, E164, EventType, SinkSid, WorkspaceSid};
+use twilio::{AuthToken, E164, EventType, SinkSid, WorkspaceSid};
 
 pub const PREFIX: &str = "[TR Call Redirection]";
 pub const PUBLIC_URL: &str = "https://overflow.example.com";
@@ -255,7 +255,7 @@ impl Operator {
         let sink = client.create_webhook_sink(description, destination).await;
         let sink = sink.unwrap().sid;
         let types = EventType::ALL.map(|event| EventSchema {
-            event_type: format!("{CLOUD_EVENT_PREFIX}{}", event.as_str()),
+            event_type: event.cloud_event_name(),
             schema_version: 1,
         });
         let subscribed = client.create_subscription(description, &sink, &types);

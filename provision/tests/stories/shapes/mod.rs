@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use simulator::{Config, Speed};
+use tokio::task::LocalSet;
 use twilio::rest::{FlowDraft, TaskQueueDraft};
 use twilio::{TaskQueueSid, WorkflowSid};
 
@@ -193,6 +194,22 @@ pub async fn account(name: &str) -> Account {
     let shapes = shapes();
     let shape = shapes.iter().find(|shape| shape.name == name);
     shape.unwrap().account().await
+}
+
+/// The rows of a table that don't hold; each is in a task of its own, so that the others are seen as well.
+pub async fn broken<R, F>(table: &'static [R], hold: fn(&'static R) -> F) -> Vec<&'static R>
+where
+    F: Future<Output = ()> + 'static,
+{
+    let mut broken = Vec::new();
+    for row in table {
+        let tasks = LocalSet::new();
+        let held = tasks.run_until(async { tasks.spawn_local(hold(row)).await });
+        if held.await.is_err() {
+            broken.push(row);
+        }
+    }
+    broken
 }
 
 /// All of them.

@@ -4,15 +4,17 @@ use serde_json::{Value, json};
 
 use super::{EVERYONE, PARKED, SALES, Shape, endless, filter, routing, target, to_flex, widget};
 
+fn by_hand(name: &'static str) -> Shape {
+    let targets = [target("Sales", 20), endless("Nobody answered")];
+    Shape::new(
+        name,
+        &[EVERYONE, SALES, PARKED],
+        routing(&[filter("All", "1==1", &targets)], "Nobody answered"),
+    )
+}
+
 pub(super) fn with_a_placeholder() -> Vec<Shape> {
     let last = [target("Sales", 20), endless("Nobody answered")];
-    let by_hand = |name| {
-        Shape::new(
-            name,
-            &[EVERYONE, SALES, PARKED],
-            routing(&[filter("All", "1==1", &last)], "Nobody answered"),
-        )
-    };
     let with = |name, targets: &[Value]| {
         Shape::new(
             name,
@@ -115,20 +117,6 @@ pub(super) fn with_a_placeholder() -> Vec<Shape> {
 }
 
 pub(super) fn with_other_receivers() -> Vec<Shape> {
-    let by_hand = |name| {
-        Shape::new(
-            name,
-            &[EVERYONE, SALES, PARKED],
-            routing(
-                &[filter(
-                    "All",
-                    "1==1",
-                    &[target("Sales", 20), endless("Nobody answered")],
-                )],
-                "Nobody answered",
-            ),
-        )
-    };
     vec![
         Shape {
             callback: Some("https://user:hush@crm.example.com/events?key=hush"),
@@ -155,20 +143,6 @@ pub(super) fn with_other_receivers() -> Vec<Shape> {
 }
 
 pub(super) fn with_flows() -> Vec<Shape> {
-    let by_hand = |name| {
-        Shape::new(
-            name,
-            &[EVERYONE, SALES, PARKED],
-            routing(
-                &[filter(
-                    "All",
-                    "1==1",
-                    &[target("Sales", 20), endless("Nobody answered")],
-                )],
-                "Nobody answered",
-            ),
-        )
-    };
     let text = json!({ "body": "Sorry that we missed you", "to": "{{contact.channel.address}}" });
     let request = json!({ "method": "POST", "url": "https://crm:hush@crm.example.com/missed" });
     vec![
