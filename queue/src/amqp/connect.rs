@@ -26,7 +26,7 @@ const CONSUMED_FRAME_MAX: u32 = 32 * 1024;
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Each channel confirms what is published on it.
+    /// Publishing, over one channel.
     Publishing,
     /// Consuming, asking and declaring.
     Consuming,

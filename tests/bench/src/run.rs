@@ -65,12 +65,13 @@ impl<'a> Run<'a> {
         let beside = beside.parent().context("a folder")?.to_owned();
         let mut builds = vec![("ours", args.binaries.clone().unwrap_or(beside))];
         builds.extend(args.against.clone().map(|folder| ("before", folder)));
+        let cluster = args.cluster;
         let [irrelevant, relevant] = limits::requests(POOL).map(Arc::new);
         Ok(Self {
             args,
             time: Duration::from_secs(args.seconds),
             builds,
-            broker: tokio::task::spawn_blocking(Broker::start(args.cluster)).await?,
+            broker: tokio::task::spawn_blocking(move || Broker::start(cluster)).await?,
             irrelevant,
             relevant,
             report: Report::default(),
@@ -342,8 +343,8 @@ enum Broker {
 }
 
 impl Broker {
-    fn start(cluster: bool) -> impl FnOnce() -> Self {
-        move || match cluster {
+    fn start(cluster: bool) -> Self {
+        match cluster {
             true => Self::Cluster(Cluster::start()),
             false => Self::Alone(Node::shared()),
         }
