@@ -113,7 +113,8 @@ impl Lookup {
         };
         let key = (request.account_sid, workflow);
         let list = async || {
-            let members = self.voice_queues.members(key, after).await;
+            let wanted = Some(request.call_sid);
+            let members = self.voice_queues.members(key, after, wanted).await;
             members.map_err(LookFailure::Rest)
         };
         let members = list().await?;

@@ -111,7 +111,9 @@ async fn the_members_of_a_voice_queue_are_read_to_the_last_page() {
             .to_string()),
         ),
     ]);
-    let members = client.queue_members(&sid("AC", 1), &sid("QU", 1)).await;
+    let members = client
+        .queue_members(&sid("AC", 1), &sid("QU", 1), |_| {})
+        .await;
     let members = members.unwrap().unwrap();
     let calls: Vec<CallSid> = members.items.iter().map(|member| member.call_sid).collect();
     assert_eq!(calls, [sid("CA", 1), sid("CA", 2)]);
@@ -123,7 +125,9 @@ async fn the_members_of_a_voice_queue_are_read_to_the_last_page() {
 
 #[tokio::test]
 async fn a_voice_queue_that_twilio_does_not_know_is_none_not_empty() {
-    let members = client([]).queue_members(&sid("AC", 1), &sid("QU", 1)).await;
+    let members = client([])
+        .queue_members(&sid("AC", 1), &sid("QU", 1), |_| {})
+        .await;
     assert_eq!(members.unwrap(), None);
 }
 

@@ -279,7 +279,10 @@ async fn redirect(operator: &Operator, placeholder: &str) {
         .await
         .unwrap()
         .unwrap();
-    let members = client.queue_members(&account, &queue).await.unwrap();
+    let members = client
+        .queue_members(&account, &queue, |_| {})
+        .await
+        .unwrap();
     assert_eq!(members.unwrap().items.len(), 2);
     client
         .task(&workspace, &first.task_sid)

@@ -114,7 +114,7 @@ impl Sweeper {
     ) -> Result<Arc<Members>, LookFailure> {
         let lookup = &self.shared.lookup;
         let _slot = deadline.wait(lookup.calls_api.enter(Class::Look)).await?;
-        let members = lookup.voice_queues.members((account, workflow), None);
+        let members = lookup.voice_queues.members((account, workflow), None, None);
         members.await.map_err(LookFailure::Rest)
     }
 

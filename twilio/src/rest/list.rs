@@ -29,19 +29,21 @@ impl Client {
         first: String,
         key: &str,
     ) -> Result<Vec<T>, RestError> {
-        let listed = self.list_readable(endpoint, first, key).await?;
+        let listed = self.list_readable(endpoint, first, key, |_| {}).await?;
         match listed.unreadable {
             0 => Ok(listed.items),
             _ => Err(problem(endpoint, "an item is not of the expected shape")),
         }
     }
 
-    /// The items of a list that can be read.
+    /// The items of a list that can be read. Those that are there so far are shown after each page
+    /// that isn't the last.
     pub(super) async fn list_readable<T: DeserializeOwned>(
         &self,
         endpoint: Endpoint,
         first: String,
         key: &str,
+        so_far: impl Fn(&Listed<T>),
     ) -> Result<Listed<T>, RestError> {
         let mut listed = Listed {
             items: Vec::new(),
@@ -71,6 +73,9 @@ impl Client {
                 }
             }
             next = next_page(&page).map_err(|()| problem(endpoint, "its next page has no URL"))?;
+            if next.is_some() {
+                so_far(&listed);
+            }
         }
         if listed.unreadable > 0 {
             tracing::warn!(

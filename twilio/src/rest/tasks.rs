@@ -167,6 +167,7 @@ impl Client {
         let first = format!(
             "/v1/Workspaces/{workspace}/Tasks?{wanted}&Ordering=DateCreated%3Aasc&PageSize=1000"
         );
-        self.list_readable(Endpoint::ListTask, first, "tasks").await
+        self.list_readable(Endpoint::ListTask, first, "tasks", |_| {})
+            .await
     }
 }

@@ -48,7 +48,7 @@ impl Client {
     pub async fn voice_queues(&self, account: &AccountSid) -> Result<Vec<VoiceQueue>, RestError> {
         let first = format!("/2010-04-01/Accounts/{account}/Queues.json?PageSize=1000");
         let queues = self
-            .list_readable(Endpoint::ListQueue, first, "queues")
+            .list_readable(Endpoint::ListQueue, first, "queues", |_| {})
             .await?;
         Ok(queues.items)
     }
@@ -70,7 +70,8 @@ impl Client {
             .map(|queue| queue.sid))
     }
 
-    /// Who waits in the voice queue; `None` where Twilio knows no such queue.
+    /// Who waits in the voice queue; `None` where Twilio knows no such queue. A list of several
+    /// pages, of 1,000 callers each, is shown to `so_far` as it comes.
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
@@ -78,10 +79,11 @@ impl Client {
         &self,
         account: &AccountSid,
         queue: &QueueSid,
+        so_far: impl Fn(&Listed<QueueMember>),
     ) -> Result<Option<Listed<QueueMember>>, RestError> {
         let first =
             format!("/2010-04-01/Accounts/{account}/Queues/{queue}/Members.json?PageSize=1000");
-        let list = self.list_readable(Endpoint::ListMember, first, "queue_members");
+        let list = self.list_readable(Endpoint::ListMember, first, "queue_members", so_far);
         found(list.await)
     }
 }
