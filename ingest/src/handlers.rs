@@ -3,54 +3,50 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use futures::future::join_all;
 use queue::Source;
 use service::telemetry;
 use tracing::{Instrument, field};
 use twilio::{
-    EVENT_STREAM_PATH, EVENTS_PATH, FormParams, PROBE_EVENT, SIGNATURE_HEADER, TaskQueueSid,
-    TaskRouterEvent,
+    EVENT_STREAM_PATH, EVENTS_PATH, FormParams, PROBE_EVENT, TaskQueueSid, TaskRouterEvent,
 };
 
 use crate::filter::Ignored;
 use crate::ingest::Ingest;
 use crate::outcome::Outcome;
+use crate::signed::Signed;
+
+/// A form: several times TaskRouter's limit for a task's attributes.
+pub(crate) type Form = Signed<{ 256 * 1024 }>;
+
+/// A batch of Event Streams.
+pub(crate) type Batch = Signed<{ 1024 * 1024 }>;
 
 /// The parameter that chooses the plan whose TwiML is wanted.
 const PLAN_PARAMETER: &str = "TaskQueueSid";
 
 /// `POST /taskrouter/events`: TaskRouter's event callback.
-pub(crate) async fn event_callback(
-    State(ingest): State<Arc<Ingest>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Outcome {
+pub(crate) async fn event_callback(State(ingest): State<Arc<Ingest>>, form: Form) -> Outcome {
     let take = async {
-        let outcome = take_form(&ingest, query.as_deref(), &headers, &body).await;
+        let outcome = take_form(&ingest, &form).await;
         report(&ingest, &outcome);
         outcome
     };
     timed(&ingest, EVENTS_PATH, take).await
 }
 
-async fn take_form(
-    ingest: &Arc<Ingest>,
-    query: Option<&str>,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Outcome {
-    let params = FormParams::parse(body);
-    if let Err(error) =
-        ingest
-            .verifier
-            .verify_form(&ingest.events_url, query, &params, signature(headers))
-    {
+async fn take_form(ingest: &Arc<Ingest>, form: &Form) -> Outcome {
+    let params = FormParams::parse(&form.body);
+    if let Err(error) = ingest.verifier.verify_form(
+        &ingest.events_url,
+        form.query.as_deref(),
+        &params,
+        form.signature(),
+    ) {
         return match params.get("EventType") {
             Some(PROBE_EVENT) => Outcome::RefusedProbe,
             _ => Outcome::Forged(error),
@@ -67,29 +63,20 @@ async fn take_form(
 }
 
 /// `POST /taskrouter/event-stream`: a webhook sink of Event Streams.
-pub(crate) async fn event_stream(
-    State(ingest): State<Arc<Ingest>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Outcome {
-    let take = take_batch(&ingest, query.as_deref(), &headers, &body);
-    timed(&ingest, EVENT_STREAM_PATH, take).await
+pub(crate) async fn event_stream(State(ingest): State<Arc<Ingest>>, batch: Batch) -> Outcome {
+    timed(&ingest, EVENT_STREAM_PATH, take_batch(&ingest, &batch)).await
 }
 
-async fn take_batch(
-    ingest: &Arc<Ingest>,
-    query: Option<&str>,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Outcome {
-    let verified =
-        ingest
-            .verifier
-            .verify_body(&ingest.event_stream_url, query, body, signature(headers));
+async fn take_batch(ingest: &Arc<Ingest>, batch: &Batch) -> Outcome {
+    let verified = ingest.verifier.verify_body(
+        &ingest.event_stream_url,
+        batch.query.as_deref(),
+        &batch.body,
+        batch.signature(),
+    );
     let events = match verified {
         Err(error) => Err(Outcome::Forged(error)),
-        Ok(()) => TaskRouterEvent::from_cloud_events(body).map_err(Outcome::Malformed),
+        Ok(()) => TaskRouterEvent::from_cloud_events(&batch.body).map_err(Outcome::Malformed),
     };
     match events {
         Err(outcome) => {
@@ -139,27 +126,25 @@ async fn timed(
 pub(crate) async fn redirect_twiml(
     State(ingest): State<Arc<Ingest>>,
     method: Method,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
+    request: Form,
 ) -> Response {
     let form = if method == Method::POST {
-        &body[..]
+        &request.body[..]
     } else {
         &[]
     };
     let verified = ingest.verifier.verify_form(
         &ingest.twiml_url,
-        query.as_deref(),
+        request.query.as_deref(),
         &FormParams::parse(form),
-        signature(&headers),
+        request.signature(),
     );
     if let Err(error) = verified {
         let outcome = Outcome::Forged(error);
         report(&ingest, &outcome);
         return outcome.into_response();
     }
-    let params = FormParams::parse(query.as_deref().unwrap_or_default().as_bytes());
+    let params = FormParams::parse(request.query().as_bytes());
     let plan = match params.get(PLAN_PARAMETER) {
         None => ingest.plans.default_plan(),
         Some(sid) => sid
@@ -177,10 +162,6 @@ pub(crate) async fn redirect_twiml(
         )
             .into_response(),
     }
-}
-
-fn signature(headers: &HeaderMap) -> Option<&str> {
-    headers.get(SIGNATURE_HEADER)?.to_str().ok()
 }
 
 /// Counts the outcome, and logs those that somebody should look at.

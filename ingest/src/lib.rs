@@ -12,6 +12,7 @@ mod outbox;
 mod outcome;
 mod server;
 mod settings;
+mod signed;
 
 pub use ingest::Ingest;
 pub use settings::{IngestArgs, IngestSettings, SpoolSettings};

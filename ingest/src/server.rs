@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use service::http::{self, Limits, Timeouts};
 use tokio::net::TcpListener;
@@ -15,12 +14,6 @@ use twilio::{EVENT_STREAM_PATH, EVENTS_PATH, TWIML_PATH};
 
 use crate::ingest::Ingest;
 
-/// The largest form: several times TaskRouter's limit for a task's attributes.
-const MAX_FORM_BYTES: usize = 256 * 1024;
-
-/// The largest batch of Event Streams.
-const MAX_BATCH_BYTES: usize = 1024 * 1024;
-
 impl Ingest {
     /// The service's routes, to be served by whoever has a listener. A path in the public URL may come
     /// along or not: some proxies cut it off.
@@ -30,8 +23,7 @@ impl Ingest {
         prefixes
             .into_iter()
             .fold(Router::new().without_v07_checks(), |router, prefix| {
-                let batches =
-                    post(handlers::event_stream).layer(DefaultBodyLimit::max(MAX_BATCH_BYTES));
+                let batches = post(handlers::event_stream);
                 let twiml = get(handlers::redirect_twiml).post(handlers::redirect_twiml);
                 router
                     .route(&format!("{prefix}{EVENT_STREAM_PATH}"), batches)
@@ -41,7 +33,6 @@ impl Ingest {
                     )
                     .route(&format!("{prefix}{TWIML_PATH}"), twiml)
             })
-            .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
             .with_state(Arc::clone(self))
     }
 
