@@ -8,7 +8,7 @@ use service::process::bind;
 use service::role::{Role, Settings};
 use service::settings::TwilioSettings;
 use service::{Host, Problems};
-use twilio::SignatureVerifier;
+use twilio::{PublicUrl, SignatureVerifier};
 
 use crate::{Ingest, IngestArgs, IngestSettings};
 
@@ -17,13 +17,16 @@ impl Role for IngestArgs {
 
     const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
 
+    const NEEDS_PUBLIC_URL: bool = true;
+
     fn resolve(
         self,
         twilio: Option<&TwilioSettings>,
+        public_url: Option<&PublicUrl>,
         problems: &mut Problems,
     ) -> Option<Self::Settings> {
         let verifier = twilio.and_then(|twilio| twilio.verifier(problems));
-        let settings = self.resolve(problems);
+        let settings = self.resolve(public_url, problems);
         if let (Some(twilio), Some(settings)) = (twilio, &settings)
             && twilio.client.api_url.is_twilio()
             && let Some(flaw) = settings.public_url.flaw()

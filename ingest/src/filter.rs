@@ -78,6 +78,7 @@ pub(crate) fn redirect_request(
         source,
         verify: event.verify,
         requeued_at: None,
+        caller: event.attributes.caller,
     })
 }
 

@@ -11,8 +11,9 @@ use futures::future::join_all;
 use queue::Source;
 use service::telemetry;
 use tracing::{Instrument, field};
+use twilio::twiml::Twiml;
 use twilio::{
-    EVENT_STREAM_PATH, EVENTS_PATH, FormParams, PROBE_EVENT, TaskQueueSid, TaskRouterEvent,
+    Caller, EVENT_STREAM_PATH, EVENTS_PATH, FormParams, PROBE_EVENT, TaskQueueSid, TaskRouterEvent,
 };
 
 use crate::filter::Ignored;
@@ -128,15 +129,14 @@ pub(crate) async fn redirect_twiml(
     method: Method,
     request: Form,
 ) -> Response {
-    let form = if method == Method::POST {
-        &request.body[..]
-    } else {
-        &[]
-    };
+    let form = FormParams::parse(match method {
+        Method::POST => &request.body,
+        _ => &[],
+    });
     let verified = ingest.verifier.verify_form(
         &ingest.twiml_url,
         request.query.as_deref(),
-        &FormParams::parse(form),
+        &form,
         request.signature(),
     );
     if let Err(error) = verified {
@@ -153,9 +153,7 @@ pub(crate) async fn redirect_twiml(
             .and_then(|task_queue| ingest.plans.get(&task_queue)),
     };
     match plan {
-        Some(plan) => {
-            ([(CONTENT_TYPE, "text/xml")], plan.twiml.as_str().to_owned()).into_response()
-        }
+        Some(plan) => twiml(&plan.begin(&Caller::of(&form), ingest.clock.now())),
         None => (
             StatusCode::NOT_FOUND,
             format!("no redirect plan for that {PLAN_PARAMETER}\n"),
@@ -164,8 +162,13 @@ pub(crate) async fn redirect_twiml(
     }
 }
 
+/// A document for Twilio.
+pub(crate) fn twiml(document: &Twiml) -> Response {
+    ([(CONTENT_TYPE, "text/xml")], document.as_str().to_owned()).into_response()
+}
+
 /// Counts the outcome, and logs those that somebody should look at.
-fn report(ingest: &Ingest, outcome: &Outcome) {
+pub(crate) fn report(ingest: &Ingest, outcome: &Outcome) {
     ingest.metrics.event(outcome);
     match outcome {
         Outcome::Forged(error) => tracing::warn!(%error, "a request was refused as not Twilio's"),

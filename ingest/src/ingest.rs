@@ -40,7 +40,7 @@ pub struct Ingest {
     pub(crate) plans: Plans,
     pub(crate) metrics: Metrics,
     account: AccountSid,
-    clock: Clock,
+    pub(crate) clock: Clock,
     pub(crate) outbox: Outbox,
     pub(crate) stop_timeout: Duration,
     pub(crate) max_connections: NonZeroUsize,
@@ -49,6 +49,7 @@ pub struct Ingest {
     pub(crate) under_way: TaskTracker,
     warned: Mutex<HashSet<TaskSid>>,
     warned_of_caller_id: AtomicBool,
+    pub(crate) warned_of_plans: AtomicBool,
 }
 
 impl Ingest {
@@ -118,6 +119,7 @@ impl Ingest {
             under_way: TaskTracker::new(),
             warned: Mutex::default(),
             warned_of_caller_id: AtomicBool::new(false),
+            warned_of_plans: AtomicBool::new(false),
         }
     }
 
@@ -139,7 +141,7 @@ impl Ingest {
                 return Outcome::Ignored(why);
             }
         };
-        if event.attributes.lacks_number {
+        if event.attributes.caller.lacks_number {
             self.warn_of_caller_id(&request);
         }
         let span = tracing::trace_span!(
@@ -202,7 +204,7 @@ impl Ingest {
     /// Warns once of a plan that has no number to show for callers who have none themselves.
     fn warn_of_caller_id(&self, request: &RedirectRequest) {
         let plan = self.plans.get(&request.task_queue_sid);
-        let Some(plan) = plan.filter(|plan| plan.dial.caller_id.is_none()) else {
+        let Some(plan) = plan.filter(|plan| plan.needs_callers_number()) else {
             return;
         };
         if !self.warned_of_caller_id.swap(true, Ordering::Relaxed) {
@@ -212,8 +214,8 @@ impl Ingest {
                 task_sid = %request.task_sid,
                 plan = plan.name,
                 "a caller has no number to show (by SIP, from a client, or withheld): Twilio takes \
-                 the redirect, and may then refuse to dial (error 13214); set FORWARD_CALLER_ID, or \
-                 caller_id of the plan"
+                 the redirect, and may then refuse to dial (error 13214); set FORWARD_CALLER_ID_FALLBACK, \
+                 or caller_id_fallback of the plan"
             );
         }
     }

@@ -8,6 +8,7 @@ mod filter;
 mod handlers;
 mod ingest;
 mod metrics;
+mod next_step;
 mod outbox;
 mod outcome;
 mod server;

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use ladder::{Hop, Stage};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -17,10 +18,17 @@ struct OutcomeLabels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabels {
+    stage: &'static str,
+}
+
 /// What ingest counts.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     events: Family<OutcomeLabels, Counter>,
+    ladder: Family<StageLabels, Counter>,
+    other_plans: Counter,
     acknowledgement: Histogram,
     confirm: Histogram,
     spool_depth: Gauge,
@@ -36,6 +44,8 @@ impl Metrics {
         let latency = || Histogram::new(exponential_buckets(0.0005, 2.0, 16));
         let metrics = Self {
             events: Family::default(),
+            ladder: Family::default(),
+            other_plans: Counter::default(),
             acknowledgement: latency(),
             confirm: latency(),
             spool_depth: Gauge::default(),
@@ -72,6 +82,19 @@ impl Metrics {
             "From a publish to the queue's confirm",
             metrics.confirm.clone(),
         );
+        registry.register(
+            "overflow_ingest_ladder_requests",
+            "Twilio's requests for what comes next on a ladder, by what it had done",
+            metrics.ladder.clone(),
+        );
+        registry.register(
+            "overflow_ingest_ladder_other_plans",
+            "Those about a ladder that is not as the plans here have it",
+            metrics.other_plans.clone(),
+        );
+        for stage in Stage::ALL.map(Stage::as_str) {
+            drop(metrics.ladder.get_or_create(&StageLabels { stage }));
+        }
         for outcome in Outcome::LABELS {
             drop(metrics.events.get_or_create(&OutcomeLabels { outcome }));
         }
@@ -81,6 +104,14 @@ impl Metrics {
     pub(crate) fn event(&self, outcome: &Outcome) {
         let outcome = outcome.label();
         self.events.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    pub(crate) fn asked(&self, hop: &Hop<'_>, is_the_same: bool) {
+        let stage = hop.stage.as_str();
+        self.ladder.get_or_create(&StageLabels { stage }).inc();
+        if !is_the_same {
+            self.other_plans.inc();
+        }
     }
 
     pub(crate) fn acknowledged(&self, after: Duration) {

@@ -9,10 +9,11 @@ use service::http::{self, Limits, Timeouts};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::handlers;
 use twilio::{EVENT_STREAM_PATH, EVENTS_PATH, TWIML_PATH};
 
+use crate::handlers;
 use crate::ingest::Ingest;
+use crate::next_step::next_step;
 
 impl Ingest {
     /// The service's routes, to be served by whoever has a listener. A path in the public URL may come
@@ -32,6 +33,10 @@ impl Ingest {
                         post(handlers::event_callback),
                     )
                     .route(&format!("{prefix}{TWIML_PATH}"), twiml)
+                    .route(
+                        &format!("{prefix}{}{{*rest}}", ladder::PATH),
+                        post(next_step),
+                    )
             })
             .with_state(Arc::clone(self))
     }

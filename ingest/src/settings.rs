@@ -24,10 +24,6 @@ pub struct IngestArgs {
     #[arg(long, env = "MAX_CONNECTIONS", value_name = "N", default_value = "2000")]
     pub max_connections: Setting<NonZeroUsize>,
 
-    /// The URL by which Twilio reaches that address: signatures are made over it  [required]
-    #[arg(long, env = "PUBLIC_URL", value_name = "URL", default_value = "")]
-    pub public_url: Setting<Option<PublicUrl>>,
-
     /// How long a callback may wait to be durable, on the queue or else in the spool, before it is
     /// answered with 503
     #[arg(long, env = "PUBLISH_TIMEOUT", value_name = "DURATION", default_value = "3s")]
@@ -74,7 +70,11 @@ pub struct SpoolSettings {
 
 impl IngestArgs {
     /// Parses them.
-    pub fn resolve(self, problems: &mut Problems) -> Option<IngestSettings> {
+    pub fn resolve(
+        self,
+        public_url: Option<&PublicUrl>,
+        problems: &mut Problems,
+    ) -> Option<IngestSettings> {
         let publish_timeout = self.publish_timeout.must(
             |timeout| !timeout.is_zero() && *timeout <= LONGEST_PUBLISH,
             "must be more than 0 and below the 15s that Twilio waits",
@@ -83,14 +83,13 @@ impl IngestArgs {
             file: problems.take(self.spool),
             max_length: problems.take(self.spool_max_length),
         };
-        let public_url = problems.required(self.public_url);
         Some(IngestSettings {
             listen: problems.take(self.listen),
             max_connections: problems.take(self.max_connections),
             publish_timeout: problems.take(publish_timeout),
             spool: (spool.file.as_os_str() != "off").then_some(spool),
             stop_timeout: problems.take(self.ingest_stop_timeout),
-            public_url: public_url?,
+            public_url: public_url?.clone(),
         })
     }
 }

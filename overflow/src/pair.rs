@@ -11,6 +11,7 @@ use service::role::{Role, Settings};
 use service::settings::TwilioSettings;
 use service::{Host, Problems, ending};
 use tokio::net::TcpListener;
+use twilio::PublicUrl;
 
 /// Ingest and redirector in one process.
 #[derive(Debug, Clone, clap::Args)]
@@ -29,13 +30,16 @@ impl Role for Pair {
 
     const ADMIN_LISTEN: SocketAddr = IngestArgs::ADMIN_LISTEN;
 
+    const NEEDS_PUBLIC_URL: bool = true;
+
     fn resolve(
         self,
         twilio: Option<&TwilioSettings>,
+        public_url: Option<&PublicUrl>,
         problems: &mut Problems,
     ) -> Option<Self::Settings> {
-        let ingest = Role::resolve(self.ingest, twilio, problems);
-        let redirector = Role::resolve(self.redirector, twilio, problems);
+        let ingest = Role::resolve(self.ingest, twilio, public_url, problems);
+        let redirector = Role::resolve(self.redirector, twilio, public_url, problems);
         Some((ingest?, redirector?))
     }
 

@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use twilio::{AccountSid, CallSid, EventSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid};
+use twilio::{
+    AccountSid, CallSid, Caller, EventSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+};
 
-/// "Nobody took this call: redirect it." Carries SIDs only, never a caller's number.
+/// "Nobody took this call: redirect it." It never carries the caller's own number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedirectRequest {
     /// The TaskRouter event behind the request.
@@ -39,6 +41,9 @@ pub struct RedirectRequest {
     /// deadline counts from then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requeued_at: Option<Timestamp>,
+    /// What is known of the caller's numbers: it decides which one is shown to those who are rung.
+    #[serde(default, skip_serializing_if = "Caller::is_unknown")]
+    pub caller: Caller,
 }
 
 /// How a request came about. Events are believed while they are new; before anything else is acted
@@ -100,6 +105,14 @@ pub(crate) mod arbitrary {
         ]
     }
 
+    fn callers() -> impl Strategy<Value = Caller> {
+        let called = prop::option::of("[+][1-9][0-9]{6,14}");
+        (called, any::<bool>()).prop_map(|(called, lacks_number)| Caller {
+            called: called.and_then(|number| number.parse().ok()),
+            lacks_number,
+        })
+    }
+
     prop_compose! {
         pub(crate) fn requests()(
             event_sid in sids("EV"),
@@ -111,9 +124,9 @@ pub(crate) mod arbitrary {
             workflow_sid in prop::option::of(sids("WW")),
             entered_at in times(),
             task_created_at in prop::option::of(times()),
-            source in sources(),
-            verify: bool,
+            (source, verify) in (sources(), any::<bool>()),
             requeued_at in prop::option::of(times()),
+            caller in callers(),
         ) -> RedirectRequest {
             RedirectRequest {
                 event_sid,
@@ -128,6 +141,7 @@ pub(crate) mod arbitrary {
                 source,
                 verify,
                 requeued_at,
+                caller,
             }
         }
     }

@@ -6,6 +6,7 @@ use anyhow::Context;
 use service::role::{Role, Settings};
 use service::settings::TwilioSettings;
 use service::{Host, Problems};
+use twilio::PublicUrl;
 
 use crate::{Redirector, RedirectorArgs, RedirectorSettings};
 
@@ -14,9 +15,12 @@ impl Role for RedirectorArgs {
 
     const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9091);
 
+    const NEEDS_PUBLIC_URL: bool = false;
+
     fn resolve(
         self,
         _twilio: Option<&TwilioSettings>,
+        _public_url: Option<&PublicUrl>,
         problems: &mut Problems,
     ) -> Option<Self::Settings> {
         self.resolve(problems)

@@ -299,9 +299,12 @@ impl<'a> Job<'a> {
 
     async fn update(&mut self, intent: &Intent, mut slot: Slot) -> Next {
         let shared = self.shared;
-        let from_ingest;
+        let (inline, from_ingest);
         let instructions = match &shared.settings.twiml_delivery {
-            TwimlDelivery::Inline => Instructions::Twiml(&self.plan.twiml),
+            TwimlDelivery::Inline => {
+                inline = self.plan.begin(&self.request.caller, shared.time.now());
+                Instructions::Twiml(&inline)
+            }
             TwimlDelivery::FromIngest(url) => {
                 from_ingest = url.for_task_queue(&self.plan.task_queue_sid);
                 Instructions::Url(&from_ingest)

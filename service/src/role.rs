@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use queue::Options;
 use tokio_util::sync::CancellationToken;
+use twilio::PublicUrl;
 
 use crate::admin::{AdminArgs, AdminSettings};
 use crate::plan::PlanArgs;
 use crate::process::start;
-use crate::settings::{QueueArgs, QueueSettings, TwilioArgs, TwilioSettings};
+use crate::settings::{QueueArgs, QueueSettings, Setting, TwilioArgs, TwilioSettings};
 use crate::telemetry::LogArgs;
 use crate::{Host, Plans, Problems};
 
@@ -21,10 +22,14 @@ pub trait Role: clap::Args {
     /// Where the admin listener is unless it is told otherwise.
     const ADMIN_LISTEN: SocketAddr;
 
+    /// Whether Twilio must be able to reach it.
+    const NEEDS_PUBLIC_URL: bool;
+
     /// Resolves its own settings, and collects what is wrong with them.
     fn resolve(
         self,
         twilio: Option<&TwilioSettings>,
+        public_url: Option<&PublicUrl>,
         problems: &mut Problems,
     ) -> Option<Self::Settings>;
 
@@ -41,6 +46,11 @@ pub struct RunArgs<R: Role> {
     /// The account.
     #[command(flatten)]
     pub twilio: TwilioArgs,
+    /// The URL by which Twilio reaches ingest: signatures are made over it
+    /// [required, by a redirector only for plans with steps]
+    #[arg(long, env = "PUBLIC_URL", value_name = "URL", default_value = "")]
+    pub public_url: Setting<Option<PublicUrl>>,
+
     /// The redirect plans.
     #[command(flatten)]
     pub plan: PlanArgs,
@@ -86,9 +96,15 @@ impl<R: Role> RunArgs<R> {
     /// Resolves the settings, and collects what is wrong with them.
     pub fn resolve(self, problems: &mut Problems) -> Option<Settings<R>> {
         let twilio = self.twilio.resolve(problems);
-        let plans = self.plan.resolve(problems);
+        let public_url = match R::NEEDS_PUBLIC_URL {
+            true => problems.required(self.public_url),
+            false => problems.take(self.public_url),
+        };
+        let plans = self.plan.resolve(public_url.as_ref(), problems);
         let queue = self.queue.resolve(problems);
-        let role = self.role.resolve(twilio.as_ref(), problems);
+        let role = self
+            .role
+            .resolve(twilio.as_ref(), public_url.as_ref(), problems);
         let admin = self.admin.resolve(problems, R::ADMIN_LISTEN);
         let (mut queue, role) = (queue?, role?);
         R::adjust(&role, &mut queue.options);

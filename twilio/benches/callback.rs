@@ -5,7 +5,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use twilio::twiml::{Dial, Record};
+use twilio::E164;
+use twilio::twiml::{Response, Verb};
 use twilio::{
     AuthToken, FormParams, SignatureVerifier, SignedUrl, TaskAttributes, TaskRouterEvent, sign_form,
 };
@@ -72,15 +73,9 @@ fn callback(criterion: &mut Criterion) {
 }
 
 fn twiml(criterion: &mut Criterion) {
-    let dial = Dial {
-        number: "+14155550100".parse().unwrap(),
-        caller_id: None,
-        timeout: None,
-        time_limit: None,
-        record: Record::DoNotRecord,
-        notice: None,
-    };
-    criterion.bench_function("TwiML", |b| b.iter(|| black_box(&dial).to_twiml()));
+    let number: E164 = "+14155550100".parse().unwrap();
+    let response = Response(vec![Verb::Dial(number.into())]);
+    criterion.bench_function("TwiML", |b| b.iter(|| black_box(&response).to_twiml()));
 }
 
 criterion_group!(benches, callback, twiml);

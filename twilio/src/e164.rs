@@ -8,8 +8,15 @@ use std::str::FromStr;
 ///
 /// `Debug` hides all but the last two digits, and there is no `Display`: a number is shown only
 /// where a caller of [`E164::as_str`] means to.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct E164(String);
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct E164 {
+    /// Filled up with zeros.
+    text: [u8; LONGEST],
+    length: usize,
+}
+
+/// `+` and 15 digits.
+const LONGEST: usize = 16;
 
 /// Why a string is not an E.164 number. It doesn't repeat the string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +29,7 @@ pub struct InvalidE164;
 impl E164 {
     /// The number as it is dialled, `+` included.
     pub fn as_str(&self) -> &str {
-        &self.0
+        str::from_utf8(&self.text[..self.length]).unwrap_or_default()
     }
 }
 
@@ -34,13 +41,21 @@ impl FromStr for E164 {
         let valid = (7..=15).contains(&digits.len())
             && digits[0] != b'0'
             && digits.iter().all(u8::is_ascii_digit);
-        valid.then(|| Self(text.to_owned())).ok_or(InvalidE164)
+        if !valid {
+            return Err(InvalidE164);
+        }
+        let mut number = Self {
+            text: [0; LONGEST],
+            length: text.len(),
+        };
+        number.text[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(number)
     }
 }
 
 impl fmt::Debug for E164 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "+…{}", &self.0[self.0.len() - 2..])
+        write!(f, "+…{}", &self.as_str()[self.length - 2..])
     }
 }
 

@@ -3,6 +3,7 @@
 //! Knows no queue and no server. Everything that comes from outside is parsed here, once, into a
 //! type that can't hold anything else.
 
+mod caller;
 mod e164;
 mod event;
 mod event_error;
@@ -16,6 +17,7 @@ mod signature;
 mod task_attributes;
 pub mod twiml;
 
+pub use caller::Caller;
 pub use e164::{E164, InvalidE164};
 pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventType, PROBE_EVENT, TaskRouterEvent};
 pub use event_error::EventError;

@@ -1,7 +1,7 @@
 //! A task's attributes: JSON of the customer's making, in which Flex keeps what it needs.
 
 use crate::json::{self, Object};
-use crate::{CallSid, E164, EventError};
+use crate::{CallSid, Caller, EventError};
 
 /// The attributes of a task that matter to us.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -11,20 +11,9 @@ pub struct TaskAttributes {
     /// What shows that somebody has talked with the caller, and may be talking still. An update of
     /// the call would cut them off, so such a task is left alone.
     pub conversation: Option<Conversation>,
-    /// Whether the caller is known to have no number that could be shown to whom we dial: they call
-    /// by SIP or from a client, or withhold it.
-    pub lacks_number: bool,
+    /// What is known of the caller's numbers.
+    pub caller: Caller,
 }
-
-/// What comes as the number of those who withhold theirs: ANONYMOUS, BLOCKED, RESTRICTED, UNAVAILABLE
-/// and UNKNOWN, spelled on a phone's keys.
-const WITHHELD: [&str; 5] = [
-    "+266696687",
-    "+2562533",
-    "+7378742833",
-    "+86282452253",
-    "+8656696",
-];
 
 /// A conversation that a task's attributes show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,13 +65,12 @@ impl TaskAttributes {
         Ok(Self {
             call_sid,
             conversation: conversation(&attributes),
-            lacks_number: attributes.text("from").as_deref().is_some_and(is_no_number),
+            caller: Caller::new(
+                attributes.text("called").as_deref(),
+                attributes.text("from").as_deref(),
+            ),
         })
     }
-}
-
-fn is_no_number(from: &str) -> bool {
-    WITHHELD.contains(&from) || from.parse::<E164>().is_err()
 }
 
 fn conversation(attributes: &Object<'_>) -> Option<Conversation> {
@@ -159,8 +147,12 @@ mod tests {
 
     #[test]
     fn callers_by_sip_from_a_client_or_without_caller_id_lack_a_number() {
-        let lacks_number =
-            |attributes: &str| TaskAttributes::parse(attributes).unwrap().lacks_number;
+        let lacks_number = |attributes: &str| {
+            TaskAttributes::parse(attributes)
+                .unwrap()
+                .caller
+                .lacks_number
+        };
         for from in [
             "client:alice",
             "sip:alice@example.com",

@@ -5,55 +5,111 @@
 use proptest::prelude::*;
 use quick_xml::Reader;
 use quick_xml::events::Event;
-use twilio::twiml::{Dial, MAX_INLINE_CHARS, Notice, Record, Seconds, TwimlError};
+use twilio::twiml::{
+    Dial, Gather, MAX_INLINE_CHARS, Message, Number, Record, Response, Say, Seconds, TwimlError,
+    Verb,
+};
 
-fn dial() -> Dial {
-    Dial {
-        number: "+14155550100".parse().unwrap(),
-        caller_id: None,
-        timeout: None,
-        time_limit: None,
-        record: Record::DoNotRecord,
-        notice: None,
-    }
+const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>"#;
+
+fn document(verbs: impl Into<Vec<Verb>>) -> String {
+    let document = Response(verbs.into()).to_twiml().unwrap();
+    document.as_str().strip_prefix(HEAD).unwrap().to_owned()
 }
 
-fn notice(text: &str) -> Option<Notice> {
-    Some(Notice {
+fn dial() -> Dial {
+    number("+14155550100").into()
+}
+
+fn number(text: &str) -> twilio::E164 {
+    text.parse().unwrap()
+}
+
+fn say(text: &str) -> Say {
+    Say {
         text: text.to_owned(),
         language: None,
         voice: None,
-    })
+    }
 }
 
 #[test]
 fn a_plain_redirect_dials_the_number() {
     assert_eq!(
-        dial().to_twiml().unwrap().as_str(),
-        r#"<?xml version="1.0" encoding="UTF-8"?><Response><Dial><Number>+14155550100</Number></Dial></Response>"#
+        document([Verb::Dial(dial())]),
+        "<Response><Dial><Number>+14155550100</Number></Dial></Response>"
     );
 }
 
 #[test]
 fn every_wish_has_its_attribute() {
+    let notice = Say {
+        language: Some("en-GB".into()),
+        voice: Some("Polly.Amy".into()),
+        ..say("One moment & we put you through <now>.")
+    };
     let dial = Dial {
-        caller_id: Some("+14155550199".parse().unwrap()),
+        caller_id: Some(number("+14155550199")),
         timeout: Seconds::new(25),
         time_limit: Seconds::new(3600),
         record: Record::FromAnswerDual,
-        notice: Some(Notice {
-            text: "One moment & we put you through <now>.".into(),
-            language: Some("en-GB".into()),
-            voice: Some("Polly.Amy".into()),
-        }),
         ..dial()
     };
     assert_eq!(
-        dial.to_twiml().unwrap().as_str(),
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>\
+        document([Verb::Say(notice), Verb::Dial(dial)]),
+        "<Response>\
          <Say language=\"en-GB\" voice=\"Polly.Amy\">One moment &amp; we put you through &lt;now&gt;.</Say>\
          <Dial callerId=\"+14155550199\" timeout=\"25\" timeLimit=\"3600\" record=\"record-from-answer-dual\">\
          <Number>+14155550100</Number></Dial></Response>"
+    );
+}
+
+#[test]
+fn whoever_picks_up_may_be_asked_first() {
+    let dial = Dial {
+        numbers: vec![Number {
+            number: number("+14155550100"),
+            whisper: Some("https://overflow.example.com/asked#rc=5&rt=2500".into()),
+        }],
+        action: Some("https://overflow.example.com/dialed".into()),
+        ..dial()
+    };
+    assert_eq!(
+        document([Verb::Dial(dial)]),
+        "<Response><Dial answerOnBridge=\"true\" action=\"https://overflow.example.com/dialed\">\
+         <Number url=\"https://overflow.example.com/asked#rc=5&amp;rt=2500\">+14155550100</Number>\
+         </Dial></Response>"
+    );
+    let gather = Gather {
+        prompt: say("Press 1."),
+        timeout: 10,
+        action: "https://overflow.example.com/pressed".into(),
+    };
+    assert_eq!(
+        document([Verb::Gather(gather), Verb::Hangup]),
+        "<Response><Gather numDigits=\"1\" timeout=\"10\" action=\"https://overflow.example.com/pressed\">\
+         <Say>Press 1.</Say></Gather><Hangup/></Response>"
+    );
+    assert_eq!(document([]), "<Response/>");
+}
+
+#[test]
+fn a_message_is_recorded_and_what_follows_it_is_said() {
+    let message = Message {
+        action: "https://overflow.example.com/recorded".into(),
+        max_length: Seconds::new(120).unwrap(),
+        finish_on_key: Some("#".into()),
+        transcribe: true,
+    };
+    assert_eq!(
+        document([
+            Verb::Play("https://example.com/a.mp3?b=1&c".into()),
+            Verb::Record(message),
+            Verb::Redirect("https://overflow.example.com/not-recorded".into()),
+        ]),
+        "<Response><Play>https://example.com/a.mp3?b=1&amp;c</Play>\
+         <Record action=\"https://overflow.example.com/recorded\" maxLength=\"120\" finishOnKey=\"#\" transcribe=\"true\"/>\
+         <Redirect>https://overflow.example.com/not-recorded</Redirect></Response>"
     );
 }
 
@@ -66,30 +122,21 @@ fn seconds_that_twilio_refuses_cannot_be_asked_for() {
 }
 
 #[test]
-fn a_notice_that_twilio_or_xml_cannot_take_is_refused() {
-    let long = Dial {
-        notice: notice(&"ä".repeat(MAX_INLINE_CHARS)),
-        ..dial()
-    };
-    assert!(matches!(long.to_twiml(), Err(TwimlError::TooLong(_))));
-    let control = Dial {
-        notice: notice("a\u{1}b"),
-        ..dial()
-    };
+fn a_text_that_twilio_or_xml_cannot_take_is_refused() {
+    let refused = |text: &str| Response(vec![Verb::Say(say(text))]).to_twiml();
+    let long = "ä".repeat(MAX_INLINE_CHARS);
+    assert!(matches!(refused(&long), Err(TwimlError::TooLong(_))));
     assert!(matches!(
-        control.to_twiml(),
+        refused("a\u{1}b"),
         Err(TwimlError::NotXml('\u{1}'))
     ));
 }
 
 proptest! {
     #[test]
-    fn any_notice_is_said_and_adds_no_element(text in "[^\\p{C}\\s]([^\\p{C}]{0,80}[^\\p{C}\\s])?", voice in "[a-zA-Z.<>&\"' ]{0,20}") {
-        let dial = Dial {
-            notice: Some(Notice { text: text.clone(), language: None, voice: Some(voice) }),
-            ..dial()
-        };
-        let document = dial.to_twiml().unwrap();
+    fn any_text_is_said_and_adds_no_element(text in "[^\\p{C}\\s]([^\\p{C}]{0,80}[^\\p{C}\\s])?", voice in "[a-zA-Z.<>&\"' ]{0,20}") {
+        let notice = Say { voice: Some(voice), ..say(&text) };
+        let document = Response(vec![Verb::Say(notice), Verb::Dial(dial())]).to_twiml().unwrap();
         let mut reader = Reader::from_str(document.as_str());
         let (mut elements, mut said) = (Vec::new(), String::new());
         loop {

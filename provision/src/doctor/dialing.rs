@@ -14,7 +14,9 @@ const GEO_PERMISSIONS: &str = "Console > Voice > Settings > Geo permissions";
 pub(super) async fn check(api: &Api, plans: &Plans, report: &mut Report<'_>) {
     for plan in plans.iter() {
         check_caller_id(plan, report);
-        check_number(plan, report);
+        for number in plan.numbers() {
+            check_number(plan, number, report);
+        }
     }
     let countries = api.client.dialing_permissions().await;
     let countries = report.read(
@@ -22,12 +24,15 @@ pub(super) async fn check(api: &Api, plans: &Plans, report: &mut Report<'_>) {
         countries.doing("read the geo permissions"),
     );
     for plan in plans.iter() {
-        check_permissions(plan, countries.as_deref().unwrap_or_default(), report);
+        for number in plan.numbers() {
+            let countries = countries.as_deref().unwrap_or_default();
+            check_permissions(plan, number, countries, report);
+        }
     }
 }
 
 fn check_caller_id(plan: &Plan, report: &mut Report<'_>) {
-    if plan.dial.caller_id.is_none() {
+    if plan.needs_callers_number() {
         report.warn(
             "caller ID",
             format!(
@@ -35,45 +40,49 @@ fn check_caller_id(plan: &Plan, report: &mut Report<'_>) {
                  withheld number have none, and Twilio may refuse to dial for them",
                 plan.name
             ),
-            "set FORWARD_CALLER_ID (caller_id in a file of plans) to a number of the account's, \
-             unless all callers come from the telephone network",
+            "set FORWARD_CALLER_ID_FALLBACK (caller_id_fallback in a file of plans) to a number of the \
+             account's, unless all callers come from the telephone network",
         );
     }
 }
 
 /// Hides all but the last digits.
-fn shown(plan: &Plan) -> String {
-    format!("{:?} of plan {:?}", plan.dial.number, plan.name)
+fn shown(plan: &Plan, number: E164) -> String {
+    format!("{number:?} of plan {:?}", plan.name)
 }
 
-fn check_number(plan: &Plan, report: &mut Report<'_>) {
-    let parsed: Option<PhoneNumber> = phonenumber::parse(None, plan.dial.number.as_str()).ok();
+fn check_number(plan: &Plan, number: E164, report: &mut Report<'_>) {
+    let parsed: Option<PhoneNumber> = phonenumber::parse(None, number.as_str()).ok();
     // Of a country that it doesn't know, the library can't judge the numbers.
     let known = parsed.filter(|number| number.country().id().is_some());
     match known.as_ref().map(phonenumber::is_valid) {
         None => {}
         Some(true) => report.ok(
             "forward number",
-            format!("{} is a valid number", shown(plan)),
+            format!("{} is a valid number", shown(plan, number)),
         ),
         Some(false) => report.warn(
             "forward number",
             format!(
                 "{} is not a valid number by its country's numbering plan",
-                shown(plan)
+                shown(plan, number)
             ),
-            "check FORWARD_TO_NUMBER digit by digit",
+            "check it digit by digit: FORWARD_TO_NUMBER, or the file of plans",
         ),
     }
 }
 
 /// Twilio allows and forbids by calling codes: the longest that fits says whose the number is, and
 /// some are of several countries.
-fn check_permissions(plan: &Plan, countries: &[CountryPermissions], report: &mut Report<'_>) {
-    let number = &plan.dial.number;
+fn check_permissions(
+    plan: &Plan,
+    number: E164,
+    countries: &[CountryPermissions],
+    report: &mut Report<'_>,
+) {
     let fitting = countries
         .iter()
-        .filter_map(|country| Some((country.fits(number)?, country)));
+        .filter_map(|country| Some((country.fits(&number)?, country)));
     let fitting: Vec<_> = fitting.collect();
     let Some(length) = fitting.iter().map(|(length, _)| *length).max() else {
         if !countries.is_empty() {
@@ -81,7 +90,7 @@ fn check_permissions(plan: &Plan, countries: &[CountryPermissions], report: &mut
                 "geo permissions",
                 format!(
                     "{} has a calling code that Twilio's list doesn't have",
-                    shown(plan)
+                    shown(plan, number)
                 ),
                 format!("make sure that it can be dialled: {GEO_PERMISSIONS}"),
             );
@@ -92,7 +101,7 @@ fn check_permissions(plan: &Plan, countries: &[CountryPermissions], report: &mut
     let (allowed, forbidden): (Vec<_>, Vec<_>) = longest
         .map(|(_, country)| country)
         .partition(|country| country.low_risk_numbers_enabled);
-    let code = code(number, length);
+    let code = code(&number, length);
     if allowed.is_empty() {
         report.fail(
             "geo permissions",

@@ -80,9 +80,9 @@ impl DoctorArgs {
         };
         let account = settings(report, |p| args::account(self.twilio, patience, p));
         let place = settings(report, |p| self.place.resolve(p));
-        let plans = settings(report, |p| self.plan.resolve(p));
         let queue = settings(report, |p| self.queue.resolve(p));
         let public_url = settings(report, |p| p.required(self.public_url));
+        let plans = settings(report, |p| self.plan.resolve(public_url.as_ref(), p));
         if let Some((twilio, api)) = &account {
             let mut primary = None;
             let look = async |report: &mut Report<'_>| {

@@ -294,6 +294,7 @@ fn request() -> Message {
         source: Source::Callback,
         verify: false,
         requeued_at: None,
+        caller: twilio::Caller::default(),
     }
     .into()
 }

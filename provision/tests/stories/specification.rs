@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use simulator::{PlaceCall, RequestRecord};
+use twilio::E164;
 use twilio::rest::Instructions;
-use twilio::twiml::{Dial, Record};
+use twilio::twiml::{Response, Verb};
 
 use crate::support::{Operator, RunningIngest, env_value};
 
@@ -301,15 +302,9 @@ async fn redirect(operator: &Operator, placeholder: &str) {
         .await
         .unwrap();
     assert_eq!(pending.items.len(), 2);
-    let dial = Dial {
-        number: "+14155550100".parse().unwrap(),
-        caller_id: None,
-        timeout: None,
-        time_limit: None,
-        record: Record::DoNotRecord,
-        notice: None,
-    };
-    let twiml = dial.to_twiml().unwrap();
+    let number: E164 = "+14155550100".parse().unwrap();
+    let response = Response(vec![Verb::Dial(number.into())]);
+    let twiml = response.to_twiml().unwrap();
     for (caller, instructions) in [
         (first, Instructions::Twiml(&twiml)),
         (

@@ -20,6 +20,7 @@ fn request(number: u32) -> RedirectRequest {
         source: Source::Callback,
         verify: false,
         requeued_at: None,
+        caller: twilio::Caller::default(),
     }
 }
 

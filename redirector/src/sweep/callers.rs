@@ -87,6 +87,7 @@ impl Sweeper {
                     source: Source::Rescue,
                     verify: false,
                     requeued_at: None,
+                    caller: twilio::Caller::default(),
                 });
             }
         }

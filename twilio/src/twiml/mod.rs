@@ -1,5 +1,7 @@
-//! TwiML that redirects a caller: an optional spoken notice, then `<Dial>`
-//! (<https://www.twilio.com/docs/voice/twiml/dial>).
+//! TwiML: what a caller hears, and who is rung (<https://www.twilio.com/docs/voice/twiml>). Only what
+//! redirects need.
+
+mod verbs;
 
 use std::fmt;
 use std::io;
@@ -7,49 +9,30 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesText, Event};
+use quick_xml::events::{BytesDecl, Event};
 
-use crate::E164;
+pub use self::verbs::{Dial, Gather, Message, Number, Say, Verb};
 
 /// The longest TwiML that Twilio takes inline, in characters.
 pub const MAX_INLINE_CHARS: usize = 4000;
 
-/// What a redirected caller hears.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dial {
-    /// The outside number that rings.
-    pub number: E164,
-    /// The number shown to it; the caller's own where it is `None`.
-    pub caller_id: Option<E164>,
-    /// How long it rings, in whole seconds.
-    pub timeout: Option<Seconds<5, 600>>,
-    /// How long the conversation may last, in whole seconds.
-    pub time_limit: Option<Seconds<1, 86_400>>,
-    /// Whether the conversation is recorded.
-    pub record: Record,
-    /// What is said to the caller before it rings.
-    pub notice: Option<Notice>,
-}
-
-/// A spoken text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// The words.
-    pub text: String,
-    /// Their language, as `<Say>` names it, for example `de-DE`; Twilio's default if `None`.
-    pub language: Option<String>,
-    /// The voice, as `<Say>` names it, for example `Polly.Vicki`; Twilio's default if `None`.
-    pub voice: Option<String>,
-}
+/// What Twilio is to do with a call, one after another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Response(pub Vec<Verb>);
 
 /// A number of seconds that Twilio accepts, from `MIN` to `MAX`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Seconds<const MIN: u32, const MAX: u32>(u32);
 
 impl<const MIN: u32, const MAX: u32> Seconds<MIN, MAX> {
     /// The number, if Twilio accepts it.
     pub fn new(seconds: u32) -> Option<Self> {
         (MIN..=MAX).contains(&seconds).then_some(Self(seconds))
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
     }
 }
 
@@ -115,7 +98,7 @@ impl FromStr for Record {
     }
 }
 
-/// A TwiML document, short enough to be sent inline.
+/// A TwiML document, short enough to be sent inline; an empty one ends the call.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Twiml(String);
 
@@ -123,6 +106,12 @@ impl Twiml {
     /// The document.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Default for Twiml {
+    fn default() -> Self {
+        Self("<Response/>".to_owned())
     }
 }
 
@@ -136,32 +125,31 @@ impl fmt::Debug for Twiml {
 #[derive(Debug, thiserror::Error)]
 pub enum TwimlError {
     /// Twilio would refuse it.
-    #[error("the TwiML has {0} characters, Twilio takes {MAX_INLINE_CHARS}: shorten the notice")]
+    #[error("the TwiML has {0} characters, Twilio takes {MAX_INLINE_CHARS}: shorten its texts")]
     TooLong(usize),
-    /// A character that XML can't hold.
-    #[error("the notice holds the character {0:?}, which XML can't")]
+    /// A text holds a character that XML can't.
+    #[error("a text holds the character {0:?}, which XML can't")]
     NotXml(char),
     /// The writer failed.
     #[error("cannot write the TwiML: {0}")]
     Write(#[from] io::Error),
 }
 
-impl Dial {
+impl Response {
     /// The document.
     ///
     /// # Errors
-    /// It would be too long, or the notice holds control characters.
+    /// It would be too long, or a text holds control characters.
     pub fn to_twiml(&self) -> Result<Twiml, TwimlError> {
         let mut writer = Writer::new(Vec::with_capacity(256));
         writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-        writer
-            .create_element("Response")
-            .write_inner_content(|writer| {
-                if let Some(notice) = &self.notice {
-                    notice.write(writer)?;
-                }
-                self.write(writer)
-            })?;
+        let response = writer.create_element("Response");
+        match self.0.as_slice() {
+            [] => response.write_empty()?,
+            verbs => response.write_inner_content(|writer| {
+                verbs.iter().try_for_each(|verb| verb.write(writer))
+            })?,
+        };
         let document = String::from_utf8(writer.into_inner()).map_err(io::Error::other)?;
         if let Some(character) = document.chars().find(|c| !is_xml_char(*c)) {
             return Err(TwimlError::NotXml(character));
@@ -170,43 +158,6 @@ impl Dial {
             length if length > MAX_INLINE_CHARS => Err(TwimlError::TooLong(length)),
             _ => Ok(Twiml(document)),
         }
-    }
-
-    fn write(&self, writer: &mut Writer<Vec<u8>>) -> io::Result<()> {
-        let mut dial = writer.create_element("Dial");
-        if let Some(caller_id) = &self.caller_id {
-            dial = dial.with_attribute(("callerId", caller_id.as_str()));
-        }
-        if let Some(Seconds(timeout)) = self.timeout {
-            dial = dial.with_attribute(("timeout", timeout.to_string().as_str()));
-        }
-        if let Some(Seconds(limit)) = self.time_limit {
-            dial = dial.with_attribute(("timeLimit", limit.to_string().as_str()));
-        }
-        if self.record != Record::DoNotRecord {
-            dial = dial.with_attribute(("record", self.record.as_str()));
-        }
-        dial.write_inner_content(|writer| {
-            writer
-                .create_element("Number")
-                .write_text_content(BytesText::new(self.number.as_str()))?;
-            Ok(())
-        })?;
-        Ok(())
-    }
-}
-
-impl Notice {
-    fn write(&self, writer: &mut Writer<Vec<u8>>) -> io::Result<()> {
-        let mut say = writer.create_element("Say");
-        if let Some(language) = &self.language {
-            say = say.with_attribute(("language", language.as_str()));
-        }
-        if let Some(voice) = &self.voice {
-            say = say.with_attribute(("voice", voice.as_str()));
-        }
-        say.write_text_content(BytesText::new(&self.text))?;
-        Ok(())
     }
 }
 

@@ -1,0 +1,52 @@
+//! `POST /ladder/v1/…`: Twilio asks what comes next for a caller who is on a ladder. The path and the
+//! plans say it, so any ingest answers, whatever else is away.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use ladder::{Hop, PATH};
+use twilio::{FormParams, SignedUrl};
+
+use crate::handlers::{Form, report, twiml};
+use crate::ingest::Ingest;
+use crate::outcome::Outcome;
+
+pub(crate) async fn next_step(
+    State(ingest): State<Arc<Ingest>>,
+    Path(rest): Path<String>,
+    form: Form,
+) -> Response {
+    let params = FormParams::parse(&form.body);
+    let url = SignedUrl::new(&ingest.public_url.join(&format!("{PATH}{rest}")));
+    let verified =
+        ingest
+            .verifier
+            .verify_form(&url, form.query.as_deref(), &params, form.signature());
+    if let Err(error) = verified {
+        let outcome = Outcome::Forged(error);
+        report(&ingest, &outcome);
+        return outcome.into_response();
+    }
+    // A path that was signed, and that we don't read, is another version's: its caller begins anew.
+    let hop = Hop::parse(&rest).unwrap_or_else(|_| Hop::unknown());
+    let (document, is_the_same) = ingest.plans.answer(&hop, &params, ingest.clock.now());
+    ingest.metrics.asked(&hop, is_the_same);
+    tracing::info!(
+        call_sid = params.get("CallSid"),
+        plan = hop.plan,
+        step = %hop.position,
+        dial_status = params.get("DialCallStatus"),
+        "{}",
+        hop.stage
+    );
+    if !is_the_same && !ingest.warned_of_plans.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            plan = hop.plan,
+            "a caller is on a ladder that this ingest knows otherwise: redirectors and ingests must \
+             have the same plans; the caller goes on with what there is here"
+        );
+    }
+    twiml(&document)
+}

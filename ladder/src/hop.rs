@@ -1,0 +1,163 @@
+//! The URLs by which Twilio asks what comes next.
+
+use std::fmt;
+use std::str::FromStr;
+
+use twilio::{CONNECTION_OVERRIDES, PublicUrl};
+
+/// What their paths begin with.
+pub const PATH: &str = "/ladder/v1/";
+
+/// A place on a ladder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The step, from 0.
+    pub step: usize,
+    /// Which of the numbers that ring one after another, from 0.
+    pub go: usize,
+}
+
+/// Written as people count, `2.1` for the first number of the second step.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}.{}",
+            self.step.saturating_add(1),
+            self.go.saturating_add(1)
+        )
+    }
+}
+
+/// What Twilio has just done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The numbers have rung, and whoever picked up has hung up.
+    Dialed,
+    /// Somebody picked up, and is to be asked whether they take the caller.
+    PickedUp,
+    /// They pressed a key.
+    Pressed,
+    /// A message was recorded.
+    Recorded,
+    /// None was.
+    NotRecorded,
+}
+
+impl Stage {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [
+        Self::Dialed,
+        Self::PickedUp,
+        Self::Pressed,
+        Self::Recorded,
+        Self::NotRecorded,
+    ];
+
+    /// As paths and metrics write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dialed => "dialed",
+            Self::PickedUp => "picked-up",
+            Self::Pressed => "pressed",
+            Self::Recorded => "recorded",
+            Self::NotRecorded => "not-recorded",
+        }
+    }
+}
+
+/// Which plan a call is on, and where. Everything stands in the path, for Twilio may reorder a query
+/// after it has signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop<'a> {
+    /// The plan's name.
+    pub plan: &'a str,
+    /// Where the call is.
+    pub position: Position,
+    /// The hash of the ladder that brought it there.
+    pub hash: &'a str,
+    /// What Twilio has done there.
+    pub stage: Stage,
+}
+
+/// The path is none of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the path is not one that a ladder's TwiML names")]
+pub struct InvalidHop;
+
+/// As a log tells it.
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dialed => "it has rung",
+            Self::PickedUp => "somebody picked up, and is asked",
+            Self::Pressed => "a key was pressed",
+            Self::Recorded => "a recording has ended",
+            Self::NotRecorded => "nothing was recorded",
+        })
+    }
+}
+
+impl<'a> Hop<'a> {
+    /// Where nothing is known of a call, but that it is on some ladder.
+    pub fn unknown() -> Self {
+        Self {
+            plan: "",
+            position: Position { step: 0, go: 0 },
+            hash: "",
+            stage: Stage::NotRecorded,
+        }
+    }
+
+    /// Reads what follows [`PATH`].
+    ///
+    /// # Errors
+    /// It is none of ours.
+    pub fn parse(rest: &'a str) -> Result<Self, InvalidHop> {
+        let mut parts = rest.split('/');
+        let mut part = || parts.next().ok_or(InvalidHop);
+        let (plan, position, hash, stage) = (part()?, part()?, part()?, part()?);
+        let stage = Stage::ALL.into_iter().find(|known| known.as_str() == stage);
+        match part() {
+            Ok(_) => Err(InvalidHop),
+            Err(_) => Ok(Self {
+                plan,
+                position: position.parse()?,
+                hash,
+                stage: stage.ok_or(InvalidHop)?,
+            }),
+        }
+    }
+
+    /// The path.
+    pub fn path(&self) -> String {
+        let Self {
+            plan,
+            position,
+            hash,
+            stage,
+        } = self;
+        format!("{PATH}{plan}/{position}/{hash}/{}", stage.as_str())
+    }
+
+    /// The URL as TwiML names it: a request that fails is repeated.
+    pub(crate) fn url(&self, public_url: &PublicUrl) -> String {
+        format!("{}#{CONNECTION_OVERRIDES}", public_url.join(&self.path()))
+    }
+}
+
+impl FromStr for Position {
+    type Err = InvalidHop;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHop> {
+        let (step, go) = text.split_once('.').ok_or(InvalidHop)?;
+        let from_1 = |number: &str| {
+            let number: usize = number.parse().map_err(|_| InvalidHop)?;
+            number.checked_sub(1).ok_or(InvalidHop)
+        };
+        Ok(Self {
+            step: from_1(step)?,
+            go: from_1(go)?,
+        })
+    }
+}

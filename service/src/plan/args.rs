@@ -1,0 +1,130 @@
+//! The plan that flags and the environment give, and the file of further ones.
+
+use std::path::PathBuf;
+
+use twilio::PublicUrl;
+
+use super::file::{Place, read_file};
+use super::raw::RawPlan;
+use super::{Plan, Plans};
+use crate::Problems;
+use crate::settings::Setting;
+
+/// Which placeholder task queue, and where its callers go.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Redirect plan")]
+pub struct PlanArgs {
+    /// The placeholder task queue, WQ…: a call whose task enters it is redirected
+    /// [required, unless a file of plans is given]
+    #[arg(long, env = "FORWARD_CALL_TASK_QUEUE_SID", value_name = "WQ…")]
+    pub forward_call_task_queue_sid: Option<String>,
+
+    /// The number that redirected calls ring, in E.164 form  [required with the task queue]
+    #[arg(long, env = "FORWARD_TO_NUMBER", value_name = "+…")]
+    pub forward_to_number: Option<String>,
+
+    /// The number shown to it: one of the account's, or a verified one  [default: the caller's]
+    #[arg(long, env = "FORWARD_CALLER_ID", value_name = "+…")]
+    pub forward_caller_id: Option<String>,
+
+    /// The number shown where the caller has none: who withholds it, or calls by SIP or from a client
+    #[arg(long, env = "FORWARD_CALLER_ID_FALLBACK", value_name = "+…")]
+    pub forward_caller_id_fallback: Option<String>,
+
+    /// How long it rings, in seconds from 5 to 600  [default: Twilio's, 30]
+    #[arg(long, env = "FORWARD_TIMEOUT", value_name = "SECONDS", default_value = "")]
+    pub forward_timeout: Setting<Option<u32>>,
+
+    /// How long the conversation may last, in seconds up to 86400  [default: Twilio's, 14400]
+    #[arg(long, env = "FORWARD_TIME_LIMIT", value_name = "SECONDS", default_value = "")]
+    pub forward_time_limit: Setting<Option<u32>>,
+
+    /// Whether the conversation is recorded: do-not-record, record-from-answer,
+    /// record-from-ringing, record-from-answer-dual or record-from-ringing-dual
+    /// [default: do-not-record]
+    #[arg(long, env = "FORWARD_RECORD", value_name = "MODE")]
+    pub forward_record: Option<String>,
+
+    /// What is said to the caller before it rings  [default: nothing]
+    #[arg(long, env = "FORWARD_NOTICE", value_name = "TEXT")]
+    pub forward_notice: Option<String>,
+
+    /// The notice's language, for example de-DE  [default: Twilio's]
+    #[arg(long, env = "FORWARD_NOTICE_LANGUAGE", value_name = "LANGUAGE")]
+    pub forward_notice_language: Option<String>,
+
+    /// The notice's voice, for example Polly.Vicki  [default: Twilio's]
+    #[arg(long, env = "FORWARD_NOTICE_VOICE", value_name = "VOICE")]
+    pub forward_notice_voice: Option<String>,
+
+    /// Whether callers whose task ended while they wait (its time to live ran out, or it fell off
+    /// its workflow) are redirected too: true or false  [default: true]
+    #[arg(long, env = "FORWARD_RESCUE", value_name = "BOOL", default_value = "")]
+    pub forward_rescue: Setting<Option<bool>>,
+
+    /// A TOML file with a [[plan]] for each further placeholder task queue
+    #[arg(long, env = "REDIRECT_PLANS", value_name = "FILE")]
+    pub redirect_plans: Option<PathBuf>,
+}
+
+impl PlanArgs {
+    /// Parses them, and reads the file.
+    /// Ladders need the public URL, by which Twilio asks what comes next.
+    pub fn resolve(self, public_url: Option<&PublicUrl>, problems: &mut Problems) -> Option<Plans> {
+        let mut raw = Vec::new();
+        let file = self
+            .redirect_plans
+            .clone()
+            .filter(|file| !file.as_os_str().is_empty());
+        if let Some(plan) = self.default_plan(problems, file.is_some()) {
+            raw.push((Place::Environment, plan));
+        }
+        if let Some(file) = &file {
+            raw.extend(read_file(file, problems));
+        }
+        let mut plans: Vec<Plan> = Vec::with_capacity(raw.len());
+        for (place, plan) in raw {
+            let Some(plan) = plan.parse(&place, public_url, problems) else {
+                continue;
+            };
+            if plans
+                .iter()
+                .any(|p| p.task_queue_sid == plan.task_queue_sid || p.name == plan.name)
+            {
+                problems.add_line(format!(
+                    "{}: a second plan for task queue {} or named {:?}",
+                    place.name("task_queue_sid"),
+                    plan.task_queue_sid,
+                    plan.name
+                ));
+                continue;
+            }
+            plans.push(plan);
+        }
+        (!plans.is_empty()).then_some(Plans(plans))
+    }
+
+    fn default_plan(self, problems: &mut Problems, file: bool) -> Option<RawPlan> {
+        let set = |value: Option<String>| value.filter(|value| !value.trim().is_empty());
+        let task_queue_sid = set(self.forward_call_task_queue_sid);
+        let forward_to = set(self.forward_to_number);
+        if task_queue_sid.is_none() && forward_to.is_none() && file {
+            return None;
+        }
+        Some(RawPlan {
+            name: Some("default".to_owned()),
+            task_queue_sid,
+            forward_to,
+            caller_id: set(self.forward_caller_id),
+            caller_id_fallback: set(self.forward_caller_id_fallback),
+            timeout: problems.take(self.forward_timeout),
+            time_limit: problems.take(self.forward_time_limit.example(3600)),
+            record: set(self.forward_record),
+            notice: set(self.forward_notice),
+            notice_language: set(self.forward_notice_language),
+            notice_voice: set(self.forward_notice_voice),
+            rescue: problems.take(self.forward_rescue),
+            ..RawPlan::default()
+        })
+    }
+}

@@ -1,0 +1,162 @@
+//! Redirect plans: which placeholder task queue's callers go to which number, and what they hear.
+
+mod args;
+mod file;
+mod raw;
+
+use jiff::Timestamp;
+use ladder::{Action, CallerId, Hop, Ladder};
+use twilio::twiml::{Dial, Response, Say, Twiml, Verb};
+use twilio::{Caller, E164, FormParams, TaskQueueSid};
+
+pub use self::args::PlanArgs;
+
+/// What happens to the callers of one placeholder task queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// What metrics and logs call it.
+    pub name: String,
+    /// The placeholder task queue.
+    pub task_queue_sid: TaskQueueSid,
+    /// Whether callers whose task is gone are redirected too.
+    pub rescue: bool,
+    /// Where its callers go.
+    pub way: Way,
+}
+
+/// Where callers go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Way {
+    /// To one number, and that is it.
+    Number(Forward),
+    /// Step by step, until somebody has them.
+    Ladder(Ladder),
+}
+
+/// One number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// What is said to the caller before it rings.
+    pub notice: Option<Say>,
+    /// The number.
+    pub dial: Dial,
+    /// The number shown where the caller has none that can be.
+    pub caller_id_fallback: Option<E164>,
+}
+
+impl Forward {
+    fn response(&self, caller: &Caller) -> Response {
+        let fallback = self.caller_id_fallback.filter(|_| caller.lacks_number);
+        let dial = Dial {
+            caller_id: self.dial.caller_id.or(fallback),
+            ..self.dial.clone()
+        };
+        let notice = self.notice.clone().map(Verb::Say);
+        Response(notice.into_iter().chain([Verb::Dial(dial)]).collect())
+    }
+}
+
+impl Plan {
+    /// What a caller hears first. It was seen at the start that Twilio takes it.
+    pub fn begin(&self, caller: &Caller, now: Timestamp) -> Twiml {
+        let response = match &self.way {
+            Way::Number(forward) => forward.response(caller),
+            Way::Ladder(ladder) => ladder.begin(caller, now),
+        };
+        response.to_twiml().unwrap_or_default()
+    }
+
+    /// The steps, if it has any.
+    pub fn ladder(&self) -> Option<&Ladder> {
+        match &self.way {
+            Way::Number(_) => None,
+            Way::Ladder(ladder) => Some(ladder),
+        }
+    }
+
+    /// The numbers that it may ring.
+    pub fn numbers(&self) -> Vec<E164> {
+        let rung = |action: &Action| match action {
+            Action::Ring(ring) => ring.numbers.clone(),
+            _ => Vec::new(),
+        };
+        match &self.way {
+            Way::Number(forward) => forward
+                .dial
+                .numbers
+                .iter()
+                .map(|rung| rung.number)
+                .collect(),
+            Way::Ladder(ladder) => ladder
+                .steps()
+                .iter()
+                .flat_map(|s| rung(&s.action))
+                .collect(),
+        }
+    }
+
+    /// Whether those who are rung may be shown the caller's own number, with nothing for callers who
+    /// have none.
+    pub fn needs_callers_number(&self) -> bool {
+        match &self.way {
+            Way::Number(forward) => {
+                forward.dial.caller_id.is_none() && forward.caller_id_fallback.is_none()
+            }
+            Way::Ladder(ladder) => ladder.steps().iter().any(|step| match &step.action {
+                Action::Ring(ring) => {
+                    ring.caller_id == CallerId::Caller && ring.caller_id_fallback.is_none()
+                }
+                _ => false,
+            }),
+        }
+    }
+}
+
+/// All plans, by their placeholder task queue. There is at least one; the first is the default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plans(Vec<Plan>);
+
+impl Plans {
+    /// The plan for the callers of a task queue, if it is a placeholder.
+    pub fn get(&self, task_queue: &TaskQueueSid) -> Option<&Plan> {
+        self.0
+            .iter()
+            .find(|plan| plan.task_queue_sid == *task_queue)
+    }
+
+    /// The plan for callers who are to be rescued from a task queue. One that has no plan of its own
+    /// gets the first that rescues: the redirector finds out whether the workflow leads to another.
+    pub fn rescuer(&self, task_queue: Option<&TaskQueueSid>) -> Option<&Plan> {
+        match task_queue.and_then(|task_queue| self.get(task_queue)) {
+            Some(plan) => plan.rescue.then_some(plan),
+            None => self.iter().find(|plan| plan.rescue),
+        }
+    }
+
+    /// The first plan.
+    pub fn default_plan(&self) -> Option<&Plan> {
+        self.0.first()
+    }
+
+    /// What Twilio is told that asks what comes next, and whether the plan is still the one that it
+    /// asks about. Where there is none of that name, or it has no steps any more, the caller goes on
+    /// with what there is.
+    pub fn answer(&self, hop: &Hop<'_>, params: &FormParams, now: Timestamp) -> (Twiml, bool) {
+        let named = self.iter().find(|plan| plan.name == hop.plan);
+        let ladder = named.and_then(Plan::ladder);
+        let response = match (ladder, named.or_else(|| self.default_plan())) {
+            (Some(ladder), _) => ladder.answer(hop.position, hop.stage, params, now),
+            (None, Some(plan)) if hop.stage.goes_on(None, params) => {
+                return (plan.begin(&Caller::of(params), now), false);
+            }
+            (None, _) => Response(vec![Verb::Hangup]),
+        };
+        let is_the_same = ladder.is_some_and(|ladder| ladder.hash() == hop.hash);
+        (response.to_twiml().unwrap_or_default(), is_the_same)
+    }
+
+    /// Each plan.
+    pub fn iter(&self) -> impl Iterator<Item = &Plan> {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,404 @@
+//! A plan as its strings stand in the file or the environment.
+
+use ladder::{
+    Accept, Action, Calendar, CallerId, Hours, InvalidHours, Ladder, Ring, Step, Voice, Voicemail,
+};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use twilio::twiml::{Dial, MAX_INLINE_CHARS, Record, Say, Seconds};
+use twilio::{E164, PublicUrl, TaskQueueSid};
+
+use super::file::Place;
+use super::{Forward, Plan, Way};
+use crate::Problems;
+use crate::settings::Setting;
+
+/// How many numbers Twilio rings together.
+const MOST_TOGETHER: usize = 10;
+
+/// How long a message may be that nobody says anything of, in seconds.
+const MESSAGE: u32 = 120;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPlan {
+    pub(super) name: Option<String>,
+    pub(super) task_queue_sid: Option<String>,
+    pub(super) forward_to: Option<String>,
+    pub(super) caller_id: Option<String>,
+    pub(super) caller_id_fallback: Option<String>,
+    pub(super) timeout: Option<u32>,
+    pub(super) time_limit: Option<u32>,
+    pub(super) record: Option<String>,
+    pub(super) notice: Option<String>,
+    pub(super) notice_language: Option<String>,
+    pub(super) notice_voice: Option<String>,
+    pub(super) rescue: Option<bool>,
+    pub(super) time_zone: Option<String>,
+    pub(super) holidays: Option<String>,
+    #[serde(default)]
+    pub(super) closed: Vec<String>,
+    pub(super) language: Option<String>,
+    pub(super) voice: Option<String>,
+    #[serde(default)]
+    pub(super) step: Vec<toml::Table>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStep {
+    when: Option<String>,
+    dial: Option<Vec<String>>,
+    timeout: Option<u32>,
+    accept: Option<String>,
+    accept_key: Option<char>,
+    caller_id: Option<String>,
+    voicemail: Option<String>,
+    max_length: Option<u32>,
+    transcribe: Option<bool>,
+    finish_on_key: Option<String>,
+    say: Option<String>,
+    play: Option<String>,
+}
+
+impl RawPlan {
+    pub(super) fn parse(
+        self,
+        place: &Place,
+        public_url: Option<&PublicUrl>,
+        problems: &mut Problems,
+    ) -> Option<Plan> {
+        let task_queue_sid = self.task_queue_sid.clone();
+        let task_queue_sid = Setting::named(place.name("task_queue_sid"), task_queue_sid);
+        let task_queue_sid: Option<TaskQueueSid> = problems.required(task_queue_sid);
+        let fallback = self.caller_id_fallback.clone();
+        let fallback = Setting::named(place.name("caller_id_fallback"), fallback);
+        let fallback: Option<E164> = problems.take(fallback);
+        let name = self.name.clone();
+        let name = name.or_else(|| task_queue_sid.map(|sid| sid.to_string()));
+        let rescue = self.rescue.unwrap_or(true);
+        let way = match self.step.is_empty() {
+            true => self.forward(fallback, place, problems).map(Way::Number),
+            false => {
+                let name = name.clone().unwrap_or_default();
+                let ladder = self.ladder(&name, fallback, place, public_url, problems);
+                ladder.map(Way::Ladder)
+            }
+        };
+        Some(Plan {
+            name: name?,
+            task_queue_sid: task_queue_sid?,
+            rescue,
+            way: way?,
+        })
+    }
+
+    fn forward(
+        self,
+        caller_id_fallback: Option<E164>,
+        place: &Place,
+        problems: &mut Problems,
+    ) -> Option<Forward> {
+        let of_ladders = [
+            ("time_zone", self.time_zone.is_some()),
+            ("holidays", self.holidays.is_some()),
+            ("closed", !self.closed.is_empty()),
+            ("language", self.language.is_some()),
+            ("voice", self.voice.is_some()),
+        ];
+        for (name, _) in of_ladders.into_iter().filter(|(_, given)| *given) {
+            let problem = "is for plans with steps: this one has no [[plan.step]]";
+            problems.add_line(format!("{}: {problem}", place.name(name)));
+        }
+        let number = Setting::named(place.name("forward_to"), self.forward_to);
+        let number: Option<E164> = problems.required(number);
+        let record = problems.take(Setting::named(place.name("record"), self.record));
+        let forward = Forward {
+            dial: Dial {
+                caller_id: problems.take(Setting::named(place.name("caller_id"), self.caller_id)),
+                timeout: seconds(self.timeout, &place.name("timeout"), "30", problems),
+                time_limit: seconds(self.time_limit, &place.name("time_limit"), "3600", problems),
+                record: record.unwrap_or(Record::DoNotRecord),
+                ..Dial::from(number?)
+            },
+            notice: self.notice.map(|text| Say {
+                text,
+                language: self.notice_language,
+                voice: self.notice_voice,
+            }),
+            caller_id_fallback,
+        };
+        if let Err(problem) = forward.response(&Default::default()).to_twiml() {
+            problems.add(&place.name("notice"), problem, "Please hold the line.");
+            return None;
+        }
+        Some(forward)
+    }
+
+    fn ladder(
+        self,
+        name: &str,
+        fallback: Option<E164>,
+        place: &Place,
+        public_url: Option<&PublicUrl>,
+        problems: &mut Problems,
+    ) -> Option<Ladder> {
+        let of_numbers = [
+            ("forward_to", self.forward_to.is_some()),
+            ("caller_id", self.caller_id.is_some()),
+            ("timeout", self.timeout.is_some()),
+            ("time_limit", self.time_limit.is_some()),
+            ("record", self.record.is_some()),
+            ("notice", self.notice.is_some()),
+            ("notice_language", self.notice_language.is_some()),
+            ("notice_voice", self.notice_voice.is_some()),
+        ];
+        for (field, _) in of_numbers.into_iter().filter(|(_, given)| *given) {
+            let problem =
+                "is for a plan of one number: say it in a [[plan.step]], or leave the steps out";
+            problems.add_line(format!("{}: {problem}", place.name(field)));
+        }
+        let in_urls = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
+        if name.is_empty() || !name.chars().all(in_urls) {
+            let problem = "is part of URLs where a plan has steps: letters, digits, - and _ only";
+            problems.add(&place.name("name"), problem, "sales");
+        }
+        if public_url.is_none() {
+            problems.add(
+                "PUBLIC_URL",
+                format!(
+                    "is needed for the steps of plan {name:?}: Twilio asks ingest there what comes next"
+                ),
+                "https://overflow.example.com",
+            );
+        }
+        let time_zone = self.time_zone.as_deref();
+        let closed = self.closed.iter().map(String::as_str);
+        let calendar = Calendar::new(time_zone.unwrap_or("UTC"), self.holidays.as_deref(), closed);
+        let calendar = calendar.map_err(|problem| {
+            let field = match problem {
+                InvalidHours::TimeZone(_) => "time_zone",
+                InvalidHours::Country(_) => "holidays",
+                _ => "closed",
+            };
+            problems.add_line(format!("{}: {problem}", place.name(field)));
+        });
+        let calendar = calendar.ok();
+        let voice = Voice {
+            language: self.language,
+            voice: self.voice,
+        };
+        let mut steps = Vec::new();
+        for (index, step) in self.step.into_iter().enumerate() {
+            let place = place.step(index + 1);
+            let Some(step) = read::<RawStep>(step, &place, problems) else {
+                continue;
+            };
+            if step.when.is_some() && time_zone.is_none() {
+                let problem = "needs the plan's time zone: time_zone = \"Europe/Berlin\"";
+                problems.add_line(format!("{}: {problem}", place.name("when")));
+            }
+            steps.extend(step.parse(&voice, calendar.as_ref(), fallback, &place, problems));
+        }
+        let ladder = Ladder::new(name, steps, voice, public_url?.clone());
+        if let Some((step, problem)) = ladder.refused_beginning() {
+            let problem = format!(
+                "{problem}; what a caller hears first goes to Twilio in {MAX_INLINE_CHARS} characters"
+            );
+            problems.add_line(format!("{}: {problem}", place.step(step + 1).name("")));
+        }
+        Some(ladder)
+    }
+}
+
+impl RawStep {
+    fn parse(
+        self,
+        voice: &Voice,
+        calendar: Option<&Calendar>,
+        fallback: Option<E164>,
+        place: &Place,
+        problems: &mut Problems,
+    ) -> Option<Step> {
+        let when = match (&self.when, calendar) {
+            (Some(text), Some(calendar)) => Hours::new(text, calendar)
+                .map_err(|problem| {
+                    problems.add_line(format!("{}: {problem}", place.name("when")));
+                })
+                .ok(),
+            _ => None,
+        };
+        let kinds = [
+            ("dial", self.dial.is_some()),
+            ("voicemail", self.voicemail.is_some()),
+            ("say", self.say.is_some()),
+            ("play", self.play.is_some()),
+        ];
+        let mut kinds = kinds.into_iter().filter(|(_, given)| *given);
+        let (kind, another) = (kinds.next(), kinds.next());
+        let Some((kind, _)) = kind.filter(|_| another.is_none()) else {
+            problems.add_line(format!(
+                "{}: must do one thing: dial, voicemail, say or play",
+                place.name("")
+            ));
+            return None;
+        };
+        let of_dial = ["timeout", "accept", "accept_key", "caller_id"];
+        let of_voicemail = ["max_length", "transcribe", "finish_on_key"];
+        let given = [
+            ("timeout", self.timeout.is_some()),
+            ("accept", self.accept.is_some()),
+            ("accept_key", self.accept_key.is_some()),
+            ("caller_id", self.caller_id.is_some()),
+            ("max_length", self.max_length.is_some()),
+            ("transcribe", self.transcribe.is_some()),
+            ("finish_on_key", self.finish_on_key.is_some()),
+        ];
+        for (name, _) in given.into_iter().filter(|(_, given)| *given) {
+            let fits = match kind {
+                "dial" => of_dial.contains(&name),
+                "voicemail" => of_voicemail.contains(&name),
+                _ => false,
+            };
+            if !fits {
+                problems.add_line(format!("{}: has no meaning for {kind}", place.name(name)));
+            }
+        }
+        let action = match kind {
+            "dial" => Action::Ring(self.ring(voice, fallback, place, problems)?),
+            "voicemail" => Action::Voicemail(self.voicemail(voice, place, problems)?),
+            "say" => Action::Say(voice.say(self.say?)),
+            _ => {
+                let url = self.play?;
+                let is_url = url::Url::parse(&url).is_ok_and(|url| url.scheme() == "https");
+                if !is_url {
+                    let problem = "must be a URL with https";
+                    problems.add(
+                        &place.name("play"),
+                        problem,
+                        "https://example.com/closed.mp3",
+                    );
+                }
+                Action::Play(url)
+            }
+        };
+        Some(Step { when, action })
+    }
+
+    fn ring(
+        self,
+        voice: &Voice,
+        caller_id_fallback: Option<E164>,
+        place: &Place,
+        problems: &mut Problems,
+    ) -> Option<Ring> {
+        let numbers: Vec<E164> = self
+            .dial
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|number| {
+                problems.required(Setting::named(place.name("dial"), Some(number)))
+            })
+            .collect();
+        if numbers.is_empty() {
+            problems.add(&place.name("dial"), "holds no number", "[\"+14155550100\"]");
+            return None;
+        }
+        if self.accept.is_none() && numbers.len() > MOST_TOGETHER {
+            let problem = format!(
+                "rings {} numbers together, Twilio at most {MOST_TOGETHER}: make two steps of it, or \
+                 let them ring one after another (accept)",
+                numbers.len()
+            );
+            problems.add_line(format!("{}: {problem}", place.name("dial")));
+        }
+        let key = self.accept_key.unwrap_or('1');
+        if !key.is_ascii_digit() {
+            problems.add(&place.name("accept_key"), "must be a digit", "1");
+        }
+        if self.accept.as_ref().is_some_and(|text| !text.contains(key)) {
+            problems.warn(
+                &place.name("accept"),
+                format!("does not say that the key is {key}"),
+            );
+        }
+        let caller_id = match self.caller_id.as_deref() {
+            None | Some("caller") => CallerId::Caller,
+            Some("called") => CallerId::Called,
+            Some(number) => {
+                let number = Setting::named(place.name("caller_id"), Some(number.to_owned()));
+                CallerId::Number(problems.required(number)?)
+            }
+        };
+        Some(Ring {
+            numbers,
+            accept: self.accept.map(|text| Accept {
+                prompt: voice.say(text),
+                key,
+            }),
+            timeout: seconds(self.timeout, &place.name("timeout"), "20", problems),
+            caller_id,
+            caller_id_fallback,
+        })
+    }
+
+    fn voicemail(self, voice: &Voice, place: &Place, problems: &mut Problems) -> Option<Voicemail> {
+        let max_length = self.max_length.unwrap_or(MESSAGE);
+        let transcribe = self.transcribe.unwrap_or(false);
+        let is_american = voice.language.as_deref().is_none_or(|l| l == "en-US");
+        if transcribe && (!is_american || max_length > 120) {
+            problems.add_line(format!(
+                "{}: Twilio writes down American English (language = \"en-US\") up to 120 s only",
+                place.name("transcribe")
+            ));
+        }
+        let keys = self.finish_on_key.as_deref().unwrap_or_default();
+        if !keys
+            .chars()
+            .all(|key| key.is_ascii_digit() || "#*".contains(key))
+        {
+            problems.add(&place.name("finish_on_key"), "must be keys of a phone", "#");
+        }
+        let prompt = self.voicemail?;
+        if prompt.trim().is_empty() {
+            let problem = "callers are recorded without having been told";
+            problems.warn(&place.name("voicemail"), problem);
+        }
+        Some(Voicemail {
+            prompt: voice.say(prompt),
+            max_length: seconds(Some(max_length), &place.name("max_length"), "120", problems)?,
+            transcribe,
+            finish_on_key: self.finish_on_key,
+        })
+    }
+}
+
+/// Reads a table of the file, and says what can't be.
+pub(super) fn read<T: DeserializeOwned>(
+    table: toml::Table,
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<T> {
+    let read = T::deserialize(toml::Value::Table(table));
+    read.map_err(|error| {
+        problems.add_line(format!("{}: {}", place.name(""), error.message()));
+    })
+    .ok()
+}
+
+fn seconds<const MIN: u32, const MAX: u32>(
+    given: Option<u32>,
+    name: &str,
+    example: &str,
+    problems: &mut Problems,
+) -> Option<Seconds<MIN, MAX>> {
+    let seconds = Seconds::new(given?);
+    if seconds.is_none() {
+        problems.add(
+            name,
+            format!("must be from {MIN} to {MAX} seconds"),
+            example,
+        );
+    }
+    seconds
+}
