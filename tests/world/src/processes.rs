@@ -200,9 +200,9 @@ impl Process {
     }
 
     fn ingest(&self, life: &Life, mut host: Host) -> JoinHandle<()> {
-        let args: IngestArgs = from_flags([format!("--public-url={PUBLIC_URL}")])
-            .expect("the world's own settings are good");
-        let settings = args.resolve(&mut Problems::default());
+        let args: IngestArgs = from_flags([""; 0]).expect("the world's own settings are good");
+        let public_url = PUBLIC_URL.parse().expect("the world's own URL is good");
+        let settings = args.resolve(Some(&public_url), &mut Problems::default());
         let settings = settings.expect("the world's own settings are good");
         let account = self.site.wire.simulator.account();
         let verifier = SignatureVerifier::new([AuthToken::new(&account.auth_token)]);
