@@ -1,5 +1,6 @@
 //! The steps of a ladder.
 
+use jiff::Timestamp;
 use twilio::E164;
 use twilio::twiml::{Say, Seconds};
 
@@ -74,6 +75,13 @@ pub struct Voicemail {
     pub transcribe: bool,
     /// The keys that end it; all if `None`.
     pub finish_on_key: Option<String>,
+}
+
+impl Step {
+    /// Whether it is in force.
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        self.when.as_ref().is_none_or(|hours| hours.contain(now))
+    }
 }
 
 impl Ring {

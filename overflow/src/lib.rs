@@ -5,6 +5,7 @@ mod call;
 mod dead_letters;
 mod demo;
 mod pair;
+mod plans;
 mod simulate;
 mod story;
 
@@ -42,6 +43,8 @@ enum Command {
     Simulator(simulate::SimulatorArgs),
     /// List, show, replay or discard the requests that could not be done
     DeadLetters(dead_letters::DeadLettersArgs),
+    /// Check and draw redirect plans: who is rung when, and what callers hear
+    Plans(plans::PlansArgs),
     #[command(flatten)]
     Provision(provision::Command),
 }
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
             |problems| args.resolve(problems),
             dead_letters::run,
         ),
+        Command::Plans(args) => plans::run(args),
         Command::Provision(command) => provision(command),
     }
 }

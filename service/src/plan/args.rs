@@ -68,6 +68,17 @@ pub struct PlanArgs {
 }
 
 impl PlanArgs {
+    /// Those of a file alone.
+    #[must_use]
+    pub fn of_file(self, file: PathBuf) -> Self {
+        Self {
+            forward_call_task_queue_sid: None,
+            forward_to_number: None,
+            redirect_plans: Some(file),
+            ..self
+        }
+    }
+
     /// Parses them, and reads the file.
     /// Ladders need the public URL, by which Twilio asks what comes next.
     pub fn resolve(self, public_url: Option<&PublicUrl>, problems: &mut Problems) -> Option<Plans> {

@@ -200,7 +200,7 @@ impl RawPlan {
             }
             steps.extend(step.parse(&voice, calendar.as_ref(), fallback, &place, problems));
         }
-        let ladder = Ladder::new(name, steps, voice, public_url?.clone());
+        let ladder = Ladder::new(name, steps, voice, calendar?, public_url?.clone());
         if let Some((step, problem)) = ladder.refused_beginning() {
             let problem = format!(
                 "{problem}; what a caller hears first goes to Twilio in {MAX_INLINE_CHARS} characters"
