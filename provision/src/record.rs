@@ -112,6 +112,9 @@ pub(crate) struct ReplacedConfiguration {
     /// Whether the user said that only calls come to it.
     #[serde(default)]
     pub(crate) in_place: bool,
+    /// For targets that have no timeout, in seconds.
+    #[serde(default)]
+    pub(crate) target_timeout: Option<u32>,
 }
 
 impl Record {

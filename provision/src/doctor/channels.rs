@@ -7,17 +7,21 @@ use super::report::Report;
 use crate::api::Api;
 use crate::configuration::Configuration;
 use crate::error::Doing;
+use crate::record::ReplacedConfiguration;
 
 /// An earlier setup extended the filters themselves, whatever came to them. What led to the
 /// placeholder before is as its user wants it.
 pub(super) fn check_workflow(
     workflow: &Workflow,
-    before: &str,
+    replaced: &ReplacedConfiguration,
     configuration: &Configuration,
     placeholder: &str,
     report: &mut Report<'_>,
 ) {
-    let led_before = Configuration::parse(before)
+    if replaced.in_place {
+        return;
+    }
+    let led_before = Configuration::parse(&replaced.previous)
         .map(|before| before.filters_of_all_channels(placeholder))
         .unwrap_or_default();
     let mut filters = configuration.filters_of_all_channels(placeholder);

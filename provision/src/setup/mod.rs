@@ -66,11 +66,12 @@ impl Setup {
         Ok(status)
     }
 
-    /// That only calls come to a workflow, which doctor can't see.
+    /// That only calls come to a workflow, which doctor can't see, and what the next setup goes by.
     fn remember_what_is_said(&self, site: &mut Site) {
         let extended = &mut site.record.extended_workflows;
         if let Some(workflow) = self.workflow.and_then(|sid| extended.get_mut(&sid)) {
             workflow.in_place |= self.in_place;
+            workflow.target_timeout = self.target_timeout.or(workflow.target_timeout);
         }
     }
 

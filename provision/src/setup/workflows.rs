@@ -8,7 +8,8 @@ use super::plan::{Planned, Planner};
 use crate::configuration::{Configuration, Extension, Finding, Problem, before_extension};
 use crate::definitions::{DEFINITIONS, Role};
 use crate::error::{Error, Result};
-use crate::step::{Replaced, Step};
+use crate::record::ReplacedConfiguration;
+use crate::step::Step;
 
 impl Planner<'_> {
     pub(super) fn extension(&self, sid: WorkflowSid) -> Result<Planned> {
@@ -24,27 +25,35 @@ impl Planner<'_> {
         };
         let placeholder = self.sid_of(Role::Placeholder);
         let recorded = self.site.record.extended_workflows.get(&sid);
-        let mut wanted = Configuration::parse(&found.configuration)
-            .map_err(|error| refused(error.to_string()))?;
-        let before = recorded.and_then(|it| Configuration::parse(&it.previous).ok());
-        let left = wanted
-            .extend(&Extension {
-                placeholder: &placeholder,
-                target_timeout: setup.target_timeout,
-                in_place: setup.in_place,
-                filters: &setup.filters,
-                before: before.as_ref(),
-            })
-            .map_err(|error| refused(error.to_string()))?;
-        let adopted = self.site.inventory.adopted.is_some();
-        // What led to a placeholder of the user's before, is the user's.
-        let previous = match recorded.is_none() && adopted {
-            true => None,
-            false => before_extension(&found.configuration, recorded, &placeholder),
-        };
-        let replaced = Replaced {
-            previous: previous.unwrap_or_else(|| found.configuration.clone()),
+        let said_before = recorded.and_then(|recorded| recorded.target_timeout);
+        let by = Extension {
+            placeholder: &placeholder,
+            target_timeout: setup.target_timeout.or(said_before),
             in_place: setup.in_place,
+            filters: &setup.filters,
+        };
+        let current = &found.configuration;
+        let known = match recorded {
+            Some(recorded) => before_extension(current, recorded),
+            // What led to a placeholder of the user's before, is the user's.
+            None if self.site.inventory.adopted.is_some() => None,
+            None => Configuration::parse(current)
+                .ok()
+                .and_then(|it| it.unextended(&by))
+                .map(|it| it.to_text()),
+        };
+        let previous = known.unwrap_or_else(|| current.clone());
+        let parsed = Configuration::parse(&previous);
+        let mut wanted = parsed.map_err(|error| refused(error.to_string()))?;
+        let left = wanted
+            .extend(&by)
+            .map_err(|error| refused(error.to_string()))?;
+        let replaced = ReplacedConfiguration {
+            // Once it is.
+            installed: String::new(),
+            previous,
+            in_place: by.in_place,
+            target_timeout: by.target_timeout,
         };
         let re_evaluates = setup.re_evaluate_tasks;
         let mut step = Step::user_workflow(found, wanted.to_text(), Some(replaced), re_evaluates);

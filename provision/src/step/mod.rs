@@ -10,7 +10,6 @@ use std::pin::Pin;
 use twilio::WorkspaceSid;
 use twilio::rest::{Client, RestError};
 
-pub(crate) use self::foreign::Replaced;
 pub(crate) use self::work::{Work, yet_to_be_made};
 use crate::configuration::Configuration;
 use crate::console::Console;

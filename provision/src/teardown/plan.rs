@@ -112,10 +112,6 @@ impl Planner<'_> {
     /// Returns the configurations that the workflows will have.
     fn restore_workflows(&self, steps: &mut Vec<Step>) -> BTreeMap<WorkflowSid, String> {
         let mut restored = BTreeMap::new();
-        let Some(placeholder) = self.site.inventory.placeholder() else {
-            return restored;
-        };
-        let placeholder = placeholder.sid.as_str();
         for (sid, replaced) in &self.site.record.extended_workflows {
             let Some(found) = self.site.inventory.workflows.iter().find(|w| w.sid == *sid) else {
                 steps.push(Step::note(format!(
@@ -124,7 +120,7 @@ impl Planner<'_> {
                 continue;
             };
             let current = &found.configuration;
-            if let Some(configuration) = before_extension(current, Some(replaced), placeholder) {
+            if let Some(configuration) = before_extension(current, replaced) {
                 restored.insert(*sid, configuration.clone());
                 let re_evaluates = self.re_evaluates;
                 steps.push(Step::user_workflow(
