@@ -108,7 +108,12 @@ pub(crate) struct ReplacedVoice {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ReplacedConfiguration {
     pub(crate) installed: String,
+    /// Without anything of setup's.
     pub(crate) previous: String,
+    /// What setup replaced, which is there still if it was interrupted. Things of an earlier setup may
+    /// be in it.
+    #[serde(default)]
+    pub(crate) found: Option<String>,
     /// Whether the user said that only calls come to it.
     #[serde(default)]
     pub(crate) in_place: bool,

@@ -27,9 +27,6 @@ impl Configuration {
 
     /// The same without what setup added.
     fn retracted(&self, installed: &Self, previous: &Self) -> Self {
-        if self == installed {
-            return previous.clone();
-        }
         let is_ours = |queue: &str| installed.leads_to(queue) && !previous.leads_to(queue);
         let known = pairs(installed, previous);
         let filters = self.filters().iter();
@@ -165,7 +162,8 @@ fn set(object: &mut Value, key: &str, value: &Value) {
 pub(crate) fn before_extension(current: &str, recorded: &ReplacedConfiguration) -> Option<String> {
     let current = Configuration::parse(current).ok()?;
     let (installed, previous) = parsed(recorded)?;
-    match current == installed {
+    let found = recorded.found.as_deref().map(Configuration::parse);
+    match current == installed || found.is_some_and(|found| found.as_ref() == Ok(&current)) {
         // To the letter.
         true => Some(recorded.previous.clone()),
         false => Some(current.retracted(&installed, &previous).to_text()),

@@ -30,6 +30,7 @@ fn retracted(
     let recorded = ReplacedConfiguration {
         installed: installed.to_text(),
         previous: previous.to_text(),
+        found: None,
         in_place: false,
         target_timeout: None,
     };
@@ -113,7 +114,7 @@ fn only_the_filters_that_are_named_are_extended() {
 #[test]
 fn retracting_is_extending_undone_and_leaves_what_was_there_before() {
     for (timeout, in_place) in [(None, true), (None, false)] {
-        let mut configuration = extended(timeout, in_place);
+        let configuration = extended(timeout, in_place);
         let before = Configuration::parse(OWN).unwrap();
         assert_eq!(retracted(&configuration, &configuration, &before), before);
         let mut edited = (configuration.clone(), before.clone());

@@ -52,6 +52,7 @@ impl Planner<'_> {
             // Once it is.
             installed: String::new(),
             previous,
+            found: Some(current.clone()),
             in_place: by.in_place,
             target_timeout: by.target_timeout,
         };
