@@ -224,6 +224,43 @@ fn calls_that_no_filter_takes_get_a_filter_where_there_is_no_default() {
     );
 }
 
+/// Whoever skipped it would be redirected at once.
+#[test]
+fn calls_that_skip_the_last_filter_get_no_other_where_there_is_no_default() {
+    for expression in ["1==1", "vip == true"] {
+        let skips = json!([{ "queue": "WQa", "skip_if": "workers.available == 0" }]);
+        let filter = json!({ "expression": expression, "targets": skips });
+        let before = Configuration(json!({ "task_routing": { "filters": [filter] } }));
+        for in_place in [true, false] {
+            let mut configuration = before.clone();
+            let left = configuration.extend(&by(None, in_place)).unwrap();
+            assert_eq!(left[0].problem, Problem::EndsSkippable);
+            assert_eq!(configuration, before);
+            assert!(!configuration.reaches("WQp"));
+        }
+    }
+}
+
+/// Who names a filter means that one.
+#[test]
+fn a_default_is_not_extended_with_a_filter_that_is_named() {
+    let filter = |name: &str| {
+        let targets = json!([{ "queue": "WQa", "timeout": 20 }]);
+        json!({ "friendly_name": name, "expression": "vip == true", "targets": targets })
+    };
+    let routing = json!({ "filters": [filter("One"), filter("Two")] });
+    for in_place in [true, false] {
+        let mut configuration = Configuration(json!({ "task_routing": routing }));
+        let named = Extension {
+            filters: &["One".to_owned()],
+            ..by(None, in_place)
+        };
+        configuration.extend(&named).unwrap();
+        assert_eq!(configuration.filters_to("WQp"), 1);
+        assert_eq!(configuration.default_queue(), None);
+    }
+}
+
 #[test]
 fn each_way_of_missing_the_placeholder_is_found() {
     for (targets, expected) in [
@@ -276,6 +313,41 @@ fn a_call_reaches_the_placeholder_only_by_a_filter_that_it_gets_to() {
         (vec![filter("channelType == 'web'", leads())], "WQa", false),
         (vec![filter("1==2", leads())], "WQa", false),
         (vec![], "WQp", true),
+        // Nobody can tell whether that channel carries calls: the filters behind it count.
+        (
+            vec![filter("channelType IN ['web', 'sms']", leads())],
+            "WQa",
+            false,
+        ),
+        (
+            vec![filter("channelType IN ['web', 'own']", leads())],
+            "WQa",
+            false,
+        ),
+        (vec![filter("channelType == 'own'", leads())], "WQa", false),
+        (vec![filter("channelType IN ['own']", leads())], "WQp", true),
+        (
+            vec![filter("channelType IN ['web', 'voice']", leads())],
+            "WQa",
+            true,
+        ),
+        (
+            vec![
+                filter("channelType IN ['own']", leads()),
+                filter("1==1", stays()),
+            ],
+            "WQp",
+            false,
+        ),
+        (
+            vec![
+                filter("channelType IN ['own']", stays()),
+                filter("1==1", leads()),
+            ],
+            "WQa",
+            true,
+        ),
+        (vec![filter("language == 'de'", leads())], "WQa", true),
     ] {
         let routing = json!({ "filters": filters, "default_filter": { "queue": default } });
         let configuration = Configuration(json!({ "task_routing": routing }));
