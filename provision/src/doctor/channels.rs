@@ -8,6 +8,7 @@ use crate::api::Api;
 use crate::configuration::Configuration;
 use crate::error::Doing;
 use crate::record::ReplacedConfiguration;
+use crate::wording::{counted, named};
 
 /// An earlier setup extended the filters themselves, whatever came to them. What led to the
 /// placeholder before is as its user wants it.
@@ -33,9 +34,8 @@ pub(super) fn check_workflow(
     report.warn(
         "channels",
         format!(
-            "{name:?} ({sid}): filter {} takes messages to the placeholder, too, where nobody serves \
-             them",
-            filters.join(", ")
+            "{name:?} ({sid}): messages, too, get to the placeholder by {}, where nobody serves them",
+            named("filter", &filters)
         ),
         format!(
             "run `overflow setup --workflow {sid}`, which lets a copy for calls lead there; with \
@@ -65,8 +65,9 @@ pub(super) async fn check_tasks(
         report.warn(
             "channels",
             format!(
-                "{count} task(s) without a call wait in placeholder {:?}, where nobody serves them",
-                queue.friendly_name
+                "placeholder {:?} holds {} without a call: nobody serves messages there",
+                queue.friendly_name,
+                counted(count, "task")
             ),
             "let only calls get there: in the workflow, a copy of the filter with `AND call_sid \
              CONTAINS \"CA\"` before it leads there, as `overflow setup --workflow WW…` makes it",

@@ -11,6 +11,7 @@ use crate::definitions::Role;
 use crate::error::Doing;
 use crate::inventory::Inventory;
 use crate::record::ReplacedConfiguration;
+use crate::wording::counted;
 
 /// A voice queue counts as nearly full from this percentage of its size on.
 const NEARLY_FULL: u32 = 80;
@@ -95,8 +96,9 @@ fn check_workflows(
         report.fail(
             "workflow",
             format!(
-                "no call gets to the placeholder of plan {name:?} by the {leading} workflow(s) that \
-                 lead to it: nobody is redirected"
+                "no call gets to the placeholder of plan {name:?} by the {} leading to it: nobody is \
+                 redirected",
+                counted(leading, "workflow")
             ),
             "run `overflow setup --workflow WW…`, which lets calls get there; its plan shows how",
         );
@@ -121,7 +123,7 @@ fn check_filters(
     if findings.is_empty() && configuration.reaches(placeholder) {
         let by = match configuration.filters_to(placeholder) {
             0 => "its default filter".to_owned(),
-            count => format!("{count} filter(s)"),
+            count => counted(count, "filter"),
         };
         report.ok(
             "workflow",

@@ -125,8 +125,8 @@ fn say_how_it_ends(dead_end: Option<String>, done: &str, console: &mut Console<'
         return Status::Done;
     };
     console.line(format_args!(
-        "\n✗ No call gets to the placeholder by {workflows}: its callers are not redirected. See what \
-         is marked ! above, and run setup again."
+        "\n✗ No call gets to the placeholder by {workflows}: callers are not redirected. See what is \
+         marked ! above, and run setup again."
     ));
     Status::Failed
 }

@@ -10,6 +10,7 @@ use crate::definitions::{DEFINITIONS, Role};
 use crate::error::{Error, Result};
 use crate::record::ReplacedConfiguration;
 use crate::step::Step;
+use crate::wording::named;
 
 impl Planner<'_> {
     pub(super) fn extension(&self, sid: WorkflowSid) -> Result<Planned> {
@@ -123,11 +124,10 @@ impl Planner<'_> {
         let is_for_calls = self.setup.in_place || recorded.is_some_and(|it| it.in_place);
         if !is_for_calls && !all_channels.is_empty() {
             remarks.push(format!(
-                "! filter {} takes messages to the placeholder, too, where nobody serves them: \
-                 unless only calls come to this workflow, take the placeholder out of it and, if it \
-                 takes calls, let a copy of it with `AND call_sid CONTAINS \"CA\"` lead there \
-                 instead",
-                all_channels.join(", ")
+                "! messages, too, get to the placeholder by {}, where nobody serves them: unless \
+                 only calls come to this workflow, take the placeholder out there and, for calls, \
+                 let a copy with `AND call_sid CONTAINS \"CA\"` lead to it instead",
+                named("filter", &all_channels)
             ));
         }
         remarks.extend(self.reservations(workflow));

@@ -11,6 +11,7 @@ use crate::configuration::{Configuration, before_extension};
 use crate::site::Site;
 use crate::step::Step;
 use crate::stream::Stream;
+use crate::wording::named;
 
 /// What there is, and what setup wrote down of it.
 pub(super) struct Planner<'a> {
@@ -203,10 +204,10 @@ impl Planner<'_> {
                 continue;
             }
             complete = false;
-            let users = users.join(", ");
+            let users = named("workflow", &users);
             steps.push(Step::note(format!(
-                "task queue {name} is kept: workflow {users} leads to it, and setup did not record \
-                 that. Take it out there (Console > TaskRouter > Workflows), then run teardown again"
+                "task queue {name} is kept: it is used by {users}, and setup did not record that. Take \
+                 it out there (Console > TaskRouter > Workflows), then run teardown again"
             )));
         }
         complete

@@ -133,7 +133,7 @@ const TABLE: &[Row] = &[
     ("a sink of somebody else's", SET_UP, &[ALL_CALLS, BY_CALLBACK]),
     ("a flow of their own", SET_UP, &[ALL_CALLS]),
     ("a flow with a message and a request behind the queue", SET_UP,
-        &[('!', "Studio flow", "\"text\" (send-message), \"note\" (make-http-request) still run")]),
+        &[('!', "Studio flow", "runs \"text\" (send-message), \"note\" (make-http-request)")]),
 ];
 
 /// What the shapes are about. The rest is the same for all, and stories of its own tell of it.

@@ -180,7 +180,10 @@ async fn what_the_user_made_lead_to_the_placeholder_is_theirs_and_keeps_it() {
     };
     account.edit(last).await;
     let output = account.operator.teardown(&[]).await.failed();
-    assert!(output.contains("is kept: workflow"), "{output}");
+    assert!(
+        output.contains("is kept: it is used by workflow"),
+        "{output}"
+    );
     let mut expected = before;
     last(&mut expected["task_routing"]);
     assert_eq!(account.current().await, expected);

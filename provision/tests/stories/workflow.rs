@@ -134,7 +134,7 @@ async fn without_the_record_the_placeholder_stays_as_long_as_a_workflow_leads_to
     let output = own.operator.teardown(&[]).await.failed();
     assert!(output.contains("can't be restored"), "{output}");
     assert!(
-        output.contains("is kept: workflow \"Main line\""),
+        output.contains("is kept: it is used by workflow \"Main line\""),
         "{output}"
     );
     assert_eq!(own.current().await, extended);
