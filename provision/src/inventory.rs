@@ -94,13 +94,10 @@ impl Inventory {
         to(true).chain(to(false))
     }
 
-    /// The stream that posts there; one with a subscription, if there are several.
+    /// The stream that posts there; one that works and has a subscription, if there are several.
     pub(crate) fn stream_to(&self, destination: &str) -> Option<&Stream> {
-        let mut streams = self.streams_to(destination);
-        let first = streams.next();
-        let mut all = first.into_iter().chain(streams);
-        all.find(|stream| !stream.subscriptions.is_empty())
-            .or(first)
+        let is_worse = |stream: &&Stream| (stream.has_failed(), stream.subscriptions.is_empty());
+        self.streams_to(destination).min_by_key(is_worse)
     }
 }
 

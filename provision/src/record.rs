@@ -166,6 +166,11 @@ impl Record {
         subscriptions.any(|subscription| !self.subscriptions.contains(&subscription.sid))
     }
 
+    /// Whether setup has recorded nothing here yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.prefix.is_empty()
+    }
+
     fn place(&self) -> String {
         let (account, workspace) = (self.account_sid, self.workspace_sid);
         format!("account {account}, workspace {workspace}")

@@ -1,6 +1,6 @@
 //! A sink of Event Streams'.
 
-use twilio::rest::{Client, Sink, Subscription};
+use twilio::rest::{Client, Sink, SinkStatus, Subscription};
 use twilio::{EventType, is_same_address};
 
 use crate::error::{Doing, Result};
@@ -19,6 +19,11 @@ impl Stream {
     pub(crate) fn posts_to(&self, destination: &str) -> bool {
         let current = self.sink.destination();
         current.is_some_and(|current| is_same_address(current, destination))
+    }
+
+    /// Whether Twilio has given it up.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.sink.status == SinkStatus::Failed
     }
 
     /// The events of ours that it is not subscribed to.

@@ -8,6 +8,7 @@ mod plan;
 mod workflows;
 
 use service::Problems;
+use twilio::WorkflowSid;
 use twilio::rest::Patience;
 
 use self::args::Setup;
@@ -16,9 +17,17 @@ use self::plan::{Planned, Planner};
 use crate::console::{Console, Status};
 use crate::dotenv::Dotenv;
 use crate::error::Result;
-use crate::record::{ReplacedCallback, Via};
+use crate::record::{ReplacedCallback, ReplacedConfiguration, Via};
 use crate::site::Site;
 use crate::step;
+
+/// What of that which isn't ours is as it should be.
+struct Found {
+    via: Via,
+    /// Our callback, if somebody made it by hand.
+    by_hand: Option<ReplacedCallback>,
+    extended: Option<(WorkflowSid, ReplacedConfiguration)>,
+}
 
 impl SetupArgs {
     pub(crate) async fn run(self, console: &mut Console<'_>, patience: Patience) -> Result<Status> {
@@ -40,11 +49,20 @@ impl Setup {
         };
         let via = planner.via();
         let by_hand = planner.callback_by_hand();
-        let Planned { steps, dead_end } = planner.plan(&dotenv).await?;
+        let planned = planner.plan(&dotenv).await?;
+        let Planned {
+            steps,
+            dead_end,
+            extended,
+        } = planned;
+        let there = Found {
+            via,
+            by_hand,
+            extended,
+        };
         if !step::show(&steps, &site, console) {
             if !self.consent.dry_run {
-                self.remember_what_is_said(&mut site);
-                self.record_found(&mut site, via, by_hand);
+                self.record_found(&mut site, there);
                 site.record.write(&site.state_file)?;
             }
             let done = "Nothing to do: everything is as it should be.";
@@ -55,7 +73,7 @@ impl Setup {
         if let Some(status) = self.consent.refused(console)? {
             return Ok(status);
         }
-        self.record_found(&mut site, via, by_hand);
+        self.record_found(&mut site, there);
         site.record.write(&site.state_file)?;
         step::carry_out(steps, &mut site, true, console).await?;
         let status = say_how_it_ends(dead_end, "Set up.", console);
@@ -66,18 +84,9 @@ impl Setup {
         Ok(status)
     }
 
-    /// That only calls come to a workflow, which doctor can't see, and what the next setup goes by.
-    fn remember_what_is_said(&self, site: &mut Site) {
-        let extended = &mut site.record.extended_workflows;
-        if let Some(workflow) = self.workflow.and_then(|sid| extended.get_mut(&sid)) {
-            workflow.in_place |= self.in_place;
-            workflow.target_timeout = self.target_timeout.or(workflow.target_timeout);
-        }
-    }
-
     /// Records what is there already, so that teardown finds it when it is renamed, and the next
     /// setup goes on with it.
-    fn record_found(&self, site: &mut Site, via: Via, by_hand: Option<ReplacedCallback>) {
+    fn record_found(&self, site: &mut Site, found: Found) {
         let (inventory, record) = (&site.inventory, &mut site.record);
         site.names.prefix().clone_into(&mut record.prefix);
         for (role, queue) in &inventory.task_queues {
@@ -86,8 +95,9 @@ impl Setup {
         }
         record.placeholder = inventory.adopted.as_ref().map(|queue| queue.sid);
         record.reservation_timeout = self.reservation_timeout.or(record.reservation_timeout);
-        record.via = Some(via);
-        record.callback = record.callback.take().or(by_hand);
+        record.via = Some(found.via);
+        record.callback = record.callback.take().or(found.by_hand);
+        record.extended_workflows.extend(found.extended);
         let workflow = inventory.workflow.as_ref().map(|workflow| workflow.sid);
         record.workflow = workflow.or(record.workflow);
         let flow = inventory.flow.as_ref().map(|flow| flow.sid);

@@ -50,13 +50,19 @@ impl Planner<'_> {
             .extend(&by)
             .map_err(|error| refused(error.to_string()))?;
         let replaced = ReplacedConfiguration {
-            // Once it is.
-            installed: String::new(),
+            installed: wanted.to_text(),
             previous,
             found: Some(current.clone()),
             in_place: by.in_place,
             target_timeout: by.target_timeout,
         };
+        let is_there = Configuration::parse(current).as_ref() == Ok(&wanted);
+        let extended = (is_there && *current != replaced.previous).then(|| {
+            let mut there = replaced.clone();
+            // It makes no difference, but doctor goes by it.
+            there.in_place |= recorded.is_some_and(|recorded| recorded.in_place);
+            (sid, there)
+        });
         let re_evaluates = setup.re_evaluate_tasks;
         let mut step = Step::user_workflow(found, wanted.to_text(), Some(replaced), re_evaluates);
         step.details(self.remarks(found, &wanted, &left));
@@ -66,6 +72,7 @@ impl Planner<'_> {
         Ok(Planned {
             steps: vec![step],
             dead_end,
+            extended,
         })
     }
 
@@ -84,7 +91,11 @@ impl Planner<'_> {
         }
         let shown: Vec<_> = self.adopted.workflows.iter().map(workflow_shown).collect();
         let dead_end = (!reaches).then(|| shown.join(", "));
-        Planned { steps, dead_end }
+        Planned {
+            steps,
+            dead_end,
+            extended: None,
+        }
     }
 
     /// What the user should know of a workflow of theirs, as it will be.

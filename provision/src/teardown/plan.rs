@@ -87,6 +87,7 @@ impl Planner<'_> {
         let is_here = |stream: &&Stream| {
             let receiver = self.stream_receiver;
             receiver.is_none_or(|receiver| stream.posts_to(receiver))
+                && !stream.has_failed()
                 && record.is_used_by_others(stream)
         };
         steps.extend(others.into_iter().filter(is_here).map(|stream| {

@@ -149,6 +149,23 @@ async fn without_the_record_the_placeholder_stays_as_long_as_a_workflow_leads_to
     assert_eq!(client.task_queues(&workspace).await.unwrap().len(), 4);
 }
 
+/// What setup would do again, it has done.
+#[tokio::test]
+async fn setup_run_again_without_its_record_knows_what_it_added() {
+    let own = Own::new().await;
+    let setup = [
+        "--workflow",
+        own.workflow.as_str(),
+        "--target-timeout",
+        "20",
+    ];
+    own.operator.setup(&setup).await.done();
+    std::fs::remove_file(own.operator.state_file()).unwrap();
+    own.operator.setup(&setup).await.done();
+    own.operator.teardown(&[]).await.done();
+    assert_eq!(json(&own.current().await), json(&own.configuration));
+}
+
 #[tokio::test]
 async fn a_workflow_that_does_not_exist_or_can_not_be_read_is_refused() {
     let operator = Operator::new().await;
