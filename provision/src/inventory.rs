@@ -160,8 +160,14 @@ async fn streams(api: &Api, names: &Names, record: &Record) -> Result<Vec<Stream
             continue;
         }
         let subscriptions = api.client.subscriptions(&sink.sid).await;
+        let subscriptions = subscriptions.doing("list the Event Streams subscriptions")?;
+        let ours = subscriptions.iter().filter(|subscription| {
+            let sid = &subscription.sid;
+            subscription.description == name || record.subscriptions.contains(sid)
+        });
         streams.push(Stream {
-            subscriptions: subscriptions.doing("list the Event Streams subscriptions")?,
+            ours: ours.map(|subscription| subscription.sid).collect(),
+            subscriptions,
             sink,
             is_ours,
         });

@@ -16,7 +16,6 @@ use twilio::{
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::stream::Stream;
 
 const VERSION: u32 = 1;
 
@@ -158,12 +157,6 @@ impl Record {
             });
         }
         Ok(record)
-    }
-
-    /// Whether anybody but setup has subscribed to the sink.
-    pub(crate) fn is_used_by_others(&self, stream: &Stream) -> bool {
-        let mut subscriptions = stream.subscriptions.iter();
-        subscriptions.any(|subscription| !self.subscriptions.contains(&subscription.sid))
     }
 
     /// Whether setup has recorded nothing here yet.

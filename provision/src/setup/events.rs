@@ -66,13 +66,12 @@ impl Planner<'_> {
             .filter(|s| Some(s.sink.sid) != kept);
         let (ours, others): (Vec<_>, Vec<_>) = others.partition(|stream| stream.is_ours);
         steps.extend(ours.into_iter().map(Step::delete_stream));
-        let record = &self.site.record;
         for stream in &others {
-            steps.extend(Step::delete_subscriptions(stream, record));
+            steps.extend(Step::delete_subscriptions(stream));
         }
         let others = others
             .into_iter()
-            .filter(|stream| stream.posts_to(&destination) && record.is_used_by_others(stream));
+            .filter(|stream| stream.posts_to(&destination) && stream.is_used_by_others());
         steps.extend(others.map(|stream| {
             let (sid, name) = (stream.sink.sid, &stream.sink.description);
             Step::note(match stream.has_failed() {

@@ -46,6 +46,7 @@ impl Planner<'_> {
         let previous = known.unwrap_or_else(|| current.clone());
         let parsed = Configuration::parse(&previous);
         let mut wanted = parsed.map_err(|error| refused(error.to_string()))?;
+        let led_there = recorded.is_none() && wanted.leads_to(&placeholder);
         let left = wanted
             .extend(&by)
             .map_err(|error| refused(error.to_string()))?;
@@ -68,6 +69,8 @@ impl Planner<'_> {
         step.details(self.remarks(found, &wanted, &left));
         let note = "teardown restores it as it was before the first extension";
         step.details(recorded.map(|_| note.to_owned()));
+        let note = "what leads to the placeholder already is taken for yours: teardown leaves it";
+        step.details(led_there.then(|| note.to_owned()));
         let dead_end = (!wanted.reaches(&placeholder)).then(|| workflow_shown(found));
         Ok(Planned {
             steps: vec![step],

@@ -15,7 +15,6 @@ use crate::configuration::Configuration;
 use crate::console::Console;
 use crate::diff;
 use crate::error::{Doing, Result};
-use crate::record::Record;
 use crate::site::Site;
 use crate::stream::Stream;
 
@@ -95,13 +94,8 @@ impl Step {
     }
 
     /// Of a sink of the user's, the subscriptions that setup made are deleted.
-    pub(crate) fn delete_subscriptions(stream: &Stream, record: &Record) -> Vec<Self> {
-        let subscriptions = stream
-            .subscriptions
-            .iter()
-            .map(|subscription| subscription.sid);
-        let ours = subscriptions.filter(|sid| record.subscriptions.contains(sid));
-        let steps = ours.map(|sid| {
+    pub(crate) fn delete_subscriptions(stream: &Stream) -> Vec<Self> {
+        let steps = stream.ours.iter().map(|&sid| {
             let name = format!("of sink {}", stream.sink.description);
             let request = async |client: Client, _, sid| client.delete_subscription(&sid).await;
             let step = Self::delete("Event Streams subscription", &name, sid, request);

@@ -82,13 +82,13 @@ impl Planner<'_> {
         steps.extend(ours.into_iter().map(Step::delete_stream));
         let record = &self.site.record;
         for stream in &others {
-            steps.extend(Step::delete_subscriptions(stream, record));
+            steps.extend(Step::delete_subscriptions(stream));
         }
         let is_here = |stream: &&Stream| {
             let receiver = self.stream_receiver;
             receiver.is_none_or(|receiver| stream.posts_to(receiver))
                 && !stream.has_failed()
-                && record.is_used_by_others(stream)
+                && stream.is_used_by_others()
         };
         steps.extend(others.into_iter().filter(is_here).map(|stream| {
             let (name, sid) = (&stream.sink.description, stream.sink.sid);

@@ -120,6 +120,13 @@ async fn a_sink_that_lacks_events_of_ours_gets_them() {
     assert_eq!(subscriptions().await, 2);
     operator.teardown(&[]).await.done();
     assert_eq!(subscriptions().await, 1);
+    // Without the record it is known by its name.
+    operator.setup(&[]).await.done();
+    std::fs::remove_file(operator.state_file()).unwrap();
+    operator.setup(&[]).await.done();
+    assert_eq!(subscriptions().await, 2);
+    operator.teardown(&[]).await.done();
+    assert_eq!(subscriptions().await, 1);
 }
 
 #[tokio::test]
