@@ -104,7 +104,7 @@ impl Planner<'_> {
                 Some(sid),
             )]);
         }
-        Ok(vec![self.subscription(Some(sid), missing)])
+        Ok(vec![self.subscription(Some(stream), missing)])
     }
 
     fn callback(&self) -> Result<Step> {

@@ -78,18 +78,23 @@ impl Step {
 
     /// A sink is deleted, with its subscriptions. These first: a sink in use can't be deleted.
     pub(crate) fn delete_stream(stream: &Stream) -> Self {
-        let (name, sid) = (&stream.sink.description, stream.sink.sid);
-        let subscriptions = stream.subscriptions.clone();
-        let request = async move |client: Client, _, sid| {
-            for subscription in subscriptions {
-                client.delete_subscription(&subscription.sid).await?;
+        let (kind, sid) = ("Event Streams sink and subscription", stream.sink.sid);
+        let step = Self::new('-', format!("{kind} {} ({sid})", stream.sink.description));
+        let stream = stream.clone();
+        step.then(async move |work: &mut Work<'_, '_>| {
+            work.check_subscriptions(&stream).await?;
+            let (client, _) = work.twilio();
+            let doing = || format!("delete the {kind}");
+            for subscription in &stream.subscriptions {
+                let deleted = client.delete_subscription(&subscription.sid).await;
+                deleted.doing(doing())?;
             }
-            client.delete_sink(&sid).await
-        };
-        let step = Self::delete("Event Streams sink and subscription", name, sid, request);
-        step.afterwards(move |work| match work.site.record.sink == Some(sid) {
-            true => work.remember(|record| record.sink = None),
-            false => Ok(()),
+            client.delete_sink(&sid).await.doing(doing())?;
+            work.say(format_args!("deleted {kind} {sid}"));
+            match work.site.record.sink == Some(sid) {
+                true => work.remember(|record| record.sink = None),
+                false => Ok(()),
+            }
         })
     }
 
