@@ -100,11 +100,16 @@ impl Step {
 
     /// Of a sink of the user's, the subscriptions that setup made are deleted.
     pub(crate) fn delete_subscriptions(stream: &Stream) -> Vec<Self> {
+        let kind = "Event Streams subscription";
         let steps = stream.ours.iter().map(|&sid| {
-            let name = format!("of sink {}", stream.sink.description);
-            let request = async |client: Client, _, sid| client.delete_subscription(&sid).await;
-            let step = Self::delete("Event Streams subscription", &name, sid, request);
-            step.afterwards(move |work| {
+            let step = Self::new(
+                '-',
+                format!("{kind} of sink {} ({sid})", stream.sink.description),
+            );
+            step.then(async move |work: &mut Work<'_, '_>| {
+                let deleted = work.twilio().0.delete_subscription(&sid).await;
+                deleted.doing(format!("delete the {kind}"))?;
+                work.say(format_args!("deleted {kind} {sid}"));
                 work.remember(|record| {
                     record.subscriptions.remove(&sid);
                 })
@@ -153,20 +158,6 @@ impl Step {
     /// What else the operator should know.
     pub(crate) fn details(&mut self, details: impl IntoIterator<Item = String>) {
         self.details.extend(details);
-    }
-
-    /// What follows once that is done.
-    fn afterwards<F>(mut self, follows: F) -> Self
-    where
-        F: FnOnce(&mut Work<'_, '_>) -> Result<()> + 'static,
-    {
-        let change = self.change.take();
-        self.then(async move |work: &mut Work<'_, '_>| {
-            if let Some(change) = change {
-                change(work).await?;
-            }
-            follows(work)
-        })
     }
 
     /// What is done, unless nothing differs.

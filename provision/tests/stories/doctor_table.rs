@@ -118,6 +118,7 @@ const TABLE: &[Row] = &[
     ("a queue that matches nobody, of a survey", SET_UP,
         &[ALL_CALLS, ('!', "number", "no phone number leads")]),
     ("a copy for calls, made by hand", SET_UP, &[ALL_CALLS, BY_CALLBACK]),
+    ("copies for calls, by hand as the README has it", SET_UP, &[ALL_CALLS, BY_CALLBACK]),
     ("a callback of somebody else's", PARKED,
         &[ALL_CALLS, ('✗', "event callback", "go to https://crm.example.com/events")]),
     ("a callback of somebody else's", After(&["--via", "event-streams"]), &[ALL_CALLS, BY_STREAM]),
