@@ -8,10 +8,7 @@ use super::{Configuration, expression, has_timeout, items, leads, own_name};
 use crate::record::ReplacedConfiguration;
 
 /// A filter as setup installed it, and what it was before; `None` where setup added it.
-struct Installed<'a> {
-    now: &'a Value,
-    before: Option<&'a Value>,
-}
+type Installed<'a> = (&'a Value, Option<&'a Value>);
 
 impl Configuration {
     /// Where nothing is recorded: what setup would extend to just this, if there is such a thing.
@@ -33,14 +30,11 @@ impl Configuration {
         let filters = filters.filter_map(|filter| match origin(filter, &known) {
             // Theirs, wherever it leads.
             None => Some(filter.clone()),
-            Some(Installed { now, before: None }) => {
+            Some((now, None)) => {
                 let last = items(&now["targets"]).last()?["queue"].as_str()?;
                 (!leads(filter, last)).then(|| filter.clone())
             }
-            Some(Installed {
-                now,
-                before: Some(before),
-            }) => Some(given_back(filter, now, before, is_ours)),
+            Some((now, Some(before))) => Some(given_back(filter, now, before, is_ours)),
         });
         let mut retracted = self.clone();
         if let Some(retracted) = retracted.filters_mut() {
@@ -60,24 +54,16 @@ impl Configuration {
         let Some((installed, previous)) = parsed(recorded) else {
             return Vec::new();
         };
-        let known = pairs(&installed, &previous);
-        let copied = known.windows(2).filter_map(|pair| match pair {
-            [
-                Installed {
-                    now: copy,
-                    before: None,
-                },
-                Installed {
-                    now,
-                    before: Some(_),
-                },
-            ] => Some((*copy, *now)),
-            _ => None,
-        });
         let filters = self.filters();
-        let edited = copied.filter(|(copy, now)| filters.contains(copy) && !filters.contains(now));
-        let names = edited.map(|(_, now)| own_name(now).unwrap_or_else(|| expression(now)));
-        names.map(|name| format!("{name:?}")).collect()
+        let edited = |pair: &[Installed<'_>]| match *pair {
+            [(copy, None), (now, Some(_))] if filters.contains(copy) && !filters.contains(now) => {
+                let name = own_name(now).unwrap_or_else(|| expression(now));
+                Some(format!("{name:?}"))
+            }
+            _ => None,
+        };
+        let known = pairs(&installed, &previous);
+        known.windows(2).filter_map(edited).collect()
     }
 }
 
@@ -91,21 +77,18 @@ fn pairs<'a>(installed: &'a Configuration, previous: &'a Configuration) -> Vec<I
     let mut before = previous.filters().iter().peekable();
     let key = |filter: &'a Value| (own_name(filter), expression(filter));
     let filters = installed.filters().iter();
-    let pairs = filters.map(|now| Installed {
-        now,
-        before: before.next_if(|before| key(before) == key(now)),
-    });
+    let pairs = filters.map(|now| (now, before.next_if(|before| key(before) == key(now))));
     pairs.collect()
 }
 
 /// The filter that this one was, whatever its user has changed of it.
-fn origin<'a, 'b>(filter: &Value, known: &'b [Installed<'a>]) -> Option<&'b Installed<'a>> {
-    let alike = |Installed { now, .. }: &&Installed<'_>| {
+fn origin<'a>(filter: &Value, known: &[Installed<'a>]) -> Option<Installed<'a>> {
+    let alike = |(now, _): &Installed<'_>| {
         let name = own_name(filter).is_some() && own_name(filter) == own_name(now);
         let targets = filter["targets"] == now["targets"];
         2 * u8::from(name) + 2 * u8::from(targets) + u8::from(expression(filter) == expression(now))
     };
-    let most = known.iter().max_by_key(alike);
+    let most = known.iter().copied().max_by_key(alike);
     most.filter(|origin| alike(origin) >= 2)
 }
 
@@ -129,12 +112,9 @@ fn given_back(
     let led_there = targets.len() < count;
     let (installed, former) = (items(&now["targets"]), items(&before["targets"]));
     for target in targets.iter_mut() {
-        let is_same = |now: &Value| {
-            ["queue", "timeout"]
-                .iter()
-                .all(|key| now[*key] == target[*key])
-        };
-        let same = installed.iter().zip(former).find(|(now, _)| is_same(now));
+        let step = |target: &Value| [target["queue"].clone(), target["timeout"].clone()];
+        let mut steps = installed.iter().zip(former);
+        let same = steps.find(|(now, _)| step(now) == step(target));
         if let Some((_, former)) = same {
             set(target, "timeout", &former["timeout"]);
         }

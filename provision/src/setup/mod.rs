@@ -13,21 +13,13 @@ use twilio::rest::Patience;
 
 use self::args::Setup;
 pub use self::args::SetupArgs;
-use self::plan::{Planned, Planner};
+use self::plan::Planner;
 use crate::console::{Console, Status};
 use crate::dotenv::Dotenv;
 use crate::error::Result;
 use crate::record::{ReplacedCallback, ReplacedConfiguration, Via};
 use crate::site::Site;
 use crate::step;
-
-/// What of that which isn't ours is as it should be.
-struct Found {
-    via: Via,
-    /// Our callback, if somebody made it by hand.
-    by_hand: Option<ReplacedCallback>,
-    extended: Option<(WorkflowSid, ReplacedConfiguration)>,
-}
 
 impl SetupArgs {
     pub(crate) async fn run(self, console: &mut Console<'_>, patience: Patience) -> Result<Status> {
@@ -50,19 +42,10 @@ impl Setup {
         let via = planner.via();
         let by_hand = planner.callback_by_hand();
         let planned = planner.plan(&dotenv).await?;
-        let Planned {
-            steps,
-            dead_end,
-            extended,
-        } = planned;
-        let there = Found {
-            via,
-            by_hand,
-            extended,
-        };
+        let (steps, dead_end) = (planned.steps, planned.dead_end);
         if !step::show(&steps, &site, console) {
             if !self.consent.dry_run {
-                self.record_found(&mut site, there);
+                self.record_found(&mut site, via, by_hand, planned.extended);
                 site.record.write(&site.state_file)?;
             }
             let done = "Nothing to do: everything is as it should be.";
@@ -73,7 +56,7 @@ impl Setup {
         if let Some(status) = self.consent.refused(console)? {
             return Ok(status);
         }
-        self.record_found(&mut site, there);
+        self.record_found(&mut site, via, by_hand, planned.extended);
         site.record.write(&site.state_file)?;
         step::carry_out(steps, &mut site, true, console).await?;
         let status = say_how_it_ends(dead_end, "Set up.", console);
@@ -86,7 +69,13 @@ impl Setup {
 
     /// Records what is there already, so that teardown finds it when it is renamed, and the next
     /// setup goes on with it.
-    fn record_found(&self, site: &mut Site, found: Found) {
+    fn record_found(
+        &self,
+        site: &mut Site,
+        via: Via,
+        by_hand: Option<ReplacedCallback>,
+        extended: Option<(WorkflowSid, ReplacedConfiguration)>,
+    ) {
         let (inventory, record) = (&site.inventory, &mut site.record);
         site.names.prefix().clone_into(&mut record.prefix);
         for (role, queue) in &inventory.task_queues {
@@ -95,9 +84,9 @@ impl Setup {
         }
         record.placeholder = inventory.adopted.as_ref().map(|queue| queue.sid);
         record.reservation_timeout = self.reservation_timeout.or(record.reservation_timeout);
-        record.via = Some(found.via);
-        record.callback = record.callback.take().or(found.by_hand);
-        record.extended_workflows.extend(found.extended);
+        record.via = Some(via);
+        record.callback = record.callback.take().or(by_hand);
+        record.extended_workflows.extend(extended);
         let workflow = inventory.workflow.as_ref().map(|workflow| workflow.sid);
         record.workflow = workflow.or(record.workflow);
         let flow = inventory.flow.as_ref().map(|flow| flow.sid);

@@ -108,7 +108,7 @@ pub(super) fn of_several_filters() -> Vec<Shape> {
             &[EVERYONE, SALES],
             routing(
                 &[
-                    filter("Sales first", "1==1", &[skippable.clone()]),
+                    filter("Sales first", "1==1", std::slice::from_ref(&skippable)),
                     filter("Then everyone", "1==1", &[target("Everyone", 30)]),
                 ],
                 "Everyone",
