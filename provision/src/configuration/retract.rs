@@ -84,9 +84,12 @@ fn pairs<'a>(installed: &'a Configuration, previous: &'a Configuration) -> Vec<I
 /// The filter that this one was, whatever its user has changed of it.
 fn origin<'a>(filter: &Value, known: &[Installed<'a>]) -> Option<Installed<'a>> {
     let alike = |(now, _): &Installed<'_>| {
-        let name = own_name(filter).is_some() && own_name(filter) == own_name(now);
-        let targets = filter["targets"] == now["targets"];
-        2 * u8::from(name) + 2 * u8::from(targets) + u8::from(expression(filter) == expression(now))
+        let name = match (own_name(filter), own_name(now)) {
+            (None, None) => 1,
+            (name, was) => 2 * u8::from(name == was),
+        };
+        let targets = 2 * u8::from(filter["targets"] == now["targets"]);
+        name + targets + u8::from(expression(filter) == expression(now))
     };
     let most = known.iter().copied().max_by_key(alike);
     most.filter(|origin| alike(origin) >= 2)

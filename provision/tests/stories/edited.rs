@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use crate::shapes::{Account, account};
 use crate::support::json;
 
-const SHAPES: [(&str, &str); 3] = [
+/// Some filters have no name.
+const SHAPES: [(&str, &str); 4] = [
+    ("keys that only the console knows, no name, no default", ""),
     ("one filter, one target without timeout", "Sales"),
     ("escalation", "All"),
     ("calls and chats through one filter", "All"),
@@ -20,7 +22,12 @@ const WAYS: [&[&str]; 2] = [
 /// What a user does to a workflow whose filter has this name.
 type Edit = fn(&mut Value, &str, &Account);
 
-const EDITS: [(&str, Edit); 8] = [
+const EDITS: [(&str, Edit); 9] = [
+    ("another name and expression", |routing, name, _| {
+        let filter = filter(routing, name);
+        filter["expression"] = json!("language == \"l3\"");
+        filter["filter_friendly_name"] = json!("Renamed");
+    }),
     ("another expression", |routing, name, _| {
         filter(routing, name)["expression"] = json!("language == \"l3\"");
     }),
@@ -34,13 +41,13 @@ const EDITS: [(&str, Edit); 8] = [
         filter(routing, name)["targets"][0]["priority"] = json!(5);
     }),
     ("a target before the others", |routing, name, account| {
-        let first = json!({ "queue": account.queues["Everyone"], "timeout": 7 });
+        let first = json!({ "queue": account.queues["Sales"], "timeout": 7 });
         let targets = filter(routing, name)["targets"].as_array_mut();
         targets.unwrap().insert(0, first);
     }),
     ("a filter before the others", |routing, _, account| {
         let first = json!({ "expression": "vip == true",
-                            "targets": [{ "queue": account.queues["Everyone"] }] });
+                            "targets": [{ "queue": account.queues["Sales"] }] });
         routing["filters"].as_array_mut().unwrap().insert(0, first);
     }),
     ("another default", |routing, _, account| {
@@ -56,7 +63,8 @@ const EDITS: [(&str, Edit); 8] = [
 
 fn filter<'a>(routing: &'a mut Value, name: &str) -> &'a mut Value {
     let mut filters = routing["filters"].as_array_mut().unwrap().iter_mut();
-    let found = filters.find(|filter| filter["filter_friendly_name"] == name);
+    let found =
+        filters.find(|filter| filter["filter_friendly_name"].as_str().unwrap_or_default() == name);
     found.unwrap()
 }
 
