@@ -45,7 +45,7 @@ pub(super) async fn check(
             report.warn(
                 "Studio flow",
                 format!(
-                    "{:?} ({}): when a caller of {enqueues} is redirected, {} still run",
+                    "{:?} ({}): when a caller of {enqueues} is redirected, the flow still runs {}",
                     flow.friendly_name,
                     flow.sid,
                     behind.join(", ")

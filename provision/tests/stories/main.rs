@@ -8,6 +8,7 @@ mod channels;
 mod doctor;
 mod doctor_proofs;
 mod doctor_table;
+mod edited;
 mod interrupted;
 mod joins;
 mod meanwhile;

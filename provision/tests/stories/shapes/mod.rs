@@ -32,6 +32,9 @@ pub struct Shape {
     placeholder: Option<&'static str>,
 }
 
+/// The task queues through which tasks pass.
+type Ways = Vec<Vec<TaskQueueSid>>;
+
 /// A shape in the simulator.
 pub struct Account {
     pub operator: Operator,
@@ -61,14 +64,26 @@ impl Account {
         placeholder.unwrap().parse().unwrap()
     }
 
-    /// The way of a call that nobody takes, and that of a chat.
-    pub fn ways(&self) -> [Vec<TaskQueueSid>; 2] {
-        let attributes = [
-            json!({ "call_sid": format!("CA{:032x}", 1), "direction": "inbound", "language": "l3" }),
-            json!({ "channelType": "web", "language": "l3" }),
+    /// The ways of calls that nobody takes, and those of other tasks.
+    pub fn ways(&self) -> [Ways; 2] {
+        let call = format!("CA{:032x}", 1);
+        let calls = [
+            json!({ "call_sid": call, "direction": "inbound" }),
+            json!({ "call_sid": call, "direction": "inbound", "channelType": "voice" }),
+            json!({ "call_sid": call, "direction": "inbound", "vip": true }),
         ];
-        let simulator = &self.operator.simulator;
-        attributes.map(|attributes| simulator.way_of(self.workflow, &attributes))
+        let others = [
+            json!({ "channelType": "web" }),
+            json!({ "channelType": "sms", "direction": "inbound", "vip": true }),
+            json!({ "channelType": "kiosk" }),
+            json!({ "type": "email" }),
+        ];
+        let way = |attributes: &Value| {
+            let mut attributes = attributes.clone();
+            attributes["language"] = "l3".into();
+            self.operator.simulator.way_of(self.workflow, &attributes)
+        };
+        [&calls[..], &others].map(|tasks| tasks.iter().map(way).collect())
     }
 }
 
