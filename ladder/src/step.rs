@@ -78,6 +78,21 @@ pub struct Voicemail {
 }
 
 impl Step {
+    /// The numbers, not the caller's, that it shows to those who are rung.
+    pub fn shown_numbers(&self) -> impl Iterator<Item = E164> {
+        let shown = match &self.action {
+            Action::Ring(ring) => {
+                let own = match ring.caller_id {
+                    CallerId::Number(number) => Some(number),
+                    CallerId::Caller | CallerId::Called => None,
+                };
+                [own, ring.caller_id_fallback]
+            }
+            _ => [None, None],
+        };
+        shown.into_iter().flatten()
+    }
+
     /// Whether it is in force.
     pub fn is_in_force(&self, now: Timestamp) -> bool {
         self.when.as_ref().is_none_or(|hours| hours.contain(now))

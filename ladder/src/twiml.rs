@@ -189,14 +189,22 @@ impl Ladder {
         self.from(next, &Caller::of(params), now)
     }
 
+    /// The path by which Twilio asks what follows the first step.
+    pub fn first_path(&self) -> String {
+        self.hop(Position { step: 0, go: 0 }, Stage::Dialed).path()
+    }
+
     fn url(&self, position: Position, stage: Stage) -> String {
-        let hop = Hop {
+        self.hop(position, stage).url(&self.public_url)
+    }
+
+    fn hop(&self, position: Position, stage: Stage) -> Hop<'_> {
+        Hop {
             plan: &self.plan,
             position,
             hash: &self.hash,
             stage,
-        };
-        hop.url(&self.public_url)
+        }
     }
 }
 

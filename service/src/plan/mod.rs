@@ -5,7 +5,7 @@ mod file;
 mod raw;
 
 use jiff::Timestamp;
-use ladder::{Action, CallerId, Hop, Ladder};
+use ladder::{Action, CallerId, Hop, Ladder, Step};
 use twilio::twiml::{Dial, Response, Say, Twiml, Verb};
 use twilio::{Caller, E164, FormParams, TaskQueueSid};
 
@@ -93,6 +93,23 @@ impl Plan {
                 .flat_map(|s| rung(&s.action))
                 .collect(),
         }
+    }
+
+    /// The numbers, not the caller's, that it shows to those who are rung.
+    pub fn shown_numbers(&self) -> Vec<E164> {
+        let mut shown: Vec<E164> = match &self.way {
+            Way::Number(forward) => [forward.dial.caller_id, forward.caller_id_fallback]
+                .into_iter()
+                .flatten()
+                .collect(),
+            Way::Ladder(ladder) => ladder
+                .steps()
+                .iter()
+                .flat_map(Step::shown_numbers)
+                .collect(),
+        };
+        shown.dedup();
+        shown
     }
 
     /// Whether those who are rung may be shown the caller's own number, with nothing for callers who

@@ -99,6 +99,17 @@ fn voice_channel(state: &State, request: &ApiRequest) -> Result<Value, ApiError>
     }))
 }
 
+/// No number was verified.
+pub(super) fn list_verified(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
+    page(
+        state,
+        request,
+        "outgoing_caller_ids",
+        Vec::new(),
+        |shown: Value| shown,
+    )
+}
+
 pub(super) fn list_countries(
     state: &mut State,
     request: &ApiRequest,

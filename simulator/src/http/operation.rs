@@ -55,6 +55,8 @@ operations! {
     "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers/{Sid}.json":
         GET FetchIncomingPhoneNumber => fetch::<IncomingNumber>,
         POST UpdateIncomingPhoneNumber => incoming_numbers::update;
+    "/2010-04-01/Accounts/{AccountSid}/OutgoingCallerIds.json":
+        GET ListOutgoingCallerId => fixed::list_verified;
     "/2010-04-01/Accounts/{AccountSid}/Queues.json":
         GET ListQueue => list::<VoiceQueue>;
     "/2010-04-01/Accounts/{AccountSid}/Queues/{Sid}.json":

@@ -56,6 +56,8 @@ endpoints! {
         FetchIncomingPhoneNumber,
         /// Setting where the calls to a phone number go.
         UpdateIncomingPhoneNumber,
+        /// Listing numbers that were verified.
+        ListOutgoingCallerId,
     }
     "taskrouter" {
         /// Listing workspaces.
