@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use ladder::LADDER_HEADER;
 use reqwest::redirect::Policy;
 use service::failure::root_cause;
 use service::settings::TwilioSettings;
@@ -105,7 +106,8 @@ fn probe(twilio: &TwilioSettings) -> Vec<(&'static str, String)> {
 /// What was answered.
 pub(super) struct Answer {
     pub(super) status: u16,
-    pub(super) body: String,
+    /// The ladder that it comes from, if it comes from one.
+    pub(super) ladder: Option<String>,
 }
 
 /// Posts a form, signed as Twilio does, if there is a token.
@@ -129,9 +131,11 @@ pub(super) async fn post(
         request = request.header(SIGNATURE_HEADER, sign_form(token, url, &params));
     }
     let answer = request.send().await.map_err(root_cause)?;
+    let ladder = answer.headers().get(LADDER_HEADER);
+    let ladder = ladder.and_then(|hash| hash.to_str().ok());
     Ok(Answer {
         status: answer.status().as_u16(),
-        body: answer.text().await.map_err(root_cause)?,
+        ladder: ladder.map(str::to_owned),
     })
 }
 

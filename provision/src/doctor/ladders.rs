@@ -31,12 +31,21 @@ pub(super) async fn check_urls(
         let url = public_url.join(&ladder.first_path());
         let name = format!("plan {:?}", plan.name);
         match post(&url, &params, Some(token)).await {
-            Ok(Answer { status: 200, body }) if body.contains("<Response") => {
-                report.ok(
-                    "ladder",
-                    format!("ingest says what follows the first step of {name}"),
-                );
+            Ok(Answer {
+                status: 200,
+                ladder: Some(hash),
+            }) if hash == ladder.hash() => {
+                let found = format!("ingest says what follows the first step of {name}");
+                report.ok("ladder", found);
             }
+            Ok(Answer {
+                status: 200,
+                ladder: Some(_),
+            }) => report.warn(
+                "ladder",
+                format!("ingest's {name} is not the one that stands here, or of another version"),
+                "let ingest, redirector and this command have the same file of plans; restart both",
+            ),
             Ok(Answer { status, .. }) => report.fail(
                 "ladder",
                 format!("what follows the first step of {name} was answered with {status}"),
