@@ -14,4 +14,4 @@ mod server;
 mod settings;
 
 pub use ingest::Ingest;
-pub use settings::{IngestArgs, IngestSettings, SpoolSettings};
+pub use settings::{Cli, IngestArgs, IngestSettings, SpoolSettings};
