@@ -4,6 +4,7 @@
 mod call;
 mod dead_letters;
 mod demo;
+mod manual;
 mod pair;
 mod simulate;
 mod story;
@@ -44,6 +45,8 @@ enum Command {
     DeadLetters(dead_letters::DeadLettersArgs),
     #[command(flatten)]
     Provision(provision::Command),
+    #[command(flatten)]
+    Manual(manual::Command),
 }
 
 /// Runs the command line to its end.
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
             dead_letters::run,
         ),
         Command::Provision(command) => provision(command),
+        Command::Manual(command) => manual::run(&command),
     }
 }
 

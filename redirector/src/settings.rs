@@ -6,8 +6,20 @@ use std::time::Duration;
 
 use retry::Policy;
 use service::Problems;
+use service::role::RunArgs;
 use service::settings::Setting;
 use twilio::{InvalidPublicUrl, PublicUrl, TWIML_PATH, TaskQueueSid, WorkspaceSid};
+
+/// Takes redirect requests off the queue and updates the calls.
+///
+/// Every setting is a flag or an environment variable; `.env` is read if there is one.
+#[derive(Debug, clap::Parser)]
+#[command(version)]
+pub struct Cli {
+    /// All of them.
+    #[command(flatten)]
+    pub run: RunArgs<RedirectorArgs>,
+}
 
 /// RabbitMQ closes the channel of a consumer that holds a delivery for `consumer_timeout`, 30 minutes
 /// unless it is told otherwise; a request that waits in the process is held for so long.
