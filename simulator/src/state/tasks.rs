@@ -270,6 +270,12 @@ impl State {
         self.tasks.get(&sid).is_some_and(|task| is(task.status))
     }
 
+    /// A task is gone. Its call waits on.
+    pub(crate) fn delete_task(&mut self, sid: TaskSid) {
+        self.emit(EventKind::TaskDeleted, sid);
+        self.tasks.remove(&sid);
+    }
+
     pub(super) fn end_task(&mut self, sid: TaskSid, status: TaskStatus, reason: Option<&str>) {
         self.set_status(sid, status);
         let Some(task) = self.tasks.get_mut(&sid) else {
