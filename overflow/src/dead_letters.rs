@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Subcommand;
+use jiff::Timestamp;
+use provision::{Ask, AskTerminal};
 use queue::{
     DeadLetter, DeadLetterId, Filter, Listed, Queue, QueueError, QueueUrl, Reason, Settlement,
     TraceParent,
@@ -38,8 +40,8 @@ enum ActionArgs {
     /// List them, oldest first, without taking them
     List {
         /// How many at most
-        #[arg(long, value_name = "N", default_value_t = 100)]
-        limit: usize,
+        #[arg(long, value_name = "N", default_value = "100")]
+        limit: Setting<usize>,
 
         #[command(flatten)]
         which: Which,
@@ -52,13 +54,19 @@ enum ActionArgs {
     /// Put them back on the queue: the redirector asks Twilio whether the caller still waits
     Replay(Chosen),
     /// Remove them for good
-    Discard(Chosen),
+    Discard {
+        #[command(flatten)]
+        chosen: Chosen,
+
+        /// With --all: don't ask
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Clone, clap::Args)]
 struct Chosen {
     /// Their IDs, as `list` shows them
-    #[arg(required_unless_present = "all")]
     ids: Vec<DeadLetterId>,
 
     /// All that match the filters
@@ -77,8 +85,8 @@ struct Chosen {
 struct Which {
     /// Only those with this reason: expired, no_plan, refused, unauthorized, undecodable, panicked
     /// or delivery_limit
-    #[arg(long, value_name = "REASON")]
-    reason: Option<String>,
+    #[arg(long, value_name = "REASON", value_parser = known_reason)]
+    reason: Option<Reason>,
 
     /// Only those at least this old, for example 15m
     #[arg(long, value_name = "DURATION")]
@@ -100,9 +108,21 @@ impl Which {
         Filter {
             older_than: age("--older-than", self.older_than),
             newer_than: age("--newer-than", self.newer_than),
-            reason: self.reason.as_deref().map(Reason::from),
+            reason: self.reason,
             ids,
         }
+    }
+}
+
+/// A reason that there is.
+fn known_reason(name: &str) -> Result<Reason, String> {
+    match Reason::from(name) {
+        Reason::Other(_) => {
+            let known = [&Reason::OURS[..], &[Reason::DeliveryLimit]].concat();
+            let known: Vec<_> = known.iter().map(Reason::as_str).collect();
+            Err(format!("there are: {}", known.join(", ")))
+        }
+        reason => Ok(reason),
     }
 }
 
@@ -112,6 +132,8 @@ pub(crate) struct DeadLetterCommand {
     action: Action,
     filter: Filter,
     json: bool,
+    /// Whether somebody is to be asked first.
+    asks: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,26 +147,34 @@ enum Action {
 impl DeadLettersArgs {
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<DeadLetterCommand> {
         let queue = self.queue.resolve(problems);
+        let asks = match &self.action {
+            ActionArgs::Discard { chosen, yes } => chosen.all && !chosen.dry_run && !yes,
+            _ => false,
+        };
         let (action, filter) = match self.action {
             ActionArgs::List { limit, which } => {
                 let filter = which.resolve(Vec::new(), problems);
-                (Action::List(limit), filter)
+                (Action::List(problems.take(limit)), filter)
             }
             ActionArgs::Show { id } => (Action::Show, Which::default().resolve(vec![id], problems)),
             ActionArgs::Replay(chosen) => chosen.resolve(Settlement::Replay, problems),
-            ActionArgs::Discard(chosen) => chosen.resolve(Settlement::Discard, problems),
+            ActionArgs::Discard { chosen, .. } => chosen.resolve(Settlement::Discard, problems),
         };
         Some(DeadLetterCommand {
             queue: queue?,
             action,
             filter,
             json: self.json,
+            asks,
         })
     }
 }
 
 impl Chosen {
     fn resolve(self, how: Settlement, problems: &mut Problems) -> (Action, Filter) {
+        if self.ids.is_empty() && !self.all {
+            problems.add_line("which? Name them by their IDs, as `list` shows them, or say --all");
+        }
         let filter = self.which.resolve(self.ids, problems);
         match self.dry_run {
             true => (Action::List(usize::MAX), filter),
@@ -156,6 +186,14 @@ impl Chosen {
 /// Does it, and says what was done.
 pub(crate) async fn run(command: DeadLetterCommand, stop: CancellationToken) -> anyhow::Result<()> {
     let work = async {
+        if command.asks {
+            let question = format!("Discard all that match in {}, for good?", command.queue.url);
+            let answer = tokio::task::spawn_blocking(move || AskTerminal.confirm(&question));
+            if !answer.await?? {
+                out::line("Nothing was discarded.");
+                return Ok(());
+            }
+        }
         let queue = command
             .queue
             .open_existing()
@@ -285,26 +323,43 @@ fn print_ids(how: Settlement, ids: &[DeadLetterId], json: bool) -> anyhow::Resul
     Ok(())
 }
 
+/// As wide as a terminal is at least.
+const WIDTH: usize = 80;
+
 fn table(letters: &[DeadLetter], more: usize, queue: &QueueUrl) -> String {
     if letters.is_empty() && more == 0 {
         return format!("no dead letters in {}\n", queue.absolute());
     }
-    let line = |id: &str, died: &str, reason: &str, attempts: &str, call: &str, error: &str| {
-        format!("{id:<34}  {died:<20}  {reason:<14}  {attempts:>8}  {call:<34}  {error}\n")
+    let now = Timestamp::now();
+    let line = |age: &str, id: &str, reason: &str, attempts: &str, error: &str| {
+        let line = format!("{age:>4}  {id:<34}  {reason:<14}  {attempts:>5}  {error}");
+        match line.chars().count() > WIDTH {
+            true => line.chars().take(WIDTH - 1).chain(['…', '\n']).collect(),
+            false => line + "\n",
+        }
     };
-    let mut text = line("ID", "DIED", "REASON", "ATTEMPTS", "CALL", "LAST ERROR");
+    let mut text = line("AGE", "ID", "REASON", "TRIES", "LAST ERROR");
     for letter in letters {
-        let request = letter.request();
-        let call = request.map_or_else(|| "?".to_owned(), |request| request.call_sid.to_string());
-        let (id, died) = (&letter.id.0, format!("{:.0}", letter.died_at));
+        let age = age(now.duration_since(letter.died_at).as_secs());
         let (reason, attempts) = (
             letter.cause.reason.as_str(),
             letter.cause.attempts.to_string(),
         );
         let error = letter.cause.last_error.as_deref().unwrap_or("-");
-        text.push_str(&line(id, &died, reason, &attempts, &call, error));
+        text.push_str(&line(&age, &letter.id.0, reason, &attempts, error));
     }
     text
+}
+
+/// In its largest unit.
+fn age(seconds: i64) -> String {
+    match seconds {
+        // Another machine's clock may be ahead.
+        ..60 => format!("{}s", seconds.max(0)),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
 }
 
 fn details(letter: &DeadLetter) -> String {
