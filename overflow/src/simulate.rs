@@ -14,7 +14,7 @@ use simulator::{Account, Config, Simulator, Speed};
 use tokio_util::sync::CancellationToken;
 use twilio::{AccountSid, CONNECTION_OVERRIDES, EVENTS_PATH};
 
-use crate::story;
+use crate::story::Teller;
 
 /// Where the simulator listens unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
@@ -176,9 +176,9 @@ pub(crate) async fn run(
         url = simulator.api_url(),
         account = simulator.account_sid(),
     ));
-    let story = simulator.story();
+    let mut teller = Teller::new(simulator.story(), true);
     let told = tokio::select! {
-        told = story::tell(story) => told,
+        told = teller.tell() => told,
         () = stop.cancelled() => Ok(()),
     };
     simulator.shutdown().await;

@@ -147,6 +147,7 @@ impl State {
             task: sid,
             call,
             queue: target.queue,
+            step,
             name: self.task_queue_name(target.queue).to_owned(),
             timeout,
         });
