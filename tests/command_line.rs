@@ -57,9 +57,44 @@ fn the_demo_redirects_a_caller_on_both_queues() {
             "acknowledged with 204",
             "redirected to +14155550100",
             "task closed",
+            "later it was ringing at +14155550100, once",
+            "Next: ",
         ] {
             assert!(told.contains(line), "{line} in:\n{told}");
         }
+        assert!(!told.contains('\x1b'), "{told}");
+    }
+}
+
+#[test]
+fn a_terminal_shows_the_demo_in_colours_and_the_time_that_runs() {
+    let shown = |no_color: &str| {
+        let overflow = binary("overflow");
+        let demo = Command::new("script")
+            .args([
+                "-qec",
+                &format!("{} demo --once --fast", overflow.display()),
+            ])
+            .arg("/dev/null")
+            .env_clear()
+            .envs([
+                ("TERM", "xterm"),
+                ("PATH", "/usr/bin:/bin"),
+                ("NO_COLOR", no_color),
+            ])
+            .output()
+            .unwrap();
+        assert!(demo.status.success(), "{demo:?}");
+        String::from_utf8_lossy(&demo.stdout).into_owned()
+    };
+    let (coloured, plain) = (shown(""), shown("1"));
+    assert!(coloured.contains("\x1b[1;32mFlex Overflow"), "{coloured}");
+    assert!(
+        plain.contains("Flex Overflow") && !plain.contains("\x1b[1;32m"),
+        "{plain}"
+    );
+    for shown in [coloured, plain] {
+        assert!(shown.contains('█'), "{shown}");
     }
 }
 

@@ -30,9 +30,8 @@ impl Rehearsal {
             running: Vec::new(),
         };
         rehearsal.begin("simulator", &["simulator", "--speed", "40"]);
-        let state = format!("http://{}/simulator/state", rehearsal.simulator);
-        until("the simulator is up", async || {
-            http().get(&state).send().await.is_ok()
+        until("the simulator says what is next", async || {
+            rehearsal.printed("simulator").contains("Next: ")
         })
         .await;
         let printed = rehearsal.printed("simulator");
@@ -116,7 +115,7 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so().await {
         assert!(Instant::now() < deadline, "not yet: {what}");
-        // A port that opens can't be awaited.
+        // Neither a file that grows nor a port that opens can be awaited.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
