@@ -27,12 +27,13 @@ pub(crate) struct DeadLettersArgs {
     #[command(subcommand)]
     action: ActionArgs,
 
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+
+    // Last: what follows them would stand under their heading.
     #[command(flatten)]
     queue: QueueArgs,
-
-    /// Print JSON instead of a table
-    #[arg(long, global = true)]
-    json: bool,
 }
 
 #[derive(Debug, Clone, Subcommand)]
