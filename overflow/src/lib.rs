@@ -42,6 +42,7 @@ enum Command {
     /// Run a simulated Twilio by itself
     Simulator(simulate::SimulatorArgs),
     /// List, show, replay or discard the requests that could not be done
+    #[command(mut_args = |argument| argument.global(true))]
     DeadLetters(dead_letters::DeadLettersArgs),
     #[command(flatten)]
     Provision(provision::Command),
@@ -66,7 +67,7 @@ pub fn main() -> ExitCode {
             NAME,
             LogArgs::default(),
             |problems| args.resolve(problems),
-            |call, _stop| call::run(call),
+            call::run,
         ),
         Command::Simulator(args) => {
             if let Some(health) = args.health() {

@@ -73,8 +73,8 @@ pub struct RedirectorArgs {
     #[arg(long, env = "TWIML_DELIVERY", value_name = "inline|URL", default_value = "inline")]
     pub twiml_delivery: Setting<TwimlDelivery>,
 
-    /// How often TaskRouter is asked for callers whose event never came; one redirector at a time
-    /// asks. 0 for never
+    /// How often TaskRouter is asked for callers whom no redirector is working on; one redirector at
+    /// a time asks. 0 for never
     #[arg(long, env = "SWEEP_INTERVAL", value_name = "DURATION", default_value = "30s")]
     pub sweep_interval: Setting<Duration>,
 
@@ -110,7 +110,7 @@ pub struct RedirectorSettings {
     pub retry: Policy,
     /// How Twilio gets the TwiML.
     pub twiml_delivery: TwimlDelivery,
-    /// The sweep for callers whose event never came; none if it is off.
+    /// The sweep for callers whom no redirector is working on; none if it is off.
     pub sweep: Option<SweepSettings>,
     /// How long a stop waits.
     pub stop_timeout: Duration,

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use twilio::twiml::{Dial, Notice, Record, Seconds, Twiml};
 use twilio::{E164, TaskQueueSid};
 
@@ -27,13 +28,13 @@ pub struct PlanArgs {
     #[arg(long, env = "FORWARD_CALLER_ID", value_name = "+…")]
     pub forward_caller_id: Option<String>,
 
-    /// How long it rings, in seconds from 5 to 600  [default: Twilio's, 30]
-    #[arg(long, env = "FORWARD_TIMEOUT", value_name = "SECONDS", default_value = "")]
-    pub forward_timeout: Setting<Option<u32>>,
+    /// How long it rings, from 5s to 10m  [default: Twilio's, 30s]
+    #[arg(long, env = "FORWARD_TIMEOUT", value_name = "DURATION")]
+    pub forward_timeout: Option<String>,
 
-    /// How long the conversation may last, in seconds up to 86400  [default: Twilio's, 14400]
-    #[arg(long, env = "FORWARD_TIME_LIMIT", value_name = "SECONDS", default_value = "")]
-    pub forward_time_limit: Setting<Option<u32>>,
+    /// How long the conversation may last, 24h at most  [default: Twilio's, 4h]
+    #[arg(long, env = "FORWARD_TIME_LIMIT", value_name = "DURATION")]
+    pub forward_time_limit: Option<String>,
 
     /// Whether the conversation is recorded: do-not-record, record-from-answer,
     /// record-from-ringing, record-from-answer-dual or record-from-ringing-dual
@@ -118,8 +119,10 @@ struct RawPlan {
     task_queue_sid: Option<String>,
     forward_to: Option<String>,
     caller_id: Option<String>,
-    timeout: Option<u32>,
-    time_limit: Option<u32>,
+    #[serde(default, deserialize_with = "with_unit")]
+    timeout: Option<String>,
+    #[serde(default, deserialize_with = "with_unit")]
+    time_limit: Option<String>,
     record: Option<String>,
     notice: Option<String>,
     notice_language: Option<String>,
@@ -182,8 +185,8 @@ impl PlanArgs {
             task_queue_sid,
             forward_to,
             caller_id: set(self.forward_caller_id),
-            timeout: problems.take(self.forward_timeout),
-            time_limit: problems.take(self.forward_time_limit.example(3600)),
+            timeout: set(self.forward_timeout),
+            time_limit: set(self.forward_time_limit),
             record: set(self.forward_record),
             notice: set(self.forward_notice),
             notice_language: set(self.forward_notice_language),
@@ -265,8 +268,8 @@ impl RawPlan {
         let record = problems.take(Setting::named(place.name("record"), self.record));
         let dial = Dial {
             caller_id: problems.take(Setting::named(place.name("caller_id"), self.caller_id)),
-            timeout: seconds(self.timeout, &place.name("timeout"), "30", problems),
-            time_limit: seconds(self.time_limit, &place.name("time_limit"), "3600", problems),
+            timeout: seconds(self.timeout, place.name("timeout"), "30s", problems),
+            time_limit: seconds(self.time_limit, place.name("time_limit"), "1h", problems),
             record: record.unwrap_or(Record::DoNotRecord),
             notice: self.notice.map(|text| Notice {
                 text,
@@ -293,21 +296,30 @@ impl RawPlan {
     }
 }
 
+/// A duration, or a number without its unit, which is told as such later.
+fn with_unit<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(match toml::Value::deserialize(from)? {
+        toml::Value::String(text) => text,
+        other => other.to_string(),
+    }))
+}
+
 fn seconds<const MIN: u32, const MAX: u32>(
-    given: Option<u32>,
-    name: &str,
+    given: Option<String>,
+    name: String,
     example: &str,
     problems: &mut Problems,
 ) -> Option<Seconds<MIN, MAX>> {
-    let seconds = Seconds::new(given?);
-    if seconds.is_none() {
-        problems.add(
-            name,
-            format!("must be from {MIN} to {MAX} seconds"),
-            example,
-        );
-    }
-    seconds
+    let whole = |duration: Duration| {
+        let seconds = u32::try_from(duration.as_secs()).ok()?;
+        Seconds::new(seconds).filter(|_| duration.subsec_nanos() == 0)
+    };
+    let given: Setting<Option<Duration>> = Setting::named(name, given);
+    let given = given.example(example).must(
+        |given| given.is_none_or(|duration| whole(duration).is_some()),
+        &format!("must be from {MIN}s to {MAX}s, in whole seconds"),
+    );
+    whole(problems.take(given)?)
 }
 
 impl FromStr for Plans {
