@@ -99,8 +99,8 @@ fn each_thing_that_twilio_cannot_do_is_refused() {
         (format!("dial = [{eleven}]"), "rings 11 numbers together"),
         ("dial = []".into(), "holds no number"),
         (
-            "dial = [\"+14155550100\"]\ntimeout = 4".into(),
-            "from 5 to 600",
+            "dial = [\"+14155550100\"]\ntimeout = \"4s\"".into(),
+            "from 5s to 600s",
         ),
         (
             "dial = [\"+14155550100\"]\naccept = \"x 1\"\naccept_key = \"#\"".into(),

@@ -62,7 +62,7 @@ impl Setup {
         let status = say_how_it_ends(dead_end, "Set up.", console);
         self.say_what_is_missing(&Dotenv::read(&self.env_file)?, console);
         if matches!(status, Status::Done) {
-            console.line("Check it with `overflow doctor`, start with `overflow run`.");
+            console.line("Start with `overflow run`, then check it with `overflow doctor`.");
         }
         Ok(status)
     }

@@ -1,10 +1,12 @@
 //! A plan as its strings stand in the file or the environment.
 
+use std::time::Duration;
+
 use ladder::{
     Accept, Action, Calendar, CallerId, Hours, InvalidHours, Ladder, Ring, Step, Voice, Voicemail,
 };
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use twilio::twiml::{Dial, MAX_INLINE_CHARS, Record, Say, Seconds};
 use twilio::{E164, PublicUrl, TaskQueueSid};
 
@@ -16,8 +18,8 @@ use crate::settings::Setting;
 /// How many numbers Twilio rings together.
 const MOST_TOGETHER: usize = 10;
 
-/// How long a message may be that nobody says anything of, in seconds.
-const MESSAGE: u32 = 120;
+/// How long a message may be where the plan doesn't say.
+const MESSAGE: &str = "2m";
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,8 +29,10 @@ pub(super) struct RawPlan {
     pub(super) forward_to: Option<String>,
     pub(super) caller_id: Option<String>,
     pub(super) caller_id_fallback: Option<String>,
-    pub(super) timeout: Option<u32>,
-    pub(super) time_limit: Option<u32>,
+    #[serde(default, deserialize_with = "duration")]
+    pub(super) timeout: Option<String>,
+    #[serde(default, deserialize_with = "duration")]
+    pub(super) time_limit: Option<String>,
     pub(super) record: Option<String>,
     pub(super) notice: Option<String>,
     pub(super) notice_language: Option<String>,
@@ -49,12 +53,14 @@ pub(super) struct RawPlan {
 struct RawStep {
     when: Option<String>,
     dial: Option<Vec<String>>,
-    timeout: Option<u32>,
+    #[serde(default, deserialize_with = "duration")]
+    timeout: Option<String>,
     accept: Option<String>,
     accept_key: Option<char>,
     caller_id: Option<String>,
     voicemail: Option<String>,
-    max_length: Option<u32>,
+    #[serde(default, deserialize_with = "duration")]
+    max_length: Option<String>,
     transcribe: Option<bool>,
     finish_on_key: Option<String>,
     say: Option<String>,
@@ -116,8 +122,8 @@ impl RawPlan {
         let forward = Forward {
             dial: Dial {
                 caller_id: problems.take(Setting::named(place.name("caller_id"), self.caller_id)),
-                timeout: seconds(self.timeout, &place.name("timeout"), "30", problems),
-                time_limit: seconds(self.time_limit, &place.name("time_limit"), "3600", problems),
+                timeout: seconds(self.timeout, place.name("timeout"), "30s", problems),
+                time_limit: seconds(self.time_limit, place.name("time_limit"), "1h", problems),
                 record: record.unwrap_or(Record::DoNotRecord),
                 ..Dial::from(number?)
             },
@@ -336,17 +342,19 @@ impl RawStep {
                 prompt: voice.say(text),
                 key,
             }),
-            timeout: seconds(self.timeout, &place.name("timeout"), "20", problems),
+            timeout: seconds(self.timeout, place.name("timeout"), "20s", problems),
             caller_id,
             caller_id_fallback,
         })
     }
 
     fn voicemail(self, voice: &Voice, place: &Place, problems: &mut Problems) -> Option<Voicemail> {
-        let max_length = self.max_length.unwrap_or(MESSAGE);
+        let max_length = self.max_length.unwrap_or_else(|| MESSAGE.to_owned());
+        let max_length: Seconds<2, 14_400> =
+            seconds(Some(max_length), place.name("max_length"), "2m", problems)?;
         let transcribe = self.transcribe.unwrap_or(false);
         let is_american = voice.language.as_deref().is_none_or(|l| l == "en-US");
-        if transcribe && (!is_american || max_length > 120) {
+        if transcribe && (!is_american || max_length.get() > 120) {
             problems.add_line(format!(
                 "{}: Twilio writes down American English (language = \"en-US\") up to 120 s only",
                 place.name("transcribe")
@@ -366,7 +374,7 @@ impl RawStep {
         }
         Some(Voicemail {
             prompt: voice.say(prompt),
-            max_length: seconds(Some(max_length), &place.name("max_length"), "120", problems)?,
+            max_length,
             transcribe,
             finish_on_key: self.finish_on_key,
         })
@@ -386,19 +394,29 @@ pub(super) fn read<T: DeserializeOwned>(
     .ok()
 }
 
+/// A duration; a number alone is one of seconds.
+fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(match toml::Value::deserialize(from)? {
+        toml::Value::String(text) => text,
+        toml::Value::Integer(seconds) => format!("{seconds}s"),
+        other => other.to_string(),
+    }))
+}
+
 fn seconds<const MIN: u32, const MAX: u32>(
-    given: Option<u32>,
-    name: &str,
+    given: Option<String>,
+    name: String,
     example: &str,
     problems: &mut Problems,
 ) -> Option<Seconds<MIN, MAX>> {
-    let seconds = Seconds::new(given?);
-    if seconds.is_none() {
-        problems.add(
-            name,
-            format!("must be from {MIN} to {MAX} seconds"),
-            example,
-        );
-    }
-    seconds
+    let whole = |duration: Duration| {
+        let seconds = u32::try_from(duration.as_secs()).ok()?;
+        Seconds::new(seconds).filter(|_| duration.subsec_nanos() == 0)
+    };
+    let given: Setting<Option<Duration>> = Setting::named(name, given);
+    let given = given.example(example).must(
+        |given| given.is_none_or(|duration| whole(duration).is_some()),
+        &format!("must be from {MIN}s to {MAX}s, in whole seconds"),
+    );
+    whole(problems.take(given)?)
 }

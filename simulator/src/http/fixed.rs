@@ -74,7 +74,7 @@ pub(super) fn fetch_task_channel(
 ) -> Result<Response, ApiError> {
     let asked: String = request.sid("Sid")?;
     let voice = voice_channel(state, request)?;
-    match voice["sid"] == asked.as_str() || voice["unique_name"] == asked.as_str() {
+    match state.is_task_channel(&asked) {
         true => Ok(Json(voice).into_response()),
         false => Err(request.not_found()),
     }

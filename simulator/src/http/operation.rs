@@ -94,7 +94,8 @@ operations! {
         POST CreateTask => tasks::create;
     "/v1/Workspaces/{WorkspaceSid}/Tasks/{Sid}":
         GET FetchTask => tasks::fetch,
-        POST UpdateTask => tasks::update;
+        POST UpdateTask => tasks::update,
+        DELETE DeleteTask => tasks::delete;
     "/v2/Flows":
         GET ListFlow => list::<Flow>,
         POST CreateFlow => flows::create;
@@ -108,11 +109,13 @@ operations! {
         GET ListSink => list::<Sink>,
         POST CreateSink => event_streams::create_sink;
     "/v1/Sinks/{Sid}":
+        GET FetchSink => fetch::<Sink>,
         DELETE DeleteSink => event_streams::delete_sink;
     "/v1/Subscriptions":
         GET ListSubscription => list::<Subscription>,
         POST CreateSubscription => event_streams::subscribe;
     "/v1/Subscriptions/{Sid}":
+        GET FetchSubscription => fetch::<Subscription>,
         DELETE DeleteSubscription => delete::<Subscription>;
     "/v1/Subscriptions/{SubscriptionSid}/SubscribedEvents":
         GET ListSubscribedEvent => event_streams::list_subscribed;

@@ -43,9 +43,6 @@ impl State {
         };
         call.run += 1;
         let (run, task) = (call.run, call.task);
-        if matches!(was, Activity::Waiting { .. }) {
-            self.left_behind(task);
-        }
         match redirect {
             Redirect::Twiml(text) => self.instruct(sid, run, twiml::parse(&text)),
             Redirect::Url { url, method } => self.effects.push(Effect::FetchTwiml(FetchTwiml {
@@ -54,6 +51,9 @@ impl State {
                 url,
                 method,
             })),
+        }
+        if matches!(was, Activity::Waiting { .. }) {
+            self.left_behind(task);
         }
         Ok(())
     }

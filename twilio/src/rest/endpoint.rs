@@ -98,6 +98,8 @@ endpoints! {
         FetchTask,
         /// Closing a task.
         UpdateTask,
+        /// Deleting a task.
+        DeleteTask,
     }
     "studio" {
         /// Listing Studio flows.
@@ -118,12 +120,16 @@ endpoints! {
         ListSink,
         /// Creating an Event Streams sink.
         CreateSink,
+        /// Reading an Event Streams sink.
+        FetchSink,
         /// Deleting an Event Streams sink.
         DeleteSink,
         /// Listing Event Streams subscriptions.
         ListSubscription,
         /// Creating an Event Streams subscription.
         CreateSubscription,
+        /// Reading an Event Streams subscription.
+        FetchSubscription,
         /// Deleting an Event Streams subscription.
         DeleteSubscription,
         /// Listing the types of events that a subscription is for.

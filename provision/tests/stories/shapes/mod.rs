@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use simulator::{Config, Speed};
 use tokio::task::LocalSet;
 use twilio::rest::{FlowDraft, TaskQueueDraft};
-use twilio::{TaskQueueSid, WorkflowSid};
+use twilio::{TaskChannelSid, TaskQueueSid, WorkflowSid};
 
 use crate::support::{Operator, Run, env_value};
 
@@ -130,7 +130,8 @@ impl Shape {
             workflows.push(made.unwrap().sid);
         }
         for (name, states) in &self.flows {
-            let definition = flow(states, &workflows[0]).to_string();
+            let channels = client.task_channels(&workspace).await.unwrap();
+            let definition = flow(states, &workflows[0], &channels[0].sid).to_string();
             let draft = FlowDraft {
                 friendly_name: name,
                 definition: &definition,
@@ -187,12 +188,12 @@ fn widget(name: &str, kind: &str, properties: Value, then: &[(&str, &str)]) -> V
 fn to_flex(then: &[(&str, &str)]) -> Value {
     let properties = json!({
         "workflow": "${workflow_sid}",
-        "channel": "TC00000000000000000000000000000000",
+        "channel": "${voice_channel_sid}",
     });
     widget("to_flex", "send-to-flex", properties, then)
 }
 
-fn flow(states: &[Value], workflow: &WorkflowSid) -> Value {
+fn flow(states: &[Value], workflow: &WorkflowSid, channel: &TaskChannelSid) -> Value {
     let trigger = json!([{ "event": "incomingCall", "next": states[0]["name"] }]);
     let trigger = json!({ "name": "Trigger", "type": "trigger", "properties": {},
                           "transitions": trigger });
@@ -201,6 +202,7 @@ fn flow(states: &[Value], workflow: &WorkflowSid) -> Value {
                        "flags": { "allow_concurrent_calls": true } });
     let filled = flow.to_string();
     let filled = filled.replace("${workflow_sid}", workflow.as_str());
+    let filled = filled.replace("${voice_channel_sid}", channel.as_str());
     serde_json::from_str(&filled).unwrap()
 }
 
