@@ -77,7 +77,7 @@ when = "Mo-Fr 08:00-18:00; PH off"
         "plans.toml, line 2, plan \"sales\", step 1: transcribe: has no meaning for dial",
         "plans.toml, line 2, plan \"sales\", step 2: must do one thing",
         "plans.toml, line 16, plan \"support desk\": name: is part of URLs",
-        "plans.toml, line 16, plan \"support desk\", step 1: unknown field `max_lenght`",
+        "REDIRECT_PLANS: plans.toml, line 16, plan \"support desk\", step 1: unknown field `max_lenght`",
         "plans.toml, line 16, plan \"support desk\", step 2: when: speak of public holidays",
         "plans.toml, line 16, plan \"support desk\", step 2: when: needs the plan's time zone",
     ] {

@@ -389,7 +389,8 @@ pub(super) fn read<T: DeserializeOwned>(
 ) -> Option<T> {
     let read = T::deserialize(toml::Value::Table(table));
     read.map_err(|error| {
-        problems.add_line(format!("{}: {}", place.name(""), error.message()));
+        let problem = format!("{}: {}", place.name(""), error.message());
+        problems.add_line(format!("REDIRECT_PLANS: {problem}"));
     })
     .ok()
 }
