@@ -390,7 +390,7 @@ pub(super) fn read<T: DeserializeOwned>(
     let read = T::deserialize(toml::Value::Table(table));
     read.map_err(|error| {
         let problem = format!("{}: {}", place.name(""), error.message());
-        problems.add_line(format!("REDIRECT_PLANS: {problem}"));
+        problems.add("REDIRECT_PLANS", problem, "plans.toml");
     })
     .ok()
 }
