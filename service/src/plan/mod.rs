@@ -3,6 +3,7 @@
 mod args;
 mod file;
 mod raw;
+mod step;
 
 use jiff::Timestamp;
 use ladder::{Action, CallerId, Hop, Ladder, Step};
