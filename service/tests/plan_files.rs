@@ -97,10 +97,13 @@ fn each_thing_that_twilio_cannot_do_is_refused() {
     let eleven = ["\"+14155550100\""; 11].join(", ");
     for (step, wanted) in [
         (format!("dial = [{eleven}]"), "rings 11 numbers together"),
-        ("dial = []".into(), "holds no number"),
+        (
+            "dial = []".into(),
+            "holds no number (example: dial = [\"+14155550100\"])",
+        ),
         (
             "dial = [\"+14155550100\"]\ntimeout = \"4s\"".into(),
-            "from 5s to 600s",
+            "in whole seconds (example: timeout = \"20s\")",
         ),
         (
             "dial = [\"+14155550100\"]\naccept = \"x 1\"\naccept_key = \"#\"".into(),

@@ -33,9 +33,14 @@ pub struct Problems {
 impl Problems {
     /// Adds one: the variable, what is wrong with it, and an example of a right one.
     pub fn add(&mut self, variable: &str, problem: impl fmt::Display, example: &str) {
-        self.wrong.push(format!(
-            "{variable}: {problem} (example: {variable}={example})"
-        ));
+        let example = match variable.rsplit_once(": ") {
+            // A key of a file of plans, by its place.
+            Some((_, key)) if example.starts_with('[') => format!("{key} = {example}"),
+            Some((_, key)) => format!("{key} = {example:?}"),
+            None => format!("{variable}={example}"),
+        };
+        self.wrong
+            .push(format!("{variable}: {problem} (example: {example})"));
     }
 
     /// Adds one that no single variable shows.
