@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use twilio::rest::{Flow, IncomingNumber, RestError, TaskQueue, Workflow, Workspace};
-use twilio::{EVENT_STREAM_PATH, WorkflowSid, without_overrides};
+use twilio::{EVENT_STREAM_PATH, TaskQueueSid, WorkflowSid, without_overrides};
 
 use crate::api::Api;
 use crate::definitions::{Names, Role};
@@ -77,6 +77,11 @@ impl Inventory {
             no_event_streams,
             workspace,
         })
+    }
+
+    pub(crate) fn task_queue(&self, sid: TaskQueueSid) -> Option<TaskQueue> {
+        let mut queues = self.all_task_queues.iter();
+        queues.find(|queue| queue.sid == sid).cloned()
     }
 
     /// The task queue that tasks enter whom nobody took.

@@ -33,6 +33,9 @@ pub(crate) struct Record {
     /// The placeholder of the user's that setup found and uses.
     #[serde(default)]
     pub(crate) placeholder: Option<TaskQueueSid>,
+    /// Those that setup used before.
+    #[serde(default)]
+    pub(crate) former_placeholders: BTreeSet<TaskQueueSid>,
     /// How the events come.
     #[serde(default)]
     pub(crate) via: Option<Via>,
@@ -131,6 +134,7 @@ impl Record {
             prefix: String::new(),
             task_queues: BTreeMap::new(),
             placeholder: None,
+            former_placeholders: BTreeSet::new(),
             via: None,
             workflow: None,
             reservation_timeout: None,

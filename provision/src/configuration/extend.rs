@@ -27,6 +27,8 @@ pub(super) fn is_named_like_added(name: &str) -> bool {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extension<'a> {
     pub(crate) placeholder: &'a str,
+    /// Those that the placeholder takes the place of.
+    pub(crate) former: &'a [String],
     /// For targets before the placeholder that have no timeout, in seconds.
     pub(crate) target_timeout: Option<u32>,
     /// The filters themselves, for nothing but calls comes to the workflow.
@@ -50,6 +52,7 @@ impl Configuration {
     /// its order included. Returns what was left undone, and why.
     pub(crate) fn extend(&mut self, by: &Extension<'_>) -> Result<Vec<Finding>, CannotExtend> {
         self.check_names(by.filters)?;
+        self.replace_former(by);
         let mut left = Vec::new();
         if self.filters().is_empty() {
             self.extend_default(by);
@@ -92,6 +95,22 @@ impl Configuration {
             }
         }
         Ok(left)
+    }
+
+    fn replace_former(&mut self, by: &Extension<'_>) {
+        let replace = |queue: &mut Value| {
+            if by.former.iter().any(|former| queue == former) {
+                *queue = by.placeholder.into();
+            }
+        };
+        let default = self.0.pointer_mut("/task_routing/default_filter/queue");
+        default.into_iter().for_each(replace);
+        let filters = self.filters_mut().into_iter().flatten();
+        let targets = filters.filter_map(|filter| filter["targets"].as_array_mut());
+        let queues = targets
+            .flatten()
+            .filter_map(|target| target.get_mut("queue"));
+        queues.for_each(replace);
     }
 
     fn check_names(&self, wanted: &[String]) -> Result<(), CannotExtend> {

@@ -9,6 +9,7 @@ const OWN: &str = r#"{"task_routing":{"filters":[{"targets":[{"queue":"WQa","tim
 fn by(target_timeout: Option<u32>, in_place: bool) -> Extension<'static> {
     Extension {
         placeholder: "WQp",
+        former: &[],
         target_timeout,
         in_place,
         filters: &[],

@@ -41,6 +41,31 @@ pub(super) async fn check(
         channels::check_tasks(api, workspace, queue, report).await;
         check_workflows(plan, queue, inventory, &voice_queues, report);
     }
+    check_extended(plans, inventory, report);
+}
+
+/// What setup extended led to a placeholder once.
+fn check_extended(plans: &Plans, inventory: &Inventory, report: &mut Report<'_>) {
+    let workflows = inventory.workflows.iter();
+    for workflow in workflows.filter(|it| inventory.extended.contains_key(&it.sid)) {
+        let configuration = Configuration::parse(&workflow.configuration);
+        let leads = |plan: &Plan| {
+            let queue = plan.task_queue_sid.as_str();
+            configuration.as_ref().is_ok_and(|it| it.leads_to(queue))
+        };
+        if plans.iter().any(leads) {
+            continue;
+        }
+        let (name, sid) = (&workflow.friendly_name, workflow.sid);
+        report.fail(
+            "workflow",
+            format!(
+                "{name:?} ({sid}), which setup has extended, leads to the placeholder of no plan: its \
+                 calls are not redirected"
+            ),
+            format!("run `overflow setup --workflow {sid}`"),
+        );
+    }
 }
 
 fn check_placeholder(queue: &TaskQueue, inventory: &Inventory, report: &mut Report<'_>) {

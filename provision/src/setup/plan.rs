@@ -26,7 +26,7 @@ pub(super) struct Planner<'a> {
 pub(super) struct Planned {
     pub(super) steps: Vec<Step>,
     /// By which workflows no call gets to the placeholder even then.
-    pub(super) dead_end: Option<String>,
+    pub(super) dead_ends: Vec<String>,
     /// What is extended already, just as it should be.
     pub(super) extended: Option<(WorkflowSid, ReplacedConfiguration)>,
 }
@@ -34,6 +34,7 @@ pub(super) struct Planned {
 impl Planner<'_> {
     pub(super) async fn plan(&self, dotenv: &Dotenv) -> Result<Planned> {
         let mut planned = self.routing().await?;
+        self.tell_of_those_left_behind(&mut planned).await?;
         let steps = &mut planned.steps;
         steps.extend(self.events().await?);
         if let Some(number) = &self.setup.number {
@@ -51,7 +52,7 @@ impl Planner<'_> {
             planned.steps.insert(0, self.placeholder());
             return Ok(planned);
         }
-        if self.adopted.workflows.is_empty() {
+        if !self.joins() {
             let queues = Role::ALL.map(|role| match role {
                 Role::Placeholder => self.placeholder(),
                 role => self.task_queue(role),
@@ -84,6 +85,11 @@ impl Planner<'_> {
             }
         }
         Ok(planned)
+    }
+
+    /// Whether workflows of the user's serve, so that none of ours is made.
+    pub(super) fn joins(&self) -> bool {
+        !self.adopted.workflows.is_empty()
     }
 
     /// The placeholder: ours, or what takes its place.

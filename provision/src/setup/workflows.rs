@@ -27,8 +27,15 @@ impl Planner<'_> {
         let placeholder = self.sid_of(Role::Placeholder);
         let recorded = self.site.record.extended_workflows.get(&sid);
         let said_before = recorded.and_then(|recorded| recorded.target_timeout);
+        let former: Vec<_> = self
+            .adopted
+            .former
+            .iter()
+            .map(|q| q.sid.to_string())
+            .collect();
         let by = Extension {
             placeholder: &placeholder,
+            former: &former,
             target_timeout: setup.target_timeout.or(said_before),
             in_place: setup.in_place,
             filters: &setup.filters,
@@ -71,10 +78,13 @@ impl Planner<'_> {
         step.details(recorded.map(|_| note.to_owned()));
         let note = "what leads to the placeholder already is taken for yours: teardown leaves it";
         step.details(led_there.then(|| note.to_owned()));
-        let dead_end = (!wanted.reaches(&placeholder)).then(|| workflow_shown(found));
+        let dead_ends = match wanted.reaches(&placeholder) {
+            true => Vec::new(),
+            false => vec![workflow_shown(found)],
+        };
         Ok(Planned {
             steps: vec![step],
-            dead_end,
+            dead_ends,
             extended,
         })
     }
@@ -92,11 +102,14 @@ impl Planner<'_> {
             }
             steps.push(step);
         }
-        let shown: Vec<_> = self.adopted.workflows.iter().map(workflow_shown).collect();
-        let dead_end = (!reaches).then(|| shown.join(", "));
+        let adopted = self.adopted.workflows.iter();
+        let dead_ends = match reaches {
+            true => Vec::new(),
+            false => adopted.map(workflow_shown).collect(),
+        };
         Planned {
             steps,
-            dead_end,
+            dead_ends,
             extended: None,
         }
     }

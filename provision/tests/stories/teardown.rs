@@ -167,6 +167,8 @@ async fn another_prefix_is_another_set() {
     let mut operator = Operator::new().await;
     operator.setup(&["--prefix", "[Night]"]).await.done();
     let with_one = operator.snapshot().await;
+    // Each has settings of its own.
+    std::fs::remove_file(operator.path(".env")).unwrap();
     operator.record = "day.json";
     operator.setup(&["--prefix", "[Day]"]).await.done();
     let with_two = operator.snapshot().await;
