@@ -1,6 +1,6 @@
 //! Which steps setup is to take, by what there is and what there should be.
 
-use twilio::rest::VoiceWebhook;
+use twilio::rest::{VoiceWebhook, Workflow};
 use twilio::{E164, WorkflowSid};
 
 use super::adopt::{Adopted, workflow_shown};
@@ -74,11 +74,16 @@ impl Planner<'_> {
                 [one] => planned.steps.push(self.flow(Some(one.sid)).await?),
                 several if self.setup.number.is_some() => {
                     let several: Vec<_> = several.iter().map(workflow_shown).collect();
+                    let lead = match several.is_empty() {
+                        true => "no workflow leads to the placeholder any more".to_owned(),
+                        false => format!(
+                            "several workflows lead to the placeholder: {}",
+                            several.join(", ")
+                        ),
+                    };
                     return Err(Error::Unclear(format!(
-                        "several workflows lead to the placeholder: {}\n  Nothing was changed. \
-                         Point the number at a flow of yours (Console > Phone Numbers), and run \
-                         setup without --number.",
-                        several.join(", ")
+                        "{lead}\n  Nothing was changed. Point the number at a flow of yours (Console \
+                         > Phone Numbers), and run setup without --number."
                     )));
                 }
                 _ => {}
@@ -89,7 +94,11 @@ impl Planner<'_> {
 
     /// Whether workflows of the user's serve, so that none of ours is made.
     pub(super) fn joins(&self) -> bool {
-        !self.adopted.workflows.is_empty()
+        let (inventory, extended) = (&self.site.inventory, &self.site.record.extended_workflows);
+        let is_extended = |workflow: &Workflow| extended.contains_key(&workflow.sid);
+        let has_one = inventory.workflow.is_some() || self.setup.place.is_set_apart;
+        let goes_on = !has_one && inventory.workflows.iter().any(is_extended);
+        !self.adopted.workflows.is_empty() || goes_on
     }
 
     /// The placeholder: ours, or what takes its place.

@@ -127,3 +127,24 @@ async fn callers_who_wait_in_the_former_placeholder_are_told_of() {
         format!("1 task waits in task queue \"[TR Call Redirection] Call Redirection\" ({former})");
     assert!(output.contains(&waiting), "{output}");
 }
+
+#[tokio::test]
+async fn an_extended_workflow_that_somebody_put_back_is_not_forgotten() {
+    let account = account("escalation").await;
+    let (client, workspace) = (account.operator.client(), account.operator.workspace_sid());
+    let read = async || client.workflow(&workspace, &account.workflow).await;
+    let before = read().await.unwrap().unwrap().configuration;
+    account.setup(&["--workflow"]).await.done();
+    let simulator = &account.operator.simulator;
+    simulator
+        .set_configuration(account.workflow, &before)
+        .unwrap();
+    account.is_found_by_doctor(account.workflow).await;
+    let words = "no longer leads to the placeholder";
+    account.is_left_behind(account.workflow, &[], words).await;
+    // Nothing was made that nobody asked for.
+    let queues = client.task_queues(&workspace).await.unwrap();
+    assert_eq!(queues.len(), account.queues.len() + 1);
+    assert_eq!(client.workflows(&workspace).await.unwrap().len(), 1);
+    assert_eq!(client.flows().await.unwrap(), []);
+}
