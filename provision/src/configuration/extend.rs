@@ -205,7 +205,7 @@ enum Change {
 }
 
 impl Extension<'_> {
-    /// The filter, ending in the placeholder without timeout.
+    /// The filter, ending in the placeholder, which nobody skips or leaves.
     fn ending(&self, filter: &Value) -> Value {
         let mut filter = filter.clone();
         let Some(targets) = filter.get_mut("targets").and_then(Value::as_array_mut) else {
@@ -221,6 +221,7 @@ impl Extension<'_> {
         let mut last = last.unwrap_or_else(|| json!({ "queue": self.placeholder }));
         if let Some(last) = last.as_object_mut() {
             last.shift_remove("timeout");
+            last.shift_remove("skip_if");
         }
         targets.push(last);
         let before = targets.len() - 1;

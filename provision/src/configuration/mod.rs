@@ -95,7 +95,9 @@ impl Configuration {
                 continue;
             }
             let at = position(filter, placeholder);
-            let is_reached = |at: usize| items(&filter["targets"])[..at].iter().all(is_left);
+            let targets = items(&filter["targets"]);
+            let is_reached =
+                |at: usize| targets[..at].iter().all(is_left) && !is_skippable(&targets[at]);
             if at.is_some_and(is_reached) {
                 return true;
             }
@@ -129,6 +131,9 @@ impl Configuration {
                 (true, true) => find(Problem::TimesOut),
                 (false, false) => find(Problem::NotLast),
                 (false, true) => find(Problem::GoesOn),
+            }
+            if is_skippable(&targets[at]) {
+                find(Problem::Skipped);
             }
             match &targets[..at] {
                 before if before.iter().all(has_timeout) => {}

@@ -283,6 +283,10 @@ fn each_way_of_missing_the_placeholder_is_found() {
             json!([{"queue": "WQa", "skip_if": "workers.available == 0"}, {"queue": "WQp"}]),
             Problem::MayStay,
         ),
+        (
+            json!([{"queue": "WQp", "skip_if": "workers.available == 0"}]),
+            Problem::Skipped,
+        ),
     ] {
         let filter = json!({ "targets": targets });
         let configuration = json!({"task_routing": {"filters": [filter]}});
@@ -297,6 +301,10 @@ fn a_call_reaches_the_placeholder_only_by_a_filter_that_it_gets_to() {
     let stays = || json!([{ "queue": "WQa" }]);
     let leads = || json!([{ "queue": "WQa", "timeout": 20 }, { "queue": "WQp" }]);
     let skips = || json!([{ "queue": "WQa", "skip_if": "workers.available == 0" }]);
+    let passes = || {
+        json!([{ "queue": "WQa", "timeout": 20 },
+               { "queue": "WQp", "skip_if": "workers.available == 0" }])
+    };
     for (filters, default, expected) in [
         (vec![filter("1==1", leads())], "WQa", true),
         (
@@ -306,6 +314,13 @@ fn a_call_reaches_the_placeholder_only_by_a_filter_that_it_gets_to() {
         ),
         (
             vec![filter("1==1", skips()), filter("1==1", leads())],
+            "WQa",
+            true,
+        ),
+        // Nobody is there, so everybody skips it.
+        (vec![filter("1==1", passes())], "WQa", false),
+        (
+            vec![filter("1==1", passes()), filter("1==1", leads())],
             "WQa",
             true,
         ),

@@ -164,7 +164,9 @@ fn check_filters(
             | Problem::MayStay
             | Problem::EndsSkippable
             | Problem::OneAgent => report.warn("workflow", found, todo),
-            Problem::TimesOut | Problem::NeverReached => report.fail("workflow", found, todo),
+            Problem::TimesOut | Problem::Skipped | Problem::NeverReached => {
+                report.fail("workflow", found, todo)
+            }
         }
     }
     let Some(queue) = configuration.default_queue() else {
