@@ -83,13 +83,18 @@ fn pairs<'a>(installed: &'a Configuration, previous: &'a Configuration) -> Vec<I
 
 /// The filter that this one was, whatever its user has changed of it.
 fn origin<'a>(filter: &Value, known: &[Installed<'a>]) -> Option<Installed<'a>> {
-    let alike = |(now, _): &Installed<'_>| {
+    let alike = |(now, before): &Installed<'_>| {
         let name = match (own_name(filter), own_name(now)) {
             (None, None) => 1,
             (name, was) => 2 * u8::from(name == was),
         };
         let targets = 2 * u8::from(filter["targets"] == now["targets"]);
-        name + targets + u8::from(expression(filter) == expression(now))
+        let alike = name + targets + u8::from(expression(filter) == expression(now));
+        // The user may have one with the same targets as one that setup added.
+        match before {
+            None if name < 2 && alike < 3 => 0,
+            _ => alike,
+        }
     };
     let most = known.iter().copied().max_by_key(alike);
     most.filter(|origin| alike(origin) >= 2)

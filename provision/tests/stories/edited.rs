@@ -198,6 +198,23 @@ async fn what_the_user_made_lead_to_the_placeholder_is_theirs_and_keeps_it() {
 }
 
 #[tokio::test]
+async fn a_filter_with_the_targets_of_a_copy_is_theirs_too() {
+    let [copies, ..] = WAYS;
+    let account = account("escalation").await;
+    account.setup(copies).await.done();
+    let german = |routing: &mut Value| {
+        let mut first = filter(routing, "All (calls)").clone();
+        first["filter_friendly_name"] = json!("German first");
+        first["expression"] = json!("language == \"de\"");
+        routing["filters"].as_array_mut().unwrap().insert(0, first);
+    };
+    account.edit(german).await;
+    let edited = account.current().await;
+    account.setup(copies).await.done();
+    assert_eq!(account.current().await, edited);
+}
+
+#[tokio::test]
 async fn another_placeholder_takes_the_place_of_the_first() {
     for setup in WAYS {
         let account = account("escalation").await;
