@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::extend::{Extension, is_named_like_added};
-use super::{Configuration, expression, has_timeout, items, leads, own_name};
+use super::{Configuration, expression, for_calls, has_timeout, items, leads, own_name};
 use crate::record::ReplacedConfiguration;
 
 /// A filter as setup installed it, and what it was before; `None` where setup added it.
@@ -32,7 +32,10 @@ impl Configuration {
             None => Some(filter.clone()),
             Some((now, None)) => {
                 let last = items(&now["targets"]).last()?["queue"].as_str()?;
-                (!leads(filter, last)).then(|| filter.clone())
+                match leads(filter, last) {
+                    true => self.deleted_behind(now, &known).cloned(),
+                    false => Some(filter.clone()),
+                }
             }
             Some((now, Some(before))) => Some(given_back(filter, now, before, is_ours)),
         });
@@ -64,6 +67,19 @@ impl Configuration {
         };
         let known = pairs(&installed, &previous);
         known.windows(2).filter_map(edited).collect()
+    }
+
+    /// The filter of which this is the copy for calls, if its user has deleted it, as one too many.
+    fn deleted_behind<'a>(&self, copy: &Value, known: &[Installed<'a>]) -> Option<&'a Value> {
+        let mut known_ones = known.iter();
+        let (copied, before) = known_ones.find(|(now, before)| {
+            before.is_some() && for_calls(expression(now)) == expression(copy)
+        })?;
+        let is_left = |filter: &Value| match origin(filter, known) {
+            Some((now, _)) => std::ptr::eq(now, *copied),
+            None => expression(filter) == expression(copied),
+        };
+        before.filter(|_| !self.filters().iter().any(is_left))
     }
 }
 

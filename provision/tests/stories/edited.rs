@@ -214,6 +214,32 @@ async fn a_filter_with_the_targets_of_a_copy_is_theirs_too() {
     assert_eq!(account.current().await, edited);
 }
 
+/// With its copy for calls before it, it looks like one too many.
+#[tokio::test]
+async fn a_filter_that_is_deleted_behind_its_copy_comes_back_in_the_place_of_the_copy() {
+    for (shape, name) in SHAPES {
+        for runs_again in [false, true] {
+            let [copies, ..] = WAYS;
+            let account = account(shape).await;
+            let before = account.current().await;
+            account.setup(copies).await.done();
+            let extended = account.current().await;
+            let delete = |routing: &mut Value| {
+                let filters = routing["filters"].as_array_mut().unwrap();
+                filters
+                    .retain(|it| it["filter_friendly_name"].as_str().unwrap_or_default() != name);
+            };
+            account.edit(delete).await;
+            if runs_again {
+                account.setup(copies).await.done();
+                assert_eq!(account.current().await, extended, "{shape}");
+            }
+            account.operator.teardown(&[]).await.done();
+            assert_eq!(account.current().await, before, "{shape}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn another_placeholder_takes_the_place_of_the_first() {
     for setup in WAYS {
