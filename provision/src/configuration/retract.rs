@@ -146,7 +146,10 @@ fn given_back(
     // Nobody is to fall off its end who stayed before.
     let falls_off = |targets: &[Value]| targets.last().is_none_or(has_timeout);
     if led_there && falls_off(targets) && !falls_off(former) {
-        *targets = former.to_vec();
+        match targets.last_mut() {
+            Some(last) => set(last, "timeout", &Value::Null),
+            None => *targets = former.to_vec(),
+        }
     }
     given_back
 }

@@ -22,7 +22,7 @@ const WAYS: [&[&str]; 2] = [
 /// What a user does to a workflow whose filter has this name.
 type Edit = fn(&mut Value, &str, &Account);
 
-const EDITS: [(&str, Edit); 9] = [
+const EDITS: [(&str, Edit); 10] = [
     ("another name and expression", |routing, name, _| {
         let filter = filter(routing, name);
         filter["expression"] = json!("language == \"l3\"");
@@ -45,6 +45,16 @@ const EDITS: [(&str, Edit); 9] = [
         let targets = filter(routing, name)["targets"].as_array_mut();
         targets.unwrap().insert(0, first);
     }),
+    (
+        "a target before others of longer timeouts",
+        |routing, name, account| {
+            let targets = filter(routing, name)["targets"].as_array_mut().unwrap();
+            for target in targets.iter_mut().filter(|it| !it["timeout"].is_null()) {
+                target["timeout"] = json!(45);
+            }
+            targets.insert(0, json!({ "queue": account.queues["Sales"], "timeout": 7 }));
+        },
+    ),
     ("a filter before the others", |routing, _, account| {
         let first = json!({ "expression": "vip == true",
                             "targets": [{ "queue": account.queues["Sales"] }] });
