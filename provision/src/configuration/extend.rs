@@ -7,13 +7,14 @@ use super::{
     Configuration, Finding, NAMES, Problem, ends_skippable, expression, filter_name, has_timeout,
     is_left, items, leads, own_name,
 };
+use crate::record::ReplacedConfiguration;
 
 /// How long calls wait in the default queue of a workflow without filters, in seconds, unless that
 /// is given.
 pub(super) const DEFAULT_TIMEOUT: u32 = 20;
 
 /// The filter that a workflow without filters gets.
-const STOCK_FILTER: &str = "Calls";
+pub(super) const STOCK_FILTER: &str = "Calls";
 
 /// What follows the name of a filter in that of its copy.
 const OF_COPY: &str = " (calls)";
@@ -35,6 +36,22 @@ pub(crate) struct Extension<'a> {
     pub(crate) in_place: bool,
     /// The names of the filters that are meant; all, if none is given.
     pub(crate) filters: &'a [String],
+    /// The filter that a workflow without filters gets, as its user has edited it.
+    pub(crate) edited: Option<&'a Value>,
+}
+
+impl<'a> Extension<'a> {
+    /// As the workflow was extended before.
+    pub(crate) fn again(recorded: &'a ReplacedConfiguration, placeholder: &'a str) -> Self {
+        Self {
+            placeholder,
+            former: &[],
+            target_timeout: recorded.target_timeout,
+            in_place: recorded.in_place,
+            filters: &[],
+            edited: None,
+        }
+    }
 }
 
 /// Why a configuration can't be extended so.
@@ -147,7 +164,7 @@ impl Configuration {
             "targets": targets,
         });
         if let Some(filters) = self.filters_mut() {
-            filters.push(filter);
+            filters.push(by.edited.cloned().unwrap_or(filter));
         }
     }
 

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::extend::{Extension, is_named_like_added};
+use super::extend::{Extension, STOCK_FILTER, is_named_like_added};
 use super::{Configuration, expression, for_calls, has_timeout, items, leads, own_name};
 use crate::record::ReplacedConfiguration;
 
@@ -163,6 +163,26 @@ fn set(object: &mut Value, key: &str, value: &Value) {
         Value::Null => object.shift_remove(key),
         value => object.insert(key.to_owned(), value.clone()),
     };
+}
+
+/// The filter that setup added to a workflow without filters, if its user has edited it since.
+pub(crate) fn edited_addition(
+    current: &str,
+    recorded: &ReplacedConfiguration,
+    placeholder: &str,
+) -> Option<Value> {
+    let current = Configuration::parse(current).ok()?;
+    let (installed, previous) = parsed(recorded)?;
+    let mut made = previous.clone();
+    made.extend(&Extension::again(recorded, placeholder)).ok()?;
+    let known = pairs(&installed, &previous);
+    let is_edited = |filter: &&Value| {
+        own_name(filter) == Some(STOCK_FILTER)
+            && leads(filter, placeholder)
+            && matches!(origin(filter, &known), Some((_, None)))
+            && !made.filters().contains(filter)
+    };
+    current.filters().iter().find(is_edited).cloned()
 }
 
 /// The configuration that a workflow had before setup extended it, with what others changed since.

@@ -13,6 +13,7 @@ fn by(target_timeout: Option<u32>, in_place: bool) -> Extension<'static> {
         target_timeout,
         in_place,
         filters: &[],
+        edited: None,
     }
 }
 

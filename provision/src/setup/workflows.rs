@@ -5,7 +5,9 @@ use twilio::rest::Workflow;
 
 use super::adopt::workflow_shown;
 use super::plan::{Planned, Planner};
-use crate::configuration::{Configuration, Extension, Finding, Problem, before_extension};
+use crate::configuration::{
+    Configuration, Extension, Finding, Problem, before_extension, edited_addition,
+};
 use crate::definitions::{DEFINITIONS, Role};
 use crate::error::{Error, Result};
 use crate::record::ReplacedConfiguration;
@@ -33,14 +35,16 @@ impl Planner<'_> {
             .iter()
             .map(|q| q.sid.to_string())
             .collect();
+        let current = &found.configuration;
+        let edited = recorded.and_then(|it| edited_addition(current, it, &placeholder));
         let by = Extension {
             placeholder: &placeholder,
             former: &former,
             target_timeout: setup.target_timeout.or(said_before),
             in_place: setup.in_place,
             filters: &setup.filters,
+            edited: edited.as_ref(),
         };
-        let current = &found.configuration;
         let known = match recorded {
             Some(recorded) => before_extension(current, recorded),
             // What led to a placeholder of the user's before, is the user's.

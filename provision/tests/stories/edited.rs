@@ -251,6 +251,27 @@ async fn a_filter_that_is_deleted_behind_its_copy_comes_back_in_the_place_of_the
 }
 
 #[tokio::test]
+async fn the_filter_that_a_stock_workflow_gets_stays_as_it_is_edited() {
+    for setup in [&["--workflow"][..], &["--workflow", "--in-place"]] {
+        let account = account("stock").await;
+        let before = account.current().await;
+        account.setup(setup).await.done();
+        let longer = |routing: &mut Value| {
+            filter(routing, "Calls")["targets"][0]["timeout"] = json!(60);
+        };
+        account.edit(longer).await;
+        let edited = account.current().await;
+        for _ in 0..2 {
+            let output = account.setup(setup).await.done();
+            assert!(output.contains("Nothing to do"), "{output}");
+            assert_eq!(account.current().await, edited);
+        }
+        account.operator.teardown(&[]).await.done();
+        assert_eq!(account.current().await, before);
+    }
+}
+
+#[tokio::test]
 async fn another_placeholder_takes_the_place_of_the_first() {
     for setup in WAYS {
         let account = account("escalation").await;
