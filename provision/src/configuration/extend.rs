@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::expression::{Tasks, for_calls};
 use super::{
-    Configuration, Finding, NAMES, Problem, ends_skippable, expression, filter_name, has_timeout,
-    is_left, items, leads, own_name,
+    Configuration, DEFAULT_QUEUE, Finding, NAMES, Problem, ends_skippable, expression, filter_name,
+    has_timeout, is_left, items, leads, own_name,
 };
 use crate::record::ReplacedConfiguration;
 
@@ -120,8 +120,11 @@ impl Configuration {
                 *queue = by.placeholder.into();
             }
         };
-        let default = self.0.pointer_mut("/task_routing/default_filter/queue");
-        default.into_iter().for_each(replace);
+        for key in DEFAULT_QUEUE {
+            let default = self.0["task_routing"].get_mut("default_filter");
+            let queue = default.and_then(|default| default.get_mut(key));
+            queue.into_iter().for_each(replace);
+        }
         let filters = self.filters_mut().into_iter().flatten();
         let targets = filters.filter_map(|filter| filter["targets"].as_array_mut());
         let queues = targets

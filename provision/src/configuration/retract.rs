@@ -4,7 +4,9 @@
 use serde_json::Value;
 
 use super::extend::{Extension, STOCK_FILTER, is_named_like_added};
-use super::{Configuration, expression, for_calls, has_timeout, items, leads, own_name};
+use super::{
+    Configuration, default_queue, expression, for_calls, has_timeout, items, leads, own_name,
+};
 use crate::record::ReplacedConfiguration;
 
 /// A filter as setup installed it, and what it was before; `None` where setup added it.
@@ -45,7 +47,7 @@ impl Configuration {
         }
         let [current, installed, previous] =
             [self, installed, previous].map(|c| &c.0["task_routing"]["default_filter"]);
-        let leads_to_ours = current["queue"].as_str().is_some_and(is_ours);
+        let leads_to_ours = default_queue(current).is_some_and(is_ours);
         if current == installed || leads_to_ours {
             set(&mut retracted.0["task_routing"], "default_filter", previous);
         }

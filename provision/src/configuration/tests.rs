@@ -382,7 +382,10 @@ fn what_is_no_configuration_is_refused() {
     for (text, error) in [
         ("", InvalidConfiguration::NotJson),
         ("[]", InvalidConfiguration::NoFilters),
-        (r#"{"task_routing":{}}"#, InvalidConfiguration::NoFilters),
+        (
+            r#"{"task_routing":{"filters":{}}}"#,
+            InvalidConfiguration::NoFilters,
+        ),
     ] {
         assert_eq!(Configuration::parse(text), Err(error));
     }

@@ -31,7 +31,9 @@ impl Planner<'_> {
         let mut steps = Vec::new();
         self.restore_numbers(&mut steps);
         // Before the callback goes, so that no call is routed to a placeholder that nobody watches.
-        let restored = self.restore_workflows(&mut steps);
+        let Some(restored) = self.restore_workflows(&mut steps) else {
+            return (steps, false);
+        };
         self.restore_callback(&mut steps);
         let complete = self.remove_streams(&mut steps);
         if self.keep_resources {
@@ -111,9 +113,9 @@ impl Planner<'_> {
         left.is_empty()
     }
 
-    /// Returns the configurations that the workflows will have.
-    fn restore_workflows(&self, steps: &mut Vec<Step>) -> BTreeMap<WorkflowSid, String> {
-        let mut restored = BTreeMap::new();
+    /// Returns the configurations that the workflows will have; `None` if one can't be read.
+    fn restore_workflows(&self, steps: &mut Vec<Step>) -> Option<BTreeMap<WorkflowSid, String>> {
+        let (mut restored, mut are_read) = (BTreeMap::new(), true);
         for (sid, replaced) in &self.site.record.extended_workflows {
             let Some(found) = self.site.inventory.workflows.iter().find(|w| w.sid == *sid) else {
                 steps.push(Step::note(format!(
@@ -121,19 +123,26 @@ impl Planner<'_> {
                 )));
                 continue;
             };
-            let current = &found.configuration;
-            if let Some(configuration) = before_extension(current, replaced) {
-                restored.insert(*sid, configuration.clone());
-                let re_evaluates = self.re_evaluates;
-                steps.push(Step::user_workflow(
-                    found,
-                    configuration,
-                    None,
-                    re_evaluates,
-                ));
-            }
+            let Some(configuration) = before_extension(&found.configuration, replaced) else {
+                are_read = false;
+                steps.push(Step::note(format!(
+                    "workflow {} ({sid}) can't be read, and may lead to the placeholder still: what \
+                     redirects its calls is kept. Take the placeholder out there (Console > \
+                     TaskRouter > Workflows), then run teardown again",
+                    found.friendly_name
+                )));
+                continue;
+            };
+            restored.insert(*sid, configuration.clone());
+            let re_evaluates = self.re_evaluates;
+            steps.push(Step::user_workflow(
+                found,
+                configuration,
+                None,
+                re_evaluates,
+            ));
         }
-        restored
+        are_read.then_some(restored)
     }
 
     fn restore_callback(&self, steps: &mut Vec<Step>) {
@@ -227,7 +236,9 @@ impl Planner<'_> {
                 let then = restored
                     .get(&workflow.sid)
                     .unwrap_or(&workflow.configuration);
-                Configuration::parse(then).is_ok_and(|then| then.leads_to(queue.as_str()))
+                let queue = queue.as_str();
+                Configuration::parse(then)
+                    .map_or_else(|_| then.contains(queue), |then| then.leads_to(queue))
             })
             .map(|workflow| format!("{:?} ({})", workflow.friendly_name, workflow.sid))
             .collect()
