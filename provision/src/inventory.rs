@@ -1,6 +1,6 @@
 //! What there is at Twilio of what setup makes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use twilio::rest::{Flow, IncomingNumber, RestError, TaskQueue, Workflow, Workspace};
 use twilio::{EVENT_STREAM_PATH, TaskQueueSid, WorkflowSid, without_overrides};
@@ -31,6 +31,8 @@ pub(crate) struct Inventory {
     pub(crate) streams: Vec<Stream>,
     /// Workflows of the user's that were extended, as the record has them.
     pub(crate) extended: BTreeMap<WorkflowSid, ReplacedConfiguration>,
+    /// The placeholders of setups before.
+    pub(crate) former: BTreeSet<TaskQueueSid>,
     /// Why Studio's flows could not be read: this key or region has none.
     pub(crate) no_studio: Option<String>,
     /// Why Event Streams could not be read.
@@ -73,6 +75,7 @@ impl Inventory {
             flow: flow.flatten(),
             streams: streams.unwrap_or_default(),
             extended: record.extended_workflows.clone(),
+            former: record.former_placeholders.clone(),
             no_studio,
             no_event_streams,
             workspace,

@@ -119,6 +119,9 @@ pub(crate) struct ReplacedConfiguration {
     /// Whether the user said that only calls come to it.
     #[serde(default)]
     pub(crate) in_place: bool,
+    /// The filters that the user named; all, if they named none.
+    #[serde(default)]
+    pub(crate) filters: Vec<String>,
     /// For targets that have no timeout, in seconds.
     #[serde(default)]
     pub(crate) target_timeout: Option<u32>,

@@ -42,13 +42,17 @@ pub(crate) struct Extension<'a> {
 
 impl<'a> Extension<'a> {
     /// As the workflow was extended before.
-    pub(crate) fn again(recorded: &'a ReplacedConfiguration, placeholder: &'a str) -> Self {
+    pub(crate) fn again(
+        recorded: &'a ReplacedConfiguration,
+        placeholder: &'a str,
+        former: &'a [String],
+    ) -> Self {
         Self {
             placeholder,
-            former: &[],
+            former,
             target_timeout: recorded.target_timeout,
             in_place: recorded.in_place,
-            filters: &[],
+            filters: &recorded.filters,
             edited: None,
         }
     }

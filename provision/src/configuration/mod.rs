@@ -12,7 +12,7 @@ pub(crate) use self::expression::matches_nobody;
 use self::expression::{Tasks, for_calls};
 pub(crate) use self::extend::Extension;
 pub(crate) use self::problem::{Finding, Problem};
-pub(crate) use self::retract::{before_extension, edited_addition};
+pub(crate) use self::retract::{before_extension, edited_addition, is_as_extended};
 
 /// What a configuration lacks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

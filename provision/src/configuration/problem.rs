@@ -54,7 +54,8 @@ impl Problem {
     pub(crate) fn remedy(self) -> &'static str {
         match self {
             Self::Missing => {
-                "if its callers are to be redirected, run `overflow setup --workflow WW…`"
+                "if its callers are to be redirected, run `overflow setup --workflow WW…`, with \
+                 `--filter` if only some filters were named before"
             }
             Self::NotLast => "make the placeholder the last target of the filter",
             Self::GoesOn => {

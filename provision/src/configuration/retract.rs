@@ -54,23 +54,6 @@ impl Configuration {
         retracted
     }
 
-    /// The names of the filters that were edited since setup, and whose copies for calls weren't.
-    pub(crate) fn edited_beside_copies(&self, recorded: &ReplacedConfiguration) -> Vec<String> {
-        let Some((installed, previous)) = parsed(recorded) else {
-            return Vec::new();
-        };
-        let filters = self.filters();
-        let edited = |pair: &[Installed<'_>]| match *pair {
-            [(copy, None), (now, Some(_))] if filters.contains(copy) && !filters.contains(now) => {
-                let name = own_name(now).unwrap_or_else(|| expression(now));
-                Some(format!("{name:?}"))
-            }
-            _ => None,
-        };
-        let known = pairs(&installed, &previous);
-        known.windows(2).filter_map(edited).collect()
-    }
-
     /// The filter of which this is the copy for calls, if its user has deleted it, as one too many.
     fn deleted_behind<'a>(&self, copy: &Value, known: &[Installed<'a>]) -> Option<&'a Value> {
         let mut known_ones = known.iter();
@@ -176,7 +159,8 @@ pub(crate) fn edited_addition(
     let current = Configuration::parse(current).ok()?;
     let (installed, previous) = parsed(recorded)?;
     let mut made = previous.clone();
-    made.extend(&Extension::again(recorded, placeholder)).ok()?;
+    let again = Extension::again(recorded, placeholder, &[]);
+    made.extend(&again).ok()?;
     let known = pairs(&installed, &previous);
     let is_edited = |filter: &&Value| {
         own_name(filter) == Some(STOCK_FILTER)
@@ -185,6 +169,27 @@ pub(crate) fn edited_addition(
             && !made.filters().contains(filter)
     };
     current.filters().iter().find(is_edited).cloned()
+}
+
+/// Whether setup would leave a workflow that it has extended as it is now.
+pub(crate) fn is_as_extended(
+    current: &str,
+    recorded: &ReplacedConfiguration,
+    placeholder: &str,
+    former: &[String],
+) -> bool {
+    let extended_again = || {
+        let before = before_extension(current, recorded)?;
+        let edited = edited_addition(current, recorded, placeholder);
+        let mut again = Configuration::parse(&before).ok()?;
+        let by = Extension {
+            edited: edited.as_ref(),
+            ..Extension::again(recorded, placeholder, former)
+        };
+        again.extend(&by).ok()?;
+        Some(again)
+    };
+    Configuration::parse(current).ok() == extended_again()
 }
 
 /// The configuration that a workflow had before setup extended it, with what others changed since.

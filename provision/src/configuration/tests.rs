@@ -34,6 +34,7 @@ fn retracted(
         previous: previous.to_text(),
         found: None,
         in_place: false,
+        filters: Vec::new(),
         target_timeout: None,
     };
     Configuration::parse(&before_extension(&current.to_text(), &recorded).unwrap()).unwrap()

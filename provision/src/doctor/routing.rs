@@ -1,16 +1,16 @@
 //! Does a caller whom no agent takes get to the placeholder, and stay there?
 
 use service::{Plan, Plans};
+use twilio::TaskQueueSid;
 use twilio::rest::{TaskQueue, VoiceQueue, Workflow};
 
 use super::channels;
 use super::report::Report;
 use crate::api::Api;
-use crate::configuration::{Configuration, Problem, matches_nobody};
+use crate::configuration::{Configuration, Problem, is_as_extended, matches_nobody};
 use crate::definitions::Role;
 use crate::error::Doing;
 use crate::inventory::Inventory;
-use crate::record::ReplacedConfiguration;
 use crate::wording::counted;
 
 /// A voice queue counts as nearly full from this percentage of its size on.
@@ -25,6 +25,9 @@ pub(super) async fn check(
     let voice_queues = api.client.voice_queues(&api.account).await;
     let voice_queues = report.read("voice queue", voice_queues.doing("list the voice queues"));
     let voice_queues = voice_queues.unwrap_or_default();
+    let is_former = |queue: &&TaskQueueSid| plans.iter().all(|it| it.task_queue_sid != **queue);
+    let former = inventory.former.iter().filter(is_former);
+    let former: Vec<_> = former.map(ToString::to_string).collect();
     for plan in plans.iter() {
         let (sid, name) = (plan.task_queue_sid, &plan.name);
         let mut queues = inventory.all_task_queues.iter();
@@ -39,7 +42,7 @@ pub(super) async fn check(
         check_placeholder(queue, inventory, report);
         let workspace = &inventory.workspace.sid;
         channels::check_tasks(api, workspace, queue, report).await;
-        check_workflows(plan, queue, inventory, &voice_queues, report);
+        check_workflows(plan, queue, inventory, &former, &voice_queues, report);
     }
     check_extended(plans, inventory, report);
 }
@@ -95,6 +98,7 @@ fn check_workflows(
     plan: &Plan,
     queue: &TaskQueue,
     inventory: &Inventory,
+    former: &[String],
     voice_queues: &[VoiceQueue],
     report: &mut Report<'_>,
 ) {
@@ -111,7 +115,17 @@ fn check_workflows(
         reaching += usize::from(configuration.reaches(placeholder));
         check_filters(workflow, &configuration, placeholder, report);
         if let Some(replaced) = inventory.extended.get(&workflow.sid) {
-            check_copies(workflow, replaced, &configuration, report);
+            let (name, sid) = (&workflow.friendly_name, workflow.sid);
+            if !is_as_extended(&workflow.configuration, replaced, placeholder, former) {
+                report.warn(
+                    "workflow",
+                    format!(
+                        "{name:?} ({sid}) is not as setup would extend it now: it was edited since, and \
+                         its calls may go elsewhere than its filters say"
+                    ),
+                    format!("run `overflow setup --workflow {sid}`, whose plan shows what differs"),
+                );
+            }
             channels::check_workflow(workflow, replaced, &configuration, placeholder, report);
         }
         check_voice_queue(workflow, voice_queues, report);
@@ -188,26 +202,6 @@ fn check_filters(
     };
     let found = format!("{name}: tasks that no filter takes go to {goes}");
     report.ok("default filter", found);
-}
-
-/// Calls go by the copies, and their users edit the filters that they see.
-fn check_copies(
-    workflow: &Workflow,
-    replaced: &ReplacedConfiguration,
-    configuration: &Configuration,
-    report: &mut Report<'_>,
-) {
-    let (name, sid) = (&workflow.friendly_name, workflow.sid);
-    for filter in configuration.edited_beside_copies(replaced) {
-        report.warn(
-            "workflow",
-            format!(
-                "{name:?} ({sid}): filter {filter} was edited since setup, and its copy for calls was \
-                 not: calls still go by the copy"
-            ),
-            format!("run `overflow setup --workflow {sid}`, which makes the copy anew"),
-        );
-    }
 }
 
 fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &mut Report<'_>) {

@@ -51,6 +51,11 @@ impl Account {
         let extend = ["--workflow", workflow.as_str()];
         self.operator.setup(&extend).await.done();
         assert!(self.redirects(workflow), "{setup:?}");
+        let report = self.doctor().await;
+        assert!(
+            !report.contains("is not as setup would extend it"),
+            "{report}"
+        );
         let again = self.setup(&[]).await.done();
         assert!(again.contains("Nothing to do"), "{setup:?}: {again}");
     }
