@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use twilio::rest::{Flow, IncomingNumber, RestError, TaskQueue, Workflow, Workspace};
-use twilio::{EVENT_STREAM_PATH, TaskQueueSid, WorkflowSid, without_overrides};
+use twilio::{EVENT_STREAM_PATH, PhoneNumberSid, TaskQueueSid, WorkflowSid, without_overrides};
 
 use crate::api::Api;
 use crate::definitions::{Names, Role};
 use crate::error::{Doing, Error, Result};
-use crate::record::{Record, ReplacedConfiguration};
+use crate::record::{Record, ReplacedConfiguration, ReplacedVoice};
 use crate::stream::Stream;
 use crate::workspace::only;
 
@@ -31,6 +31,8 @@ pub(crate) struct Inventory {
     pub(crate) streams: Vec<Stream>,
     /// Workflows of the user's that were extended, as the record has them.
     pub(crate) extended: BTreeMap<WorkflowSid, ReplacedConfiguration>,
+    /// Numbers that setup pointed at a flow.
+    pub(crate) numbers: BTreeMap<PhoneNumberSid, ReplacedVoice>,
     /// The placeholders of setups before.
     pub(crate) former: BTreeSet<TaskQueueSid>,
     /// Why Studio's flows could not be read: this key or region has none.
@@ -75,6 +77,7 @@ impl Inventory {
             flow: flow.flatten(),
             streams: streams.unwrap_or_default(),
             extended: record.extended_workflows.clone(),
+            numbers: record.numbers.clone(),
             former: record.former_placeholders.clone(),
             no_studio,
             no_event_streams,

@@ -4,6 +4,7 @@ mod adopt;
 mod args;
 mod events;
 mod left_behind;
+mod numbers;
 mod ours;
 mod plan;
 mod workflows;

@@ -83,6 +83,7 @@ impl Planner<'_> {
             steps: vec![step],
             dead_ends,
             extended,
+            has_flow: false,
         })
     }
 
@@ -143,7 +144,7 @@ impl Planner<'_> {
         Planned {
             steps,
             dead_ends,
-            extended: None,
+            ..Planned::default()
         }
     }
 

@@ -1,11 +1,15 @@
 //! Workflows whose calls end where nobody looks: in a former placeholder, or in none any more.
 
 use serde_json::{Value, json};
-use simulator::PlaceCall;
+use simulator::{Config, PlaceCall};
 use twilio::rest::TaskQueueDraft;
 use twilio::{TaskQueueSid, WorkflowSid};
 
 use crate::shapes::{Account, account};
+use crate::support::{Operator, env_value};
+
+const NUMBER: &str = "+14155550150";
+const OLD_VOICE_URL: &str = "https://ivr.example.com/welcome";
 
 impl Account {
     async fn add_workflow(&self, name: &str, targets: Value) -> WorkflowSid {
@@ -152,4 +156,40 @@ async fn an_extended_workflow_that_somebody_put_back_is_not_forgotten() {
     assert_eq!(queues.len(), account.queues.len() + 1);
     assert_eq!(client.workflows(&workspace).await.unwrap().len(), 1);
     assert_eq!(client.flows().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_number_follows_its_flow_when_that_was_deleted_and_is_made_anew() {
+    for by_hand in [false, true] {
+        let operator = match by_hand {
+            true => Operator::by_hand(Config::default()).await,
+            false => Operator::new().await,
+        };
+        operator.add_number(NUMBER, OLD_VOICE_URL);
+        operator.setup(&["--number", NUMBER]).await.done();
+        let client = operator.client();
+        let flow = async || client.flows().await.unwrap()[0].sid;
+        let deleted = flow().await;
+        client.delete_flow(&deleted).await.unwrap();
+        let finding = format!("leads to Studio flow {deleted}, which does not exist");
+        let doctor = async || {
+            let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID");
+            let placeholder = placeholder.unwrap();
+            let report = operator.doctor(&placeholder, "+14155550100", &[]);
+            report.await.output
+        };
+        let report = doctor().await;
+        let mut lines = report.lines();
+        assert!(
+            lines.any(|line| line.starts_with("✗ number") && line.contains(&finding)),
+            "{report}"
+        );
+        operator.setup(&[]).await.done();
+        let url = operator.number(NUMBER).await.voice.url;
+        assert!(url.ends_with(flow().await.as_str()), "{url}");
+        assert!(!doctor().await.contains("does not exist"));
+        assert!(operator.setup(&[]).await.done().contains("Nothing to do"));
+        operator.teardown(&[]).await.done();
+        assert_eq!(operator.number(NUMBER).await.voice.url, OLD_VOICE_URL);
+    }
 }
