@@ -2,6 +2,7 @@
 
 use twilio::{EVENT_STREAM_PATH, EVENTS_PATH, EventType, is_same_address};
 
+use super::ours::another_setups;
 use super::plan::Planner;
 use crate::callback::{EventsFilter, before_setup, is_ours, shown};
 use crate::error::{Error, Result};
@@ -39,6 +40,12 @@ impl Planner<'_> {
 
     pub(super) async fn events(&self) -> Result<Vec<Step>> {
         let (inventory, destination) = (&self.site.inventory, self.destination());
+        let mut streams = inventory.streams.iter();
+        if let Some(stream) = streams.find(|it| it.is_of_another_setup(&destination)) {
+            let (kind, name) = ("Event Streams sink", &stream.sink.description);
+            let why = "posts elsewhere";
+            return Err(another_setups(kind, name, stream.sink.sid, why));
+        }
         let mut steps = Vec::new();
         let mut kept = None;
         if self.via() == Via::EventStreams {

@@ -80,7 +80,11 @@ impl Planner<'_> {
     /// Whether none of ours is left behind.
     fn remove_streams(&self, steps: &mut Vec<Step>) -> bool {
         let inventory = &self.site.inventory;
-        let (ours, others): (Vec<_>, Vec<_>) = inventory.streams.iter().partition(|s| s.is_ours);
+        let streams = inventory.streams.iter().filter(|stream| {
+            let receiver = self.stream_receiver;
+            receiver.is_none_or(|receiver| !stream.is_of_another_setup(receiver))
+        });
+        let (ours, others): (Vec<_>, Vec<_>) = streams.partition(|s| s.is_ours);
         steps.extend(ours.into_iter().map(Step::delete_stream));
         let record = &self.site.record;
         for stream in &others {
