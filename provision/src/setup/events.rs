@@ -14,7 +14,6 @@ impl Planner<'_> {
     /// As it is said, or as it is already.
     pub(super) fn via(&self) -> Via {
         let (record, inventory) = (&self.site.record, &self.site.inventory);
-        let recorded = record.via.or(record.sink.map(|_| Via::EventStreams));
         let by_callback = || {
             let receiver = self.setup.public_url.join(EVENTS_PATH);
             is_ours(
@@ -27,7 +26,7 @@ impl Planner<'_> {
             let stream = inventory.stream_to(&self.destination());
             stream.is_some_and(|stream| !stream.subscriptions.is_empty()) && !by_callback()
         };
-        let known = self.setup.via.or(recorded);
+        let known = self.setup.via.or(record.via);
         known.unwrap_or_else(|| match by_stream() {
             true => Via::EventStreams,
             false => Via::Callback,
@@ -127,7 +126,7 @@ impl Planner<'_> {
                     "event callback: {url}, left to whoever uses it"
                 )));
             };
-            let previous = recorded.and_then(|recorded| recorded.previous.clone());
+            let previous = recorded.map(|recorded| recorded.previous.clone());
             let previous = previous.unwrap_or_else(|| self.unrecorded_callback());
             let mut ours = [&receiver, current].into_iter();
             if !ours.any(|ours| is_same_address(&previous.url, ours)) {
@@ -137,7 +136,7 @@ impl Planner<'_> {
             let emptied = ReplacedCallback {
                 installed_url: String::new(),
                 installed_filter: before.filter.clone(),
-                previous: Some(previous),
+                previous,
             };
             let nowhere = String::new();
             return Ok(Step::callback(
@@ -187,7 +186,7 @@ impl Planner<'_> {
         };
         let previous = match recorded.filter(is_known) {
             Some(recorded) => recorded.previous.clone(),
-            None => Some(self.unrecorded_callback()),
+            None => self.unrecorded_callback(),
         };
         let filter = EventsFilter::parse(&workspace.events_filter).with_ours();
         ReplacedCallback {

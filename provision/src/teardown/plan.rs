@@ -154,21 +154,18 @@ impl Planner<'_> {
         let replaced = self.site.record.callback.as_ref();
         let current = shown(&workspace.event_callback_url);
         let url = &workspace.event_callback_url;
-        let emptied = replaced.filter(|replaced| replaced.emptied(url));
-        if let Some(previous) = emptied.and_then(|replaced| replaced.previous.clone()) {
-            let filter = workspace.events_filter.clone();
-            steps.push(Step::callback(workspace, previous.url, filter, None));
+        if let Some(emptied) = replaced.filter(|replaced| replaced.emptied(url)) {
+            let (url, filter) = (&emptied.previous.url, &workspace.events_filter);
+            let step = Step::callback(workspace, url.clone(), filter.clone(), None);
+            steps.push(step);
         } else if let Some(before) = before_setup(workspace, replaced, self.receiver) {
-            let was_there = replaced.is_some_and(|replaced| replaced.was_there(url));
-            if was_there {
+            if replaced.is_some_and(|replaced| replaced.was_there(url)) {
                 steps.push(Step::note(format!(
                     "the workspace's event callback, {current}, was there before setup: it is left"
                 )));
             }
-            if !was_there || replaced.is_some_and(|it| it.previous.is_some()) {
-                let step = Step::callback(workspace, before.url, before.filter, None);
-                steps.push(step);
-            }
+            let step = Step::callback(workspace, before.url, before.filter, None);
+            steps.push(step);
             if replaced.is_none() {
                 steps.push(Step::note(
                     "what the event callback was before setup is not recorded: it is emptied, its \
