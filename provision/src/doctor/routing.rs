@@ -44,29 +44,33 @@ pub(super) async fn check(
         channels::check_tasks(api, workspace, queue, report).await;
         check_workflows(plan, queue, inventory, &former, &voice_queues, report);
     }
-    check_extended(plans, inventory, report);
+    check_left_behind(plans, inventory, &former, report);
 }
 
-/// What setup extended led to a placeholder once.
-fn check_extended(plans: &Plans, inventory: &Inventory, report: &mut Report<'_>) {
-    let workflows = inventory.workflows.iter();
-    for workflow in workflows.filter(|it| inventory.extended.contains_key(&it.sid)) {
-        let configuration = Configuration::parse(&workflow.configuration);
-        let leads = |plan: &Plan| {
-            let queue = plan.task_queue_sid.as_str();
-            configuration.as_ref().is_ok_and(|it| it.leads_to(queue))
+/// Workflows whose calls end in a former placeholder, or got to one once and now get to none.
+fn check_left_behind(
+    plans: &Plans,
+    inventory: &Inventory,
+    former: &[String],
+    report: &mut Report<'_>,
+) {
+    for workflow in &inventory.workflows {
+        let configuration = Configuration::parse(&workflow.configuration).ok();
+        let leads_to = |queue: &str| configuration.as_ref().is_some_and(|it| it.leads_to(queue));
+        let is_extended = inventory.extended.contains_key(&workflow.sid);
+        let mut plans = plans.iter();
+        let leads = match former.iter().find(|queue| leads_to(queue)) {
+            Some(queue) => format!("still leads to {queue}, a former placeholder"),
+            None if !is_extended || plans.any(|it| leads_to(it.task_queue_sid.as_str())) => {
+                continue;
+            }
+            None => "was extended by setup, and leads to the placeholder of no plan".to_owned(),
         };
-        if plans.iter().any(leads) {
-            continue;
-        }
         let (name, sid) = (&workflow.friendly_name, workflow.sid);
         report.fail(
             "workflow",
-            format!(
-                "{name:?} ({sid}), which setup has extended, leads to the placeholder of no plan: its \
-                 calls are not redirected"
-            ),
-            format!("run `overflow setup --workflow {sid}`"),
+            format!("{name:?} ({sid}) {leads}: nobody is redirected there"),
+            format!("run `overflow setup --workflow {sid}`, or delete it if no calls come to it"),
         );
     }
 }

@@ -6,6 +6,7 @@ use crate::configuration::Configuration;
 use crate::definitions::Role;
 use crate::error::{Doing, Result};
 use crate::step::Step;
+use crate::wording::counted;
 
 impl Planner<'_> {
     /// Tells of them. Each is a dead end, whatever else is set up.
@@ -35,27 +36,20 @@ impl Planner<'_> {
                 "{name} {leads}, so nobody is redirected there: run `overflow setup --workflow {sid}`, \
                  or delete it if no calls come to it"
             )));
-            planned.dead_ends.push(name);
+            if !planned.dead_ends.contains(&name) {
+                planned.dead_ends.push(name);
+            }
         }
+        let (client, workspace) = (&self.setup.api.client, &inventory.workspace.sid);
         for queue in &self.adopted.former {
-            let tasks = self
-                .setup
-                .api
-                .client
-                .pending_tasks(&inventory.workspace.sid, &queue.sid);
-            let tasks = tasks
-                .await
-                .doing("list the tasks in a former placeholder")?;
+            let tasks = client.pending_tasks(workspace, &queue.sid).await;
+            let tasks = tasks.doing("list the tasks in a former placeholder")?;
             let count = tasks.items.len() + tasks.unreadable;
             if count > 0 {
-                let wait = if count == 1 {
-                    "task waits"
-                } else {
-                    "tasks wait"
-                };
                 planned.steps.push(Step::note(format!(
-                    "{count} {wait} in task queue {}, the placeholder so far: as soon as the services \
-                     know the new one, nobody takes them out",
+                    "{} still in task queue {}, the placeholder so far: nobody takes them out once the \
+                     services know the new one",
+                    counted(count, "task"),
                     shown(queue)
                 )));
             }

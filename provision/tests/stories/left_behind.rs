@@ -52,6 +52,7 @@ impl Account {
             assert!(output.contains(word), "{setup:?}: no {word:?} in: {output}");
         }
         assert!(!output.contains("Set up."), "{setup:?}: {output}");
+        self.is_found_by_doctor(workflow).await;
         let extend = ["--workflow", workflow.as_str()];
         self.operator.setup(&extend).await.done();
         assert!(self.redirects(workflow), "{setup:?}");
@@ -95,7 +96,6 @@ async fn a_workflow_that_leads_to_the_former_placeholder_is_told_of() {
         let setup = [&change[..], other.as_ref().map_or(&[], |it| &it[..])].concat();
         // Not through the account, which would put its own workflow behind --workflow.
         account.operator.setup(&setup).await.failed();
-        account.is_found_by_doctor(account.workflow).await;
         let former = "still leads to task queue \"[TR Call Redirection] ";
         account.is_left_behind(account.workflow, &[], former).await;
     }
@@ -133,7 +133,7 @@ async fn callers_who_wait_in_the_former_placeholder_are_told_of() {
     account.operator.simulator.place_call(call).unwrap();
     let output = account.setup(&["--prefix", "[Other]"]).await.failed();
     let waiting =
-        format!("1 task waits in task queue \"[TR Call Redirection] Call Redirection\" ({former})");
+        format!("1 task still in task queue \"[TR Call Redirection] Call Redirection\" ({former})");
     assert!(output.contains(&waiting), "{output}");
 }
 
