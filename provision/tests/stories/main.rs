@@ -11,6 +11,7 @@ mod doctor_table;
 mod edited;
 mod interrupted;
 mod joins;
+mod left_behind;
 mod meanwhile;
 mod refusals;
 mod setup;
