@@ -42,6 +42,11 @@ impl Who {
     }
 }
 
+/// Prints on a thread of its own: where nobody reads, only the story waits.
+async fn told(print: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    tokio::task::spawn_blocking(print).await.unwrap_or(Ok(()))
+}
+
 /// Tells the story.
 pub(crate) struct Teller {
     story: Receiver<Moment>,
@@ -108,7 +113,7 @@ impl Teller {
             let told = tokio::select! {
                 told = self.story.recv() => told,
                 () = tokio::time::sleep(FRAME), if self.bar.is_some() => {
-                    self.draw()?;
+                    self.draw().await?;
                     continue;
                 }
             };
@@ -121,25 +126,27 @@ impl Teller {
                             false => ("", ""),
                         };
                         let who = who.name();
-                        self.line_out(&format!("{at:>7.3} s  {colour}{who:<13}{end}  {line}"))?;
+                        let line = format!("{at:>7.3} s  {colour}{who:<13}{end}  {line}");
+                        self.line_out(line).await?;
                     }
                     return Ok(Some(moment));
                 }
                 Err(RecvError::Lagged(missed)) => {
-                    self.line_out(&format!("           … {missed} moments not shown"))?;
+                    let line = format!("           … {missed} moments not shown");
+                    self.line_out(line).await?;
                 }
                 Err(RecvError::Closed) => return Ok(None),
             }
         }
     }
 
-    fn line_out(&mut self, line: &str) -> io::Result<()> {
+    async fn line_out(&mut self, line: String) -> io::Result<()> {
         let clear = if self.is_terminal { CLEAR } else { "" };
-        out::try_line(format_args!("{clear}{line}"))
+        told(move || out::try_line(format_args!("{clear}{line}"))).await
     }
 
     /// Draws the bar over the one before.
-    fn draw(&mut self) -> io::Result<()> {
+    async fn draw(&mut self) -> io::Result<()> {
         let Some((end, whole)) = self.bar else {
             return Ok(());
         };
@@ -148,9 +155,12 @@ impl Teller {
         let full = ((BAR as f64 * part) as usize).min(BAR);
         let (full, rest) = ("█".repeat(full), "░".repeat(BAR - full));
         let left = left.as_secs_f64();
-        let mut stdout = io::stdout().lock();
-        write!(stdout, "{CLEAR}{:26}{full}{rest} {left:.1} s", "")?;
-        stdout.flush()
+        told(move || {
+            let mut stdout = io::stdout().lock();
+            write!(stdout, "{CLEAR}{:26}{full}{rest} {left:.1} s", "")?;
+            stdout.flush()
+        })
+        .await
     }
 
     /// The line for a moment; none for those that would only repeat another.

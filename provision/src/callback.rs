@@ -100,19 +100,18 @@ pub(crate) fn before_setup(
     if !is_ours(workspace, replaced, receiver) {
         return None;
     }
-    let known = replaced.and_then(|replaced| Some((replaced, replaced.previous.as_ref()?)));
-    let Some((replaced, previous)) = known else {
+    let Some(replaced) = replaced else {
         return Some(PreviousCallback {
             url: String::new(),
             filter: workspace.events_filter.clone(),
         });
     };
-    let mut before = previous.clone();
+    let mut before = replaced.previous.clone();
     let current = EventsFilter::parse(&workspace.events_filter);
     let installed = EventsFilter::parse(&replaced.installed_filter);
     if current != installed {
         // Somebody else has changed it since. Their events stay.
-        let filter = EventsFilter::parse(&previous.filter);
+        let filter = EventsFilter::parse(&before.filter);
         before.filter = current.without_added(&filter, &installed).to_text();
     }
     Some(before)

@@ -1,14 +1,14 @@
 //! What there is at Twilio of what setup makes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use twilio::rest::{Flow, IncomingNumber, RestError, TaskQueue, Workflow, Workspace};
-use twilio::{EVENT_STREAM_PATH, WorkflowSid, without_overrides};
+use twilio::{EVENT_STREAM_PATH, PhoneNumberSid, TaskQueueSid, WorkflowSid, without_overrides};
 
 use crate::api::Api;
 use crate::definitions::{Names, Role};
 use crate::error::{Doing, Error, Result};
-use crate::record::{Record, ReplacedConfiguration};
+use crate::record::{Record, ReplacedConfiguration, ReplacedVoice};
 use crate::stream::Stream;
 use crate::workspace::only;
 
@@ -27,10 +27,16 @@ pub(crate) struct Inventory {
     /// Ours among them.
     pub(crate) workflow: Option<Workflow>,
     pub(crate) flow: Option<Flow>,
+    /// One of our name that leads to no workflow here: it is of another workspace of the account.
+    pub(crate) foreign_flow: Option<Flow>,
     /// Ours, and others that post to where ingest takes events.
     pub(crate) streams: Vec<Stream>,
     /// Workflows of the user's that were extended, as the record has them.
     pub(crate) extended: BTreeMap<WorkflowSid, ReplacedConfiguration>,
+    /// Numbers that setup pointed at a flow.
+    pub(crate) numbers: BTreeMap<PhoneNumberSid, ReplacedVoice>,
+    /// The placeholders of setups before.
+    pub(crate) former: BTreeSet<TaskQueueSid>,
     /// Why Studio's flows could not be read: this key or region has none.
     pub(crate) no_studio: Option<String>,
     /// Why Event Streams could not be read.
@@ -62,6 +68,16 @@ impl Inventory {
         let id = |workflow: &Workflow| (workflow.sid, workflow.friendly_name == name);
         let workflow = ours("workflow", &name, record.workflow, &workflows, id)?;
         let (flow, no_studio) = unless_denied(flow(api, names, record).await)?;
+        let leads_here = |flow: &Flow| {
+            let definition = flow.definition.to_string();
+            let mut workflows = workflows.iter();
+            record.studio_flow == Some(flow.sid)
+                || workflows.any(|workflow| definition.contains(workflow.sid.as_str()))
+        };
+        let (flow, foreign_flow) = match flow.flatten() {
+            Some(flow) if !leads_here(&flow) => (None, Some(flow)),
+            flow => (flow, None),
+        };
         let (streams, no_event_streams) = unless_denied(streams(api, names, record).await)?;
         let mut adopted = all_task_queues.iter();
         Ok(Self {
@@ -70,13 +86,21 @@ impl Inventory {
             task_queues,
             workflows,
             workflow,
-            flow: flow.flatten(),
+            flow,
+            foreign_flow,
             streams: streams.unwrap_or_default(),
             extended: record.extended_workflows.clone(),
+            numbers: record.numbers.clone(),
+            former: record.former_placeholders.clone(),
             no_studio,
             no_event_streams,
             workspace,
         })
+    }
+
+    pub(crate) fn task_queue(&self, sid: TaskQueueSid) -> Option<TaskQueue> {
+        let mut queues = self.all_task_queues.iter();
+        queues.find(|queue| queue.sid == sid).cloned()
     }
 
     /// The task queue that tasks enter whom nobody took.
@@ -154,7 +178,8 @@ async fn streams(api: &Api, names: &Names, record: &Record) -> Result<Vec<Stream
     let sinks = sinks.doing("list the Event Streams sinks")?;
     let mut streams = Vec::new();
     for sink in sinks {
-        let is_ours = sink.description == name || record.sink == Some(sink.sid);
+        let is_recorded = record.sink == Some(sink.sid);
+        let is_ours = sink.description == name || is_recorded;
         let is_for_ingest = |url| without_overrides(url).ends_with(EVENT_STREAM_PATH);
         if !is_ours && !sink.destination().is_some_and(is_for_ingest) {
             continue;
@@ -170,6 +195,7 @@ async fn streams(api: &Api, names: &Names, record: &Record) -> Result<Vec<Stream
             subscriptions,
             sink,
             is_ours,
+            is_recorded,
         });
     }
     Ok(streams)

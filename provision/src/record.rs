@@ -28,31 +28,22 @@ pub(crate) struct Record {
     workspace_sid: WorkspaceSid,
     pub(crate) prefix: String,
     /// By name, those that setup made.
-    #[serde(default)]
     pub(crate) task_queues: BTreeMap<String, TaskQueueSid>,
     /// The placeholder of the user's that setup found and uses.
-    #[serde(default)]
     pub(crate) placeholder: Option<TaskQueueSid>,
+    /// Those that setup used before.
+    pub(crate) former_placeholders: BTreeSet<TaskQueueSid>,
     /// How the events come.
-    #[serde(default)]
     pub(crate) via: Option<Via>,
-    #[serde(default)]
     pub(crate) workflow: Option<WorkflowSid>,
     /// That of our workflow in seconds, once it was said.
-    #[serde(default)]
     pub(crate) reservation_timeout: Option<u32>,
-    #[serde(default)]
     pub(crate) studio_flow: Option<FlowSid>,
-    #[serde(default)]
     pub(crate) sink: Option<SinkSid>,
     /// Those that setup made of sinks of the user's.
-    #[serde(default)]
     pub(crate) subscriptions: BTreeSet<SubscriptionSid>,
-    #[serde(default)]
     pub(crate) callback: Option<ReplacedCallback>,
-    #[serde(default)]
     pub(crate) numbers: BTreeMap<PhoneNumberSid, ReplacedVoice>,
-    #[serde(default)]
     pub(crate) extended_workflows: BTreeMap<WorkflowSid, ReplacedConfiguration>,
 }
 
@@ -72,8 +63,7 @@ pub(crate) struct ReplacedCallback {
     /// Empty where setup emptied it, for the events come by Event Streams.
     pub(crate) installed_url: String,
     pub(crate) installed_filter: String,
-    /// `None` in records of an earlier setup that found our callback there.
-    pub(crate) previous: Option<PreviousCallback>,
+    pub(crate) previous: PreviousCallback,
 }
 
 impl ReplacedCallback {
@@ -84,8 +74,7 @@ impl ReplacedCallback {
 
     /// Whether the callback that is there now was there before setup.
     pub(crate) fn was_there(&self, current_url: &str) -> bool {
-        let previous = self.previous.as_ref();
-        previous.is_none_or(|previous| previous.url == current_url)
+        self.previous.url == current_url
     }
 }
 
@@ -111,13 +100,12 @@ pub(crate) struct ReplacedConfiguration {
     pub(crate) previous: String,
     /// What setup replaced, which is there still if it was interrupted. Things of an earlier setup may
     /// be in it.
-    #[serde(default)]
     pub(crate) found: Option<String>,
     /// Whether the user said that only calls come to it.
-    #[serde(default)]
     pub(crate) in_place: bool,
+    /// The filters that the user named; all, if they named none.
+    pub(crate) filters: Vec<String>,
     /// For targets that have no timeout, in seconds.
-    #[serde(default)]
     pub(crate) target_timeout: Option<u32>,
 }
 
@@ -131,6 +119,7 @@ impl Record {
             prefix: String::new(),
             task_queues: BTreeMap::new(),
             placeholder: None,
+            former_placeholders: BTreeSet::new(),
             via: None,
             workflow: None,
             reservation_timeout: None,

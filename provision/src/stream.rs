@@ -14,8 +14,9 @@ pub(crate) struct Stream {
     pub(crate) subscriptions: Vec<Subscription>,
     /// Those among them that setup made.
     pub(crate) ours: BTreeSet<SubscriptionSid>,
-    /// Whether setup made the sink.
+    /// Whether setup made the sink, by its name or the record.
     pub(crate) is_ours: bool,
+    pub(crate) is_recorded: bool,
 }
 
 impl Stream {
@@ -23,6 +24,11 @@ impl Stream {
     pub(crate) fn posts_to(&self, destination: &str) -> bool {
         let current = self.sink.destination();
         current.is_some_and(|current| is_same_address(current, destination))
+    }
+
+    /// Whether a setup for another ingest made it: for another workspace of the account, say.
+    pub(crate) fn is_of_another_setup(&self, destination: &str) -> bool {
+        self.is_ours && !self.is_recorded && !self.posts_to(destination)
     }
 
     /// Whether anybody but setup has subscribed to it.

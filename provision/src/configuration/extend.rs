@@ -4,16 +4,17 @@ use serde_json::{Value, json};
 
 use super::expression::{Tasks, for_calls};
 use super::{
-    Configuration, Finding, NAMES, Problem, ends_skippable, expression, filter_name, has_timeout,
-    is_left, items, leads, own_name,
+    Configuration, DEFAULT_QUEUE, Finding, NAMES, Problem, ends_skippable, expression, filter_name,
+    has_timeout, is_left, items, leads, own_name,
 };
+use crate::record::ReplacedConfiguration;
 
 /// How long calls wait in the default queue of a workflow without filters, in seconds, unless that
 /// is given.
 pub(super) const DEFAULT_TIMEOUT: u32 = 20;
 
 /// The filter that a workflow without filters gets.
-const STOCK_FILTER: &str = "Calls";
+pub(super) const STOCK_FILTER: &str = "Calls";
 
 /// What follows the name of a filter in that of its copy.
 const OF_COPY: &str = " (calls)";
@@ -27,12 +28,34 @@ pub(super) fn is_named_like_added(name: &str) -> bool {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extension<'a> {
     pub(crate) placeholder: &'a str,
+    /// Those that the placeholder takes the place of.
+    pub(crate) former: &'a [String],
     /// For targets before the placeholder that have no timeout, in seconds.
     pub(crate) target_timeout: Option<u32>,
     /// The filters themselves, for nothing but calls comes to the workflow.
     pub(crate) in_place: bool,
     /// The names of the filters that are meant; all, if none is given.
     pub(crate) filters: &'a [String],
+    /// The filter that a workflow without filters gets, as its user has edited it.
+    pub(crate) edited: Option<&'a Value>,
+}
+
+impl<'a> Extension<'a> {
+    /// As the workflow was extended before.
+    pub(crate) fn again(
+        recorded: &'a ReplacedConfiguration,
+        placeholder: &'a str,
+        former: &'a [String],
+    ) -> Self {
+        Self {
+            placeholder,
+            former,
+            target_timeout: recorded.target_timeout,
+            in_place: recorded.in_place,
+            filters: &recorded.filters,
+            edited: None,
+        }
+    }
 }
 
 /// Why a configuration can't be extended so.
@@ -50,6 +73,7 @@ impl Configuration {
     /// its order included. Returns what was left undone, and why.
     pub(crate) fn extend(&mut self, by: &Extension<'_>) -> Result<Vec<Finding>, CannotExtend> {
         self.check_names(by.filters)?;
+        self.replace_former(by);
         let mut left = Vec::new();
         if self.filters().is_empty() {
             self.extend_default(by);
@@ -94,6 +118,25 @@ impl Configuration {
         Ok(left)
     }
 
+    fn replace_former(&mut self, by: &Extension<'_>) {
+        let replace = |queue: &mut Value| {
+            if by.former.iter().any(|former| queue == former) {
+                *queue = by.placeholder.into();
+            }
+        };
+        for key in DEFAULT_QUEUE {
+            let default = self.0["task_routing"].get_mut("default_filter");
+            let queue = default.and_then(|default| default.get_mut(key));
+            queue.into_iter().for_each(replace);
+        }
+        let filters = self.filters_mut().into_iter().flatten();
+        let targets = filters.filter_map(|filter| filter["targets"].as_array_mut());
+        let queues = targets
+            .flatten()
+            .filter_map(|target| target.get_mut("queue"));
+        queues.for_each(replace);
+    }
+
     fn check_names(&self, wanted: &[String]) -> Result<(), CannotExtend> {
         let known: Vec<_> = self.filters().iter().filter_map(own_name).collect();
         match wanted.iter().find(|name| !known.contains(&name.as_str())) {
@@ -128,7 +171,7 @@ impl Configuration {
             "targets": targets,
         });
         if let Some(filters) = self.filters_mut() {
-            filters.push(filter);
+            filters.push(by.edited.cloned().unwrap_or(filter));
         }
     }
 
@@ -186,7 +229,7 @@ enum Change {
 }
 
 impl Extension<'_> {
-    /// The filter, ending in the placeholder without timeout.
+    /// The filter, ending in the placeholder, which nobody skips or leaves.
     fn ending(&self, filter: &Value) -> Value {
         let mut filter = filter.clone();
         let Some(targets) = filter.get_mut("targets").and_then(Value::as_array_mut) else {
@@ -202,6 +245,7 @@ impl Extension<'_> {
         let mut last = last.unwrap_or_else(|| json!({ "queue": self.placeholder }));
         if let Some(last) = last.as_object_mut() {
             last.shift_remove("timeout");
+            last.shift_remove("skip_if");
         }
         targets.push(last);
         let before = targets.len() - 1;

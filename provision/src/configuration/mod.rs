@@ -6,20 +6,20 @@ mod extend;
 mod problem;
 mod retract;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) use self::expression::matches_nobody;
 use self::expression::{Tasks, for_calls};
 pub(crate) use self::extend::Extension;
 pub(crate) use self::problem::{Finding, Problem};
-pub(crate) use self::retract::before_extension;
+pub(crate) use self::retract::{before_extension, edited_addition, is_as_extended};
 
 /// What a configuration lacks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidConfiguration {
     #[error("it is no JSON object")]
     NotJson,
-    #[error("it has no \"task_routing\" with \"filters\"")]
+    #[error("it has no \"task_routing\" with a list of \"filters\"")]
     NoFilters,
 }
 
@@ -29,9 +29,11 @@ pub(crate) struct Configuration(Value);
 
 impl Configuration {
     pub(crate) fn parse(configuration: &str) -> Result<Self, InvalidConfiguration> {
-        let value: Value =
+        let mut value: Value =
             serde_json::from_str(configuration).map_err(|_| InvalidConfiguration::NotJson)?;
-        match value["task_routing"]["filters"].is_array() {
+        let routing = value.get_mut("task_routing").and_then(Value::as_object_mut);
+        let filters = routing.map(|it| it.entry("filters").or_insert_with(|| json!([])));
+        match filters.is_some_and(|filters| filters.is_array()) {
             true => Ok(Self(value)),
             false => Err(InvalidConfiguration::NoFilters),
         }
@@ -74,7 +76,7 @@ impl Configuration {
 
     /// The task queue of tasks that no filter takes.
     pub(crate) fn default_queue(&self) -> Option<&str> {
-        self.0["task_routing"]["default_filter"]["queue"].as_str()
+        default_queue(&self.0["task_routing"]["default_filter"])
     }
 
     /// Whether there may be calls that no filter takes.
@@ -95,7 +97,9 @@ impl Configuration {
                 continue;
             }
             let at = position(filter, placeholder);
-            let is_reached = |at: usize| items(&filter["targets"])[..at].iter().all(is_left);
+            let targets = items(&filter["targets"]);
+            let is_reached =
+                |at: usize| targets[..at].iter().all(is_left) && !is_skippable(&targets[at]);
             if at.is_some_and(is_reached) {
                 return true;
             }
@@ -129,6 +133,9 @@ impl Configuration {
                 (true, true) => find(Problem::TimesOut),
                 (false, false) => find(Problem::NotLast),
                 (false, true) => find(Problem::GoesOn),
+            }
+            if is_skippable(&targets[at]) {
+                find(Problem::Skipped);
             }
             match &targets[..at] {
                 before if before.iter().all(has_timeout) => {}
@@ -167,6 +174,14 @@ impl Configuration {
             .collect()
     }
 }
+
+fn default_queue(filter: &Value) -> Option<&str> {
+    let queue = DEFAULT_QUEUE.iter().find_map(|key| filter.get(key));
+    queue.and_then(Value::as_str)
+}
+
+/// By its name, and by one that older workflows have.
+const DEFAULT_QUEUE: [&str; 2] = ["queue", "task_queue_sid"];
 
 /// What is in a list; nothing, if it is none.
 pub(crate) fn items(list: &Value) -> &[Value] {

@@ -26,6 +26,9 @@ pub(crate) enum Problem {
     /// The placeholder has a timeout, after which Twilio deletes the task while the caller waits.
     #[error("gives the placeholder a timeout: then the task is deleted while its caller waits")]
     TimesOut,
+    /// The placeholder itself has `skip_if`.
+    #[error("lets callers skip the placeholder (`skip_if`), and nobody is ever available there")]
+    Skipped,
     /// A target before the placeholder has no timeout, so no caller gets past it.
     #[error("has a target without timeout: no caller gets past it to the placeholder")]
     NeverReached,
@@ -51,7 +54,8 @@ impl Problem {
     pub(crate) fn remedy(self) -> &'static str {
         match self {
             Self::Missing => {
-                "if its callers are to be redirected, run `overflow setup --workflow WW…`"
+                "if its callers are to be redirected, run `overflow setup --workflow WW…`, with \
+                 `--filter` if only some filters were named before"
             }
             Self::NotLast => "make the placeholder the last target of the filter",
             Self::GoesOn => {
@@ -60,6 +64,9 @@ impl Problem {
             }
             Self::TimesOut => {
                 "run `overflow setup --workflow WW…`, or remove that timeout in the console"
+            }
+            Self::Skipped => {
+                "run `overflow setup --workflow WW…`, or remove that `skip_if` in the console"
             }
             Self::NeverReached => {
                 "give such targets a timeout, in the console or by \

@@ -3,8 +3,10 @@
 
 use serde_json::Value;
 
-use super::extend::{Extension, is_named_like_added};
-use super::{Configuration, expression, has_timeout, items, leads, own_name};
+use super::extend::{Extension, STOCK_FILTER, is_named_like_added};
+use super::{
+    Configuration, default_queue, expression, for_calls, has_timeout, items, leads, own_name,
+};
 use crate::record::ReplacedConfiguration;
 
 /// A filter as setup installed it, and what it was before; `None` where setup added it.
@@ -32,7 +34,10 @@ impl Configuration {
             None => Some(filter.clone()),
             Some((now, None)) => {
                 let last = items(&now["targets"]).last()?["queue"].as_str()?;
-                (!leads(filter, last)).then(|| filter.clone())
+                match leads(filter, last) {
+                    true => self.deleted_behind(now, &known).cloned(),
+                    false => Some(filter.clone()),
+                }
             }
             Some((now, Some(before))) => Some(given_back(filter, now, before, is_ours)),
         });
@@ -42,28 +47,24 @@ impl Configuration {
         }
         let [current, installed, previous] =
             [self, installed, previous].map(|c| &c.0["task_routing"]["default_filter"]);
-        let leads_to_ours = current["queue"].as_str().is_some_and(is_ours);
+        let leads_to_ours = default_queue(current).is_some_and(is_ours);
         if current == installed || leads_to_ours {
             set(&mut retracted.0["task_routing"], "default_filter", previous);
         }
         retracted
     }
 
-    /// The names of the filters that were edited since setup, and whose copies for calls weren't.
-    pub(crate) fn edited_beside_copies(&self, recorded: &ReplacedConfiguration) -> Vec<String> {
-        let Some((installed, previous)) = parsed(recorded) else {
-            return Vec::new();
+    /// The filter of which this is the copy for calls, if its user has deleted it, as one too many.
+    fn deleted_behind<'a>(&self, copy: &Value, known: &[Installed<'a>]) -> Option<&'a Value> {
+        let mut known_ones = known.iter();
+        let (copied, before) = known_ones.find(|(now, before)| {
+            before.is_some() && for_calls(expression(now)) == expression(copy)
+        })?;
+        let is_left = |filter: &Value| match origin(filter, known) {
+            Some((now, _)) => std::ptr::eq(now, *copied),
+            None => expression(filter) == expression(copied),
         };
-        let filters = self.filters();
-        let edited = |pair: &[Installed<'_>]| match *pair {
-            [(copy, None), (now, Some(_))] if filters.contains(copy) && !filters.contains(now) => {
-                let name = own_name(now).unwrap_or_else(|| expression(now));
-                Some(format!("{name:?}"))
-            }
-            _ => None,
-        };
-        let known = pairs(&installed, &previous);
-        known.windows(2).filter_map(edited).collect()
+        before.filter(|_| !self.filters().iter().any(is_left))
     }
 }
 
@@ -83,13 +84,18 @@ fn pairs<'a>(installed: &'a Configuration, previous: &'a Configuration) -> Vec<I
 
 /// The filter that this one was, whatever its user has changed of it.
 fn origin<'a>(filter: &Value, known: &[Installed<'a>]) -> Option<Installed<'a>> {
-    let alike = |(now, _): &Installed<'_>| {
+    let alike = |(now, before): &Installed<'_>| {
         let name = match (own_name(filter), own_name(now)) {
             (None, None) => 1,
             (name, was) => 2 * u8::from(name == was),
         };
         let targets = 2 * u8::from(filter["targets"] == now["targets"]);
-        name + targets + u8::from(expression(filter) == expression(now))
+        let alike = name + targets + u8::from(expression(filter) == expression(now));
+        // The user may have one with the same targets as one that setup added.
+        match before {
+            None if name < 2 && alike < 3 => 0,
+            _ => alike,
+        }
     };
     let most = known.iter().copied().max_by_key(alike);
     most.filter(|origin| alike(origin) >= 2)
@@ -125,7 +131,10 @@ fn given_back(
     // Nobody is to fall off its end who stayed before.
     let falls_off = |targets: &[Value]| targets.last().is_none_or(has_timeout);
     if led_there && falls_off(targets) && !falls_off(former) {
-        *targets = former.to_vec();
+        match targets.last_mut() {
+            Some(last) => set(last, "timeout", &Value::Null),
+            None => *targets = former.to_vec(),
+        }
     }
     given_back
 }
@@ -139,6 +148,48 @@ fn set(object: &mut Value, key: &str, value: &Value) {
         Value::Null => object.shift_remove(key),
         value => object.insert(key.to_owned(), value.clone()),
     };
+}
+
+/// The filter that setup added to a workflow without filters, if its user has edited it since.
+pub(crate) fn edited_addition(
+    current: &str,
+    recorded: &ReplacedConfiguration,
+    placeholder: &str,
+) -> Option<Value> {
+    let current = Configuration::parse(current).ok()?;
+    let (installed, previous) = parsed(recorded)?;
+    let mut made = previous.clone();
+    let again = Extension::again(recorded, placeholder, &[]);
+    made.extend(&again).ok()?;
+    let known = pairs(&installed, &previous);
+    let is_edited = |filter: &&Value| {
+        own_name(filter) == Some(STOCK_FILTER)
+            && leads(filter, placeholder)
+            && matches!(origin(filter, &known), Some((_, None)))
+            && !made.filters().contains(filter)
+    };
+    current.filters().iter().find(is_edited).cloned()
+}
+
+/// Whether setup would leave a workflow that it has extended as it is now.
+pub(crate) fn is_as_extended(
+    current: &str,
+    recorded: &ReplacedConfiguration,
+    placeholder: &str,
+    former: &[String],
+) -> bool {
+    let extended_again = || {
+        let before = before_extension(current, recorded)?;
+        let edited = edited_addition(current, recorded, placeholder);
+        let mut again = Configuration::parse(&before).ok()?;
+        let by = Extension {
+            edited: edited.as_ref(),
+            ..Extension::again(recorded, placeholder, former)
+        };
+        again.extend(&by).ok()?;
+        Some(again)
+    };
+    Configuration::parse(current).ok() == extended_again()
 }
 
 /// The configuration that a workflow had before setup extended it, with what others changed since.

@@ -9,9 +9,11 @@ const OWN: &str = r#"{"task_routing":{"filters":[{"targets":[{"queue":"WQa","tim
 fn by(target_timeout: Option<u32>, in_place: bool) -> Extension<'static> {
     Extension {
         placeholder: "WQp",
+        former: &[],
         target_timeout,
         in_place,
         filters: &[],
+        edited: None,
     }
 }
 
@@ -32,6 +34,7 @@ fn retracted(
         previous: previous.to_text(),
         found: None,
         in_place: false,
+        filters: Vec::new(),
         target_timeout: None,
     };
     Configuration::parse(&before_extension(&current.to_text(), &recorded).unwrap()).unwrap()
@@ -282,6 +285,10 @@ fn each_way_of_missing_the_placeholder_is_found() {
             json!([{"queue": "WQa", "skip_if": "workers.available == 0"}, {"queue": "WQp"}]),
             Problem::MayStay,
         ),
+        (
+            json!([{"queue": "WQp", "skip_if": "workers.available == 0"}]),
+            Problem::Skipped,
+        ),
     ] {
         let filter = json!({ "targets": targets });
         let configuration = json!({"task_routing": {"filters": [filter]}});
@@ -296,6 +303,10 @@ fn a_call_reaches_the_placeholder_only_by_a_filter_that_it_gets_to() {
     let stays = || json!([{ "queue": "WQa" }]);
     let leads = || json!([{ "queue": "WQa", "timeout": 20 }, { "queue": "WQp" }]);
     let skips = || json!([{ "queue": "WQa", "skip_if": "workers.available == 0" }]);
+    let passes = || {
+        json!([{ "queue": "WQa", "timeout": 20 },
+               { "queue": "WQp", "skip_if": "workers.available == 0" }])
+    };
     for (filters, default, expected) in [
         (vec![filter("1==1", leads())], "WQa", true),
         (
@@ -305,6 +316,13 @@ fn a_call_reaches_the_placeholder_only_by_a_filter_that_it_gets_to() {
         ),
         (
             vec![filter("1==1", skips()), filter("1==1", leads())],
+            "WQa",
+            true,
+        ),
+        // Nobody is there, so everybody skips it.
+        (vec![filter("1==1", passes())], "WQa", false),
+        (
+            vec![filter("1==1", passes()), filter("1==1", leads())],
             "WQa",
             true,
         ),
@@ -365,7 +383,10 @@ fn what_is_no_configuration_is_refused() {
     for (text, error) in [
         ("", InvalidConfiguration::NotJson),
         ("[]", InvalidConfiguration::NoFilters),
-        (r#"{"task_routing":{}}"#, InvalidConfiguration::NoFilters),
+        (
+            r#"{"task_routing":{"filters":{}}}"#,
+            InvalidConfiguration::NoFilters,
+        ),
     ] {
         assert_eq!(Configuration::parse(text), Err(error));
     }

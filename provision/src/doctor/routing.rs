@@ -1,16 +1,16 @@
 //! Does a caller whom no agent takes get to the placeholder, and stay there?
 
 use service::{Plan, Plans};
+use twilio::TaskQueueSid;
 use twilio::rest::{TaskQueue, VoiceQueue, Workflow};
 
 use super::channels;
 use super::report::Report;
 use crate::api::Api;
-use crate::configuration::{Configuration, Problem, matches_nobody};
+use crate::configuration::{Configuration, Problem, is_as_extended, matches_nobody};
 use crate::definitions::Role;
 use crate::error::Doing;
 use crate::inventory::Inventory;
-use crate::record::ReplacedConfiguration;
 use crate::wording::counted;
 
 /// A voice queue counts as nearly full from this percentage of its size on.
@@ -25,6 +25,9 @@ pub(super) async fn check(
     let voice_queues = api.client.voice_queues(&api.account).await;
     let voice_queues = report.read("voice queue", voice_queues.doing("list the voice queues"));
     let voice_queues = voice_queues.unwrap_or_default();
+    let is_former = |queue: &&TaskQueueSid| plans.iter().all(|it| it.task_queue_sid != **queue);
+    let former = inventory.former.iter().filter(is_former);
+    let former: Vec<_> = former.map(ToString::to_string).collect();
     for plan in plans.iter() {
         let (sid, name) = (plan.task_queue_sid, &plan.name);
         let mut queues = inventory.all_task_queues.iter();
@@ -39,7 +42,36 @@ pub(super) async fn check(
         check_placeholder(queue, inventory, report);
         let workspace = &inventory.workspace.sid;
         channels::check_tasks(api, workspace, queue, report).await;
-        check_workflows(plan, queue, inventory, &voice_queues, report);
+        check_workflows(plan, queue, inventory, &former, &voice_queues, report);
+    }
+    check_left_behind(plans, inventory, &former, report);
+}
+
+/// Workflows whose calls end in a former placeholder, or got to one once and now get to none.
+fn check_left_behind(
+    plans: &Plans,
+    inventory: &Inventory,
+    former: &[String],
+    report: &mut Report<'_>,
+) {
+    for workflow in &inventory.workflows {
+        let configuration = Configuration::parse(&workflow.configuration).ok();
+        let leads_to = |queue: &str| configuration.as_ref().is_some_and(|it| it.leads_to(queue));
+        let is_extended = inventory.extended.contains_key(&workflow.sid);
+        let mut plans = plans.iter();
+        let leads = match former.iter().find(|queue| leads_to(queue)) {
+            Some(queue) => format!("still leads to {queue}, a former placeholder"),
+            None if !is_extended || plans.any(|it| leads_to(it.task_queue_sid.as_str())) => {
+                continue;
+            }
+            None => "was extended by setup, and leads to the placeholder of no plan".to_owned(),
+        };
+        let (name, sid) = (&workflow.friendly_name, workflow.sid);
+        report.fail(
+            "workflow",
+            format!("{name:?} ({sid}) {leads}: nobody is redirected there"),
+            format!("run `overflow setup --workflow {sid}`, or delete it if no calls come to it"),
+        );
     }
 }
 
@@ -70,6 +102,7 @@ fn check_workflows(
     plan: &Plan,
     queue: &TaskQueue,
     inventory: &Inventory,
+    former: &[String],
     voice_queues: &[VoiceQueue],
     report: &mut Report<'_>,
 ) {
@@ -86,7 +119,17 @@ fn check_workflows(
         reaching += usize::from(configuration.reaches(placeholder));
         check_filters(workflow, &configuration, placeholder, report);
         if let Some(replaced) = inventory.extended.get(&workflow.sid) {
-            check_copies(workflow, replaced, &configuration, report);
+            let (name, sid) = (&workflow.friendly_name, workflow.sid);
+            if !is_as_extended(&workflow.configuration, replaced, placeholder, former) {
+                report.warn(
+                    "workflow",
+                    format!(
+                        "{name:?} ({sid}) is not as setup would extend it now: it was edited since, and \
+                         its calls may go elsewhere than its filters say"
+                    ),
+                    format!("run `overflow setup --workflow {sid}`, whose plan shows what differs"),
+                );
+            }
             channels::check_workflow(workflow, replaced, &configuration, placeholder, report);
         }
         check_voice_queue(workflow, voice_queues, report);
@@ -139,7 +182,9 @@ fn check_filters(
             | Problem::MayStay
             | Problem::EndsSkippable
             | Problem::OneAgent => report.warn("workflow", found, todo),
-            Problem::TimesOut | Problem::NeverReached => report.fail("workflow", found, todo),
+            Problem::TimesOut | Problem::Skipped | Problem::NeverReached => {
+                report.fail("workflow", found, todo)
+            }
         }
     }
     let Some(queue) = configuration.default_queue() else {
@@ -161,26 +206,6 @@ fn check_filters(
     };
     let found = format!("{name}: tasks that no filter takes go to {goes}");
     report.ok("default filter", found);
-}
-
-/// Calls go by the copies, and their users edit the filters that they see.
-fn check_copies(
-    workflow: &Workflow,
-    replaced: &ReplacedConfiguration,
-    configuration: &Configuration,
-    report: &mut Report<'_>,
-) {
-    let (name, sid) = (&workflow.friendly_name, workflow.sid);
-    for filter in configuration.edited_beside_copies(replaced) {
-        report.warn(
-            "workflow",
-            format!(
-                "{name:?} ({sid}): filter {filter} was edited since setup, and its copy for calls was \
-                 not: calls still go by the copy"
-            ),
-            format!("run `overflow setup --workflow {sid}`, which makes the copy anew"),
-        );
-    }
 }
 
 fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &mut Report<'_>) {

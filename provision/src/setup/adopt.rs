@@ -1,5 +1,7 @@
 //! What is there already and serves: a placeholder of the user's, and the workflows that lead to it.
 
+use std::collections::BTreeSet;
+
 use twilio::TaskQueueSid;
 use twilio::rest::{TaskQueue, Workflow};
 
@@ -13,6 +15,8 @@ use crate::site::Site;
 
 const PLACEHOLDER: &str = "FORWARD_CALL_TASK_QUEUE_SID";
 
+const PLANS: &str = "REDIRECT_PLANS";
+
 const BY_SETTINGS: &str = "which FORWARD_CALL_TASK_QUEUE_SID names";
 
 const WAYS_OUT: &str = "Nothing was changed. Say which one by --placeholder WQ…, or have a set of \
@@ -25,13 +29,23 @@ pub(super) struct Adopted {
     pub(super) because: Option<String>,
     /// The workflows that lead to it. No other is needed.
     pub(super) workflows: Vec<Workflow>,
+    /// The placeholders of setups before. Nobody looks after calls there any more.
+    pub(super) former: Vec<TaskQueue>,
 }
 
 impl Setup {
     /// Decides which task queue is the placeholder: the one that is given, that setup has recorded,
     /// that the file of settings names, or that is made like one. Where that isn't clear, it refuses.
     pub(super) fn adopt(&self, site: &mut Site, dotenv: &Dotenv) -> Result<Adopted> {
-        let inventory = &mut site.inventory;
+        let mut adopted = self.adopt_what_serves(&mut site.inventory, dotenv)?;
+        // Where there is a file of plans, they may have one there.
+        if dotenv.get(PLANS).is_none() {
+            adopted.former = self.former(site, dotenv);
+        }
+        Ok(adopted)
+    }
+
+    fn adopt_what_serves(&self, inventory: &mut Inventory, dotenv: &Dotenv) -> Result<Adopted> {
         if self.place.is_set_apart {
             inventory.adopted = None;
             return Ok(Adopted::default());
@@ -47,7 +61,37 @@ impl Setup {
         Ok(Adopted {
             because,
             workflows: workflows.unwrap_or_default(),
+            former: Vec::new(),
         })
+    }
+
+    /// The queues that were the placeholder, as the record or the file of settings has it.
+    fn former(&self, site: &Site, dotenv: &Dotenv) -> Vec<TaskQueue> {
+        let (inventory, record) = (&site.inventory, &site.record);
+        let name = &Role::Placeholder.definition().name;
+        let made = record.task_queues.iter();
+        let made = made.filter_map(|(full, sid)| full.ends_with(name).then_some(*sid));
+        let known: BTreeSet<_> = made
+            .chain(record.placeholder)
+            .chain(record.former_placeholders.iter().copied())
+            .collect();
+        let set = self.set(inventory, dotenv);
+        let was_one = |queue: &&TaskQueue| {
+            known.contains(&queue.sid)
+                // One that rings agents never was.
+                || set.as_ref().is_some_and(|set| set.sid == queue.sid)
+                    && matches_nobody(&queue.target_workers) == Some(true)
+        };
+        let now = inventory.placeholder().map(|queue| queue.sid);
+        let queues = inventory.all_task_queues.iter().filter(was_one);
+        let former = queues.filter(|queue| Some(queue.sid) != now);
+        former.cloned().collect()
+    }
+
+    /// The queue that the settings name.
+    fn set(&self, inventory: &Inventory, dotenv: &Dotenv) -> Option<TaskQueue> {
+        let set = dotenv.get(PLACEHOLDER).and_then(|sid| sid.parse().ok());
+        inventory.task_queue(set.or(self.placeholder_in_use)?)
     }
 
     /// The placeholder that is there, and why it is taken for one.
@@ -56,22 +100,16 @@ impl Setup {
         inventory: &Inventory,
         dotenv: &Dotenv,
     ) -> Result<Option<(TaskQueue, String)>> {
-        let find = |sid: TaskQueueSid| {
-            let mut queues = inventory.all_task_queues.iter();
-            queues.find(|queue| queue.sid == sid).cloned()
-        };
         if let Some(sid) = self.placeholder {
             let workspace = inventory.workspace.sid;
-            let queue = find(sid).ok_or(Error::NoSuchTaskQueue {
+            let queue = inventory.task_queue(sid).ok_or(Error::NoSuchTaskQueue {
                 workspace,
                 queue: sid,
             })?;
             return checked(queue, "as --placeholder says", true).map(Some);
         }
         let known = inventory.placeholder().cloned();
-        let set = dotenv.get(PLACEHOLDER).and_then(|sid| sid.parse().ok());
-        let set = set.or(self.placeholder_in_use).and_then(find);
-        match (known, set) {
+        match (known, self.set(inventory, dotenv)) {
             (Some(known), Some(set)) if known.sid != set.sid => {
                 let why = format!(
                     "setup has {} for the placeholder, and {PLACEHOLDER} names another:",
@@ -170,7 +208,7 @@ fn configuration(workflow: &Workflow) -> Option<Configuration> {
     Configuration::parse(&workflow.configuration).ok()
 }
 
-fn shown(queue: &TaskQueue) -> String {
+pub(super) fn shown(queue: &TaskQueue) -> String {
     format!("{:?} ({})", queue.friendly_name, queue.sid)
 }
 

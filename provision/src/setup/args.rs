@@ -59,11 +59,13 @@ pub struct SetupArgs {
     workflow: Setting<Option<WorkflowSid>>,
 
     /// With --workflow: only calls come to it, so the filters themselves are to end in the
-    /// placeholder
-    #[arg(long, requires = "workflow")]
-    in_place: bool,
+    /// placeholder  [default: as before, else false]
+    #[arg(long, requires = "workflow", value_name = "BOOL", num_args = 0..=1,
+          require_equals = true, default_missing_value = "true")]
+    in_place: Option<bool>,
 
-    /// With --workflow: only this filter, by its name; may be repeated
+    /// With --workflow: only this filter, by its name; may be repeated. An empty name means all
+    /// [default: as before, else all]
     #[arg(long = "filter", value_name = "NAME", requires = "workflow")]
     filters: Vec<String>,
 
@@ -114,7 +116,7 @@ pub(crate) struct Setup {
     pub(super) placeholder: Option<TaskQueueSid>,
     pub(super) placeholder_in_use: Option<TaskQueueSid>,
     pub(super) workflow: Option<WorkflowSid>,
-    pub(super) in_place: bool,
+    pub(super) in_place: Option<bool>,
     pub(super) filters: Vec<String>,
     pub(super) re_evaluate_tasks: bool,
     pub(super) reservation_timeout: Option<u32>,

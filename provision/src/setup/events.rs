@@ -2,6 +2,7 @@
 
 use twilio::{EVENT_STREAM_PATH, EVENTS_PATH, EventType, is_same_address};
 
+use super::ours::another_setups;
 use super::plan::Planner;
 use crate::callback::{EventsFilter, before_setup, is_ours, shown};
 use crate::error::{Error, Result};
@@ -13,7 +14,6 @@ impl Planner<'_> {
     /// As it is said, or as it is already.
     pub(super) fn via(&self) -> Via {
         let (record, inventory) = (&self.site.record, &self.site.inventory);
-        let recorded = record.via.or(record.sink.map(|_| Via::EventStreams));
         let by_callback = || {
             let receiver = self.setup.public_url.join(EVENTS_PATH);
             is_ours(
@@ -26,7 +26,7 @@ impl Planner<'_> {
             let stream = inventory.stream_to(&self.destination());
             stream.is_some_and(|stream| !stream.subscriptions.is_empty()) && !by_callback()
         };
-        let known = self.setup.via.or(recorded);
+        let known = self.setup.via.or(record.via);
         known.unwrap_or_else(|| match by_stream() {
             true => Via::EventStreams,
             false => Via::Callback,
@@ -39,6 +39,12 @@ impl Planner<'_> {
 
     pub(super) async fn events(&self) -> Result<Vec<Step>> {
         let (inventory, destination) = (&self.site.inventory, self.destination());
+        let mut streams = inventory.streams.iter();
+        if let Some(stream) = streams.find(|it| it.is_of_another_setup(&destination)) {
+            let (kind, name) = ("Event Streams sink", &stream.sink.description);
+            let why = "posts elsewhere";
+            return Err(another_setups(kind, name, stream.sink.sid, why));
+        }
         let mut steps = Vec::new();
         let mut kept = None;
         if self.via() == Via::EventStreams {
@@ -120,7 +126,7 @@ impl Planner<'_> {
                     "event callback: {url}, left to whoever uses it"
                 )));
             };
-            let previous = recorded.and_then(|recorded| recorded.previous.clone());
+            let previous = recorded.map(|recorded| recorded.previous.clone());
             let previous = previous.unwrap_or_else(|| self.unrecorded_callback());
             let mut ours = [&receiver, current].into_iter();
             if !ours.any(|ours| is_same_address(&previous.url, ours)) {
@@ -130,7 +136,7 @@ impl Planner<'_> {
             let emptied = ReplacedCallback {
                 installed_url: String::new(),
                 installed_filter: before.filter.clone(),
-                previous: Some(previous),
+                previous,
             };
             let nowhere = String::new();
             return Ok(Step::callback(
@@ -180,7 +186,7 @@ impl Planner<'_> {
         };
         let previous = match recorded.filter(is_known) {
             Some(recorded) => recorded.previous.clone(),
-            None => Some(self.unrecorded_callback()),
+            None => self.unrecorded_callback(),
         };
         let filter = EventsFilter::parse(&workspace.events_filter).with_ours();
         ReplacedCallback {

@@ -3,6 +3,8 @@
 mod adopt;
 mod args;
 mod events;
+mod left_behind;
+mod numbers;
 mod ours;
 mod plan;
 mod workflows;
@@ -11,6 +13,7 @@ use service::Problems;
 use twilio::WorkflowSid;
 use twilio::rest::Patience;
 
+use self::adopt::Adopted;
 use self::args::Setup;
 pub use self::args::SetupArgs;
 use self::plan::Planner;
@@ -42,24 +45,24 @@ impl Setup {
         let via = planner.via();
         let by_hand = planner.callback_by_hand();
         let planned = planner.plan(&dotenv).await?;
-        let (steps, dead_end) = (planned.steps, planned.dead_end);
+        let (steps, dead_ends) = (planned.steps, planned.dead_ends);
         if !step::show(&steps, &site, console) {
             if !self.consent.dry_run {
-                self.record_found(&mut site, via, by_hand, planned.extended);
+                self.record_found(&mut site, &adopted, via, by_hand, planned.extended);
                 site.record.write(&site.state_file)?;
             }
             let done = "Nothing to do: everything is as it should be.";
-            let status = say_how_it_ends(dead_end, done, console);
+            let status = say_how_it_ends(&dead_ends, done, console);
             self.say_what_is_missing(&dotenv, console);
             return Ok(status);
         }
         if let Some(status) = self.consent.refused(console)? {
             return Ok(status);
         }
-        self.record_found(&mut site, via, by_hand, planned.extended);
+        self.record_found(&mut site, &adopted, via, by_hand, planned.extended);
         site.record.write(&site.state_file)?;
         step::carry_out(steps, &mut site, true, console).await?;
-        let status = say_how_it_ends(dead_end, "Set up.", console);
+        let status = say_how_it_ends(&dead_ends, "Set up.", console);
         self.say_what_is_missing(&Dotenv::read(&self.env_file)?, console);
         if matches!(status, Status::Done) {
             console.line("Start with `overflow run`, then check it with `overflow doctor`.");
@@ -72,6 +75,7 @@ impl Setup {
     fn record_found(
         &self,
         site: &mut Site,
+        adopted: &Adopted,
         via: Via,
         by_hand: Option<ReplacedCallback>,
         extended: Option<(WorkflowSid, ReplacedConfiguration)>,
@@ -83,6 +87,8 @@ impl Setup {
             record.task_queues.insert(name, queue.sid);
         }
         record.placeholder = inventory.adopted.as_ref().map(|queue| queue.sid);
+        let former = adopted.former.iter().map(|queue| queue.sid);
+        record.former_placeholders = former.collect();
         record.reservation_timeout = self.reservation_timeout.or(record.reservation_timeout);
         record.via = Some(via);
         record.callback = record.callback.take().or(by_hand);
@@ -118,14 +124,15 @@ impl Setup {
 }
 
 /// Success is said only if a call that nobody takes would now get to the placeholder.
-fn say_how_it_ends(dead_end: Option<String>, done: &str, console: &mut Console<'_>) -> Status {
-    let Some(workflows) = dead_end else {
+fn say_how_it_ends(dead_ends: &[String], done: &str, console: &mut Console<'_>) -> Status {
+    if dead_ends.is_empty() {
         console.line(format_args!("\n{done}"));
         return Status::Done;
-    };
+    }
     console.line(format_args!(
-        "\n✗ No call gets to the placeholder by {workflows}: callers are not redirected. See what is \
-         marked ! above, and run setup again."
+        "\n✗ No call gets to the placeholder by {}: callers are not redirected. See what is marked ! \
+         above, and run setup again.",
+        dead_ends.join(", ")
     ));
     Status::Failed
 }

@@ -1,5 +1,7 @@
 //! The resources of ours: made where they are missing, and set right where they differ.
 
+use std::fmt::Display;
+
 use twilio::rest::{EventSchema, Flow, FlowDraft, TaskQueue, TaskQueueDraft, WorkflowDraft};
 use twilio::{EventType, SinkSid, WorkflowSid};
 
@@ -18,6 +20,14 @@ const TWILIOS_RESERVATION_TIMEOUT: u32 = 120;
 
 /// The version that has all that we read, and is known to be served for each of our types.
 const SCHEMA_VERSION: u32 = 1;
+
+/// Flows and sinks are the account's, and other workspaces of it may have some of the same name.
+pub(super) fn another_setups(kind: &str, name: &str, sid: impl Display, why: &str) -> Error {
+    Error::Unclear(format!(
+        "{kind} {name:?} ({sid}) {why}: it is of another setup\n  Nothing was changed. Choose \
+         another prefix by --prefix or, if nobody needs it, delete it in the console."
+    ))
+}
 
 impl Planner<'_> {
     pub(super) fn task_queue(&self, role: Role) -> Step {
@@ -110,6 +120,15 @@ impl Planner<'_> {
         if let Some(problem) = self.site.inventory.no_studio.clone() {
             let needed = "setup needs Studio to make a flow (with --workflow it makes none)";
             return Err(Error::Denied { needed, problem });
+        }
+        if let Some(flow) = &self.site.inventory.foreign_flow {
+            let (name, sid) = (&flow.friendly_name, flow.sid);
+            return Err(another_setups(
+                "Studio flow",
+                name,
+                sid,
+                "leads to no workflow here",
+            ));
         }
         let workspace = self.site.inventory.workspace.sid;
         let channels = self.setup.api.client.task_channels(&workspace).await;

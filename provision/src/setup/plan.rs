@@ -1,15 +1,13 @@
 //! Which steps setup is to take, by what there is and what there should be.
 
-use twilio::rest::VoiceWebhook;
-use twilio::{E164, WorkflowSid};
+use twilio::WorkflowSid;
+use twilio::rest::Workflow;
 
 use super::adopt::{Adopted, workflow_shown};
 use super::args::Setup;
-use crate::api::Api;
 use crate::definitions::Role;
 use crate::dotenv::{Dotenv, Setting};
-use crate::error::{Doing, Error, Result};
-use crate::inventory::answered_by;
+use crate::error::{Error, Result};
 use crate::record::ReplacedConfiguration;
 use crate::site::Site;
 use crate::step::{Step, Work, yet_to_be_made};
@@ -26,32 +24,42 @@ pub(super) struct Planner<'a> {
 pub(super) struct Planned {
     pub(super) steps: Vec<Step>,
     /// By which workflows no call gets to the placeholder even then.
-    pub(super) dead_end: Option<String>,
+    pub(super) dead_ends: Vec<String>,
+    /// Whether our flow is there afterwards.
+    pub(super) has_flow: bool,
     /// What is extended already, just as it should be.
     pub(super) extended: Option<(WorkflowSid, ReplacedConfiguration)>,
 }
 
 impl Planner<'_> {
     pub(super) async fn plan(&self, dotenv: &Dotenv) -> Result<Planned> {
-        let mut planned = self.routing().await?;
+        let mut numbers = self.left_numbers().await?;
+        let mut planned = self.routing(!numbers.is_empty()).await?;
+        self.tell_of_those_left_behind(&mut planned).await?;
         let steps = &mut planned.steps;
         steps.extend(self.events().await?);
-        if let Some(number) = &self.setup.number {
-            steps.push(self.number(number).await?);
+        if !planned.has_flow {
+            numbers.clear();
         }
+        if let Some(number) = &self.setup.number {
+            let number = self.number(number).await?;
+            numbers.retain(|other| other.sid != number.sid);
+            numbers.push(number);
+        }
+        steps.extend(numbers.iter().map(|number| self.pointed(number)));
         steps.push(self.settings(dotenv));
         Ok(planned)
     }
 
     /// Task queues, workflow and flow.
-    async fn routing(&self) -> Result<Planned> {
+    async fn routing(&self, needs_flow: bool) -> Result<Planned> {
         if let Some(workflow) = self.setup.workflow {
             // It has task queues, and a flow, of its own.
             let mut planned = self.extension(workflow)?;
             planned.steps.insert(0, self.placeholder());
             return Ok(planned);
         }
-        if self.adopted.workflows.is_empty() {
+        if !self.joins() {
             let queues = Role::ALL.map(|role| match role {
                 Role::Placeholder => self.placeholder(),
                 role => self.task_queue(role),
@@ -62,28 +70,46 @@ impl Planner<'_> {
             steps.push(self.flow(workflow.as_ref().map(|w| w.sid)).await?);
             return Ok(Planned {
                 steps,
+                has_flow: true,
                 ..Planned::default()
             });
         }
         let mut planned = self.adopted_workflows();
         planned.steps.insert(0, self.placeholder());
         // A flow of the user's leads to it, unless a number is to get one of ours.
-        if self.setup.number.is_some() || self.site.inventory.flow.is_some() {
+        if self.setup.number.is_some() || self.site.inventory.flow.is_some() || needs_flow {
             match self.adopted.workflows.as_slice() {
-                [one] => planned.steps.push(self.flow(Some(one.sid)).await?),
+                [one] => {
+                    planned.steps.push(self.flow(Some(one.sid)).await?);
+                    planned.has_flow = true;
+                }
                 several if self.setup.number.is_some() => {
                     let several: Vec<_> = several.iter().map(workflow_shown).collect();
+                    let lead = match several.is_empty() {
+                        true => "no workflow leads to the placeholder any more".to_owned(),
+                        false => format!(
+                            "several workflows lead to the placeholder: {}",
+                            several.join(", ")
+                        ),
+                    };
                     return Err(Error::Unclear(format!(
-                        "several workflows lead to the placeholder: {}\n  Nothing was changed. \
-                         Point the number at a flow of yours (Console > Phone Numbers), and run \
-                         setup without --number.",
-                        several.join(", ")
+                        "{lead}\n  Nothing was changed. Point the number at a flow of yours (Console \
+                         > Phone Numbers), and run setup without --number."
                     )));
                 }
                 _ => {}
             }
         }
         Ok(planned)
+    }
+
+    /// Whether workflows of the user's serve, so that none of ours is made.
+    pub(super) fn joins(&self) -> bool {
+        let (inventory, extended) = (&self.site.inventory, &self.site.record.extended_workflows);
+        let is_extended = |workflow: &Workflow| extended.contains_key(&workflow.sid);
+        let has_one = inventory.workflow.is_some() || self.setup.place.is_set_apart;
+        let goes_on = !has_one && inventory.workflows.iter().any(is_extended);
+        !self.adopted.workflows.is_empty() || goes_on
     }
 
     /// The placeholder: ours, or what takes its place.
@@ -110,36 +136,6 @@ impl Planner<'_> {
             Some(queue) => queue.sid.to_string(),
             None => yet_to_be_made(&self.site.names.task_queue(role)),
         }
-    }
-
-    async fn number(&self, number: &E164) -> Result<Step> {
-        let Api { client, account } = &self.setup.api;
-        let numbers = client.incoming_numbers(account, Some(number)).await;
-        let found = numbers
-            .doing("list the phone numbers")?
-            .into_iter()
-            .find(|incoming| incoming.is(number))
-            .ok_or_else(|| Error::NoSuchNumber(number.as_str().to_owned()))?;
-        if let Some(by) = answered_by(&found) {
-            let number = found.sid;
-            return Err(Error::NumberTaken { number, by });
-        }
-        let url = match &self.site.inventory.flow {
-            Some(flow) => self.setup.api.webhook_of(flow),
-            None => yet_to_be_made(&self.site.names.studio_flow()),
-        };
-        // Once ours, what was before that is what teardown restores.
-        let recorded = self.site.record.numbers.get(&found.sid);
-        let previous = match recorded.filter(|r| r.installed_url == found.voice.url) {
-            Some(recorded) => recorded.previous.clone(),
-            None => found.voice.clone(),
-        };
-        let method = match found.voice.url == url {
-            true => found.voice.method.clone(),
-            false => "POST".to_owned(),
-        };
-        let voice = VoiceWebhook { method, url };
-        Ok(Step::number(&found, voice, Some(previous)))
     }
 
     /// The lines of the file of settings that are ours.

@@ -5,7 +5,9 @@ use twilio::rest::Workflow;
 
 use super::adopt::workflow_shown;
 use super::plan::{Planned, Planner};
-use crate::configuration::{Configuration, Extension, Finding, Problem, before_extension};
+use crate::configuration::{
+    Configuration, Extension, Finding, Problem, before_extension, edited_addition, is_as_extended,
+};
 use crate::definitions::{DEFINITIONS, Role};
 use crate::error::{Error, Result};
 use crate::record::ReplacedConfiguration;
@@ -25,15 +27,20 @@ impl Planner<'_> {
             problem,
         };
         let placeholder = self.sid_of(Role::Placeholder);
-        let recorded = self.site.record.extended_workflows.get(&sid);
+        let recorded = self.recorded(sid);
         let said_before = recorded.and_then(|recorded| recorded.target_timeout);
+        let filters = self.filters(sid);
+        let former = self.former();
+        let current = &found.configuration;
+        let edited = recorded.and_then(|it| edited_addition(current, it, &placeholder));
         let by = Extension {
             placeholder: &placeholder,
+            former: &former,
             target_timeout: setup.target_timeout.or(said_before),
-            in_place: setup.in_place,
-            filters: &setup.filters,
+            in_place: self.is_in_place(sid),
+            filters: &filters,
+            edited: edited.as_ref(),
         };
-        let current = &found.configuration;
         let known = match recorded {
             Some(recorded) => before_extension(current, recorded),
             // What led to a placeholder of the user's before, is the user's.
@@ -55,15 +62,12 @@ impl Planner<'_> {
             previous,
             found: Some(current.clone()),
             in_place: by.in_place,
+            filters: filters.clone(),
             target_timeout: by.target_timeout,
         };
         let is_there = Configuration::parse(current).as_ref() == Ok(&wanted);
-        let extended = (is_there && *current != replaced.previous).then(|| {
-            let mut there = replaced.clone();
-            // It makes no difference, but doctor goes by it.
-            there.in_place |= recorded.is_some_and(|recorded| recorded.in_place);
-            (sid, there)
-        });
+        let is_extended = is_there && *current != replaced.previous;
+        let extended = is_extended.then(|| (sid, replaced.clone()));
         let re_evaluates = setup.re_evaluate_tasks;
         let mut step = Step::user_workflow(found, wanted.to_text(), Some(replaced), re_evaluates);
         step.details(self.remarks(found, &wanted, &left));
@@ -71,12 +75,39 @@ impl Planner<'_> {
         step.details(recorded.map(|_| note.to_owned()));
         let note = "what leads to the placeholder already is taken for yours: teardown leaves it";
         step.details(led_there.then(|| note.to_owned()));
-        let dead_end = (!wanted.reaches(&placeholder)).then(|| workflow_shown(found));
+        let dead_ends = match wanted.reaches(&placeholder) {
+            true => Vec::new(),
+            false => vec![workflow_shown(found)],
+        };
         Ok(Planned {
             steps: vec![step],
-            dead_end,
+            dead_ends,
             extended,
+            has_flow: false,
         })
+    }
+
+    fn former(&self) -> Vec<String> {
+        let former = self.adopted.former.iter();
+        former.map(|queue| queue.sid.to_string()).collect()
+    }
+
+    fn recorded(&self, workflow: WorkflowSid) -> Option<&ReplacedConfiguration> {
+        self.site.record.extended_workflows.get(&workflow)
+    }
+
+    /// The filters that are named now or, where none is, were before.
+    fn filters(&self, workflow: WorkflowSid) -> Vec<String> {
+        let named = &self.setup.filters;
+        let before = self.recorded(workflow).map(|recorded| &recorded.filters);
+        let before = before.filter(|_| named.is_empty());
+        let filters = before.unwrap_or(named).iter();
+        filters.filter(|name| !name.is_empty()).cloned().collect()
+    }
+
+    fn is_in_place(&self, workflow: WorkflowSid) -> bool {
+        let before = self.recorded(workflow).map(|recorded| recorded.in_place);
+        self.setup.in_place.or(before).unwrap_or_default()
     }
 
     /// Workflows that lead to the placeholder already. They stay as they are.
@@ -90,14 +121,30 @@ impl Planner<'_> {
                 reaches |= configuration.reaches(&placeholder);
                 step.details(self.remarks(workflow, &configuration, &[]));
             }
+            let former = self.former();
+            let as_extended = |recorded: &ReplacedConfiguration| {
+                is_as_extended(&workflow.configuration, recorded, &placeholder, &former)
+            };
+            if self
+                .recorded(sid)
+                .is_some_and(|recorded| !as_extended(recorded))
+            {
+                step.details([format!(
+                    "! it is not as setup would extend it now: `overflow setup --workflow {sid}` shows \
+                     how it differs"
+                )]);
+            }
             steps.push(step);
         }
-        let shown: Vec<_> = self.adopted.workflows.iter().map(workflow_shown).collect();
-        let dead_end = (!reaches).then(|| shown.join(", "));
+        let adopted = self.adopted.workflows.iter();
+        let dead_ends = match reaches {
+            true => Vec::new(),
+            false => adopted.map(workflow_shown).collect(),
+        };
         Planned {
             steps,
-            dead_end,
-            extended: None,
+            dead_ends,
+            ..Planned::default()
         }
     }
 
@@ -112,7 +159,7 @@ impl Planner<'_> {
         // Whoever names filters wants no others, and why others were left is said.
         let is_known = |finding: &Finding| {
             finding.problem == Problem::Missing
-                && (!self.setup.filters.is_empty()
+                && (!self.filters(workflow.sid).is_empty()
                     || left.iter().any(|other| other.filter == finding.filter))
         };
         let findings = configuration.findings(&placeholder).into_iter();
@@ -134,9 +181,7 @@ impl Planner<'_> {
             });
         }
         let all_channels = configuration.filters_of_all_channels(&placeholder);
-        let recorded = self.site.record.extended_workflows.get(&workflow.sid);
-        let is_for_calls = self.setup.in_place || recorded.is_some_and(|it| it.in_place);
-        if !is_for_calls && !all_channels.is_empty() {
+        if !self.is_in_place(workflow.sid) && !all_channels.is_empty() {
             remarks.push(format!(
                 "! messages, too, get to the placeholder by {}, where nobody serves them: unless \
                  only calls come to this workflow, take the placeholder out there and, for calls, \

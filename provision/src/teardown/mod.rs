@@ -120,6 +120,10 @@ impl Teardown {
             ),
         };
         if !step::show(&steps, &site, console) {
+            if !complete {
+                console.line(format_args!("\n{said}"));
+                return Ok(status);
+            }
             console.line("\nNothing of ours is left.");
             record::remove(&site.state_file)?;
             return Ok(status);

@@ -31,7 +31,9 @@ impl Planner<'_> {
         let mut steps = Vec::new();
         self.restore_numbers(&mut steps);
         // Before the callback goes, so that no call is routed to a placeholder that nobody watches.
-        let restored = self.restore_workflows(&mut steps);
+        let Some(restored) = self.restore_workflows(&mut steps) else {
+            return (steps, false);
+        };
         self.restore_callback(&mut steps);
         let complete = self.remove_streams(&mut steps);
         if self.keep_resources {
@@ -78,7 +80,11 @@ impl Planner<'_> {
     /// Whether none of ours is left behind.
     fn remove_streams(&self, steps: &mut Vec<Step>) -> bool {
         let inventory = &self.site.inventory;
-        let (ours, others): (Vec<_>, Vec<_>) = inventory.streams.iter().partition(|s| s.is_ours);
+        let streams = inventory.streams.iter().filter(|stream| {
+            let receiver = self.stream_receiver;
+            receiver.is_none_or(|receiver| !stream.is_of_another_setup(receiver))
+        });
+        let (ours, others): (Vec<_>, Vec<_>) = streams.partition(|s| s.is_ours);
         steps.extend(ours.into_iter().map(Step::delete_stream));
         let record = &self.site.record;
         for stream in &others {
@@ -111,9 +117,9 @@ impl Planner<'_> {
         left.is_empty()
     }
 
-    /// Returns the configurations that the workflows will have.
-    fn restore_workflows(&self, steps: &mut Vec<Step>) -> BTreeMap<WorkflowSid, String> {
-        let mut restored = BTreeMap::new();
+    /// Returns the configurations that the workflows will have; `None` if one can't be read.
+    fn restore_workflows(&self, steps: &mut Vec<Step>) -> Option<BTreeMap<WorkflowSid, String>> {
+        let (mut restored, mut are_read) = (BTreeMap::new(), true);
         for (sid, replaced) in &self.site.record.extended_workflows {
             let Some(found) = self.site.inventory.workflows.iter().find(|w| w.sid == *sid) else {
                 steps.push(Step::note(format!(
@@ -121,19 +127,26 @@ impl Planner<'_> {
                 )));
                 continue;
             };
-            let current = &found.configuration;
-            if let Some(configuration) = before_extension(current, replaced) {
-                restored.insert(*sid, configuration.clone());
-                let re_evaluates = self.re_evaluates;
-                steps.push(Step::user_workflow(
-                    found,
-                    configuration,
-                    None,
-                    re_evaluates,
-                ));
-            }
+            let Some(configuration) = before_extension(&found.configuration, replaced) else {
+                are_read = false;
+                steps.push(Step::note(format!(
+                    "workflow {} ({sid}) can't be read, and may lead to the placeholder still: what \
+                     redirects its calls is kept. Take the placeholder out there (Console > \
+                     TaskRouter > Workflows), then run teardown again",
+                    found.friendly_name
+                )));
+                continue;
+            };
+            restored.insert(*sid, configuration.clone());
+            let re_evaluates = self.re_evaluates;
+            steps.push(Step::user_workflow(
+                found,
+                configuration,
+                None,
+                re_evaluates,
+            ));
         }
-        restored
+        are_read.then_some(restored)
     }
 
     fn restore_callback(&self, steps: &mut Vec<Step>) {
@@ -141,21 +154,18 @@ impl Planner<'_> {
         let replaced = self.site.record.callback.as_ref();
         let current = shown(&workspace.event_callback_url);
         let url = &workspace.event_callback_url;
-        let emptied = replaced.filter(|replaced| replaced.emptied(url));
-        if let Some(previous) = emptied.and_then(|replaced| replaced.previous.clone()) {
-            let filter = workspace.events_filter.clone();
-            steps.push(Step::callback(workspace, previous.url, filter, None));
+        if let Some(emptied) = replaced.filter(|replaced| replaced.emptied(url)) {
+            let (url, filter) = (&emptied.previous.url, &workspace.events_filter);
+            let step = Step::callback(workspace, url.clone(), filter.clone(), None);
+            steps.push(step);
         } else if let Some(before) = before_setup(workspace, replaced, self.receiver) {
-            let was_there = replaced.is_some_and(|replaced| replaced.was_there(url));
-            if was_there {
+            if replaced.is_some_and(|replaced| replaced.was_there(url)) {
                 steps.push(Step::note(format!(
                     "the workspace's event callback, {current}, was there before setup: it is left"
                 )));
             }
-            if !was_there || replaced.is_some_and(|it| it.previous.is_some()) {
-                let step = Step::callback(workspace, before.url, before.filter, None);
-                steps.push(step);
-            }
+            let step = Step::callback(workspace, before.url, before.filter, None);
+            steps.push(step);
             if replaced.is_none() {
                 steps.push(Step::note(
                     "what the event callback was before setup is not recorded: it is emptied, its \
@@ -227,7 +237,9 @@ impl Planner<'_> {
                 let then = restored
                     .get(&workflow.sid)
                     .unwrap_or(&workflow.configuration);
-                Configuration::parse(then).is_ok_and(|then| then.leads_to(queue.as_str()))
+                let queue = queue.as_str();
+                Configuration::parse(then)
+                    .map_or_else(|_| then.contains(queue), |then| then.leads_to(queue))
             })
             .map(|workflow| format!("{:?} ({})", workflow.friendly_name, workflow.sid))
             .collect()

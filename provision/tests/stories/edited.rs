@@ -22,7 +22,7 @@ const WAYS: [&[&str]; 2] = [
 /// What a user does to a workflow whose filter has this name.
 type Edit = fn(&mut Value, &str, &Account);
 
-const EDITS: [(&str, Edit); 9] = [
+const EDITS: [(&str, Edit); 10] = [
     ("another name and expression", |routing, name, _| {
         let filter = filter(routing, name);
         filter["expression"] = json!("language == \"l3\"");
@@ -45,6 +45,16 @@ const EDITS: [(&str, Edit); 9] = [
         let targets = filter(routing, name)["targets"].as_array_mut();
         targets.unwrap().insert(0, first);
     }),
+    (
+        "a target before others of longer timeouts",
+        |routing, name, account| {
+            let targets = filter(routing, name)["targets"].as_array_mut().unwrap();
+            for target in targets.iter_mut().filter(|it| !it["timeout"].is_null()) {
+                target["timeout"] = json!(45);
+            }
+            targets.insert(0, json!({ "queue": account.queues["Sales"], "timeout": 7 }));
+        },
+    ),
     ("a filter before the others", |routing, _, account| {
         let first = json!({ "expression": "vip == true",
                             "targets": [{ "queue": account.queues["Sales"] }] });
@@ -198,6 +208,70 @@ async fn what_the_user_made_lead_to_the_placeholder_is_theirs_and_keeps_it() {
 }
 
 #[tokio::test]
+async fn a_filter_with_the_targets_of_a_copy_is_theirs_too() {
+    let [copies, ..] = WAYS;
+    let account = account("escalation").await;
+    account.setup(copies).await.done();
+    let german = |routing: &mut Value| {
+        let mut first = filter(routing, "All (calls)").clone();
+        first["filter_friendly_name"] = json!("German first");
+        first["expression"] = json!("language == \"de\"");
+        routing["filters"].as_array_mut().unwrap().insert(0, first);
+    };
+    account.edit(german).await;
+    let edited = account.current().await;
+    account.setup(copies).await.done();
+    assert_eq!(account.current().await, edited);
+}
+
+/// With its copy for calls before it, it looks like one too many.
+#[tokio::test]
+async fn a_filter_that_is_deleted_behind_its_copy_comes_back_in_the_place_of_the_copy() {
+    for (shape, name) in SHAPES {
+        for runs_again in [false, true] {
+            let [copies, ..] = WAYS;
+            let account = account(shape).await;
+            let before = account.current().await;
+            account.setup(copies).await.done();
+            let extended = account.current().await;
+            let delete = |routing: &mut Value| {
+                let filters = routing["filters"].as_array_mut().unwrap();
+                filters
+                    .retain(|it| it["filter_friendly_name"].as_str().unwrap_or_default() != name);
+            };
+            account.edit(delete).await;
+            if runs_again {
+                account.setup(copies).await.done();
+                assert_eq!(account.current().await, extended, "{shape}");
+            }
+            account.operator.teardown(&[]).await.done();
+            assert_eq!(account.current().await, before, "{shape}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_filter_that_a_stock_workflow_gets_stays_as_it_is_edited() {
+    for setup in [&["--workflow"][..], &["--workflow", "--in-place"]] {
+        let account = account("stock").await;
+        let before = account.current().await;
+        account.setup(setup).await.done();
+        let longer = |routing: &mut Value| {
+            filter(routing, "Calls")["targets"][0]["timeout"] = json!(60);
+        };
+        account.edit(longer).await;
+        let edited = account.current().await;
+        for _ in 0..2 {
+            let output = account.setup(setup).await.done();
+            assert!(output.contains("Nothing to do"), "{output}");
+            assert_eq!(account.current().await, edited);
+        }
+        account.operator.teardown(&[]).await.done();
+        assert_eq!(account.current().await, before);
+    }
+}
+
+#[tokio::test]
 async fn another_placeholder_takes_the_place_of_the_first() {
     for setup in WAYS {
         let account = account("escalation").await;
@@ -223,31 +297,62 @@ async fn another_placeholder_takes_the_place_of_the_first() {
 }
 
 #[tokio::test]
-async fn doctor_says_where_a_copy_is_no_longer_like_its_filter() {
+async fn doctor_says_where_calls_no_longer_go_as_setup_would_have_them_go() {
+    let shorter: Edit = |routing, name, _| {
+        filter(routing, name)["targets"][0]["timeout"] = json!(5);
+    };
+    let no_copy: Edit = |routing, _, _| {
+        routing["filters"].as_array_mut().unwrap().remove(0);
+    };
     let [copies, ..] = WAYS;
-    let account = account("escalation").await;
-    account.setup(copies).await.done();
-    let report = async || {
-        let placeholder = account.placeholder();
-        let doctor = account
-            .operator
-            .doctor(placeholder.as_str(), "+14155550100", &[]);
-        doctor.await.output
-    };
-    let finding = "filter \"All\" was edited since setup, and its copy for calls was not";
-    assert!(!report().await.contains(finding));
-    let shorter = |routing: &mut Value| {
-        filter(routing, "All")["targets"][0]["timeout"] = json!(5);
-    };
-    account.edit(shorter).await;
-    let said = report().await;
-    assert!(said.contains(finding), "{said}");
-    let output = account.setup(&["--workflow"]).await.done();
-    assert!(output.contains("-            \"timeout\": 10"), "{output}");
-    assert!(!report().await.contains(finding));
+    for edit in [shorter, no_copy] {
+        let account = account("20 filters").await;
+        account.setup(copies).await.done();
+        let report = async || {
+            let placeholder = account.placeholder();
+            let doctor = account
+                .operator
+                .doctor(placeholder.as_str(), "+14155550100", &[]);
+            doctor.await.output
+        };
+        let finding = "is not as setup would extend it now";
+        assert!(!report().await.contains(finding));
+        account
+            .edit(|routing| edit(routing, "Language 1", &account))
+            .await;
+        let said = report().await;
+        assert!(said.contains(finding), "{said}");
+        assert!(account.setup(&[]).await.done().contains(finding));
+        account.setup(&["--workflow"]).await.done();
+        assert!(!report().await.contains(finding));
+        assert!(!account.setup(&[]).await.done().contains(finding));
+    }
 }
 
-/// An earlier setup made them.
+#[tokio::test]
+async fn what_setup_is_told_of_a_workflow_holds_until_it_is_told_otherwise() {
+    let many = account("20 filters").await;
+    let copies = async |account: &Account| {
+        let text = account.current().await.to_string();
+        text.matches("(calls)\"").count()
+    };
+    let one = ["--workflow", "--filter", "Language 3"];
+    many.setup(&one).await.done();
+    let output = many.setup(&["--workflow"]).await.done();
+    assert!(output.contains("Nothing to do"), "{output}");
+    assert_eq!(copies(&many).await, 1);
+    many.setup(&["--workflow", "--filter", ""]).await.done();
+    assert_eq!(copies(&many).await, 20);
+
+    let in_place = account("one filter, one target with timeout").await;
+    in_place.setup(&["--workflow", "--in-place"]).await.done();
+    let output = in_place.setup(&["--workflow"]).await.done();
+    assert!(output.contains("Nothing to do"), "{output}");
+    let otherwise = ["--workflow", "--in-place=false"];
+    in_place.setup(&otherwise).await.done();
+    assert_eq!(copies(&in_place).await, 1);
+}
+
 #[tokio::test]
 async fn a_copy_of_a_filter_that_is_left_by_now_goes() {
     let account = account("transfers to a worker before everything else").await;
@@ -262,7 +367,7 @@ async fn a_copy_of_a_filter_that_is_left_by_now_goes() {
     account.setup(&named).await.done();
     let copied = |configuration: &Value| configuration.to_string().contains("worker (calls)");
     assert!(copied(&account.current().await));
-    account.setup(&["--workflow"]).await.done();
+    account.setup(&["--workflow", "--filter", ""]).await.done();
     assert!(!copied(&account.current().await));
     account.operator.teardown(&[]).await.done();
     assert_eq!(account.current().await, before);

@@ -69,7 +69,10 @@ async fn a_record_and_settings_that_differ_are_not_decided_for_the_user() {
 async fn a_set_of_its_own_takes_the_place_of_the_placeholder_that_was_adopted() {
     let operator = Operator::by_hand(Config::default()).await;
     operator.setup(&[]).await.done();
-    operator.setup(&["--prefix", PREFIX]).await.done();
+    operator.setup(&["--prefix", PREFIX]).await.failed();
+    let workflow = operator.simulator.workflow_sid();
+    let extend = ["--workflow", workflow.as_str()];
+    operator.setup(&extend).await.done();
     let output = operator.setup(&[]).await.done();
     assert!(output.contains("Nothing to do"), "{output}");
 }

@@ -12,6 +12,7 @@ mod edited;
 mod interrupted;
 mod joins;
 mod ladders;
+mod left_behind;
 mod meanwhile;
 mod refusals;
 mod setup;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use provision::{Patience, Status};
+use serde_json::json;
 use simulator::{Config, Endpoint, Fault, NumberTaker, Rule};
-use twilio::rest::FlowDraft;
+use twilio::rest::{FlowDraft, TaskQueueDraft};
 
 use crate::support::{Operator, PREFIX};
 
@@ -85,6 +86,44 @@ async fn two_flows_of_our_name_are_a_clash_unless_one_is_recorded() {
     assert!(output.contains(ours.as_str()), "{output}");
     std::fs::remove_file(operator.state_file()).unwrap();
     refused(&operator, &[], &[ours.as_str(), other.as_str(), "--prefix"]).await;
+}
+
+/// Flows and sinks are the account's, and carry the same names there.
+#[tokio::test]
+async fn flows_and_sinks_of_another_workspace_are_left_to_it() {
+    let mut operator = Operator::new().await;
+    let via_streams = ["--via", "event-streams"];
+    operator.setup(&via_streams).await.done();
+    let client = operator.client();
+    let flow = client.flows().await.unwrap()[0].sid;
+    let sink = client.sinks().await.unwrap()[0].sid;
+    let other = operator.simulator.add_workspace("Night shift");
+    let team = TaskQueueDraft {
+        friendly_name: "Team",
+        target_workers: "1==1",
+    };
+    let team = client.create_task_queue(&other, &team).await.unwrap().sid;
+    let filter = json!({ "expression": "1==1", "targets": [{ "queue": team, "timeout": 20 }] });
+    let configuration = json!({ "task_routing": { "filters": [filter] } }).to_string();
+    let workflow = client.create_workflow(&other, "Night", &configuration);
+    let workflow = workflow.await.unwrap().sid;
+    operator.record = "night.json";
+    operator.public_url = "https://night.example.com".into();
+    std::fs::remove_file(operator.path(".env")).unwrap();
+    let there = ["--workspace", other.as_str()];
+    refused(&operator, &there, &[flow.as_str(), "--prefix"]).await;
+    let extend = [&there[..], &["--workflow", workflow.as_str()]].concat();
+    for via in [&[][..], &via_streams] {
+        let extend = [&extend[..], via].concat();
+        refused(&operator, &extend, &[sink.as_str(), "--prefix"]).await;
+    }
+    let before = operator.snapshot().await;
+    operator.teardown(&there).await.done();
+    assert_eq!(operator.snapshot().await, before);
+    let apart = [&extend[..], &["--prefix", "[Night]"], &via_streams].concat();
+    operator.setup(&apart).await.done();
+    operator.teardown(&there).await.done();
+    assert_eq!(operator.snapshot().await.at_twilio(), before);
 }
 
 #[tokio::test]

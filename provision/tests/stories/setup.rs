@@ -255,6 +255,7 @@ async fn a_workspace_with_120_task_queues_is_read_to_its_end() {
         };
         client.create_task_queue(&workspace, &draft).await.unwrap();
     }
+    std::fs::remove_file(operator.path(".env")).unwrap();
     operator.record = "late.json";
     let late = ["--prefix", "[Late]"];
     operator.setup(&late).await.done();

@@ -96,6 +96,8 @@ const TABLE: &[Row] = &[
         &["\"Sales\" (WQ", "is no placeholder", "routing.skills HAS"]),
     ("a placeholder with a timeout", &[], Adopts, &["gives the placeholder a timeout"]),
     ("a placeholder that is not last", &[], MakesItsOwn, &[]),
+    ("a placeholder that can be skipped", &[], SaysNo, &["lets callers skip the placeholder"]),
+    ("a placeholder that can be skipped", EXTEND, ExtendsInPlace, &["Set up."]),
     ("a placeholder that nobody gets to", &[], SaysNo, &["no caller gets past it"]),
     ("a placeholder as default filter only", &[], Adopts, &["Set up."]),
     ("a placeholder as default filter, behind one for all", &[], MakesItsOwn, &["Set up."]),

@@ -4,6 +4,7 @@ use simulator::{Config, PlaceCall};
 use twilio::PublicUrl;
 use twilio::rest::{VoiceWebhook, WorkspaceChange};
 
+use crate::shapes::account;
 use crate::support::{Operator, PREFIX, PUBLIC_URL};
 
 const NUMBER: &str = "+14155550150";
@@ -167,6 +168,8 @@ async fn another_prefix_is_another_set() {
     let mut operator = Operator::new().await;
     operator.setup(&["--prefix", "[Night]"]).await.done();
     let with_one = operator.snapshot().await;
+    // Each has settings of its own.
+    std::fs::remove_file(operator.path(".env")).unwrap();
     operator.record = "day.json";
     operator.setup(&["--prefix", "[Day]"]).await.done();
     let with_two = operator.snapshot().await;
@@ -248,5 +251,60 @@ async fn our_callback_is_ours_though_the_record_was_lost() {
             "",
             "{again:?}"
         );
+    }
+}
+
+/// Else calls would get to the placeholder, and nobody would hear of it.
+#[tokio::test]
+async fn no_event_goes_while_a_workflow_leads_to_the_placeholder() {
+    let default_only = r#"{"task_routing":{"default_filter":{"queue":"WQ"}}}"#;
+    let by_its_old_name =
+        r#"{"task_routing":{"filters":[],"default_filter":{"task_queue_sid":"WQ"}}}"#;
+    // The simulator can read this.
+    let unreadable = r#"{"task_routing":[[],{"queue":"WQ"}]}"#;
+    for via in ["callback", "event-streams"] {
+        for (configuration, is_readable) in [
+            (default_only, true),
+            (by_its_old_name, true),
+            (unreadable, false),
+        ] {
+            let account = account("escalation").await;
+            let operator = &account.operator;
+            account.setup(&["--via", via, "--workflow"]).await.done();
+            let placeholder = account.placeholder();
+            let edited = configuration.replace("WQ", placeholder.as_str());
+            let simulator = &operator.simulator;
+            simulator
+                .set_configuration(account.workflow, &edited)
+                .unwrap();
+            if !is_readable {
+                let before = operator.snapshot().await;
+                for _ in 0..2 {
+                    let output = operator.teardown(&[]).await.failed();
+                    let workflow = account.workflow.as_str();
+                    for word in ["can't be read", "is kept", workflow] {
+                        assert!(output.contains(word), "no {word:?} in: {output}");
+                    }
+                    assert_eq!(operator.snapshot().await, before);
+                }
+                let readable = default_only.replace("WQ", placeholder.as_str());
+                simulator
+                    .set_configuration(account.workflow, &readable)
+                    .unwrap();
+            }
+            operator.teardown(&[]).await.done();
+            let [calls, others] = account.ways();
+            let mut ways = calls.iter().chain(&others);
+            assert!(
+                ways.all(|way| way == &[account.queues["Everyone"]]),
+                "{edited}"
+            );
+            let queues = operator
+                .client()
+                .task_queues(&operator.workspace_sid())
+                .await;
+            assert_eq!(queues.unwrap().len(), account.queues.len());
+            assert!(!operator.state_file().exists());
+        }
     }
 }

@@ -51,6 +51,7 @@ struct Filter {
 /// A step of a route: a task queue, and how long a task stays there.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Target {
+    #[serde(alias = "task_queue_sid")]
     pub(crate) queue: TaskQueueSid,
     #[serde(default, deserialize_with = "seconds")]
     pub(crate) timeout: Option<Duration>,

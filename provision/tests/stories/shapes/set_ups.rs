@@ -22,6 +22,7 @@ pub(super) fn with_a_placeholder() -> Vec<Shape> {
             routing(&[filter("All", "1==1", targets)], "Everyone"),
         )
     };
+    let skippable = json!({ "queue": "Nobody answered", "skip_if": "workers.available == 0" });
     let mut two = by_hand("two placeholders by hand");
     two.queues.push(("Night", "1==0"));
     two.workflows.push((
@@ -109,6 +110,10 @@ pub(super) fn with_a_placeholder() -> Vec<Shape> {
                 endless("Nobody answered"),
                 target("Everyone", 60),
             ],
+        ),
+        with(
+            "a placeholder that can be skipped",
+            &[target("Sales", 20), skippable],
         ),
         with(
             "a placeholder that nobody gets to",
