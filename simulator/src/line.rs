@@ -180,11 +180,11 @@ impl Line {
         };
         tokio::select! {
             biased;
-            over = asked => over.map(|()| None),
             key = pressed => {
                 let digits = ("Digits", key?.to_string());
                 Ok(Some(Turn::Asks(gather.action, vec![digits])))
             }
+            over = asked => over.map(|()| None),
         }
     }
 

@@ -161,14 +161,18 @@ fn key(text: &str) -> Result<char, InvalidPhone> {
     }
 }
 
-/// What callers do by themselves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What callers do by themselves. As JSON its times are in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Conduct {
     /// How long after calling they hang up, whatever they hear; never if `None`.
+    #[serde(rename = "patience_ms", deserialize_with = "crate::millis::some")]
     pub patience: Option<Duration>,
     /// How long they talk to whoever has them before they hang up; until the other does if `None`.
+    #[serde(rename = "talks_ms", deserialize_with = "crate::millis::some")]
     pub talks: Option<Duration>,
     /// How long a message they leave where they can; they say nothing if `None`.
+    #[serde(rename = "message_ms", deserialize_with = "crate::millis::some")]
     pub message: Option<Duration>,
     /// Whether they hang up after it, or wait for what comes.
     pub hangs_up_after_message: bool,

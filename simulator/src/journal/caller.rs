@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use twilio::{CallSid, E164, TaskSid};
 
 use super::callee::CalleeLog;
 
-/// What one caller heard, in order.
-#[derive(Debug, Clone, Serialize)]
+/// What one caller heard, in order. As JSON it says how it ended, too.
+#[derive(Debug, Clone)]
 pub struct CallerLog {
     /// The call.
     pub call: CallSid,
@@ -188,6 +189,18 @@ impl CallerLog {
             .iter()
             .filter(|entry| wanted(&entry.heard))
             .count()
+    }
+}
+
+impl Serialize for CallerLog {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut log = to.serialize_struct("CallerLog", 5)?;
+        log.serialize_field("call", &self.call)?;
+        log.serialize_field("task", &self.task)?;
+        log.serialize_field("fate", &self.fate())?;
+        log.serialize_field("entries", &self.entries)?;
+        log.serialize_field("callees", &self.callees)?;
+        log.end()
     }
 }
 

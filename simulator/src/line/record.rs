@@ -19,7 +19,7 @@ impl Line {
             self.wait(record.timeout).await?;
             let params = self.recorded(Duration::ZERO);
             let asks = readings.action_without_recording;
-            return Ok(asks.then(|| Turn::Asks(record.action, params)));
+            return Ok(asks.then_some(Turn::Asks(record.action, params)));
         };
         let (lasts, began) = (message.min(record.max_length), Instant::now());
         let lasted = match self.wait(lasts).await {

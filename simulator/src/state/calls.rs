@@ -182,7 +182,7 @@ impl State {
     /// A caller in a conversation goes back to the workflow's queue, with a new task.
     pub(crate) fn enqueue_again(&mut self, sid: CallSid, begin: Begin) -> Option<TaskSid> {
         let call = self.calls.get(&sid)?;
-        let (from, to, old) = (call.from.clone(), call.to.clone(), call.task);
+        let (from, to, old) = (call.from, call.to, call.task);
         if call.activity != Activity::Talking {
             return None;
         }

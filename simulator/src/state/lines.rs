@@ -126,7 +126,7 @@ impl State {
         rung()
             .find(|callee| callee.had_the_caller())
             .or_else(|| rung().find(|callee| outcome(callee) == DialOutcome::Refused))
-            .or_else(|| rung().last())
+            .or_else(|| rung().next_back())
     }
 
     /// What `action` is told of a `<Dial>`.
