@@ -19,6 +19,7 @@ use crate::core::Core;
 use crate::faults::Faults;
 use crate::http::{self, ConnectionHandle, Server};
 use crate::journal::{HangUp, Journal};
+use crate::line::Source;
 use crate::phone::Phone;
 use crate::readings::Readings;
 use crate::state::{Begin, Caller, Demo, OtherTask, PlaceCall, PlaceCallError, State, TurnDown};
@@ -174,6 +175,16 @@ impl Simulator {
     /// hold.
     pub fn take_off_hold(&self, call: CallSid) -> bool {
         self.core.change(|state| state.take_off_hold(call))
+    }
+
+    /// Gives a call new instructions, as an API request with `Twiml` does; returns whether it was in
+    /// progress.
+    pub fn redirect(&self, call: CallSid, twiml: &str) -> bool {
+        let source = Source::Inline(twiml.to_owned());
+        self.core.change(|state| {
+            let request_id = state.ids.text("RQ");
+            state.redirect(call, &request_id, source).is_ok()
+        })
     }
 
     /// The caller hangs up; returns whether the call was still in progress.

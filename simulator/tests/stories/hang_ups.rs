@@ -13,7 +13,7 @@ async fn a_caller_who_is_gone_leaves_no_phone_ringing() {
         };
         let scene = Scene::new(readings, &[(FIRST, "silent")]);
         scene.will(&[&dial(&[FIRST], true)]);
-        let caller = scene.redirected(Conduct::default()).await;
+        let caller = scene.redirected(Conduct::default());
         let is_ringing = |log: &CallerLog| !log.callees.is_empty();
         scene
             .simulator
@@ -44,7 +44,7 @@ async fn callers_hang_up_by_themselves() {
         talks: Some(seconds(60)),
         ..Conduct::default()
     };
-    let caller = scene.redirected(talks).await;
+    let caller = scene.redirected(talks);
     let log = scene.over(caller).await;
     assert_eq!(log.callees[0].ended().unwrap().0, CalleeEnd::CallerGone);
     assert_eq!(log.fate(), Fate::Human);
@@ -67,7 +67,7 @@ async fn callers_hang_up_by_themselves() {
 async fn a_conversation_that_is_redirected_away_is_cut_and_its_action_asked_for() {
     let scene = Scene::new(Readings::default(), &[]);
     scene.will(&[&dial(&[FIRST], false)]);
-    let caller = scene.redirected(Conduct::default()).await;
+    let caller = scene.redirected(Conduct::default());
     scene
         .simulator
         .wait_until(|state| {
@@ -76,7 +76,7 @@ async fn a_conversation_that_is_redirected_away_is_cut_and_its_action_asked_for(
         })
         .await;
     scene.will(&[CONNECT]);
-    scene.redirect(caller).await;
+    scene.redirect(caller);
     scene.until_asked("/dialed").await;
     let asked = scene.asked_once("/dialed");
     assert_eq!(told(&asked, "DialCallStatus"), "completed");

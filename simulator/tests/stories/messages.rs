@@ -19,7 +19,7 @@ async fn a_message_is_recorded_and_told() {
             hangs_up_after_message,
             ..Conduct::default()
         };
-        let caller = scene.redirected(conduct).await;
+        let caller = scene.redirected(conduct);
         let log = scene.over(caller).await;
         scene.until_asked("/recorded").await;
         let asked = scene.asked_once("/recorded");
@@ -42,7 +42,7 @@ async fn what_follows_a_recording_of_nothing_is_a_reading() {
         };
         let scene = Scene::new(readings, &[]);
         scene.will(&[RECORD, SORRY]);
-        let caller = scene.redirected(Conduct::default()).await;
+        let caller = scene.redirected(Conduct::default());
         let log = scene.over(caller).await;
         match action_without_recording {
             true => {

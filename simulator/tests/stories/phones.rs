@@ -28,7 +28,7 @@ async fn who_presses_the_key_has_the_caller() {
         CONNECT,
         "<Response><Hangup/></Response>",
     ]);
-    let caller = scene.redirected(Conduct::default()).await;
+    let caller = scene.redirected(Conduct::default());
     let log = scene.over(caller).await;
 
     let [callee] = &log.callees[..] else {
@@ -79,7 +79,7 @@ async fn what_nobody_takes_says_why() {
     ] {
         let scene = Scene::new(Readings::default(), &[(FIRST, phone)]);
         scene.will(&[&dial(&[FIRST], true), SORRY]);
-        let caller = scene.redirected(Conduct::default()).await;
+        let caller = scene.redirected(Conduct::default());
         let log = scene.over(caller).await;
         let asked = scene.asked_once("/dialed");
         assert_eq!(told(&asked, "DialCallStatus"), status);
@@ -110,7 +110,7 @@ async fn a_refused_whisper_is_told_by_each_reading() {
                 "answers,presses=2" => scene.will(&[refused, SORRY]),
                 _ => scene.will(&[SORRY]),
             }
-            let caller = scene.redirected(Conduct::default()).await;
+            let caller = scene.redirected(Conduct::default());
             let log = scene.over(caller).await;
             let asked = scene.asked_once("/dialed");
             assert_eq!(told(&asked, "DialCallStatus"), status, "{phone}");
@@ -144,7 +144,7 @@ async fn whether_others_ring_on_while_somebody_is_asked_is_a_reading() {
             true => scene.will(&[ASK, CONNECT, SORRY]),
             false => scene.will(&[SORRY]),
         }
-        let caller = scene.redirected(Conduct::default()).await;
+        let caller = scene.redirected(Conduct::default());
         let log = scene.over(caller).await;
         let ends: Vec<_> = log.callees.iter().map(|c| c.ended().unwrap().0).collect();
         match others_ring_on {
@@ -165,12 +165,12 @@ async fn whether_others_ring_on_while_somebody_is_asked_is_a_reading() {
 async fn a_mailbox_that_nobody_asks_swallows_the_caller() {
     let scene = Scene::new(Readings::default(), &[(FIRST, "mailbox,stays=30")]);
     scene.will(&[&dial(&[FIRST], false), SORRY]);
-    let caller = scene.redirected(Conduct::default()).await;
+    let caller = scene.redirected(Conduct::default());
     let log = scene.over(caller).await;
     assert_eq!(log.fate(), Fate::Mailbox);
     let empty = Scene::new(Readings::default(), &[(FIRST, "mailbox,stays=30")]);
     empty.will(&[&dial(&[FIRST], true), CONNECT, SORRY]);
-    let caller = empty.redirected(Conduct::default()).await;
+    let caller = empty.redirected(Conduct::default());
     let log = empty.over(caller).await;
     assert!(log.was_given_away_without_a_key());
 }
@@ -181,7 +181,7 @@ async fn a_whisper_that_cannot_be_fetched_ends_the_call_to_whoever_picked_up() {
     scene.will(&[&dial(&[FIRST], true)]);
     scene.web.will([Reply::Status(500)]);
     scene.will(&[SORRY]);
-    let caller = scene.redirected(Conduct::default()).await;
+    let caller = scene.redirected(Conduct::default());
     let log = scene.over(caller).await;
     assert_eq!(log.callees[0].ended().unwrap().0, CalleeEnd::Refused);
     assert_eq!(log.fate(), Fate::LastSentence);
@@ -193,7 +193,7 @@ async fn an_action_that_cannot_be_fetched_is_an_application_error() {
     let overrides = dial(&[FIRST], false).replace("/dialed", "/dialed#rc=2&amp;rp=5xx");
     scene.will(&[&overrides]);
     scene.web.will([500, 503, 502].map(Reply::Status));
-    let caller = scene.redirected(Conduct::default()).await;
+    let caller = scene.redirected(Conduct::default());
     let log = scene.over(caller).await;
     assert_eq!(scene.asked("/dialed").len(), 3);
     assert_eq!(log.fate(), Fate::ApplicationError);
@@ -201,7 +201,7 @@ async fn an_action_that_cannot_be_fetched_is_an_application_error() {
     let began = scene.simulator.inspect(|state| state.elapsed());
     scene.will(&[&dial(&[FIRST], false)]);
     scene.web.will([Reply::Hang]);
-    let caller = scene.redirected(Conduct::default()).await;
+    let caller = scene.redirected(Conduct::default());
     assert_eq!(scene.over(caller).await.fate(), Fate::ApplicationError);
     let passed = scene.simulator.inspect(|state| state.elapsed()) - began;
     // It rang for three.
@@ -216,7 +216,7 @@ async fn numbers_in_sequence_ring_one_after_another() {
     );
     let sequence = dial(&[FIRST, SECOND], false).replace("<Dial", "<Dial sequential=\"true\"");
     scene.will(&[&sequence, SORRY]);
-    let caller = scene.redirected(Conduct::default()).await;
+    let caller = scene.redirected(Conduct::default());
     let log = scene.over(caller).await;
     let (first, second) = (&log.callees[0], &log.callees[1]);
     assert!(first.ended().unwrap().1 <= second.moments[0].at);
@@ -227,7 +227,7 @@ async fn numbers_in_sequence_ring_one_after_another() {
 async fn instructions_that_end_without_a_word_are_silence() {
     let scene = Scene::new(Readings::default(), &[(FIRST, "busy")]);
     scene.will(&[&dial(&[FIRST], false), CONNECT]);
-    let caller = scene.redirected(Conduct::default()).await;
+    let caller = scene.redirected(Conduct::default());
     assert_eq!(scene.over(caller).await.fate(), Fate::Silence);
 }
 
@@ -244,7 +244,7 @@ async fn a_phone_can_be_changed_at_any_time() {
     ] {
         scene.simulator.set_phone(FIRST.parse().unwrap(), phone);
         scene.will(&[&dial(&[FIRST], false), SORRY]);
-        let caller = scene.redirected(Conduct::default()).await;
+        let caller = scene.redirected(Conduct::default());
         assert_eq!(scene.over(caller).await.fate(), fate);
     }
 }

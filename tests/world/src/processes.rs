@@ -200,9 +200,10 @@ impl Process {
     }
 
     fn ingest(&self, life: &Life, mut host: Host) -> JoinHandle<()> {
-        let args: IngestArgs = from_flags([format!("--public-url={PUBLIC_URL}")])
-            .expect("the world's own settings are good");
-        let settings = args.resolve(&mut Problems::default());
+        let args: IngestArgs =
+            from_flags(Vec::<String>::new()).expect("the world's own settings are good");
+        let public_url = PUBLIC_URL.parse().expect("a URL");
+        let settings = args.resolve(Some(&public_url), &mut Problems::default());
         let settings = settings.expect("the world's own settings are good");
         let account = self.site.wire.simulator.account();
         let verifier = SignatureVerifier::new([AuthToken::new(&account.auth_token)]);

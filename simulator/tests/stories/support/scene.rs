@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use axum::extract::Request;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use simulator::{Caller, CallerLog, Conduct, Config, PlaceCall, Readings, Simulator};
 
 use super::receiver::{Received, Receiver, Reply};
@@ -51,29 +48,20 @@ impl Scene {
     }
 
     /// A caller, whose instructions come from the receiver.
-    pub async fn redirected(&self, conduct: Conduct) -> Caller {
+    pub fn redirected(&self, conduct: Conduct) -> Caller {
         let call = PlaceCall {
             conduct,
             ..PlaceCall::into_placeholder()
         };
         let caller = self.simulator.place_call(call).unwrap();
-        self.redirect(caller).await;
+        self.redirect(caller);
         caller
     }
 
-    pub async fn redirect(&self, caller: Caller) {
-        let (account, token) = (self.simulator.account_sid(), self.simulator.auth_token());
-        let basic = STANDARD.encode(format!("{account}:{token}"));
-        let request = Request::post(format!(
-            "/2010-04-01/Accounts/{account}/Calls/{}.json",
-            caller.call_sid
-        ));
-        let request = request
-            .header("authorization", format!("Basic {basic}"))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(format!("Url={}", self.web.url("/begin")).into());
-        let answer = self.simulator.answer(request.unwrap()).await.unwrap();
-        assert_eq!(answer.status(), 200);
+    pub fn redirect(&self, caller: Caller) {
+        let url = self.web.url("/begin");
+        let twiml = format!("<Response><Redirect>{url}</Redirect></Response>");
+        assert!(self.simulator.redirect(caller.call_sid, &twiml));
     }
 
     /// What a caller heard in all.
@@ -82,7 +70,8 @@ impl Scene {
         let over = self
             .simulator
             .wait_until(|state| !state.is_in_progress(&call));
-        over.await;
+        let day = Duration::from_secs(24 * 60 * 60);
+        tokio::time::timeout(day, over).await.expect("it ends");
         self.log(caller)
     }
 
