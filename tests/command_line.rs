@@ -57,9 +57,44 @@ fn the_demo_redirects_a_caller_on_both_queues() {
             "acknowledged with 204",
             "redirected to +14155550100",
             "task closed",
+            "later it was ringing at +14155550100, once",
+            "Next: ",
         ] {
             assert!(told.contains(line), "{line} in:\n{told}");
         }
+        assert!(!told.contains('\x1b'), "{told}");
+    }
+}
+
+#[test]
+fn a_terminal_shows_the_demo_in_colours_and_the_time_that_runs() {
+    let shown = |no_color: &str| {
+        let overflow = binary("overflow");
+        let demo = Command::new("script")
+            .args([
+                "-qec",
+                &format!("{} demo --once --fast", overflow.display()),
+            ])
+            .arg("/dev/null")
+            .env_clear()
+            .envs([
+                ("TERM", "xterm"),
+                ("PATH", "/usr/bin:/bin"),
+                ("NO_COLOR", no_color),
+            ])
+            .output()
+            .unwrap();
+        assert!(demo.status.success(), "{demo:?}");
+        String::from_utf8_lossy(&demo.stdout).into_owned()
+    };
+    let (coloured, plain) = (shown(""), shown("1"));
+    assert!(coloured.contains("\x1b[1;32mFlex Overflow"), "{coloured}");
+    assert!(
+        plain.contains("Flex Overflow") && !plain.contains("\x1b[1;32m"),
+        "{plain}"
+    );
+    for shown in [coloured, plain] {
+        assert!(shown.contains('█'), "{shown}");
     }
 }
 
@@ -97,7 +132,10 @@ fn a_wrong_setting_of_each_kind_stops_the_start_with_one_line_that_names_it() {
         (both, "FORWARD_TO_NUMBER", "4155550100"),
         (both, "FORWARD_CALLER_ID", "me"),
         (both, "FORWARD_TIMEOUT", "4"),
+        (both, "FORWARD_TIMEOUT", "30"),
+        (both, "FORWARD_TIMEOUT", "7500ms"),
         (both, "FORWARD_TIME_LIMIT", "a day"),
+        (both, "FORWARD_TIME_LIMIT", "25h"),
         (both, "FORWARD_RECORD", "yes"),
         (both, "FORWARD_NOTICE", "\u{1}"),
         (both, "FORWARD_RESCUE", "maybe"),
@@ -198,6 +236,97 @@ fn a_dotenv_file_is_read_and_a_line_that_is_no_setting_is_named() {
     let said = start();
     assert!(said.starts_with(".env: line 2 "), "{said}");
     assert!(!said.contains("hush"), "{said}");
+}
+
+#[test]
+fn the_example_of_settings_can_be_copied_and_added_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |added: &str| {
+        let example = include_str!("../.env.example");
+        std::fs::write(folder.path().join(".env"), format!("{example}{added}")).unwrap();
+        let output = Command::new(binary("ingest"))
+            .current_dir(folder.path())
+            .env_clear()
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    // They are read, and what is wrong with them is told.
+    let settings = GOOD.map(|(name, _)| format!("{name}=wrong\n"));
+    let said = start(&settings.concat());
+    assert!(!said.contains("is not set"), "{said}");
+    let said = start("PUBLIC_URL=https://a.example.com\nPUBLIC_URL=https://b.example.com\n");
+    assert!(
+        said.contains("set PUBLIC_URL to different values") && !said.contains("example.com"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_number_that_is_none_is_told_in_words() {
+    for (variable, value, wanted) in [
+        ("PREFETCH", "many", "PREFETCH: is no whole number"),
+        ("PREFETCH", "70000", "PREFETCH: must be at most 65535"),
+        ("MAX_IN_FLIGHT", "0", "MAX_IN_FLIGHT: must be at least 1"),
+        (
+            "FORWARD_RESCUE",
+            "maybe",
+            "FORWARD_RESCUE: is neither true nor false",
+        ),
+        (
+            "FORWARD_TIMEOUT",
+            "30",
+            "FORWARD_TIMEOUT: \"30\" is no duration with a unit",
+        ),
+        (
+            "FORWARD_TIMEOUT",
+            "4s",
+            "FORWARD_TIMEOUT: must be from 5s to 600s",
+        ),
+    ] {
+        let said = run("redirector", &[], &[(variable, value)]);
+        let said = String::from_utf8_lossy(&said.stderr);
+        assert!(said.starts_with(wanted), "{variable}={value}: {said}");
+    }
+    let said = run("overflow", &["setup", "--reservation-timeout", "15s"], &[]);
+    let said = String::from_utf8_lossy(&said.stderr);
+    assert!(
+        said.contains("must be whole seconds from 1 to 86400, no unit"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_demo_without_its_broker_says_so_at_once() {
+    let begun = std::time::Instant::now();
+    let demo = run(
+        "overflow",
+        &["demo", "--once", "--queue", "amqp://user:hush@127.0.0.1:1"],
+        &[],
+    );
+    let said = String::from_utf8_lossy(&demo.stderr);
+    assert_eq!(demo.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot use the queue amqp://"), "{said}");
+    assert!(
+        said.contains("127.0.0.1:1") && !said.contains("hush"),
+        "{said}"
+    );
+    assert!(begun.elapsed().as_secs() < 15, "{said}");
+}
+
+#[test]
+fn dead_letters_that_are_not_named_well_are_refused_with_what_there_is() {
+    for (arguments, wanted) in [
+        (&["list", "--reason", "nonsense"][..], "expired, no_plan, "),
+        (&["replay"], "or say --all"),
+        (&["discard", "--yes"], "or say --all"),
+        (&["list", "--limit", "few"], "--limit: is no whole number"),
+    ] {
+        let output = run("overflow", &[&["dead-letters"], arguments].concat(), &[]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{arguments:?}: {said}");
+        assert!(said.contains(wanted), "{arguments:?}: {said}");
+    }
 }
 
 #[tokio::test]

@@ -80,7 +80,17 @@ async fn a_list_has_a_limit_and_all_can_be_discarded() {
         assert!(listed.contains(&first), "{listed}");
         let shown = stack.run("overflow", &["dead-letters", "show", &first]);
         assert!(said(&shown)[0].contains(&first), "{shown:?}");
-        let discarded = stack.run("overflow", &["dead-letters", "discard", "--all"]);
+        for line in listed.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        // Nobody is there to be asked.
+        let asked = stack.run("overflow", &["dead-letters", "discard", "--all"]);
+        assert_eq!(asked.status.code(), Some(1));
+        assert!(said(&asked)[1].contains("pass --yes"), "{asked:?}");
+        let nowhere = ["dead-letters", "list", "--queue", "sqlite:nowhere.db"];
+        assert!(said(&stack.run("overflow", &nowhere))[1].contains("nowhere.db"));
+        let discard = ["dead-letters", "discard", "--all", "--yes"];
+        let discarded = stack.run("overflow", &discard);
         assert!(said(&discarded)[0].ends_with("\n1000 discarded\n"));
         let [listed, _] = said(&stack.run("overflow", &["dead-letters", "list"]));
         assert!(listed.starts_with("no dead letters"), "{listed}");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use serde_json::Value;
 use simulator::PlaceCall;
 use tests::collector::{Collector, Span, SpanKind};
 use tests::{Backend, NUMBER, Stack, StackOptions, free_address};
@@ -65,6 +66,62 @@ async fn one_trace_leads_from_the_callback_to_twilios_answer() {
         );
         say_nothing_of_numbers(&collector);
     }
+}
+
+/// The line with this message, read.
+fn line(log: &str, message: &str) -> Value {
+    let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
+    let mut lines = lines.filter(|line: &Value| line["message"] == message);
+    let line = lines.next().unwrap();
+    assert_eq!(lines.count(), 0, "{message} is told once");
+    line
+}
+
+#[tokio::test]
+async fn both_services_name_a_caller_at_the_same_place() {
+    let mut stack = Stack::start(Backend::Sqlite, StackOptions::default()).await;
+    let caller = redirect(&stack).await;
+    let ingest = stack.ingests[0].logged("queued").await;
+    let redirector = stack.redirectors.remove(0);
+    let redirector = redirector.logged("\"redirected\"").await;
+    let (queued, redirected) = (line(&ingest, "queued"), line(&redirector, "redirected"));
+    for name in ["call_sid", "task_sid", "event_sid", "trace_id"] {
+        assert_eq!(queued["span"][name], redirected["span"][name], "{name}");
+    }
+    assert_eq!(queued["span"]["call_sid"], caller.as_str());
+    for time in [&queued["durable_in_ms"], &redirected["after_ms"]] {
+        let tenths = time.as_f64().unwrap() * 10.0;
+        assert!((tenths - tenths.round()).abs() < 1e-6, "{time}");
+    }
+}
+
+#[tokio::test]
+async fn a_swept_caller_has_a_trace_and_is_named_whatever_is_logged() {
+    let settings = [
+        ("SWEEP_INTERVAL", "200ms"),
+        ("SWEEP_GRACE", "100ms"),
+        ("LOG_LEVEL", "warn,redirector::delivery=info"),
+    ];
+    let mut stack = Stack::start(
+        Backend::Sqlite,
+        StackOptions {
+            settings: settings.map(|(name, value)| (name, value.into())).into(),
+            ..StackOptions::default()
+        },
+    )
+    .await;
+    let call = PlaceCall::into_placeholder().withholding_events();
+    let caller = stack.simulator.place_call(call).unwrap();
+    let redirector = stack.redirectors.remove(0);
+    let log = redirector.logged("\"redirected\"").await;
+    let found =
+        "found a waiting caller whom no redirector is working on: a request was put on the queue";
+    let (found, redirected) = (line(&log, found), line(&log, "redirected"));
+    for told in [&found, &redirected] {
+        assert_eq!(told["span"]["call_sid"], caller.call_sid.as_str());
+        assert_eq!(told["span"]["trace_id"].as_str().unwrap().len(), 32);
+    }
+    assert_eq!(found["span"]["trace_id"], redirected["span"]["trace_id"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clock::Clock;
 use parking_lot::Mutex;
-use queue::{Message, Queue, QueueError, RedirectRequest, Source, TraceParent};
+use queue::{Message, Queue, QueueError, RedirectRequest, Source};
 use service::http::ListenerMetrics;
 use service::settings::TwilioSettings;
 use service::{Host, Plans, telemetry};
@@ -141,9 +141,6 @@ impl Ingest {
                 return Outcome::Ignored(why);
             }
         };
-        if event.attributes.caller.lacks_number {
-            self.warn_of_caller_id(&request);
-        }
         let span = tracing::trace_span!(
             target: telemetry::TARGET,
             "publish redirect request",
@@ -153,8 +150,18 @@ impl Ingest {
             call_sid = %request.call_sid,
             task_sid = %request.task_sid,
         );
-        // The logs of both services name a trace, exported or not.
-        let traceparent = telemetry::traceparent(&span).unwrap_or_else(random_traceparent);
+        let traceparent = telemetry::new_traceparent(&span);
+        // What is logged of a caller says so at the same place in both services.
+        let of_log = tracing::error_span!(
+            "callback",
+            event_sid = %request.event_sid,
+            call_sid = %request.call_sid,
+            task_sid = %request.task_sid,
+            trace_id = traceparent.trace_id(),
+        );
+        if event.attributes.caller.lacks_number {
+            of_log.in_scope(|| self.warn_of_caller_id(&request));
+        }
         let message = Message {
             request,
             traceparent: Some(traceparent),
@@ -166,7 +173,8 @@ impl Ingest {
         let _stays = sender.drop_guard();
         // On its own, so that a client that leaves doesn't cut the publish short.
         let publish = async move { ingest.publish(message, &has_left).await };
-        let published = self.under_way.spawn(publish.instrument(span));
+        let published = publish.instrument(of_log).instrument(span);
+        let published = self.under_way.spawn(published);
         published.await.unwrap_or_else(|panic| {
             Outcome::Unavailable(QueueError::Unavailable(panic.to_string()))
         })
@@ -175,12 +183,8 @@ impl Ingest {
     async fn publish(&self, message: Message, has_left: &CancellationToken) -> Outcome {
         let started = Instant::now();
         let outcome = self.outbox.publish(&message).await;
-        let request = &message.request;
         match &outcome {
             Outcome::Unavailable(error) => tracing::error!(
-                event_sid = %request.event_sid,
-                call_sid = %request.call_sid,
-                task_sid = %request.task_sid,
                 %error,
                 "not durable; {}",
                 match has_left.is_cancelled() {
@@ -189,12 +193,8 @@ impl Ingest {
                 }
             ),
             _ => tracing::info!(
-                event_sid = %request.event_sid,
-                call_sid = %request.call_sid,
-                task_sid = %request.task_sid,
-                task_queue_sid = %request.task_queue_sid,
-                trace_id = message.traceparent.as_ref().map(TraceParent::trace_id),
-                durable_in_ms = started.elapsed().as_secs_f64() * 1e3,
+                task_queue_sid = %message.request.task_queue_sid,
+                durable_in_ms = telemetry::millis(started.elapsed()),
                 "{outcome}"
             ),
         }
@@ -209,9 +209,6 @@ impl Ingest {
         };
         if !self.warned_of_caller_id.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                event_sid = %request.event_sid,
-                call_sid = %request.call_sid,
-                task_sid = %request.task_sid,
                 plan = plan.name,
                 "a caller has no number to show (by SIP, from a client, or withheld): Twilio takes \
                  the redirect, and may then refuse to dial (error 13214); set FORWARD_CALLER_ID_FALLBACK, \
@@ -232,26 +229,23 @@ impl Ingest {
         if !warned.insert(event.task_sid) {
             return;
         }
-        let (event_sid, task_sid) = (event.sid, event.task_sid);
+        let _of_log = tracing::error_span!(
+            "callback",
+            event_sid = %event.sid,
+            call_sid = event.attributes.call_sid.as_ref().map(CallSid::as_str),
+            task_sid = %event.task_sid,
+        )
+        .entered();
         match why {
             Ignored::Conversation(conversation) => tracing::warn!(
-                %event_sid,
-                %task_sid,
-                call_sid = event.attributes.call_sid.as_ref().map(CallSid::as_str),
                 conversation = conversation.as_str(),
                 "a caller who has been talked to came to a placeholder task queue and is left \
                  alone: a redirect might cut the conversation; see whether somebody has the caller"
             ),
             _ => tracing::warn!(
-                %event_sid,
-                %task_sid,
                 "a task without a call entered a placeholder task queue: nothing to redirect; \
                  keep other channels out of that queue by the workflow's filters"
             ),
         }
     }
-}
-
-fn random_traceparent() -> TraceParent {
-    TraceParent::new(fastrand::u128(1..), fastrand::u64(1..), true)
 }

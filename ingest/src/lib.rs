@@ -16,4 +16,4 @@ mod settings;
 mod signed;
 
 pub use ingest::Ingest;
-pub use settings::{IngestArgs, IngestSettings, SpoolSettings};
+pub use settings::{Cli, IngestArgs, IngestSettings, SpoolSettings};

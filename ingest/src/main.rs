@@ -2,19 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use ingest::IngestArgs;
-use service::role::RunArgs;
-
-/// Takes Twilio's event callbacks and puts redirect requests on the queue.
-///
-/// Every setting is a flag or an environment variable; `.env` is read if there is one.
-#[derive(Parser)]
-#[command(version)]
-struct Cli {
-    #[command(flatten)]
-    run: RunArgs<IngestArgs>,
-}
+use ingest::Cli;
 
 fn main() -> ExitCode {
     match service::settings::parse::<Cli>() {

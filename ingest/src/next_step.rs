@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use ladder::{Hop, PATH};
+use ladder::{Hop, LADDER_HEADER, PATH};
 use twilio::{FormParams, SignedUrl};
 
 use crate::handlers::{Form, report, twiml};
@@ -31,7 +31,8 @@ pub(crate) async fn next_step(
     }
     // A path that was signed, and that we don't read, is another version's: its caller begins anew.
     let hop = Hop::parse(&rest).unwrap_or_else(|_| Hop::unknown());
-    let (document, is_the_same) = ingest.plans.answer(&hop, &params, ingest.clock.now());
+    let next = ingest.plans.answer(&hop, &params, ingest.clock.now());
+    let is_the_same = next.hash == Some(hop.hash);
     ingest.metrics.asked(&hop, is_the_same);
     tracing::info!(
         call_sid = params.get("CallSid"),
@@ -48,5 +49,6 @@ pub(crate) async fn next_step(
              have the same plans; the caller goes on with what there is here"
         );
     }
-    twiml(&document)
+    let hash = next.hash.unwrap_or("none").to_owned();
+    ([(LADDER_HEADER, hash)], twiml(&next.twiml)).into_response()
 }

@@ -6,10 +6,22 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use service::Problems;
+use service::role::RunArgs;
 use service::settings::Setting;
 use twilio::PublicUrl;
 
 const LONGEST_PUBLISH: Duration = Duration::from_secs(14);
+
+/// Takes Twilio's event callbacks and puts redirect requests on the queue.
+///
+/// Every setting is a flag or an environment variable; `.env` is read if there is one.
+#[derive(Debug, clap::Parser)]
+#[command(version)]
+pub struct Cli {
+    /// All of them.
+    #[command(flatten)]
+    pub run: RunArgs<IngestArgs>,
+}
 
 /// Ingest.
 #[derive(Debug, Clone, clap::Args)]

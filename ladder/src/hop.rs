@@ -8,6 +8,9 @@ use twilio::{CONNECTION_OVERRIDES, PublicUrl};
 /// What their paths begin with.
 pub const PATH: &str = "/ladder/v1/";
 
+/// The header by which ingest says what ladder an answer of it comes from: its hash, or none.
+pub const LADDER_HEADER: &str = "x-overflow-ladder";
+
 /// A place on a ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {

@@ -10,7 +10,7 @@ mod outcome;
 mod step;
 mod twiml;
 
-pub use self::hop::{Hop, InvalidHop, PATH, Position, Stage};
+pub use self::hop::{Hop, InvalidHop, LADDER_HEADER, PATH, Position, Stage};
 pub use self::hours::{Calendar, Hours, InvalidHours};
 pub use self::outcome::{DialOutcome, is_message};
 pub use self::step::{Accept, Action, CallerId, Ring, Step, Voicemail};

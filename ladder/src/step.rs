@@ -1,5 +1,6 @@
 //! The steps of a ladder.
 
+use jiff::Timestamp;
 use twilio::E164;
 use twilio::twiml::{Say, Seconds};
 
@@ -74,6 +75,28 @@ pub struct Voicemail {
     pub transcribe: bool,
     /// The keys that end it; all if `None`.
     pub finish_on_key: Option<String>,
+}
+
+impl Step {
+    /// The numbers, not the caller's, that it shows to those who are rung.
+    pub fn shown_numbers(&self) -> impl Iterator<Item = E164> {
+        let shown = match &self.action {
+            Action::Ring(ring) => {
+                let own = match ring.caller_id {
+                    CallerId::Number(number) => Some(number),
+                    CallerId::Caller | CallerId::Called => None,
+                };
+                [own, ring.caller_id_fallback]
+            }
+            _ => [None, None],
+        };
+        shown.into_iter().flatten()
+    }
+
+    /// Whether it is in force.
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        self.when.as_ref().is_none_or(|hours| hours.contain(now))
+    }
 }
 
 impl Ring {

@@ -9,7 +9,8 @@ use twilio::{Caller, FormParams, PublicUrl};
 
 use crate::step::Accept;
 use crate::{
-    Action, CallerId, DialOutcome, Hop, Position, Ring, Stage, Step, Voicemail, is_message,
+    Action, Calendar, CallerId, DialOutcome, Hop, Position, Ring, Stage, Step, Voicemail,
+    is_message,
 };
 
 /// How long a key is waited for, in seconds.
@@ -50,6 +51,7 @@ pub struct Ladder {
     plan: String,
     steps: Vec<Step>,
     voice: Voice,
+    calendar: Calendar,
     public_url: PublicUrl,
     hash: String,
 }
@@ -60,6 +62,7 @@ impl Ladder {
         plan: impl Into<String>,
         steps: Vec<Step>,
         voice: Voice,
+        calendar: Calendar,
         public_url: PublicUrl,
     ) -> Self {
         let mut hasher = DefaultHasher::new();
@@ -69,6 +72,7 @@ impl Ladder {
             hash: format!("{:08x}", hasher.finish() >> 32),
             steps,
             voice,
+            calendar,
             public_url,
         }
     }
@@ -88,6 +92,11 @@ impl Ladder {
         &self.steps
     }
 
+    /// Where its hours are meant.
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
     /// It changes when the ladder does.
     pub fn hash(&self) -> &str {
         &self.hash
@@ -102,7 +111,7 @@ impl Ladder {
         self.walk(at, caller, |step, position| {
             // Whoever is in the middle of a step goes through with it.
             let is_begun = position.go > 0;
-            is_begun || step.when.as_ref().is_none_or(|hours| hours.contain(now))
+            is_begun || step.is_in_force(now)
         })
     }
 
@@ -180,14 +189,22 @@ impl Ladder {
         self.from(next, &Caller::of(params), now)
     }
 
+    /// The path by which Twilio asks what follows the first step.
+    pub fn first_path(&self) -> String {
+        self.hop(Position { step: 0, go: 0 }, Stage::Dialed).path()
+    }
+
     fn url(&self, position: Position, stage: Stage) -> String {
-        let hop = Hop {
+        self.hop(position, stage).url(&self.public_url)
+    }
+
+    fn hop(&self, position: Position, stage: Stage) -> Hop<'_> {
+        Hop {
             plan: &self.plan,
             position,
             hash: &self.hash,
             stage,
-        };
-        hop.url(&self.public_url)
+        }
     }
 }
 

@@ -1,11 +1,22 @@
-//! `overflow call`: a simulated caller.
+//! `overflow call`: a simulated caller, and what becomes of them.
 
-use anyhow::Context;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use reqwest::{Client, Response};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use service::process::Interrupted;
 use service::settings::Setting;
 use service::{Problems, out};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use twilio::{CallSid, E164, TaskSid};
 use url::Url;
+
+/// How often the simulator is asked.
+const EACH: Duration = Duration::from_millis(100);
 
 /// A call to a running demo or simulator.
 #[derive(Debug, Clone, clap::Args)]
@@ -20,67 +31,233 @@ pub(crate) struct CallArgs {
     simulator: Setting<Url>,
 
     /// How many calls to place at once
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    count: u32,
+    #[arg(long, value_name = "N", default_value = "1")]
+    count: Setting<NonZeroU32>,
 
     /// The caller's number  [default: made up]
     #[arg(long, value_name = "+…", default_value = "")]
     from: Setting<Option<E164>>,
+
+    /// The number of the account that is called, and that leads to a Studio flow  [default: the one
+    /// that does]
+    #[arg(long, value_name = "+…", default_value = "")]
+    to: Setting<Option<E164>>,
+
+    /// Wait for as long at most, and tell what becomes of each call: exit code 0 only if it is
+    /// redirected, once  [default without a duration: 1m]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "",
+        default_missing_value = "1m"
+    )]
+    wait: Setting<Option<Duration>>,
 }
 
 /// A call, resolved.
 pub(crate) struct Call {
     simulator: Url,
-    count: u32,
+    count: NonZeroU32,
     from: Option<E164>,
+    to: Option<E164>,
+    wait: Option<Duration>,
 }
 
 impl CallArgs {
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<Call> {
         Some(Call {
             simulator: problems.take(self.simulator),
-            count: self.count,
+            count: problems.take(self.count),
             from: problems.take(self.from),
+            to: problems.take(self.to),
+            wait: problems.take(self.wait),
         })
     }
 }
 
-/// Places the calls and prints their SIDs.
-pub(crate) async fn run(call: Call) -> anyhow::Result<()> {
-    #[derive(Deserialize)]
-    struct Caller {
-        call_sid: CallSid,
-        task_sid: TaskSid,
-    }
+#[derive(Deserialize)]
+struct Caller {
+    call_sid: CallSid,
+    task_sid: TaskSid,
+}
+
+/// Places the calls and prints their SIDs, and what becomes of them if that is to be awaited.
+pub(crate) async fn run(call: Call, stop: CancellationToken) -> anyhow::Result<()> {
     // Another part of the process may have installed a provider before: then that one is used.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let shown = call.simulator.origin().ascii_serialization();
+    let client = Client::builder().no_proxy().build()?;
     let url = call.simulator.join("/simulator/calls")?;
     let body = serde_json::json!({
         "count": call.count,
         "from": call.from.as_ref().map(E164::as_str),
+        "to": call.to.as_ref().map(E164::as_str),
     });
-    let answer = reqwest::Client::builder()
-        .no_proxy()
-        .build()?
-        .post(url)
-        .json(&body)
-        .send()
-        .await
+    let work = async {
+        let placed = client.post(url).json(&body).send().await;
+        let callers: Vec<Caller> = answer(&call.simulator, placed).await?;
+        for caller in &callers {
+            out::line(format_args!(
+                "call {} waits, task {}",
+                caller.call_sid, caller.task_sid
+            ));
+        }
+        match call.wait {
+            Some(longest) => follow(&client, &call.simulator, &callers, longest).await,
+            None => Ok(()),
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = stop.cancelled() => Err(Interrupted.into()),
+    }
+}
+
+/// Tells what becomes of each call.
+async fn follow(
+    client: &Client,
+    simulator: &Url,
+    callers: &[Caller],
+    longest: Duration,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + longest;
+    let mut missed = 0;
+    for caller in callers {
+        let call = &caller.call_sid;
+        let url = simulator.join(&format!("/simulator/calls/{call}"))?;
+        let progress: Progress = loop {
+            let asked = client.get(url.clone()).send().await;
+            let progress: Progress = answer(simulator, asked).await?;
+            if progress.is_settled() || Instant::now() >= deadline {
+                break progress;
+            }
+            tokio::time::sleep(EACH).await;
+        };
+        missed += usize::from(!progress.was_redirected_once());
+        out::line(format_args!("call {call} {}", progress.told()));
+    }
+    match missed {
+        0 => Ok(()),
+        missed => bail!("{missed} of {} not redirected once", callers.len()),
+    }
+}
+
+/// What a simulator answered.
+async fn answer<T: DeserializeOwned>(
+    simulator: &Url,
+    answer: reqwest::Result<Response>,
+) -> anyhow::Result<T> {
+    #[derive(Deserialize)]
+    struct Refused {
+        error: String,
+    }
+    let shown = simulator.origin().ascii_serialization();
+    let answer = answer
         .map_err(reqwest::Error::without_url)
         .with_context(|| {
             format!(
                 "no simulator answers at {shown}: start `overflow demo` or `overflow simulator` \
                  first, or name another with --simulator"
             )
-        })?
-        .error_for_status()?;
-    let callers: Vec<Caller> = answer.json().await?;
-    for caller in callers {
-        out::line(format_args!(
-            "call {} waits, task {}",
-            caller.call_sid, caller.task_sid
-        ));
+        })?;
+    let status = answer.status();
+    let body = answer.bytes().await.map_err(reqwest::Error::without_url)?;
+    if let Ok(Refused { error }) = serde_json::from_slice(&body) {
+        bail!("{error}");
     }
-    Ok(())
+    let read = serde_json::from_slice(&body).ok();
+    read.filter(|_| status.is_success()).with_context(|| {
+        format!("what answers at {shown} is no simulator ({status}): name another with --simulator")
+    })
+}
+
+/// How far a call has come.
+#[derive(Deserialize)]
+struct Progress {
+    status: Status,
+    /// Where its task is, or was last.
+    task_queue: Option<String>,
+    task_queue_entered_at_ms: Option<f64>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Waiting,
+    Instructed,
+    Talking,
+    Over,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    at_ms: f64,
+    #[serde(flatten)]
+    heard: Heard,
+}
+
+/// Of what a caller heard, that which decides what became of the call.
+#[derive(Deserialize)]
+#[serde(tag = "heard", rename_all = "snake_case")]
+enum Heard {
+    Redirected,
+    Dialled {
+        numbers: Vec<String>,
+    },
+    AgentAnswered,
+    TakenOffHold,
+    ApplicationError {
+        problem: String,
+    },
+    HungUp,
+    #[serde(other)]
+    Other,
+}
+
+impl Progress {
+    fn is_settled(&self) -> bool {
+        matches!(self.status, Status::Talking | Status::Over)
+    }
+
+    fn was_redirected_once(&self) -> bool {
+        let redirects = self.entries.iter();
+        let redirects = redirects.filter(|entry| matches!(entry.heard, Heard::Redirected));
+        redirects.count() == 1 && self.dialled().is_some()
+    }
+
+    /// The numbers that rang, and when.
+    fn dialled(&self) -> Option<(&[String], f64)> {
+        self.entries.iter().find_map(|entry| match &entry.heard {
+            Heard::Dialled { numbers } => Some((numbers.as_slice(), entry.at_ms)),
+            _ => None,
+        })
+    }
+
+    /// What became of the call, as an end of a sentence.
+    fn told(&self) -> String {
+        let queue = self.task_queue.as_deref().unwrap_or("no task queue");
+        if !self.is_settled() {
+            return format!("still waits, in {queue}: nobody redirected it");
+        }
+        if let Some((numbers, at)) = self.dialled() {
+            let since = self.task_queue_entered_at_ms;
+            let after =
+                since.map(|since| format!(", {:.0} ms after it entered {queue}", at - since));
+            let after = after.unwrap_or_default();
+            return format!("redirected to {}{after}", numbers.join(", "));
+        }
+        let ends = self.entries.iter().rev();
+        let mut ends = ends.filter_map(|entry| match &entry.heard {
+            Heard::AgentAnswered => Some("was taken by an agent".to_owned()),
+            Heard::TakenOffHold => Some("was taken off hold by other software".to_owned()),
+            Heard::ApplicationError { problem } => {
+                Some(format!("heard an application error: {problem}"))
+            }
+            Heard::HungUp => Some("ended".to_owned()),
+            _ => None,
+        });
+        ends.next().unwrap_or_else(|| "left the queue".to_owned())
+    }
 }

@@ -1,20 +1,20 @@
 //! `overflow dead-letters`: the requests that could not be done.
 
-use std::borrow::Cow;
+mod shown;
+
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Subcommand;
-use queue::{
-    DeadLetter, DeadLetterId, Filter, Listed, Queue, QueueError, QueueUrl, Reason, Settlement,
-    TraceParent,
-};
-use serde_json::{Value, json};
+use provision::{Ask, AskTerminal};
+use queue::{DeadLetterId, Filter, Listed, Queue, QueueError, Reason, Settlement};
 use service::process::Interrupted;
 use service::settings::{QueueArgs, QueueSettings, Setting};
 use service::{Problems, out};
 use tokio_util::sync::CancellationToken;
+
+use self::shown::{details, json, table};
 
 /// How long the command waits for the broker after Ctrl-C.
 const GIVING_BACK: Duration = Duration::from_millis(700);
@@ -25,12 +25,13 @@ pub(crate) struct DeadLettersArgs {
     #[command(subcommand)]
     action: ActionArgs,
 
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+
+    // Last: what follows them would stand under their heading.
     #[command(flatten)]
     queue: QueueArgs,
-
-    /// Print JSON instead of a table
-    #[arg(long, global = true)]
-    json: bool,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -38,8 +39,8 @@ enum ActionArgs {
     /// List them, oldest first, without taking them
     List {
         /// How many at most
-        #[arg(long, value_name = "N", default_value_t = 100)]
-        limit: usize,
+        #[arg(long, value_name = "N", default_value = "100")]
+        limit: Setting<usize>,
 
         #[command(flatten)]
         which: Which,
@@ -52,13 +53,19 @@ enum ActionArgs {
     /// Put them back on the queue: the redirector asks Twilio whether the caller still waits
     Replay(Chosen),
     /// Remove them for good
-    Discard(Chosen),
+    Discard {
+        #[command(flatten)]
+        chosen: Chosen,
+
+        /// With --all: don't ask
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Clone, clap::Args)]
 struct Chosen {
     /// Their IDs, as `list` shows them
-    #[arg(required_unless_present = "all")]
     ids: Vec<DeadLetterId>,
 
     /// All that match the filters
@@ -77,8 +84,8 @@ struct Chosen {
 struct Which {
     /// Only those with this reason: expired, no_plan, refused, unauthorized, undecodable, panicked
     /// or delivery_limit
-    #[arg(long, value_name = "REASON")]
-    reason: Option<String>,
+    #[arg(long, value_name = "REASON", value_parser = known_reason)]
+    reason: Option<Reason>,
 
     /// Only those at least this old, for example 15m
     #[arg(long, value_name = "DURATION")]
@@ -100,9 +107,21 @@ impl Which {
         Filter {
             older_than: age("--older-than", self.older_than),
             newer_than: age("--newer-than", self.newer_than),
-            reason: self.reason.as_deref().map(Reason::from),
+            reason: self.reason,
             ids,
         }
+    }
+}
+
+/// A reason that there is.
+fn known_reason(name: &str) -> Result<Reason, String> {
+    match Reason::from(name) {
+        Reason::Other(_) => {
+            let known = [&Reason::OURS[..], &[Reason::DeliveryLimit]].concat();
+            let known: Vec<_> = known.iter().map(Reason::as_str).collect();
+            Err(format!("there are: {}", known.join(", ")))
+        }
+        reason => Ok(reason),
     }
 }
 
@@ -112,6 +131,8 @@ pub(crate) struct DeadLetterCommand {
     action: Action,
     filter: Filter,
     json: bool,
+    /// Whether somebody is to be asked first.
+    asks: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,26 +146,34 @@ enum Action {
 impl DeadLettersArgs {
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<DeadLetterCommand> {
         let queue = self.queue.resolve(problems);
+        let asks = match &self.action {
+            ActionArgs::Discard { chosen, yes } => chosen.all && !chosen.dry_run && !yes,
+            _ => false,
+        };
         let (action, filter) = match self.action {
             ActionArgs::List { limit, which } => {
                 let filter = which.resolve(Vec::new(), problems);
-                (Action::List(limit), filter)
+                (Action::List(problems.take(limit)), filter)
             }
             ActionArgs::Show { id } => (Action::Show, Which::default().resolve(vec![id], problems)),
             ActionArgs::Replay(chosen) => chosen.resolve(Settlement::Replay, problems),
-            ActionArgs::Discard(chosen) => chosen.resolve(Settlement::Discard, problems),
+            ActionArgs::Discard { chosen, .. } => chosen.resolve(Settlement::Discard, problems),
         };
         Some(DeadLetterCommand {
             queue: queue?,
             action,
             filter,
             json: self.json,
+            asks,
         })
     }
 }
 
 impl Chosen {
     fn resolve(self, how: Settlement, problems: &mut Problems) -> (Action, Filter) {
+        if self.ids.is_empty() && !self.all {
+            problems.add_line("which? Name them by their IDs, as `list` shows them, or say --all");
+        }
         let filter = self.which.resolve(self.ids, problems);
         match self.dry_run {
             true => (Action::List(usize::MAX), filter),
@@ -156,6 +185,14 @@ impl Chosen {
 /// Does it, and says what was done.
 pub(crate) async fn run(command: DeadLetterCommand, stop: CancellationToken) -> anyhow::Result<()> {
     let work = async {
+        if command.asks {
+            let question = format!("Discard all that match in {}, for good?", command.queue.url);
+            let answer = tokio::task::spawn_blocking(move || AskTerminal.confirm(&question));
+            if !answer.await?? {
+                out::line("Nothing was discarded.");
+                return Ok(());
+            }
+        }
         let queue = command
             .queue
             .open_existing()
@@ -251,27 +288,6 @@ fn name(how: Settlement) -> &'static str {
     }
 }
 
-/// One dead letter as JSON shows it.
-fn json(letter: &DeadLetter) -> Value {
-    let request = letter.request();
-    let traceparent = letter.message.traceparent.as_ref();
-    json!({
-        "id": letter.id,
-        "died_at": letter.died_at,
-        "reason": letter.cause.reason,
-        "attempts": letter.cause.attempts,
-        "last_error": letter.cause.last_error,
-        "trace_id": traceparent.map(TraceParent::trace_id),
-        "request": request,
-        "body": request.is_none().then(|| body(letter)),
-    })
-}
-
-/// The message, where it is no request of this version.
-fn body(letter: &DeadLetter) -> Cow<'_, str> {
-    String::from_utf8_lossy(&letter.message.body)
-}
-
 fn print_ids(how: Settlement, ids: &[DeadLetterId], json: bool) -> anyhow::Result<()> {
     let done = name(how);
     if json {
@@ -283,56 +299,4 @@ fn print_ids(how: Settlement, ids: &[DeadLetterId], json: bool) -> anyhow::Resul
         out::line(format_args!("{} {done}", ids.len()));
     }
     Ok(())
-}
-
-fn table(letters: &[DeadLetter], more: usize, queue: &QueueUrl) -> String {
-    if letters.is_empty() && more == 0 {
-        return format!("no dead letters in {}\n", queue.absolute());
-    }
-    let line = |id: &str, died: &str, reason: &str, attempts: &str, call: &str, error: &str| {
-        format!("{id:<34}  {died:<20}  {reason:<14}  {attempts:>8}  {call:<34}  {error}\n")
-    };
-    let mut text = line("ID", "DIED", "REASON", "ATTEMPTS", "CALL", "LAST ERROR");
-    for letter in letters {
-        let request = letter.request();
-        let call = request.map_or_else(|| "?".to_owned(), |request| request.call_sid.to_string());
-        let (id, died) = (&letter.id.0, format!("{:.0}", letter.died_at));
-        let (reason, attempts) = (
-            letter.cause.reason.as_str(),
-            letter.cause.attempts.to_string(),
-        );
-        let error = letter.cause.last_error.as_deref().unwrap_or("-");
-        text.push_str(&line(id, &died, reason, &attempts, &call, error));
-    }
-    text
-}
-
-fn details(letter: &DeadLetter) -> String {
-    let cause = &letter.cause;
-    let mut rows = vec![
-        ("id", letter.id.to_string()),
-        ("died", format!("{:.0}", letter.died_at)),
-        ("reason", cause.reason.to_string()),
-        ("attempts", cause.attempts.to_string()),
-        (
-            "last error",
-            cause.last_error.as_deref().unwrap_or("-").to_owned(),
-        ),
-    ];
-    if let Some(traceparent) = &letter.message.traceparent {
-        rows.push(("trace", traceparent.trace_id().to_owned()));
-    }
-    match letter.request() {
-        Some(request) => rows.extend([
-            ("call", request.call_sid.to_string()),
-            ("task", request.task_sid.to_string()),
-            ("task queue", request.task_queue_sid.to_string()),
-            ("workspace", request.workspace_sid.to_string()),
-            ("entered", format!("{:.0}", request.entered_at)),
-        ]),
-        None => rows.push(("body", body(letter).into_owned())),
-    }
-    let lines = rows.into_iter();
-    let lines = lines.map(|(name, value)| format!("{name:<10}  {value}\n"));
-    lines.collect()
 }

@@ -4,27 +4,30 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use queue::QueueUrl;
+use anyhow::{Context, anyhow, bail};
 use queue::amqp::AmqpQueue;
+use queue::{Health, QueueUrl};
 use service::process::bind;
 use service::role::{RunArgs, Settings};
 use service::settings::{Setting, from_flags};
 use service::telemetry::LogArgs;
 use service::{Host, Problems, out};
 use simulator::{Config, PlaceCall, Simulator, Speed};
-use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use twilio::{E164, PublicUrl};
 
 use crate::pair::{self, Pair};
 use crate::simulate::DEFAULT_LISTEN;
-use crate::story;
+use crate::story::{Teller, millis};
 
 /// How long the redirect may take after that before `--once` gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a task takes through the demo's workflow.
 const WALK: Duration = Duration::from_secs(20);
+
+/// What to do after it.
+const NEXT: &str = "Next: the same with your own account, in ten minutes: provision/README.md";
 
 /// A demonstration.
 #[derive(Debug, Clone, clap::Args)]
@@ -101,7 +104,12 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
         },
     )?;
     let pair = pair_settings(&simulator, &public_url, &demo, folder.path())?;
+    let pair_stop = stop.child_token();
+    let host = Host::open(&pair.queue, pair_stop.clone()).await?;
     let url = &pair.queue.url;
+    if let Health::Down(problem) | Health::Broken(problem) = host.queue.health() {
+        bail!("cannot use the queue {url}: {problem}");
+    }
     let (broker, shown) = match url {
         QueueUrl::Amqp(nodes) => {
             let broker = (nodes.clone(), pair.queue.options.clone());
@@ -110,11 +118,12 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
         QueueUrl::Sqlite(_) => (None, "the embedded queue (a temporary file)".to_owned()),
     };
     out::line(format_args!(
-        "Flex Overflow against a simulated Twilio, over {shown}.\n\
-         Nobody answers; a caller whom no agent takes is redirected to {}.\n",
-        demo.number.as_str(),
+        "A contact centre in which no agent is free, {factor:.0} times faster than in reality. Twilio is\n\
+         simulated, so nobody is really called; requests go over {shown}.\n",
+        factor = WALK.as_secs_f64() / demo.speed.shorten(WALK).as_secs_f64(),
     ));
-    let outcome = play_with_pair(&simulator, pair, ingest_listener, &demo, &stop).await;
+    let running = tokio::spawn(pair::run_on(ingest_listener, pair, host));
+    let outcome = play_with_pair(&simulator, running, &demo, &stop, &pair_stop).await;
     simulator.shutdown().await;
     if let Some((nodes, options)) = broker {
         let removed = async { AmqpQueue::open(&nodes, options).await?.remove().await };
@@ -125,65 +134,64 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
     outcome
 }
 
-/// Runs ingest and redirector, plays the demonstration, and stops them.
+/// Plays the demonstration with ingest and redirector that run, and stops them.
 async fn play_with_pair(
     simulator: &Simulator,
-    pair: Settings<Pair>,
-    ingest_listener: TcpListener,
+    mut running: JoinHandle<anyhow::Result<()>>,
     demo: &Demo,
     stop: &CancellationToken,
+    pair_stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut telling = tokio::spawn(story::tell(simulator.story()));
-    let pair_stop = stop.child_token();
-    let host = Host::open(&pair.queue, pair_stop.clone()).await?;
-    let mut running = tokio::spawn(pair::run_on(ingest_listener, pair, host));
     let outcome = tokio::select! {
-        ended = &mut running => {
-            telling.abort();
-            return ended.context("the pair panicked")?;
-        }
-        told = &mut telling => out::seen(told.context("the story panicked")?),
-        outcome = play(simulator, demo, stop) => outcome,
+        ended = &mut running => return ended.context("the pair panicked")?,
+        outcome = play(simulator, demo) => outcome,
+        () = stop.cancelled() => match demo.once {
+            true => Err(anyhow!("stopped before the call was redirected")),
+            false => Ok(()),
+        },
     };
     pair_stop.cancel();
     running.await.context("the pair panicked")??;
-    telling.abort();
     outcome
 }
 
-/// Places a call, and waits for more or, once, until it was redirected.
-async fn play(simulator: &Simulator, demo: &Demo, stop: &CancellationToken) -> anyhow::Result<()> {
+/// Places a call, tells of it until it was redirected, and goes on with those of others unless it is
+/// to be one only.
+async fn play(simulator: &Simulator, demo: &Demo) -> anyhow::Result<()> {
+    let mut teller = Teller::new(simulator.story(), false);
     let caller = simulator.place_call(PlaceCall::default())?;
-    if !demo.once {
-        out::line(format_args!(
-            "It stays up: place another call from a second terminal with `overflow call`{}, \
-             stop with Ctrl-C.\n",
-            match simulator.api_url().port() {
-                Some(4010) | None => String::new(),
-                Some(_) => format!(" --simulator {}", simulator.api_url()),
-            }
-        ));
-        stop.cancelled().await;
-        return Ok(());
-    }
-    let closed = simulator.wait_until(|state| {
-        state.journal().redirects(&caller.call_sid) > 0 && state.open_tasks() == 0
-    });
-    tokio::select! {
-        waited = tokio::time::timeout(demo.speed.shorten(WALK) + PATIENCE, closed) => {
-            waited.context("the call was not redirected and its task closed in time")?;
-        }
-        () = stop.cancelled() => bail!("stopped before the call was redirected"),
-    }
+    let walk = demo.speed.shorten(WALK);
+    let told = tokio::time::timeout(walk + PATIENCE, teller.tell_of(caller.call_sid)).await;
+    let told = told.context("the call was not redirected and its task closed in time")?;
+    let after = match told {
+        Ok(after) => after.context("the call was not redirected")?,
+        seen => return out::seen(seen.map(drop)),
+    };
+    let number = demo.number.as_str();
     let journal = simulator.journal();
     let rang = journal.caller(&caller.call_sid).is_some_and(|heard| {
         heard.was_redirected_once() && heard.dialled().any(|n| *n == demo.number)
     });
     if !rang {
-        let number = demo.number.as_str();
         bail!("the call was not redirected once to {number}");
     }
-    Ok(())
+    out::line(format_args!(
+        "\nNobody took the call: {} later it was ringing at {number}, once.\n\
+         Without Flex Overflow the caller would still hear music.",
+        millis(after),
+    ));
+    if demo.once {
+        out::line(NEXT);
+        return Ok(());
+    }
+    let simulator = match simulator.api_url().port() {
+        Some(4010) | None => String::new(),
+        Some(_) => format!(" --simulator {}", simulator.api_url()),
+    };
+    out::line(format_args!(
+        "Place another with `overflow call{simulator}` from a second terminal, stop with Ctrl-C.\n{NEXT}\n"
+    ));
+    out::seen(teller.tell().await)
 }
 
 /// The settings that `overflow run` would get.

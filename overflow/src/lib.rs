@@ -4,7 +4,9 @@
 mod call;
 mod dead_letters;
 mod demo;
+mod manual;
 mod pair;
+mod plans;
 mod simulate;
 mod story;
 
@@ -41,9 +43,14 @@ enum Command {
     /// Run a simulated Twilio by itself
     Simulator(simulate::SimulatorArgs),
     /// List, show, replay or discard the requests that could not be done
+    #[command(mut_args = |argument| argument.global(true))]
     DeadLetters(dead_letters::DeadLettersArgs),
+    /// Check and draw redirect plans: who is rung when, and what callers hear
+    Plans(plans::PlansArgs),
     #[command(flatten)]
     Provision(provision::Command),
+    #[command(flatten)]
+    Manual(manual::Command),
 }
 
 /// Runs the command line to its end.
@@ -63,7 +70,7 @@ pub fn main() -> ExitCode {
             NAME,
             LogArgs::default(),
             |problems| args.resolve(problems),
-            |call, _stop| call::run(call),
+            call::run,
         ),
         Command::Simulator(args) => {
             if let Some(health) = args.health() {
@@ -78,7 +85,9 @@ pub fn main() -> ExitCode {
             |problems| args.resolve(problems),
             dead_letters::run,
         ),
+        Command::Plans(args) => plans::run(args),
         Command::Provision(command) => provision(command),
+        Command::Manual(command) => manual::run(&command),
     }
 }
 

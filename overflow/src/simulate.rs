@@ -14,7 +14,7 @@ use simulator::{Account, Config, Simulator, Speed};
 use tokio_util::sync::CancellationToken;
 use twilio::{AccountSid, CONNECTION_OVERRIDES, EVENTS_PATH};
 
-use crate::story;
+use crate::story::Teller;
 
 /// Where the simulator listens unless told otherwise.
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
@@ -22,6 +22,10 @@ pub(crate) const DEFAULT_LISTEN: SocketAddr =
 
 /// Where ingest listens unless told otherwise.
 const PUBLIC_URL: &str = "http://127.0.0.1:8080";
+
+/// The account's phone number, and where it leads as Twilio sells it.
+const NUMBER: &str = "+14155550150";
+const NEW_NUMBER_URL: &str = "https://demo.twilio.com/welcome/voice/";
 
 const AUTH_TOKEN_EXAMPLE: &str = "0123456789abcdef0123456789abcdef";
 
@@ -37,9 +41,15 @@ pub(crate) struct SimulatorArgs {
     )]
     listen: Setting<SocketAddr>,
 
-    /// Where event callbacks go, connection overrides in the fragment included
-    #[arg(long, value_name = "URL", default_value_t = default_callback())]
-    callback: String,
+    /// Play an account that is set up already, for `overflow run`; otherwise a new one, for
+    /// `overflow setup`
+    #[arg(long)]
+    set_up: bool,
+
+    /// Where event callbacks go, connection overrides in the fragment included  [default: nowhere;
+    /// with --set-up to ingest on port 8080]
+    #[arg(long, value_name = "URL")]
+    callback: Option<String>,
 
     /// How many times faster than in reality a task goes through its workflow of 20 s
     #[arg(long, value_name = "FACTOR", default_value = "4")]
@@ -115,7 +125,8 @@ impl SimulatorArgs {
             listen: problems.take(self.listen),
             config: Config {
                 account,
-                callback_url: Some(self.callback),
+                is_set_up: self.set_up,
+                callback_url: self.callback.or_else(|| self.set_up.then(default_callback)),
                 speed,
                 ..Config::default()
             },
@@ -129,28 +140,45 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = bind("SIMULATOR_LISTEN", settings.listen).await?;
-    let is_given = settings.config.account.is_some();
+    let (is_given, is_set_up) = (settings.config.account.is_some(), settings.config.is_set_up);
     let simulator = Simulator::start(listener, settings.config)?;
+    simulator.add_number(NUMBER.parse()?, NEW_NUMBER_URL, None);
     let (token, made_up) = match is_given {
         true => ("…", ""),
-        false => (simulator.auth_token(), " (the token is made up)"),
+        false => (simulator.auth_token(), "; the token is made up"),
+    };
+    let (placeholder, next) = match is_set_up {
+        true => {
+            let next = "`overflow run`, then `overflow call --wait` from another terminal";
+            let placeholder = simulator.placeholder();
+            (
+                format!("FORWARD_CALL_TASK_QUEUE_SID={placeholder}\n"),
+                next.to_owned(),
+            )
+        }
+        false => (
+            String::new(),
+            format!(
+                "`overflow setup --number {NUMBER}`, `overflow run`, then `overflow doctor` and \
+                 `overflow call --wait` from another terminal"
+            ),
+        ),
     };
     out::line(format_args!(
-        "The simulator is up. Settings for `overflow run`{made_up}:\n\n\
+        "The simulator is up. Settings for `.env`{made_up}:\n\n\
          TWILIO_API_URL={url}\n\
          TWILIO_ACCOUNT_SID={account}\n\
          TWILIO_AUTH_TOKEN={token}\n\
-         FORWARD_CALL_TASK_QUEUE_SID={placeholder}\n\
+         {placeholder}\
          FORWARD_TO_NUMBER=+14155550100\n\
          PUBLIC_URL={PUBLIC_URL}\n\n\
-         Place a call with `overflow call`; stop with Ctrl-C.\n",
+         Next: {next}. Stop with Ctrl-C.\n",
         url = simulator.api_url(),
         account = simulator.account_sid(),
-        placeholder = simulator.placeholder(),
     ));
-    let story = simulator.story();
+    let mut teller = Teller::new(simulator.story(), true);
     let told = tokio::select! {
-        told = story::tell(story) => told,
+        told = teller.tell() => told,
         () = stop.cancelled() => Ok(()),
     };
     simulator.shutdown().await;

@@ -1,89 +1,277 @@
-//! The story of the simulator, told line by line.
+//! The story of the simulator's calls, told line by line, with the waiting time as a bar that runs.
 
-use std::io;
+use std::collections::HashSet;
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use service::out;
+use service::{out, telemetry};
 use simulator::{CallbackRecord, EventKind, Heard, Moment, Story};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::time::Instant;
+use twilio::{CallSid, TaskSid};
 
-/// Prints what happens until the simulator ends.
-///
-/// # Errors
-/// Nothing can be printed any more.
-pub(crate) async fn tell(mut story: Receiver<Moment>) -> io::Result<()> {
-    loop {
-        match story.recv().await {
-            Ok(moment) => {
-                if let Some(line) = line(&moment.story) {
-                    let at = moment.at.as_secs_f64();
-                    out::try_line(format_args!("{at:>7.3} s  {line}"))?;
-                }
-            }
-            Err(RecvError::Lagged(missed)) => {
-                out::try_line(format_args!("          … {missed} moments not shown"))?;
-            }
-            Err(RecvError::Closed) => return Ok(()),
+/// How often the bar is drawn.
+const FRAME: Duration = Duration::from_millis(100);
+const BAR: usize = 30;
+/// Back to the beginning of a terminal's line, and clears it.
+const CLEAR: &str = "\r\x1b[2K";
+
+/// Who does something.
+#[derive(Clone, Copy)]
+enum Who {
+    Caller,
+    Twilio,
+    Us,
+}
+
+impl Who {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Caller => "Caller",
+            Self::Twilio => "Twilio",
+            Self::Us => "Flex Overflow",
+        }
+    }
+
+    fn colour(self) -> &'static str {
+        match self {
+            Self::Caller => "\x1b[33m",
+            Self::Twilio => "\x1b[36m",
+            Self::Us => "\x1b[1;32m",
         }
     }
 }
 
-/// The line for a moment; none for those that would only repeat another.
-fn line(story: &Story) -> Option<String> {
-    Some(match story {
-        Story::CallPlaced { call, task } => {
-            format!("call {call} waits and hears music (task {task})")
+/// Tells the story.
+pub(crate) struct Teller {
+    story: Receiver<Moment>,
+    /// SIDs whole, and each callback.
+    in_full: bool,
+    is_coloured: bool,
+    /// Whether a line can be drawn over.
+    is_terminal: bool,
+    /// The end of the task queue's time that is shown, and how long it is in all.
+    bar: Option<(Instant, Duration)>,
+    /// The tasks that stay where they are.
+    staying: HashSet<TaskSid>,
+}
+
+impl Teller {
+    pub(crate) fn new(story: Receiver<Moment>, in_full: bool) -> Self {
+        let stdout = io::stdout();
+        Self {
+            story,
+            in_full,
+            is_coloured: telemetry::is_coloured(&stdout),
+            is_terminal: stdout.is_terminal(),
+            bar: None,
+            staying: HashSet::new(),
         }
-        Story::QueueEntered { name, timeout, .. } => match timeout {
-            Some(timeout) => format!("task enters {name}, for {:.1} s", timeout.as_secs_f64()),
-            None => format!("task enters {name}: nobody took the call"),
-        },
-        Story::Callback(record) if record.kind == EventKind::TaskQueueEntered => callback(record),
-        Story::Heard {
-            call,
-            heard,
-            since_entered,
-        } => match heard {
-            Heard::Dialled(dial) => {
-                let numbers: Vec<_> = dial.numbers.iter().map(|number| number.as_str()).collect();
-                let after = since_entered.map(|after| format!(" after {}", millis(after)));
-                format!(
-                    "call {call} redirected to {}{}",
-                    numbers.join(", "),
-                    after.unwrap_or_default()
+    }
+
+    /// Tells what happens until the simulator ends.
+    ///
+    /// # Errors
+    /// Nothing can be printed any more.
+    pub(crate) async fn tell(&mut self) -> io::Result<()> {
+        while self.next().await?.is_some() {}
+        Ok(())
+    }
+
+    /// Tells what happens until the call is redirected and its task is closed; returns how long the
+    /// redirect took.
+    ///
+    /// # Errors
+    /// As [`Self::tell`].
+    pub(crate) async fn tell_of(&mut self, wanted: CallSid) -> io::Result<Option<Duration>> {
+        let (mut redirected, mut closed) = (None, false);
+        while redirected.is_none() || !closed {
+            let Some(moment) = self.next().await? else {
+                break;
+            };
+            match moment.story {
+                Story::Heard {
+                    call,
+                    heard: Heard::Dialled(_),
+                    since_entered,
+                } if call == wanted => redirected = since_entered,
+                Story::TaskClosed { call, .. } => closed |= call == Some(wanted),
+                _ => {}
+            }
+        }
+        Ok(redirected)
+    }
+
+    /// Tells the next moment, and returns it.
+    async fn next(&mut self) -> io::Result<Option<Moment>> {
+        loop {
+            let told = tokio::select! {
+                told = self.story.recv() => told,
+                () = tokio::time::sleep(FRAME), if self.bar.is_some() => {
+                    self.draw()?;
+                    continue;
+                }
+            };
+            match told {
+                Ok(moment) => {
+                    if let Some((who, line)) = self.line(&moment.story) {
+                        let at = moment.at.as_secs_f64();
+                        let (colour, end) = match self.is_coloured {
+                            true => (who.colour(), "\x1b[0m"),
+                            false => ("", ""),
+                        };
+                        let who = who.name();
+                        self.line_out(&format!("{at:>7.3} s  {colour}{who:<13}{end}  {line}"))?;
+                    }
+                    return Ok(Some(moment));
+                }
+                Err(RecvError::Lagged(missed)) => {
+                    self.line_out(&format!("           … {missed} moments not shown"))?;
+                }
+                Err(RecvError::Closed) => return Ok(None),
+            }
+        }
+    }
+
+    fn line_out(&mut self, line: &str) -> io::Result<()> {
+        let clear = if self.is_terminal { CLEAR } else { "" };
+        out::try_line(format_args!("{clear}{line}"))
+    }
+
+    /// Draws the bar over the one before.
+    fn draw(&mut self) -> io::Result<()> {
+        let Some((end, whole)) = self.bar else {
+            return Ok(());
+        };
+        let left = end.saturating_duration_since(Instant::now());
+        let part = 1.0 - left.as_secs_f64() / whole.as_secs_f64().max(f64::EPSILON);
+        let full = ((BAR as f64 * part) as usize).min(BAR);
+        let (full, rest) = ("█".repeat(full), "░".repeat(BAR - full));
+        let left = left.as_secs_f64();
+        let mut stdout = io::stdout().lock();
+        write!(stdout, "{CLEAR}{:26}{full}{rest} {left:.1} s", "")?;
+        stdout.flush()
+    }
+
+    /// The line for a moment; none for those that would only repeat another.
+    fn line(&mut self, story: &Story) -> Option<(Who, String)> {
+        Some(match story {
+            Story::CallPlaced { call, task } => {
+                self.bar = None;
+                let call = self.sid(call.as_str());
+                let task = match self.in_full {
+                    true => format!(", task {task}"),
+                    false => String::new(),
+                };
+                (
+                    Who::Caller,
+                    format!("calls and hears music (call {call}{task})"),
                 )
             }
-            Heard::ConversationCut { .. } => format!("call {call}: a conversation was cut"),
-            Heard::ApplicationError { problem } => {
-                format!("call {call} heard an application error: {problem}")
+            Story::QueueEntered {
+                task,
+                step,
+                name,
+                timeout,
+                ..
+            } => {
+                self.bar = timeout
+                    .filter(|_| self.is_terminal)
+                    .map(|timeout| (Instant::now() + timeout, timeout));
+                let line = match timeout {
+                    Some(timeout) => {
+                        let seconds = timeout.as_secs_f64();
+                        format!("task enters {name}: agents there have {seconds:.1} s to answer")
+                    }
+                    None => {
+                        self.staying.insert(*task);
+                        match step {
+                            0 => format!("task enters {name}, and stays there"),
+                            _ => format!("task enters {name}: nobody took the call"),
+                        }
+                    }
+                };
+                (Who::Twilio, line)
             }
-            Heard::HungUp { .. } => format!("call {call} ended"),
-            _ => return None,
-        },
-        Story::TaskClosed { status, reason, .. } => match reason {
-            Some(reason) => format!("task closed: {} ({reason})", status.as_str()),
-            None => format!("task closed: {}", status.as_str()),
-        },
-        Story::Callback(_) => return None,
-    })
+            Story::Callback(record) if record.kind == EventKind::TaskQueueEntered => {
+                return self.callback(record);
+            }
+            Story::Callback(_) => return None,
+            Story::Heard {
+                call,
+                heard,
+                since_entered,
+            } => {
+                let call = self.sid(call.as_str());
+                match heard {
+                    Heard::Dialled(dial) => {
+                        let numbers = dial.numbers.iter().map(|number| number.as_str());
+                        let numbers = numbers.collect::<Vec<_>>().join(", ");
+                        let after = since_entered.map(|after| format!(" after {}", millis(after)));
+                        let after = after.unwrap_or_default();
+                        let line = format!("call {call} redirected to {numbers}{after}");
+                        (Who::Us, line)
+                    }
+                    Heard::ConversationCut { .. } => {
+                        (Who::Caller, format!("call {call}: a conversation was cut"))
+                    }
+                    Heard::ApplicationError { problem } => (
+                        Who::Caller,
+                        format!("call {call} heard an application error: {problem}"),
+                    ),
+                    Heard::HungUp { .. } => (Who::Caller, format!("call {call} ended")),
+                    _ => return None,
+                }
+            }
+            Story::TaskClosed { status, reason, .. } => {
+                let reason = reason.as_ref().map(|reason| format!(" ({reason})"));
+                let reason = reason.unwrap_or_default();
+                (
+                    Who::Twilio,
+                    format!("task closed: {}{reason}", status.as_str()),
+                )
+            }
+        })
+    }
+
+    fn callback(&self, record: &CallbackRecord) -> Option<(Who, String)> {
+        let attempt = record.attempt;
+        let Some(status) = record.outcome.status() else {
+            let problem = record.outcome;
+            let line = format!("callback task-queue.entered failed: {problem} (attempt {attempt})");
+            return Some((Who::Twilio, line));
+        };
+        let stays = record.task.is_some_and(|task| self.staying.contains(&task));
+        if !self.in_full && !stays && (200..300).contains(&status) {
+            return None;
+        }
+        let again = match attempt {
+            1 => String::new(),
+            attempt => format!(", attempt {attempt}"),
+        };
+        let after = millis(record.latency);
+        let line = format!("callback acknowledged with {status} in {after}{again}");
+        Some((Who::Us, line))
+    }
+
+    /// The SID, or as much of it as tells it from others.
+    fn sid(&self, sid: &str) -> String {
+        match self.in_full {
+            true => sid.to_owned(),
+            false => format!("{}…{}", &sid[..2], &sid[sid.len() - 4..]),
+        }
+    }
 }
 
-fn callback(record: &CallbackRecord) -> String {
-    let attempt = record.attempt;
-    let Some(status) = record.outcome.status() else {
-        let problem = record.outcome;
-        return format!("callback task-queue.entered failed: {problem} (attempt {attempt})");
-    };
-    let again = match attempt {
-        1 => String::new(),
-        attempt => format!(", attempt {attempt}"),
-    };
-    format!(
-        "callback task-queue.entered acknowledged with {status} in {}{again}",
-        millis(record.latency)
-    )
+impl Drop for Teller {
+    fn drop(&mut self) {
+        if self.bar.is_some() {
+            // Nobody may be there to see it.
+            let _ = write!(io::stdout(), "{CLEAR}");
+        }
+    }
 }
 
-fn millis(duration: Duration) -> String {
+pub(crate) fn millis(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1e3)
 }

@@ -36,12 +36,23 @@ pub(crate) fn json(old: &Value, new: &Value) -> Vec<String> {
 const SCHEMES: [&str; 2] = ["Basic ", "Bearer "];
 
 /// What is in the names of things that are secret.
-const SECRET: [&str; 6] = ["auth", "password", "secret", "token", "api_key", "apikey"];
+const SECRET: [&str; 8] = [
+    "auth",
+    "passw",
+    "pwd",
+    "secret",
+    "token",
+    "api_key",
+    "apikey",
+    "credential",
+];
+
+/// What is sent to others: a form may hold anything.
+const SENT: &str = "body";
 
 fn without_secrets(value: &Value) -> Value {
     match value {
-        Value::String(text) if SCHEMES.iter().any(|scheme| text.starts_with(scheme)) => "…".into(),
-        Value::String(text) if text.contains("://") => shown(text).into(),
+        Value::String(text) => text_without_secrets(text).into(),
         Value::Array(items) => items.iter().map(without_secrets).collect(),
         Value::Object(fields) => {
             // A widget's parameters are pairs of a key and a value.
@@ -51,7 +62,8 @@ fn without_secrets(value: &Value) -> Value {
                 name.is_some_and(is_secret)
             });
             let hides = |name: &str, value: &Value| {
-                value.is_string() && (is_secret(name) || is_pair && name == "value")
+                let is_hidden = is_secret(name) || name == SENT || is_pair && name == "value";
+                is_hidden && (value.is_string() || value.is_array() || value.is_object())
             };
             let fields = fields.iter().map(|(name, value)| match hides(name, value) {
                 true => (name.clone(), "…".into()),
@@ -60,6 +72,19 @@ fn without_secrets(value: &Value) -> Value {
             Value::Object(fields.collect())
         }
         plain => plain.clone(),
+    }
+}
+
+/// JSON may stand in strings, also such that a template makes.
+fn text_without_secrets(text: &str) -> String {
+    match serde_json::from_str(text) {
+        Ok(inner @ (Value::String(_) | Value::Array(_) | Value::Object(_))) => {
+            without_secrets(&inner).to_string()
+        }
+        _ if SCHEMES.iter().any(|scheme| text.starts_with(scheme)) => "…".to_owned(),
+        _ if text.trim_start().starts_with(['{', '[']) && is_secret(text) => "…".to_owned(),
+        _ if text.contains("://") => shown(text),
+        _ => text.to_owned(),
     }
 }
 
@@ -80,6 +105,11 @@ mod tests {
                 "parameters": [{ "key": "Authorization", "value": secret }],
                 "header": format!("Bearer {secret}"),
                 "api_key": secret,
+                "attributes": format!(r#"{{"crm": {{"api_key": "{secret}"}}, "list": ["Basic {secret}"]}}"#),
+                "nested": json!(json!({ "token": secret }).to_string()).to_string(),
+                "template": format!(r#"{{"token": "{secret}", "from": {{{{trigger.call.From}}}}}}"#),
+                "body": format!("user=crm&pass={secret}"),
+                "credentials": { "user": secret, "list": [secret] },
                 "note": "x",
             }] })
         };
@@ -87,6 +117,10 @@ mod tests {
         new["states"][0]["note"] = json!("y");
         let lines = super::json(&with("hush"), &new).join("\n");
         assert!(lines.contains("+      \"note\": \"y\""), "{lines}");
+        // What is no secret is shown.
+        let attributes = |vip: bool| json!({ "attributes": json!({ "vip": vip }).to_string() });
+        let lines = super::json(&attributes(false), &attributes(true)).join("\n");
+        assert!(lines.contains(r#"{\"vip\":true}"#), "{lines}");
         assert!(!super::json(&json!({}), &new).join("").contains("hush"));
         // That it changes is shown.
         let changed = super::json(&with("hush"), &with("quiet"));

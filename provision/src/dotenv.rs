@@ -34,8 +34,11 @@ impl Dotenv {
 
     /// The value of a variable; `None` where it is not set or empty.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
-        let line = self.text.lines().find(|line| variable(line) == Some(name));
-        value(line?).filter(|value| !value.is_empty())
+        let lines = self.text.lines();
+        let mut values = lines
+            .filter(|line| variable(line) == Some(name))
+            .filter_map(value);
+        values.find(|value| !value.is_empty())
     }
 
     /// What setting these values would change, as it is shown.

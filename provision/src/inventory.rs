@@ -8,7 +8,7 @@ use twilio::{EVENT_STREAM_PATH, WorkflowSid, without_overrides};
 use crate::api::Api;
 use crate::definitions::{Names, Role};
 use crate::error::{Doing, Error, Result};
-use crate::record::Record;
+use crate::record::{Record, ReplacedConfiguration};
 use crate::stream::Stream;
 use crate::workspace::only;
 
@@ -29,9 +29,8 @@ pub(crate) struct Inventory {
     pub(crate) flow: Option<Flow>,
     /// Ours, and others that post to where ingest takes events.
     pub(crate) streams: Vec<Stream>,
-    /// Workflows of the user's that were extended, and of which nobody said that only calls come, as
-    /// they were before.
-    pub(crate) of_all_channels: BTreeMap<WorkflowSid, String>,
+    /// Workflows of the user's that were extended, as the record has them.
+    pub(crate) extended: BTreeMap<WorkflowSid, ReplacedConfiguration>,
     /// Why Studio's flows could not be read: this key or region has none.
     pub(crate) no_studio: Option<String>,
     /// Why Event Streams could not be read.
@@ -65,10 +64,6 @@ impl Inventory {
         let (flow, no_studio) = unless_denied(flow(api, names, record).await)?;
         let (streams, no_event_streams) = unless_denied(streams(api, names, record).await)?;
         let mut adopted = all_task_queues.iter();
-        let extended = record.extended_workflows.iter();
-        let of_all_channels = extended
-            .filter(|(_, replaced)| !replaced.in_place)
-            .map(|(sid, replaced)| (*sid, replaced.previous.clone()));
         Ok(Self {
             adopted: adopted.find(|q| record.placeholder == Some(q.sid)).cloned(),
             all_task_queues,
@@ -77,7 +72,7 @@ impl Inventory {
             workflow,
             flow: flow.flatten(),
             streams: streams.unwrap_or_default(),
-            of_all_channels: of_all_channels.collect(),
+            extended: record.extended_workflows.clone(),
             no_studio,
             no_event_streams,
             workspace,
@@ -99,13 +94,10 @@ impl Inventory {
         to(true).chain(to(false))
     }
 
-    /// The stream that posts there; one with a subscription, if there are several.
+    /// The stream that posts there; one that works and has a subscription, if there are several.
     pub(crate) fn stream_to(&self, destination: &str) -> Option<&Stream> {
-        let mut streams = self.streams_to(destination);
-        let first = streams.next();
-        let mut all = first.into_iter().chain(streams);
-        all.find(|stream| !stream.subscriptions.is_empty())
-            .or(first)
+        let is_worse = |stream: &&Stream| (stream.has_failed(), stream.subscriptions.is_empty());
+        self.streams_to(destination).min_by_key(is_worse)
     }
 }
 
@@ -168,8 +160,14 @@ async fn streams(api: &Api, names: &Names, record: &Record) -> Result<Vec<Stream
             continue;
         }
         let subscriptions = api.client.subscriptions(&sink.sid).await;
+        let subscriptions = subscriptions.doing("list the Event Streams subscriptions")?;
+        let ours = subscriptions.iter().filter(|subscription| {
+            let sid = &subscription.sid;
+            subscription.description == name || record.subscriptions.contains(sid)
+        });
         streams.push(Stream {
-            subscriptions: subscriptions.doing("list the Event Streams subscriptions")?,
+            ours: ours.map(|subscription| subscription.sid).collect(),
+            subscriptions,
             sink,
             is_ours,
         });

@@ -19,6 +19,7 @@ mod site;
 mod step;
 mod stream;
 mod teardown;
+mod wording;
 mod workspace;
 
 pub use command::Command;

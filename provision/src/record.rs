@@ -16,7 +16,6 @@ use twilio::{
 
 use crate::error::{Error, Result};
 use crate::files;
-use crate::stream::Stream;
 
 const VERSION: u32 = 1;
 
@@ -108,10 +107,18 @@ pub(crate) struct ReplacedVoice {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ReplacedConfiguration {
     pub(crate) installed: String,
+    /// Without anything of setup's.
     pub(crate) previous: String,
+    /// What setup replaced, which is there still if it was interrupted. Things of an earlier setup may
+    /// be in it.
+    #[serde(default)]
+    pub(crate) found: Option<String>,
     /// Whether the user said that only calls come to it.
     #[serde(default)]
     pub(crate) in_place: bool,
+    /// For targets that have no timeout, in seconds.
+    #[serde(default)]
+    pub(crate) target_timeout: Option<u32>,
 }
 
 impl Record {
@@ -152,10 +159,9 @@ impl Record {
         Ok(record)
     }
 
-    /// Whether anybody but setup has subscribed to the sink.
-    pub(crate) fn is_used_by_others(&self, stream: &Stream) -> bool {
-        let mut subscriptions = stream.subscriptions.iter();
-        subscriptions.any(|subscription| !self.subscriptions.contains(&subscription.sid))
+    /// Whether setup has recorded nothing here yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.prefix.is_empty()
     }
 
     fn place(&self) -> String {

@@ -1,7 +1,9 @@
 //! A sink of Event Streams'.
 
-use twilio::rest::{Client, Sink, Subscription};
-use twilio::{EventType, is_same_address};
+use std::collections::BTreeSet;
+
+use twilio::rest::{Client, Sink, SinkStatus, Subscription};
+use twilio::{EventType, SubscriptionSid, is_same_address};
 
 use crate::error::{Doing, Result};
 
@@ -10,7 +12,9 @@ use crate::error::{Doing, Result};
 pub(crate) struct Stream {
     pub(crate) sink: Sink,
     pub(crate) subscriptions: Vec<Subscription>,
-    /// Whether setup made it.
+    /// Those among them that setup made.
+    pub(crate) ours: BTreeSet<SubscriptionSid>,
+    /// Whether setup made the sink.
     pub(crate) is_ours: bool,
 }
 
@@ -19,6 +23,16 @@ impl Stream {
     pub(crate) fn posts_to(&self, destination: &str) -> bool {
         let current = self.sink.destination();
         current.is_some_and(|current| is_same_address(current, destination))
+    }
+
+    /// Whether anybody but setup has subscribed to it.
+    pub(crate) fn is_used_by_others(&self) -> bool {
+        self.subscriptions.len() > self.ours.len()
+    }
+
+    /// Whether Twilio has given it up.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.sink.status == SinkStatus::Failed
     }
 
     /// The events of ours that it is not subscribed to.

@@ -35,7 +35,8 @@ pub(crate) async fn handle(shared: &Shared, delivery: Delivery) {
         outcome = field::Empty,
     );
     telemetry::resume(&of_trace, traceparent);
-    let span = tracing::info_span!(
+    // At each level, for what is logged of a caller names the call.
+    let span = tracing::error_span!(
         "delivery",
         event_sid = delivery.message.id.as_deref(),
         call_sid = known.map(|request| request.call_sid.to_string()),
@@ -127,7 +128,7 @@ async fn settle(
         _ => tracing::info!(
             outcome = outcome.as_str(),
             plan,
-            after_ms = after.map(|after| after.as_millis()),
+            after_ms = after.map(telemetry::millis),
             redelivered,
             delivery_count,
             "{}",

@@ -24,5 +24,7 @@ mod twilio_time;
 mod worker;
 mod workflows;
 
-pub use settings::{RedirectorArgs, RedirectorSettings, SweepSettings, TwimlDelivery, TwimlUrl};
+pub use settings::{
+    Cli, RedirectorArgs, RedirectorSettings, SweepSettings, TwimlDelivery, TwimlUrl,
+};
 pub use worker::Redirector;

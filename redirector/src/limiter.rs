@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use retry::{Delays, Policy};
+use service::telemetry;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -201,7 +202,7 @@ impl Limiter {
                 .min(self.longest_retry_after);
             let delay = state.delays.next_delay().max(asked);
             tracing::warn!(
-                for_ms = delay.as_millis(),
+                for_ms = telemetry::millis(delay),
                 allowance = state.allowance,
                 "Twilio refuses or fails: holding back"
             );

@@ -160,7 +160,7 @@ impl Metrics {
         );
         registry.register(
             "overflow_redirector_sweep_finds",
-            "Waiting callers found whose event never came",
+            "Waiting callers found whom no redirector is working on",
             metrics.sweep_finds.clone(),
         );
         registry.register(

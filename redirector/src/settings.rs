@@ -6,8 +6,20 @@ use std::time::Duration;
 
 use retry::Policy;
 use service::Problems;
+use service::role::RunArgs;
 use service::settings::Setting;
 use twilio::{InvalidPublicUrl, PublicUrl, TWIML_PATH, TaskQueueSid, WorkspaceSid};
+
+/// Takes redirect requests off the queue and updates the calls.
+///
+/// Every setting is a flag or an environment variable; `.env` is read if there is one.
+#[derive(Debug, clap::Parser)]
+#[command(version)]
+pub struct Cli {
+    /// All of them.
+    #[command(flatten)]
+    pub run: RunArgs<RedirectorArgs>,
+}
 
 /// RabbitMQ closes the channel of a consumer that holds a delivery for `consumer_timeout`, 30 minutes
 /// unless it is told otherwise; a request that waits in the process is held for so long.
@@ -61,8 +73,8 @@ pub struct RedirectorArgs {
     #[arg(long, env = "TWIML_DELIVERY", value_name = "inline|URL", default_value = "inline")]
     pub twiml_delivery: Setting<TwimlDelivery>,
 
-    /// How often TaskRouter is asked for callers whose event never came; one redirector at a time
-    /// asks. 0 for never
+    /// How often TaskRouter is asked for callers whom no redirector is working on; one redirector at
+    /// a time asks. 0 for never
     #[arg(long, env = "SWEEP_INTERVAL", value_name = "DURATION", default_value = "30s")]
     pub sweep_interval: Setting<Duration>,
 
@@ -98,7 +110,7 @@ pub struct RedirectorSettings {
     pub retry: Policy,
     /// How Twilio gets the TwiML.
     pub twiml_delivery: TwimlDelivery,
-    /// The sweep for callers whose event never came; none if it is off.
+    /// The sweep for callers whom no redirector is working on; none if it is off.
     pub sweep: Option<SweepSettings>,
     /// How long a stop waits.
     pub stop_timeout: Duration,

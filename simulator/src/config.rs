@@ -23,6 +23,9 @@ pub struct Config {
     /// The account and its secrets; `None` makes them up. The SIDs of its workspace, task queues
     /// and workflow follow from the account SID, so that settings stay valid across restarts.
     pub account: Option<Account>,
+    /// Whether there is a placeholder already, and a workflow that ends in it. Otherwise the account
+    /// is a new one of Flex: its one workflow leads to Everyone, for good.
+    pub is_set_up: bool,
     /// The workspace's `EventCallbackUrl` at the start, connection overrides in its fragment
     /// included.
     pub callback_url: Option<String>,
@@ -71,6 +74,7 @@ impl Default for Config {
         Self {
             seed: None,
             account: None,
+            is_set_up: true,
             callback_url: None,
             events_filter: None,
             speed: Speed::REAL,

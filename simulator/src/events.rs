@@ -49,6 +49,8 @@ kinds! {
     TaskUpdated = "task.updated",
     /// A task ended without a worker.
     TaskCanceled = "task.canceled",
+    /// A task was deleted.
+    TaskDeleted = "task.deleted",
     /// A worker finished a task.
     TaskCompleted = "task.completed",
     /// A worker is finishing a task.

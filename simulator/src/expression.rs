@@ -87,8 +87,7 @@ impl Reader<'_> {
             self.rest = behind;
             return Some(text.into());
         }
-        let end = rest.find(|c| !is_of_a_name(c)).unwrap_or(rest.len());
-        let (name, behind) = rest.split_at(end);
+        let (name, behind) = split_name(rest);
         self.rest = behind;
         match name {
             "" => None,
@@ -98,13 +97,33 @@ impl Reader<'_> {
                 serde_json::from_str(name).ok()
             }
             _ => {
-                let found = name
-                    .split('.')
-                    .try_fold(self.attributes, |at, key| at.get(key));
+                let mut found = descend(Some(self.attributes), name);
+                while let Some((index, behind)) = index(self.rest) {
+                    let (name, behind) = split_name(behind);
+                    found = found.and_then(|list| list.get(index));
+                    found = descend(found, name);
+                    self.rest = behind;
+                }
                 Some(found.cloned().unwrap_or_default())
             }
         }
     }
+}
+
+fn split_name(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c| !is_of_a_name(c)).unwrap_or(text.len()))
+}
+
+/// The value below these keys, which stand between dots.
+fn descend<'a>(from: Option<&'a Value>, keys: &str) -> Option<&'a Value> {
+    let mut keys = keys.split('.').filter(|key| !key.is_empty());
+    keys.try_fold(from?, |at, key| at.get(key))
+}
+
+/// The index of an item, `[n]`, and what comes behind it.
+fn index(text: &str) -> Option<(usize, &str)> {
+    let (index, behind) = text.strip_prefix('[')?.split_once(']')?;
+    Some((index.trim().parse().ok()?, behind))
 }
 
 fn is_of_a_name(c: char) -> bool {
@@ -114,7 +133,7 @@ fn is_of_a_name(c: char) -> bool {
 fn compare(left: &Value, operator: &str, right: &Value) -> bool {
     let holds = |list: &Value, one: &Value| {
         let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
-        list.iter().any(|item| text(item) == text(one))
+        list.iter().any(|item| is_equal(item, one))
     };
     let order = || -> Option<Ordering> {
         match (number(left), number(right)) {
@@ -124,8 +143,8 @@ fn compare(left: &Value, operator: &str, right: &Value) -> bool {
         }
     };
     match operator {
-        "==" | "=" => left.is_null() == right.is_null() && text(left) == text(right),
-        "!=" => left.is_null() != right.is_null() || text(left) != text(right),
+        "==" | "=" => is_equal(left, right),
+        "!=" => !is_equal(left, right),
         ">" => order().is_some_and(Ordering::is_gt),
         "<" => order().is_some_and(Ordering::is_lt),
         ">=" => order().is_some_and(Ordering::is_ge),
@@ -138,6 +157,16 @@ fn compare(left: &Value, operator: &str, right: &Value) -> bool {
                     .as_str()
                     .is_some_and(|left| left.contains(&text(right)))
         }
+    }
+}
+
+/// Numbers are equal however they are written; text that looks like one is text beside text.
+fn is_equal(left: &Value, right: &Value) -> bool {
+    match (number(left), number(right)) {
+        (Some(one), Some(other)) if left.is_number() || right.is_number() => {
+            one.partial_cmp(&other) == Some(Ordering::Equal)
+        }
+        _ => left.is_null() == right.is_null() && text(left) == text(right),
     }
 }
 
@@ -163,6 +192,7 @@ mod tests {
     fn an_expression_is_read_as_twilio_reads_it() {
         let attributes = serde_json::json!({
             "direction": "inbound", "score": 7, "call_sid": "CA12", "vip": true,
+            "teams": [{ "name": "a" }, { "name": "b" }], "version": "1.0",
             "skills": ["sales", "german"], "customer": { "tier": "gold" },
         });
         for (expression, expected) in [
@@ -174,6 +204,15 @@ mod tests {
             ("direction == 'outbound'", false),
             ("direction != 'outbound'", true),
             ("score == 7", true),
+            ("score == 7.0", true),
+            ("score != 7.0", false),
+            ("score IN [6, 7.0]", true),
+            ("skills[0] == 'sales'", true),
+            ("skills[1] == 'sales'", false),
+            ("skills[2] == 'sales'", false),
+            ("teams[1].name == 'b' AND score == 7", true),
+            ("version == '1.0'", true),
+            ("version == '1.00'", false),
             ("score > 3", true),
             ("score >= 8", false),
             ("vip == true", true),

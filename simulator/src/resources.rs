@@ -16,7 +16,9 @@ pub(crate) use flow::{Flow, FlowStatus, check_definition};
 pub(crate) use incoming_number::IncomingNumber;
 pub(crate) use task::Task;
 pub use task::TaskStatus;
-pub(crate) use task_queue::{TaskOrder, TaskQueue};
+pub(crate) use task_queue::{TaskOrder, TaskQueue, is_expression};
 pub(crate) use voice_queue::{LARGEST_QUEUE, VoiceQueue};
-pub(crate) use workflow::{Target, TaskRouting, Workflow, sequential_configuration};
+pub(crate) use workflow::{
+    Target, TaskRouting, Workflow, default_configuration, sequential_configuration,
+};
 pub(crate) use workspace::Workspace;

@@ -3,6 +3,7 @@
 
 mod calls;
 mod emit;
+mod incoming;
 mod lines;
 mod redirects;
 mod task_changes;
@@ -215,6 +216,11 @@ impl State {
         if let Some(log) = self.journal.callers.get_mut(&call) {
             log.entries.push(Entry { at, heard });
         }
+    }
+
+    /// Whether a channel has this SID or this unique name: there are calls only.
+    pub(crate) fn is_task_channel(&self, name: &str) -> bool {
+        name == "voice" || name == self.demo.voice_channel.as_str()
     }
 
     /// The friendly name of a task queue; empty if it was deleted.

@@ -34,6 +34,8 @@ pub enum Story {
         call: Option<CallSid>,
         /// The task queue.
         queue: TaskQueueSid,
+        /// How many task queues it was in before.
+        step: usize,
         /// The task queue's friendly name.
         name: String,
         /// How long it stays there, at the simulator's speed; `None` for the last step.

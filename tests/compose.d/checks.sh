@@ -62,7 +62,7 @@ must() {
   log=$(mktemp -p "$work")
   if ! "$@" >"$log" 2>&1; then
     tail -n 50 "$log" >&2
-    echo "tests/compose: failed: $*" >&2
+    echo "$0: failed: $*" >&2
     exit 1
   fi
 }

@@ -39,6 +39,8 @@ pub(super) fn for_calls(expression: &str) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Share {
     None,
+    /// Those of a channel of which nobody knows what it carries.
+    OfSomeChannel,
     /// Some, or nobody can tell without them.
     Some,
     All,
@@ -103,21 +105,32 @@ impl Tasks {
         if plain == "call_sidcontainsca" || plain == "call_sid!=null" {
             return Self::new(Share::All, Share::None);
         }
-        let Some((attribute, value)) = text.split_once('=') else {
-            return Self::UNKNOWN;
-        };
-        if !CHANNEL.contains(&attribute.trim()) {
+        let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_'));
+        let (attribute, rest) = text.split_at(end.unwrap_or(text.len()));
+        if !CHANNEL.contains(&attribute) {
             return Self::UNKNOWN;
         }
-        let value = value.trim_start_matches('=').trim();
-        match value
-            .trim_matches(['"', '\''])
-            .to_ascii_lowercase()
-            .as_str()
-        {
+        let rest = rest.trim_start();
+        if let Some(value) = rest.strip_prefix("==").or_else(|| rest.strip_prefix('=')) {
+            return Self::of_channel(value);
+        }
+        let list = rest.split_at_checked(2);
+        match list.filter(|(word, _)| word.eq_ignore_ascii_case("IN")) {
+            Some((_, list)) => list
+                .trim_matches(['[', ']', ' '])
+                .split(',')
+                .map(Self::of_channel)
+                .fold(Self::NONE, Self::or),
+            None => Self::UNKNOWN,
+        }
+    }
+
+    fn of_channel(name: &str) -> Self {
+        let name = name.trim().trim_matches(['"', '\'']);
+        match name.to_ascii_lowercase().as_str() {
             "voice" => Self::new(Share::Some, Share::None),
-            value if MESSAGES.contains(&value) => Self::new(Share::None, Share::Some),
-            _ => Self::UNKNOWN,
+            name if MESSAGES.contains(&name) => Self::new(Share::None, Share::Some),
+            _ => Self::new(Share::OfSomeChannel, Share::Some),
         }
     }
 
@@ -131,11 +144,16 @@ impl Tasks {
 
     /// Whether it certainly takes calls: all of them, or nothing else.
     pub(super) fn includes_calls(self) -> bool {
-        self.includes_every_call() || self.includes_calls_at_most() && !self.includes_no_call()
+        self.includes_every_call() || self.includes_calls_at_most() && self.is_known_for_calls()
     }
 
     pub(super) fn includes_no_call(self) -> bool {
         self.calls == Share::None
+    }
+
+    /// Whether it takes calls, as far as anybody can tell.
+    pub(super) fn is_known_for_calls(self) -> bool {
+        self.calls > Share::OfSomeChannel
     }
 
     /// Whether it takes no message, or whatever else is no call.
@@ -224,9 +242,10 @@ mod tests {
 
     #[test]
     fn which_tasks_a_filter_takes_is_told_where_it_can_be() {
-        use super::Share::{All, None, Some};
+        use super::Share::{All, None, OfSomeChannel, Some};
         let unknown = Tasks::new(Some, Some);
         let some_calls = Tasks::new(Some, None);
+        let own_channel = Tasks::new(OfSomeChannel, Some);
         let (every_call, messages) = (Tasks::new(All, None), Tasks::new(None, Some));
         for (expression, expected) in [
             ("1==1", Tasks::new(All, All)),
@@ -253,7 +272,17 @@ mod tests {
             ),
             ("(a == 1) AND (b == 2)", unknown),
             ("channelType != \"web\"", unknown),
-            ("channelType == \"phone\"", unknown),
+            ("channelType == \"phone\"", own_channel),
+            (
+                "(channelType == 'phone') AND call_sid CONTAINS 'CA'",
+                Tasks::new(OfSomeChannel, None),
+            ),
+            ("channelType IN [\"web\", 'sms']", messages),
+            ("channelType in ['voice']", some_calls),
+            ("(channelType IN ['voice','chat'])", unknown),
+            ("channelType IN ['phone', 'chat']", own_channel),
+            ("channelType NOT IN ['web']", unknown),
+            ("language IN ['de', 'en']", unknown),
             ("marketing_channel == \"facebook\"", unknown),
             ("channel == \"sms\"", messages),
             ("NOT channelType == \"web\"", unknown),

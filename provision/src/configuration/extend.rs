@@ -13,7 +13,15 @@ use super::{
 pub(super) const DEFAULT_TIMEOUT: u32 = 20;
 
 /// The filter that a workflow without filters gets.
-pub(super) const STOCK_FILTER: &str = "Calls";
+const STOCK_FILTER: &str = "Calls";
+
+/// What follows the name of a filter in that of its copy.
+const OF_COPY: &str = " (calls)";
+
+/// Whether a filter that setup adds may have the name.
+pub(super) fn is_named_like_added(name: &str) -> bool {
+    name == STOCK_FILTER || name.ends_with(OF_COPY)
+}
 
 /// How a workflow is extended.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +33,6 @@ pub(crate) struct Extension<'a> {
     pub(crate) in_place: bool,
     /// The names of the filters that are meant; all, if none is given.
     pub(crate) filters: &'a [String],
-    /// The configuration before setup extended it, if it did.
-    pub(crate) before: Option<&'a Configuration>,
 }
 
 /// Why a configuration can't be extended so.
@@ -58,10 +64,9 @@ impl Configuration {
             match self.change(index, by) {
                 Change::None => extended.push(filter.clone()),
                 Change::InPlace => extended.push(by.ending(filter)),
-                Change::Back(original) => extended.push(original.clone()),
-                Change::Copy(original) => {
+                Change::Copy => {
                     extended.push(by.copy(filter, index));
-                    extended.push(original.clone());
+                    extended.push(filter.clone());
                 }
                 Change::Left(problem) => {
                     extended.push(filter.clone());
@@ -75,21 +80,16 @@ impl Configuration {
         if let Some(filters) = self.filters_mut() {
             *filters = extended;
         }
-        let had_none = by
-            .before
-            .is_some_and(|before| before.default_queue().is_none());
-        let is_ours = had_none && self.default_queue() == Some(by.placeholder);
-        if let Some(routing) = self.0["task_routing"].as_object_mut()
-            && is_ours
-            && !by.in_place
-        {
-            routing.shift_remove("default_filter");
-        }
-        let has_default = self.default_queue().is_some();
-        if !has_default && by.in_place {
-            self.0["task_routing"]["default_filter"] = json!({ "queue": by.placeholder });
-        } else if !has_default && by.filters.is_empty() && self.leaves_calls_to_the_default() {
-            self.extend_default(by);
+        // Who skips the last target of a filter that was left would be redirected at once.
+        let skips = left.iter().any(|it| it.problem == Problem::EndsSkippable);
+        let fail = self.default_queue().is_none() && self.leaves_calls_to_the_default();
+        if fail && by.filters.is_empty() && !skips {
+            match by.in_place {
+                true => {
+                    self.0["task_routing"]["default_filter"] = json!({ "queue": by.placeholder })
+                }
+                false => self.extend_default(by),
+            }
         }
         Ok(left)
     }
@@ -132,7 +132,7 @@ impl Configuration {
         }
     }
 
-    fn change<'a>(&'a self, index: usize, by: &Extension<'a>) -> Change<'a> {
+    fn change(&self, index: usize, by: &Extension<'_>) -> Change {
         let filter = &self.filters()[index];
         let is_named = own_name(filter).is_some_and(|own| by.filters.iter().any(|n| n == own));
         if !by.filters.is_empty() && !is_named {
@@ -140,15 +140,11 @@ impl Configuration {
         }
         let tasks = Tasks::of(filter);
         let by_calls = by.in_place || tasks.includes_calls_at_most();
-        if leads(filter, by.placeholder) {
-            let original = by.original_of(filter).filter(|_| !by_calls);
-            if !by_calls && tasks.includes_no_call() {
-                return original.map_or(Change::None, Change::Back);
-            }
-            return original.map_or(Change::InPlace, Change::Copy);
-        }
         if !by.in_place && self.gets_no_calls(index, by.placeholder) {
             return Change::None;
+        }
+        if leads(filter, by.placeholder) {
+            return Change::InPlace;
         }
         if ends_skippable(filter) && !is_named {
             return Change::Left(Problem::EndsSkippable);
@@ -163,7 +159,7 @@ impl Configuration {
             false if !items(&filter["targets"]).iter().all(is_passed) => {
                 Change::Left(Problem::NeverReached)
             }
-            false => Change::Copy(filter),
+            false => Change::Copy,
         }
     }
 }
@@ -179,42 +175,17 @@ fn is_for_one_agent(filter: &Value) -> bool {
 }
 
 /// What becomes of a filter.
-enum Change<'a> {
+enum Change {
     None,
     /// It ends in the placeholder.
     InPlace,
-    /// It no longer leads there, as it didn't before.
-    Back(&'a Value),
     /// A copy for calls ends in the placeholder, and this stays behind it.
-    Copy(&'a Value),
+    Copy,
     /// Nothing, though calls may come to it.
     Left(Problem),
 }
 
-impl<'a> Extension<'a> {
-    /// What the filter was before setup extended it in place.
-    fn original_of(&self, filter: &Value) -> Option<&'a Value> {
-        let targets = items(&filter["targets"]).iter();
-        let targets: Vec<_> = targets
-            .filter(|target| target["queue"] != self.placeholder)
-            .collect();
-        let is_same = |(now, then): (&&Value, &Value)| {
-            let mut now = (*now).clone();
-            if let Some(now) = now.as_object_mut().filter(|_| !has_timeout(then)) {
-                now.shift_remove("timeout");
-            }
-            now == *then
-        };
-        let mut before = self.before?.filters().iter();
-        before.find(|before| {
-            let then = items(&before["targets"]);
-            own_name(before) == own_name(filter)
-                && expression(before) == expression(filter)
-                && then.len() == targets.len()
-                && targets.iter().zip(then).all(is_same)
-        })
-    }
-
+impl Extension<'_> {
     /// The filter, ending in the placeholder without timeout.
     fn ending(&self, filter: &Value) -> Value {
         let mut filter = filter.clone();
@@ -248,7 +219,7 @@ impl<'a> Extension<'a> {
         let mut copy = self.ending(filter);
         let name = own_name(filter).map_or_else(|| format!("{}", index + 1), str::to_owned);
         let key = NAMES.iter().find(|key| filter[**key].is_string());
-        copy[*key.unwrap_or(&NAMES[0])] = format!("{name} (calls)").into();
+        copy[*key.unwrap_or(&NAMES[0])] = format!("{name}{OF_COPY}").into();
         copy["expression"] = for_calls(expression(filter)).into();
         copy
     }

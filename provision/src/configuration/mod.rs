@@ -91,8 +91,7 @@ impl Configuration {
     /// Whether there is a way for calls that nobody takes to the placeholder.
     pub(crate) fn reaches(&self, placeholder: &str) -> bool {
         for filter in self.filters() {
-            let tasks = Tasks::of(filter);
-            if tasks.includes_no_call() {
+            if !Tasks::of(filter).is_known_for_calls() {
                 continue;
             }
             let at = position(filter, placeholder);

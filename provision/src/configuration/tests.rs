@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::extend::{CannotExtend, DEFAULT_TIMEOUT};
 use super::*;
+use crate::record::ReplacedConfiguration;
 
 const OWN: &str = r#"{"task_routing":{"filters":[{"targets":[{"queue":"WQa","timeout":20,"priority":"5","expression":"1==1"},{"timeout":30,"queue":"WQb"}],"filter_friendly_name":"VIP","expression":"vip == true"},{"filter_friendly_name":"Others","expression":"1==1","targets":[{"queue":"WQb"}]}],"default_filter":{"queue":"WQb"}},"x":1}"#;
 
@@ -11,7 +12,6 @@ fn by(target_timeout: Option<u32>, in_place: bool) -> Extension<'static> {
         target_timeout,
         in_place,
         filters: &[],
-        before: None,
     }
 }
 
@@ -19,6 +19,22 @@ fn extended(timeout: Option<u32>, in_place: bool) -> Configuration {
     let mut configuration = Configuration::parse(OWN).unwrap();
     configuration.extend(&by(timeout, in_place)).unwrap();
     configuration
+}
+
+/// What `current` was before it was extended from `previous` to `installed`.
+fn retracted(
+    current: &Configuration,
+    installed: &Configuration,
+    previous: &Configuration,
+) -> Configuration {
+    let recorded = ReplacedConfiguration {
+        installed: installed.to_text(),
+        previous: previous.to_text(),
+        found: None,
+        in_place: false,
+        target_timeout: None,
+    };
+    Configuration::parse(&before_extension(&current.to_text(), &recorded).unwrap()).unwrap()
 }
 
 fn problems(configuration: &Configuration) -> Vec<Problem> {
@@ -98,10 +114,14 @@ fn only_the_filters_that_are_named_are_extended() {
 #[test]
 fn retracting_is_extending_undone_and_leaves_what_was_there_before() {
     for (timeout, in_place) in [(None, true), (None, false)] {
-        let mut configuration = extended(timeout, in_place);
+        let configuration = extended(timeout, in_place);
         let before = Configuration::parse(OWN).unwrap();
-        configuration.retract("WQp", Some(&before));
-        assert_eq!(configuration, before);
+        assert_eq!(retracted(&configuration, &configuration, &before), before);
+        let mut edited = (configuration.clone(), before.clone());
+        for configuration in [&mut edited.0, &mut edited.1] {
+            configuration.0["x"] = json!(2);
+        }
+        assert_eq!(retracted(&edited.0, &configuration, &before), edited.1);
     }
     let others = r#""targets":[{"queue":"WQb"}]"#;
     let by_hand = OWN.replace(others, &others.replace("WQb", "WQp"));
@@ -109,8 +129,12 @@ fn retracting_is_extending_undone_and_leaves_what_was_there_before() {
     let mut configuration = before.clone();
     configuration.extend(&by(None, false)).unwrap();
     assert_ne!(configuration, before);
-    configuration.retract("WQp", Some(&before));
-    assert_eq!(configuration, before);
+    assert_eq!(retracted(&configuration, &configuration, &before), before);
+    let mut edited = (configuration.clone(), before.clone());
+    for configuration in [&mut edited.0, &mut edited.1] {
+        configuration.0["x"] = json!(2);
+    }
+    assert_eq!(retracted(&edited.0, &configuration, &before), edited.1);
 }
 
 #[test]
@@ -129,8 +153,7 @@ fn a_workflow_without_filters_gets_one_for_calls_and_loses_it_again() {
         );
         assert_eq!(configuration.default_queue(), Some("WQa"));
         assert!(configuration.reaches("WQp"));
-        configuration.retract("WQp", Some(&before));
-        assert_eq!(configuration, before);
+        assert_eq!(configuration.unextended(&by(None, in_place)), Some(before));
     }
 }
 
@@ -152,22 +175,6 @@ fn a_filter_whose_last_target_can_be_skipped_is_left_unless_it_is_named() {
         assert_eq!(configuration.extend(&named).unwrap(), []);
         assert!(problems(&configuration).contains(&Problem::MayStay));
     }
-}
-
-#[test]
-fn what_an_earlier_setup_did_in_place_is_done_by_copies_where_that_is_known() {
-    let before = Configuration::parse(OWN).unwrap();
-    let mut configuration = extended(Some(30), true);
-    let known = Extension {
-        before: Some(&before),
-        ..by(None, false)
-    };
-    configuration.extend(&known).unwrap();
-    assert_eq!(configuration, extended(Some(30), false));
-    // Whoever says so has it in place.
-    let mut configuration = extended(Some(30), true);
-    configuration.extend(&by(None, true)).unwrap();
-    assert_eq!(configuration, extended(Some(30), true));
 }
 
 #[test]
@@ -196,27 +203,6 @@ fn calls_meant_for_one_agent_are_left_to_them_unless_their_filter_is_named() {
 }
 
 #[test]
-fn a_filter_of_messages_that_was_led_to_the_placeholder_is_led_back_where_that_is_known() {
-    let chat = r#"{"task_routing":{"filters":[{"filter_friendly_name":"Chat","expression":"channelType == \"web\"","targets":[{"queue":"WQa","timeout":20}]}],"default_filter":{"queue":"WQb"}}}"#;
-    let before = Configuration::parse(chat).unwrap();
-    let mut in_place = before.clone();
-    in_place.extend(&by(None, true)).unwrap();
-    assert!(in_place.leads_to("WQp"));
-    let known = Extension {
-        before: Some(&before),
-        ..by(None, false)
-    };
-    let mut configuration = in_place.clone();
-    configuration.extend(&known).unwrap();
-    assert_eq!(configuration.filters()[0], before.filters()[0]);
-    assert!(configuration.filters_of_all_channels("WQp").is_empty());
-    let mut configuration = in_place.clone();
-    configuration.extend(&by(None, false)).unwrap();
-    assert_eq!(configuration.filters()[0], in_place.filters()[0]);
-    assert_eq!(configuration.filters_of_all_channels("WQp"), ["\"Chat\""]);
-}
-
-#[test]
 fn calls_that_no_filter_takes_get_a_filter_where_there_is_no_default() {
     let vip = r#"{"task_routing":{"filters":[{"filter_friendly_name":"VIP","expression":"vip == true","targets":[{"queue":"WQa","timeout":20}]}]}}"#;
     let before = Configuration::parse(vip).unwrap();
@@ -229,20 +215,50 @@ fn calls_that_no_filter_takes_get_a_filter_where_there_is_no_default() {
     let once = configuration.clone();
     configuration.extend(&by(None, false)).unwrap();
     assert_eq!(configuration, once);
-    configuration.retract("WQp", Some(&before));
-    assert_eq!(configuration, before);
+    let mut configuration = before.clone();
     configuration.extend(&by(None, true)).unwrap();
     assert_eq!(configuration.default_queue(), Some("WQp"));
     assert_eq!(
         configuration.filters_of_all_channels("WQp"),
         ["\"VIP\"", "(default)"]
     );
-    let known = Extension {
-        before: Some(&before),
-        ..by(None, false)
+}
+
+/// Whoever skipped it would be redirected at once.
+#[test]
+fn calls_that_skip_the_last_filter_get_no_other_where_there_is_no_default() {
+    for expression in ["1==1", "vip == true"] {
+        let skips = json!([{ "queue": "WQa", "skip_if": "workers.available == 0" }]);
+        let filter = json!({ "expression": expression, "targets": skips });
+        let before = Configuration(json!({ "task_routing": { "filters": [filter] } }));
+        for in_place in [true, false] {
+            let mut configuration = before.clone();
+            let left = configuration.extend(&by(None, in_place)).unwrap();
+            assert_eq!(left[0].problem, Problem::EndsSkippable);
+            assert_eq!(configuration, before);
+            assert!(!configuration.reaches("WQp"));
+        }
+    }
+}
+
+/// Who names a filter means that one.
+#[test]
+fn a_default_is_not_extended_with_a_filter_that_is_named() {
+    let filter = |name: &str| {
+        let targets = json!([{ "queue": "WQa", "timeout": 20 }]);
+        json!({ "friendly_name": name, "expression": "vip == true", "targets": targets })
     };
-    configuration.extend(&known).unwrap();
-    assert_eq!(configuration, once);
+    let routing = json!({ "filters": [filter("One"), filter("Two")] });
+    for in_place in [true, false] {
+        let mut configuration = Configuration(json!({ "task_routing": routing }));
+        let named = Extension {
+            filters: &["One".to_owned()],
+            ..by(None, in_place)
+        };
+        configuration.extend(&named).unwrap();
+        assert_eq!(configuration.filters_to("WQp"), 1);
+        assert_eq!(configuration.default_queue(), None);
+    }
 }
 
 #[test]
@@ -297,6 +313,41 @@ fn a_call_reaches_the_placeholder_only_by_a_filter_that_it_gets_to() {
         (vec![filter("channelType == 'web'", leads())], "WQa", false),
         (vec![filter("1==2", leads())], "WQa", false),
         (vec![], "WQp", true),
+        // Nobody can tell whether that channel carries calls: the filters behind it count.
+        (
+            vec![filter("channelType IN ['web', 'sms']", leads())],
+            "WQa",
+            false,
+        ),
+        (
+            vec![filter("channelType IN ['web', 'own']", leads())],
+            "WQa",
+            false,
+        ),
+        (vec![filter("channelType == 'own'", leads())], "WQa", false),
+        (vec![filter("channelType IN ['own']", leads())], "WQp", true),
+        (
+            vec![filter("channelType IN ['web', 'voice']", leads())],
+            "WQa",
+            true,
+        ),
+        (
+            vec![
+                filter("channelType IN ['own']", leads()),
+                filter("1==1", stays()),
+            ],
+            "WQp",
+            false,
+        ),
+        (
+            vec![
+                filter("channelType IN ['own']", stays()),
+                filter("1==1", leads()),
+            ],
+            "WQa",
+            true,
+        ),
+        (vec![filter("language == 'de'", leads())], "WQa", true),
     ] {
         let routing = json!({ "filters": filters, "default_filter": { "queue": default } });
         let configuration = Configuration(json!({ "task_routing": routing }));

@@ -7,17 +7,22 @@ use super::report::Report;
 use crate::api::Api;
 use crate::configuration::Configuration;
 use crate::error::Doing;
+use crate::record::ReplacedConfiguration;
+use crate::wording::{counted, named};
 
 /// An earlier setup extended the filters themselves, whatever came to them. What led to the
 /// placeholder before is as its user wants it.
 pub(super) fn check_workflow(
     workflow: &Workflow,
-    before: &str,
+    replaced: &ReplacedConfiguration,
     configuration: &Configuration,
     placeholder: &str,
     report: &mut Report<'_>,
 ) {
-    let led_before = Configuration::parse(before)
+    if replaced.in_place {
+        return;
+    }
+    let led_before = Configuration::parse(&replaced.previous)
         .map(|before| before.filters_of_all_channels(placeholder))
         .unwrap_or_default();
     let mut filters = configuration.filters_of_all_channels(placeholder);
@@ -29,9 +34,8 @@ pub(super) fn check_workflow(
     report.warn(
         "channels",
         format!(
-            "{name:?} ({sid}): filter {} takes messages to the placeholder, too, where nobody serves \
-             them",
-            filters.join(", ")
+            "{name:?} ({sid}): messages, too, get to the placeholder by {}, where nobody serves them",
+            named("filter", &filters)
         ),
         format!(
             "run `overflow setup --workflow {sid}`, which lets a copy for calls lead there; with \
@@ -61,8 +65,9 @@ pub(super) async fn check_tasks(
         report.warn(
             "channels",
             format!(
-                "{count} task(s) without a call wait in placeholder {:?}, where nobody serves them",
-                queue.friendly_name
+                "placeholder {:?} holds {} without a call: nobody serves messages there",
+                queue.friendly_name,
+                counted(count, "task")
             ),
             "let only calls get there: in the workflow, a copy of the filter with `AND call_sid \
              CONTAINS \"CA\"` before it leads there, as `overflow setup --workflow WW…` makes it",

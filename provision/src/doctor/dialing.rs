@@ -1,5 +1,7 @@
 //! May the account dial the forward numbers?
 
+use std::collections::BTreeSet;
+
 use phonenumber::PhoneNumber;
 use service::{Plan, Plans};
 use twilio::E164;
@@ -23,11 +25,16 @@ pub(super) async fn check(api: &Api, plans: &Plans, report: &mut Report<'_>) {
         "geo permissions",
         countries.doing("read the geo permissions"),
     );
+    let mut allowed = BTreeSet::new();
     for plan in plans.iter() {
         for number in plan.numbers() {
             let countries = countries.as_deref().unwrap_or_default();
-            check_permissions(plan, number, countries, report);
+            let found = check_permissions(plan, number, countries, report);
+            allowed.extend(found);
         }
+    }
+    for found in allowed {
+        report.ok("geo permissions", found);
     }
 }
 
@@ -73,13 +80,13 @@ fn check_number(plan: &Plan, number: E164, report: &mut Report<'_>) {
 }
 
 /// Twilio allows and forbids by calling codes: the longest that fits says whose the number is, and
-/// some are of several countries.
+/// some are of several countries. What is allowed is said once for all numbers.
 fn check_permissions(
     plan: &Plan,
     number: E164,
     countries: &[CountryPermissions],
     report: &mut Report<'_>,
-) {
+) -> Option<String> {
     let fitting = countries
         .iter()
         .filter_map(|country| Some((country.fits(&number)?, country)));
@@ -95,7 +102,7 @@ fn check_permissions(
                 format!("make sure that it can be dialled: {GEO_PERMISSIONS}"),
             );
         }
-        return;
+        return None;
     };
     let longest = fitting.into_iter().filter(|(its, _)| *its == length);
     let (allowed, forbidden): (Vec<_>, Vec<_>) = longest
@@ -125,9 +132,12 @@ fn check_permissions(
                 "; whether the number has a high-risk prefix, which is not allowed, can't be checked"
             }
         };
-        let found = format!("calls to {} ({code}) are allowed{special}", names(&allowed));
-        report.ok("geo permissions", found);
+        return Some(format!(
+            "calls to {} ({code}) are allowed{special}",
+            names(&allowed)
+        ));
     }
+    None
 }
 
 /// The first digits of a number, which say nothing about whose it is.

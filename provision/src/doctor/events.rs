@@ -133,8 +133,7 @@ async fn way(api: &Api, stream: &Stream, ours: &str) -> Result<Way> {
     match sink.status {
         SinkStatus::Failed => way.stops.push((
             "has failed: Twilio sends nothing to it".to_owned(),
-            "delete it (Console > Event Streams) and run `overflow setup --via event-streams`"
-                .to_owned(),
+            "run `overflow setup --via event-streams`, which makes one in its place".to_owned(),
         )),
         SinkStatus::Initialized | SinkStatus::Validating => way.flaws.push((
             "is not active yet".to_owned(),

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use service::Plans;
+use twilio::TaskQueueSid;
 use twilio::rest::Flow;
 
 use super::report::Report;
@@ -25,7 +26,7 @@ pub(super) async fn check(
     inventory: &Inventory,
     report: &mut Report<'_>,
 ) {
-    let workflows = leading(plans, inventory);
+    let workflows = leading(|queue| plans.get(queue).is_some(), inventory);
     if workflows.is_empty() {
         return;
     }
@@ -45,7 +46,7 @@ pub(super) async fn check(
             report.warn(
                 "Studio flow",
                 format!(
-                    "{:?} ({}): when a caller of {enqueues} is redirected, {} still run",
+                    "{:?} ({}): when a caller of {enqueues} is redirected, the flow still runs {}",
                     flow.friendly_name,
                     flow.sid,
                     behind.join(", ")
@@ -59,11 +60,16 @@ pub(super) async fn check(
     }
 }
 
-/// The workflows that lead to a placeholder.
-fn leading(plans: &Plans, inventory: &Inventory) -> BTreeSet<String> {
+/// The workflows that lead to one of these task queues.
+pub(super) fn leading(
+    is_one: impl Fn(&TaskQueueSid) -> bool,
+    inventory: &Inventory,
+) -> BTreeSet<String> {
+    let queues = inventory.all_task_queues.iter().map(|queue| queue.sid);
+    let queues: Vec<_> = queues.filter(is_one).collect();
     let leads = |configuration: &Configuration| {
-        let mut plans = plans.iter();
-        plans.any(|plan| configuration.leads_to(plan.task_queue_sid.as_str()))
+        let mut queues = queues.iter();
+        queues.any(|queue| configuration.leads_to(queue.as_str()))
     };
     let workflows = inventory.workflows.iter();
     let leading = workflows
@@ -86,7 +92,17 @@ async fn all(api: &Api) -> Result<Vec<Flow>> {
 /// such as only decide or remember.
 fn widgets_behind(definition: &Value, workflows: &BTreeSet<String>) -> Vec<(String, Vec<String>)> {
     let states = items(&definition["states"]);
-    let enqueues = states.iter().filter(|state| {
+    let enqueues = enqueuing(definition, workflows);
+    let behind = enqueues.map(|state| (shown(state), behind(state, states)));
+    behind.filter(|(_, behind)| !behind.is_empty()).collect()
+}
+
+/// The widgets that enqueue callers into one of the workflows.
+pub(super) fn enqueuing<'a>(
+    definition: &'a Value,
+    workflows: &BTreeSet<String>,
+) -> impl Iterator<Item = &'a Value> {
+    items(&definition["states"]).iter().filter(|state| {
         let properties = &state["properties"];
         let workflow = match state["type"].as_str() {
             Some("send-to-flex") => &properties["workflow"],
@@ -94,9 +110,7 @@ fn widgets_behind(definition: &Value, workflows: &BTreeSet<String>) -> Vec<(Stri
             _ => &Value::Null,
         };
         workflow.as_str().is_some_and(|sid| workflows.contains(sid))
-    });
-    let behind = enqueues.map(|state| (shown(state), behind(state, states)));
-    behind.filter(|(_, behind)| !behind.is_empty()).collect()
+    })
 }
 
 fn behind(enqueues: &Value, states: &[Value]) -> Vec<String> {

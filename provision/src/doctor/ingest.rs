@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use ladder::LADDER_HEADER;
 use reqwest::redirect::Policy;
 use service::failure::root_cause;
 use service::settings::TwilioSettings;
@@ -35,6 +36,7 @@ pub(super) async fn check(
     let name = shown(&url);
     let started = Instant::now();
     let signed = post(&url, &form, Some(token)).await;
+    let signed = signed.map(|answer| answer.status);
     let elapsed = started.elapsed().as_millis();
     match signed {
         Err(problem) => {
@@ -67,7 +69,7 @@ pub(super) async fn check(
             "see what is behind PUBLIC_URL: a proxy, another service, another path?",
         ),
     }
-    match post(&url, &form, None).await {
+    match post(&url, &form, None).await.map(|answer| answer.status) {
         Ok(status @ 200..=299) => report.fail(
             "signatures",
             format!("{name} answered {status} to a callback without a signature"),
@@ -101,11 +103,19 @@ fn probe(twilio: &TwilioSettings) -> Vec<(&'static str, String)> {
     ]
 }
 
-async fn post(
+/// What was answered.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// The ladder that it comes from, if it comes from one.
+    pub(super) ladder: Option<String>,
+}
+
+/// Posts a form, signed as Twilio does, if there is a token.
+pub(super) async fn post(
     url: &str,
     form: &[(&'static str, String)],
     token: Option<&AuthToken>,
-) -> Result<u16, String> {
+) -> Result<Answer, String> {
     let mut client = reqwest::Client::builder()
         .timeout(TIMEOUT)
         // Twilio would follow a redirect, and the signature would no longer match.
@@ -121,7 +131,12 @@ async fn post(
         request = request.header(SIGNATURE_HEADER, sign_form(token, url, &params));
     }
     let answer = request.send().await.map_err(root_cause)?;
-    Ok(answer.status().as_u16())
+    let ladder = answer.headers().get(LADDER_HEADER);
+    let ladder = ladder.and_then(|hash| hash.to_str().ok());
+    Ok(Answer {
+        status: answer.status().as_u16(),
+        ladder: ladder.map(str::to_owned),
+    })
 }
 
 #[cfg(test)]

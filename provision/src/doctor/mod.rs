@@ -7,6 +7,7 @@ mod dialing;
 mod events;
 mod flows;
 mod ingest;
+mod ladders;
 mod numbers;
 mod queue;
 mod report;
@@ -108,6 +109,13 @@ impl DoctorArgs {
                     ingest::check(twilio, public_url, primary.as_ref(), report).await;
                 };
                 report.within(limit, "ingest", look).await;
+                if let Some(plans) = &plans {
+                    let look = async |report: &mut Report<'_>| {
+                        let primary = primary.as_ref();
+                        ladders::check_urls(twilio, plans, public_url, primary, report).await;
+                    };
+                    report.within(limit, "ladder", look).await;
+                }
             }
         }
         if let Some(queue) = &queue {
@@ -172,6 +180,10 @@ impl Site<'_> {
                 flows::check(api, plans, &inventory, report).await;
             };
             report.within(limit, "Studio flow", look).await;
+            let look = async |report: &mut Report<'_>| {
+                ladders::check_numbers(api, plans, &inventory, report).await;
+            };
+            report.within(limit, "caller ID", look).await;
         }
     }
 

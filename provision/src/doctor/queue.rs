@@ -10,6 +10,7 @@ use service::settings::QueueSettings;
 use tokio::time::timeout;
 
 use super::report::Report;
+use crate::wording::counted;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Dead letters that are no older say how it stands now.
@@ -122,27 +123,28 @@ async fn recent(queue: &dyn Queue, dead: u64) -> Result<Vec<Reason>, String> {
 
 fn check_dead_letters(dead: u64, recent: Result<Vec<Reason>, String>, report: &mut Report<'_>) {
     let todo = "see `overflow dead-letters list`";
+    let calls = counted(usize::try_from(dead).unwrap_or(usize::MAX), "call");
     match recent {
         Ok(recent) if !recent.is_empty() => {
             let mut reasons: Vec<_> = recent.iter().map(Reason::as_str).collect();
             reasons.sort_unstable();
             reasons.dedup();
-            let (count, reasons) = (recent.len(), reasons.join(", "));
+            let (calls, reasons) = (counted(recent.len(), "call"), reasons.join(", "));
             report.fail(
                 "dead letters",
-                format!("{count} call(s) could not be redirected within the past hour: {reasons}"),
+                format!("{calls} could not be redirected within the past hour: {reasons}"),
                 todo,
             );
         }
         _ if dead == 0 => report.ok("dead letters", "none"),
         Ok(_) => report.warn(
             "dead letters",
-            format!("{dead} call(s) could not be redirected, all more than an hour ago"),
+            format!("{calls} could not be redirected, all more than an hour ago"),
             todo,
         ),
         Err(error) => report.warn(
             "dead letters",
-            format!("{dead} call(s) could not be redirected; when, is not known: {error}"),
+            format!("{calls} could not be redirected; when, is not known: {error}"),
             todo,
         ),
     }

@@ -10,6 +10,8 @@ use crate::configuration::{Configuration, Problem, matches_nobody};
 use crate::definitions::Role;
 use crate::error::Doing;
 use crate::inventory::Inventory;
+use crate::record::ReplacedConfiguration;
+use crate::wording::counted;
 
 /// A voice queue counts as nearly full from this percentage of its size on.
 const NEARLY_FULL: u32 = 80;
@@ -83,8 +85,9 @@ fn check_workflows(
         leading += 1;
         reaching += usize::from(configuration.reaches(placeholder));
         check_filters(workflow, &configuration, placeholder, report);
-        if let Some(before) = inventory.of_all_channels.get(&workflow.sid) {
-            channels::check_workflow(workflow, before, &configuration, placeholder, report);
+        if let Some(replaced) = inventory.extended.get(&workflow.sid) {
+            check_copies(workflow, replaced, &configuration, report);
+            channels::check_workflow(workflow, replaced, &configuration, placeholder, report);
         }
         check_voice_queue(workflow, voice_queues, report);
     }
@@ -93,8 +96,9 @@ fn check_workflows(
         report.fail(
             "workflow",
             format!(
-                "no call gets to the placeholder of plan {name:?} by the {leading} workflow(s) that \
-                 lead to it: nobody is redirected"
+                "no call gets to the placeholder of plan {name:?} by the {} leading to it: nobody is \
+                 redirected",
+                counted(leading, "workflow")
             ),
             "run `overflow setup --workflow WW…`, which lets calls get there; its plan shows how",
         );
@@ -119,7 +123,7 @@ fn check_filters(
     if findings.is_empty() && configuration.reaches(placeholder) {
         let by = match configuration.filters_to(placeholder) {
             0 => "its default filter".to_owned(),
-            count => format!("{count} filter(s)"),
+            count => counted(count, "filter"),
         };
         report.ok(
             "workflow",
@@ -157,6 +161,26 @@ fn check_filters(
     };
     let found = format!("{name}: tasks that no filter takes go to {goes}");
     report.ok("default filter", found);
+}
+
+/// Calls go by the copies, and their users edit the filters that they see.
+fn check_copies(
+    workflow: &Workflow,
+    replaced: &ReplacedConfiguration,
+    configuration: &Configuration,
+    report: &mut Report<'_>,
+) {
+    let (name, sid) = (&workflow.friendly_name, workflow.sid);
+    for filter in configuration.edited_beside_copies(replaced) {
+        report.warn(
+            "workflow",
+            format!(
+                "{name:?} ({sid}): filter {filter} was edited since setup, and its copy for calls was \
+                 not: calls still go by the copy"
+            ),
+            format!("run `overflow setup --workflow {sid}`, which makes the copy anew"),
+        );
+    }
 }
 
 fn check_voice_queue(workflow: &Workflow, voice_queues: &[VoiceQueue], report: &mut Report<'_>) {

@@ -147,8 +147,8 @@ fn unclear(why: String, queues: &[TaskQueue], inventory: &Inventory) -> Error {
         let leading = leading_to(inventory, queue.sid);
         let users: Vec<_> = leading.iter().map(workflow_shown).collect();
         let users = match users.is_empty() {
-            true => "no workflow leads to it".to_owned(),
-            false => format!("{} leads to it", users.join(", ")),
+            true => "used by no workflow".to_owned(),
+            false => format!("used by {}", users.join(", ")),
         };
         let expression = &queue.target_workers;
         lines.push(format!(

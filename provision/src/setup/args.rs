@@ -11,6 +11,15 @@ use crate::api::Api;
 use crate::args::{self, ConsentArgs, Place, PlaceArgs};
 use crate::record::Via;
 
+/// As Twilio has them: `20`.
+fn seconds(text: &str) -> Result<u32, String> {
+    let seconds = text
+        .parse()
+        .ok()
+        .filter(|seconds| (1..=86_400).contains(seconds));
+    seconds.ok_or_else(|| "must be whole seconds from 1 to 86400, no unit".to_owned())
+}
+
 /// Creates and updates what Twilio needs: task queues, workflow, Studio flow, event callback.
 ///
 /// Shows what it would do and asks. It can be run again at any time: what is right already is left
@@ -65,13 +74,13 @@ pub struct SetupArgs {
     /// In the workflow that setup makes: how long an agent has to take an offered call, in seconds
     /// [default: as before, else 15]
     #[arg(long, value_name = "SECONDS", conflicts_with = "workflow",
-          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+          value_parser = seconds)]
     reservation_timeout: Option<u32>,
 
     /// With --workflow: a timeout for targets before the placeholder that have none, in seconds;
     /// no caller gets past a target without one
     #[arg(long, value_name = "SECONDS", requires = "workflow",
-          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+          value_parser = seconds)]
     target_timeout: Option<u32>,
 
     /// The number that redirected calls ring, to be written to the file of settings

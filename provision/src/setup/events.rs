@@ -46,8 +46,10 @@ impl Planner<'_> {
                 let needed = "setup needs Event Streams, as --via says now or said before";
                 return Err(Error::Denied { needed, problem });
             }
-            // A sink's destination can't be changed, so one with another is replaced.
+            // A sink's destination can't be changed, nor can one that has failed be mended: it is
+            // replaced.
             let found = inventory.stream_to(&destination);
+            let found = found.filter(|stream| !stream.has_failed());
             kept = found.map(|stream| stream.sink.sid);
             steps.extend(self.stream(found, destination.clone()).await?);
         } else if let (Some(sid), Some(problem)) =
@@ -64,20 +66,25 @@ impl Planner<'_> {
             .filter(|s| Some(s.sink.sid) != kept);
         let (ours, others): (Vec<_>, Vec<_>) = others.partition(|stream| stream.is_ours);
         steps.extend(ours.into_iter().map(Step::delete_stream));
-        let record = &self.site.record;
         for stream in &others {
-            steps.extend(Step::delete_subscriptions(stream, record));
+            steps.extend(Step::delete_subscriptions(stream));
         }
         let others = others
             .into_iter()
-            .filter(|stream| stream.posts_to(&destination) && record.is_used_by_others(stream));
+            .filter(|stream| stream.posts_to(&destination) && stream.is_used_by_others());
         steps.extend(others.map(|stream| {
             let (sid, name) = (stream.sink.sid, &stream.sink.description);
-            Step::note(format!(
-                "Event Streams sink {name} ({sid}) posts to ingest as well: events come twice, and \
-                 callers are still redirected once. Delete it in the console, or say --via \
-                 event-streams"
-            ))
+            Step::note(match stream.has_failed() {
+                true => format!(
+                    "Event Streams sink {name} ({sid}) has failed, and setup did not make it: delete \
+                     it in the console"
+                ),
+                false => format!(
+                    "Event Streams sink {name} ({sid}) posts to ingest as well: events come twice, \
+                     and callers are still redirected once. Delete it in the console, or say --via \
+                     event-streams"
+                ),
+            })
         }));
         Ok(steps)
     }
@@ -97,7 +104,7 @@ impl Planner<'_> {
                 Some(sid),
             )]);
         }
-        Ok(vec![self.subscription(Some(sid), missing)])
+        Ok(vec![self.subscription(Some(stream), missing)])
     }
 
     fn callback(&self) -> Result<Step> {
@@ -114,7 +121,7 @@ impl Planner<'_> {
                 )));
             };
             let previous = recorded.and_then(|recorded| recorded.previous.clone());
-            let previous = previous.unwrap_or_else(|| self.current_callback());
+            let previous = previous.unwrap_or_else(|| self.unrecorded_callback());
             let mut ours = [&receiver, current].into_iter();
             if !ours.any(|ours| is_same_address(&previous.url, ours)) {
                 return Ok(Step::callback(workspace, before.url, before.filter, None));
@@ -145,10 +152,19 @@ impl Planner<'_> {
         Ok(Step::callback(workspace, url, filter, Some(replaced)))
     }
 
-    fn current_callback(&self) -> PreviousCallback {
-        let workspace = &self.site.inventory.workspace;
+    /// What is there. Where what carries our name says that a record was lost, our callback is ours,
+    /// and what was there before it isn't known.
+    fn unrecorded_callback(&self) -> PreviousCallback {
+        let (inventory, record) = (&self.site.inventory, &self.site.record);
+        let workspace = &inventory.workspace;
+        let receiver = self.setup.public_url.join(EVENTS_PATH);
+        let is_lost = record.is_new() && !inventory.task_queues.is_empty();
+        let url = match is_lost && is_ours(workspace, None, Some(&receiver)) {
+            true => String::new(),
+            false => workspace.event_callback_url.clone(),
+        };
         PreviousCallback {
-            url: workspace.event_callback_url.clone(),
+            url,
             filter: workspace.events_filter.clone(),
         }
     }
@@ -164,7 +180,7 @@ impl Planner<'_> {
         };
         let previous = match recorded.filter(is_known) {
             Some(recorded) => recorded.previous.clone(),
-            None => Some(self.current_callback()),
+            None => Some(self.unrecorded_callback()),
         };
         let filter = EventsFilter::parse(&workspace.events_filter).with_ours();
         ReplacedCallback {

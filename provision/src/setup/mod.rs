@@ -8,15 +8,16 @@ mod plan;
 mod workflows;
 
 use service::Problems;
+use twilio::WorkflowSid;
 use twilio::rest::Patience;
 
 use self::args::Setup;
 pub use self::args::SetupArgs;
-use self::plan::{Planned, Planner};
+use self::plan::Planner;
 use crate::console::{Console, Status};
 use crate::dotenv::Dotenv;
 use crate::error::Result;
-use crate::record::{ReplacedCallback, Via};
+use crate::record::{ReplacedCallback, ReplacedConfiguration, Via};
 use crate::site::Site;
 use crate::step;
 
@@ -40,11 +41,11 @@ impl Setup {
         };
         let via = planner.via();
         let by_hand = planner.callback_by_hand();
-        let Planned { steps, dead_end } = planner.plan(&dotenv).await?;
+        let planned = planner.plan(&dotenv).await?;
+        let (steps, dead_end) = (planned.steps, planned.dead_end);
         if !step::show(&steps, &site, console) {
             if !self.consent.dry_run {
-                self.remember_what_is_said(&mut site);
-                self.record_found(&mut site, via, by_hand);
+                self.record_found(&mut site, via, by_hand, planned.extended);
                 site.record.write(&site.state_file)?;
             }
             let done = "Nothing to do: everything is as it should be.";
@@ -55,28 +56,26 @@ impl Setup {
         if let Some(status) = self.consent.refused(console)? {
             return Ok(status);
         }
-        self.record_found(&mut site, via, by_hand);
+        self.record_found(&mut site, via, by_hand, planned.extended);
         site.record.write(&site.state_file)?;
         step::carry_out(steps, &mut site, true, console).await?;
         let status = say_how_it_ends(dead_end, "Set up.", console);
         self.say_what_is_missing(&Dotenv::read(&self.env_file)?, console);
         if matches!(status, Status::Done) {
-            console.line("Check it with `overflow doctor`, start with `overflow run`.");
+            console.line("Start with `overflow run`, then check it with `overflow doctor`.");
         }
         Ok(status)
     }
 
-    /// That only calls come to a workflow, which doctor can't see.
-    fn remember_what_is_said(&self, site: &mut Site) {
-        let extended = &mut site.record.extended_workflows;
-        if let Some(workflow) = self.workflow.and_then(|sid| extended.get_mut(&sid)) {
-            workflow.in_place |= self.in_place;
-        }
-    }
-
     /// Records what is there already, so that teardown finds it when it is renamed, and the next
     /// setup goes on with it.
-    fn record_found(&self, site: &mut Site, via: Via, by_hand: Option<ReplacedCallback>) {
+    fn record_found(
+        &self,
+        site: &mut Site,
+        via: Via,
+        by_hand: Option<ReplacedCallback>,
+        extended: Option<(WorkflowSid, ReplacedConfiguration)>,
+    ) {
         let (inventory, record) = (&site.inventory, &mut site.record);
         site.names.prefix().clone_into(&mut record.prefix);
         for (role, queue) in &inventory.task_queues {
@@ -87,6 +86,7 @@ impl Setup {
         record.reservation_timeout = self.reservation_timeout.or(record.reservation_timeout);
         record.via = Some(via);
         record.callback = record.callback.take().or(by_hand);
+        record.extended_workflows.extend(extended);
         let workflow = inventory.workflow.as_ref().map(|workflow| workflow.sid);
         record.workflow = workflow.or(record.workflow);
         let flow = inventory.flow.as_ref().map(|flow| flow.sid);
@@ -124,8 +124,8 @@ fn say_how_it_ends(dead_end: Option<String>, done: &str, console: &mut Console<'
         return Status::Done;
     };
     console.line(format_args!(
-        "\n✗ No call gets to the placeholder by {workflows}: its callers are not redirected. See what \
-         is marked ! above, and run setup again."
+        "\n✗ No call gets to the placeholder by {workflows}: callers are not redirected. See what is \
+         marked ! above, and run setup again."
     ));
     Status::Failed
 }

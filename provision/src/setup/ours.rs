@@ -9,6 +9,7 @@ use crate::definitions::{self, DEFINITIONS, Role};
 use crate::diff;
 use crate::error::{Doing, Error, Result};
 use crate::step::{Step, Work, yet_to_be_made};
+use crate::stream::Stream;
 
 const COMMIT_MESSAGE: &str = "overflow setup";
 
@@ -183,21 +184,25 @@ impl Planner<'_> {
 
     /// The subscription of a sink: of that one or, if there is none yet, of the one that the step
     /// before makes.
-    pub(super) fn subscription(&self, sink: Option<SinkSid>, events: Vec<EventType>) -> Step {
+    pub(super) fn subscription(&self, stream: Option<&Stream>, events: Vec<EventType>) -> Step {
         let name = self.site.names.event_stream();
-        let of = sink.map(|sid| format!(" of sink {sid}"));
+        let of = stream.map(|stream| format!(" of sink {}", stream.sink.sid));
         let shown = format!("{name}{}", of.unwrap_or_default());
         let mut step = Step::resource("Event Streams subscription", &shown, None::<SinkSid>);
         if events.len() < EventType::ALL.len() {
             let names: Vec<_> = events.iter().map(|event| event.as_str()).collect();
             step.details([format!("events that it lacks: {}", names.join(", "))]);
         }
+        let stream = stream.cloned();
         step.then(async move |work: &mut Work<'_, '_>| {
+            if let Some(stream) = &stream {
+                work.check_subscriptions(stream).await?;
+            }
+            let is_theirs = stream.as_ref().is_some_and(|stream| !stream.is_ours);
+            let sink = stream.map(|stream| stream.sink.sid);
             let Some(sink) = sink.or(work.site.record.sink) else {
                 return Ok(());
             };
-            let mut streams = work.site.inventory.streams.iter();
-            let is_theirs = streams.any(|stream| stream.sink.sid == sink && !stream.is_ours);
             let types = events.iter().map(|event| EventSchema {
                 event_type: event.cloud_event_name(),
                 schema_version: SCHEMA_VERSION,

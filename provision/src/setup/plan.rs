@@ -1,7 +1,7 @@
 //! Which steps setup is to take, by what there is and what there should be.
 
-use twilio::E164;
 use twilio::rest::VoiceWebhook;
+use twilio::{E164, WorkflowSid};
 
 use super::adopt::{Adopted, workflow_shown};
 use super::args::Setup;
@@ -10,6 +10,7 @@ use crate::definitions::Role;
 use crate::dotenv::{Dotenv, Setting};
 use crate::error::{Doing, Error, Result};
 use crate::inventory::answered_by;
+use crate::record::ReplacedConfiguration;
 use crate::site::Site;
 use crate::step::{Step, Work, yet_to_be_made};
 
@@ -20,10 +21,14 @@ pub(super) struct Planner<'a> {
     pub(super) adopted: &'a Adopted,
 }
 
-/// Steps, and by which workflows no call gets to the placeholder even then.
+/// Steps, and what else follows from what is there.
+#[derive(Default)]
 pub(super) struct Planned {
     pub(super) steps: Vec<Step>,
+    /// By which workflows no call gets to the placeholder even then.
     pub(super) dead_end: Option<String>,
+    /// What is extended already, just as it should be.
+    pub(super) extended: Option<(WorkflowSid, ReplacedConfiguration)>,
 }
 
 impl Planner<'_> {
@@ -57,7 +62,7 @@ impl Planner<'_> {
             steps.push(self.flow(workflow.as_ref().map(|w| w.sid)).await?);
             return Ok(Planned {
                 steps,
-                dead_end: None,
+                ..Planned::default()
             });
         }
         let mut planned = self.adopted_workflows();

@@ -8,7 +8,9 @@ use super::plan::{Planned, Planner};
 use crate::configuration::{Configuration, Extension, Finding, Problem, before_extension};
 use crate::definitions::{DEFINITIONS, Role};
 use crate::error::{Error, Result};
-use crate::step::{Replaced, Step};
+use crate::record::ReplacedConfiguration;
+use crate::step::Step;
+use crate::wording::named;
 
 impl Planner<'_> {
     pub(super) fn extension(&self, sid: WorkflowSid) -> Result<Planned> {
@@ -24,37 +26,56 @@ impl Planner<'_> {
         };
         let placeholder = self.sid_of(Role::Placeholder);
         let recorded = self.site.record.extended_workflows.get(&sid);
-        let mut wanted = Configuration::parse(&found.configuration)
-            .map_err(|error| refused(error.to_string()))?;
-        let before = recorded.and_then(|it| Configuration::parse(&it.previous).ok());
-        let left = wanted
-            .extend(&Extension {
-                placeholder: &placeholder,
-                target_timeout: setup.target_timeout,
-                in_place: setup.in_place,
-                filters: &setup.filters,
-                before: before.as_ref(),
-            })
-            .map_err(|error| refused(error.to_string()))?;
-        let adopted = self.site.inventory.adopted.is_some();
-        // What led to a placeholder of the user's before, is the user's.
-        let previous = match recorded.is_none() && adopted {
-            true => None,
-            false => before_extension(&found.configuration, recorded, &placeholder),
-        };
-        let replaced = Replaced {
-            previous: previous.unwrap_or_else(|| found.configuration.clone()),
+        let said_before = recorded.and_then(|recorded| recorded.target_timeout);
+        let by = Extension {
+            placeholder: &placeholder,
+            target_timeout: setup.target_timeout.or(said_before),
             in_place: setup.in_place,
+            filters: &setup.filters,
         };
+        let current = &found.configuration;
+        let known = match recorded {
+            Some(recorded) => before_extension(current, recorded),
+            // What led to a placeholder of the user's before, is the user's.
+            None if self.site.inventory.adopted.is_some() => None,
+            None => Configuration::parse(current)
+                .ok()
+                .and_then(|it| it.unextended(&by))
+                .map(|it| it.to_text()),
+        };
+        let previous = known.unwrap_or_else(|| current.clone());
+        let parsed = Configuration::parse(&previous);
+        let mut wanted = parsed.map_err(|error| refused(error.to_string()))?;
+        let led_there = recorded.is_none() && wanted.leads_to(&placeholder);
+        let left = wanted
+            .extend(&by)
+            .map_err(|error| refused(error.to_string()))?;
+        let replaced = ReplacedConfiguration {
+            installed: wanted.to_text(),
+            previous,
+            found: Some(current.clone()),
+            in_place: by.in_place,
+            target_timeout: by.target_timeout,
+        };
+        let is_there = Configuration::parse(current).as_ref() == Ok(&wanted);
+        let extended = (is_there && *current != replaced.previous).then(|| {
+            let mut there = replaced.clone();
+            // It makes no difference, but doctor goes by it.
+            there.in_place |= recorded.is_some_and(|recorded| recorded.in_place);
+            (sid, there)
+        });
         let re_evaluates = setup.re_evaluate_tasks;
         let mut step = Step::user_workflow(found, wanted.to_text(), Some(replaced), re_evaluates);
         step.details(self.remarks(found, &wanted, &left));
         let note = "teardown restores it as it was before the first extension";
         step.details(recorded.map(|_| note.to_owned()));
+        let note = "what leads to the placeholder already is taken for yours: teardown leaves it";
+        step.details(led_there.then(|| note.to_owned()));
         let dead_end = (!wanted.reaches(&placeholder)).then(|| workflow_shown(found));
         Ok(Planned {
             steps: vec![step],
             dead_end,
+            extended,
         })
     }
 
@@ -73,7 +94,11 @@ impl Planner<'_> {
         }
         let shown: Vec<_> = self.adopted.workflows.iter().map(workflow_shown).collect();
         let dead_end = (!reaches).then(|| shown.join(", "));
-        Planned { steps, dead_end }
+        Planned {
+            steps,
+            dead_end,
+            extended: None,
+        }
     }
 
     /// What the user should know of a workflow of theirs, as it will be.
@@ -113,11 +138,10 @@ impl Planner<'_> {
         let is_for_calls = self.setup.in_place || recorded.is_some_and(|it| it.in_place);
         if !is_for_calls && !all_channels.is_empty() {
             remarks.push(format!(
-                "! filter {} takes messages to the placeholder, too, where nobody serves them: \
-                 unless only calls come to this workflow, take the placeholder out of it and, if it \
-                 takes calls, let a copy of it with `AND call_sid CONTAINS \"CA\"` lead there \
-                 instead",
-                all_channels.join(", ")
+                "! messages, too, get to the placeholder by {}, where nobody serves them: unless \
+                 only calls come to this workflow, take the placeholder out there and, for calls, \
+                 let a copy with `AND call_sid CONTAINS \"CA\"` lead to it instead",
+                named("filter", &all_channels)
             ));
         }
         remarks.extend(self.reservations(workflow));

@@ -92,7 +92,7 @@ impl Step {
     pub(crate) fn user_workflow(
         found: &Workflow,
         configuration: String,
-        replaced: Option<Replaced>,
+        replaced: Option<ReplacedConfiguration>,
         re_evaluates: bool,
     ) -> Self {
         let (name, sid) = (found.friendly_name.clone(), found.sid);
@@ -110,8 +110,7 @@ impl Step {
             let configuration = work.fill_in_json(&configuration);
             let replaced = replaced.map(|replaced| ReplacedConfiguration {
                 installed: configuration.clone(),
-                previous: replaced.previous,
-                in_place: replaced.in_place,
+                ..replaced
             });
             let draft = WorkflowDraft {
                 re_evaluate_tasks: re_evaluates,
@@ -127,14 +126,6 @@ impl Step {
             .await
         })
     }
-}
-
-/// What an extension replaces.
-pub(crate) struct Replaced {
-    /// The configuration before the first extension.
-    pub(crate) previous: String,
-    /// Whether only calls come to the workflow.
-    pub(crate) in_place: bool,
 }
 
 /// Puts the value into the map, or takes it out where there is none.

@@ -10,13 +10,11 @@ use std::pin::Pin;
 use twilio::WorkspaceSid;
 use twilio::rest::{Client, RestError};
 
-pub(crate) use self::foreign::Replaced;
 pub(crate) use self::work::{Work, yet_to_be_made};
 use crate::configuration::Configuration;
 use crate::console::Console;
 use crate::diff;
 use crate::error::{Doing, Result};
-use crate::record::Record;
 use crate::site::Site;
 use crate::stream::Stream;
 
@@ -80,33 +78,38 @@ impl Step {
 
     /// A sink is deleted, with its subscriptions. These first: a sink in use can't be deleted.
     pub(crate) fn delete_stream(stream: &Stream) -> Self {
-        let (name, sid) = (&stream.sink.description, stream.sink.sid);
-        let subscriptions = stream.subscriptions.clone();
-        let request = async move |client: Client, _, sid| {
-            for subscription in subscriptions {
-                client.delete_subscription(&subscription.sid).await?;
+        let (kind, sid) = ("Event Streams sink and subscription", stream.sink.sid);
+        let step = Self::new('-', format!("{kind} {} ({sid})", stream.sink.description));
+        let stream = stream.clone();
+        step.then(async move |work: &mut Work<'_, '_>| {
+            work.check_subscriptions(&stream).await?;
+            let (client, _) = work.twilio();
+            let doing = || format!("delete the {kind}");
+            for subscription in &stream.subscriptions {
+                let deleted = client.delete_subscription(&subscription.sid).await;
+                deleted.doing(doing())?;
             }
-            client.delete_sink(&sid).await
-        };
-        let step = Self::delete("Event Streams sink and subscription", name, sid, request);
-        step.afterwards(move |work| match work.site.record.sink == Some(sid) {
-            true => work.remember(|record| record.sink = None),
-            false => Ok(()),
+            client.delete_sink(&sid).await.doing(doing())?;
+            work.say(format_args!("deleted {kind} {sid}"));
+            match work.site.record.sink == Some(sid) {
+                true => work.remember(|record| record.sink = None),
+                false => Ok(()),
+            }
         })
     }
 
     /// Of a sink of the user's, the subscriptions that setup made are deleted.
-    pub(crate) fn delete_subscriptions(stream: &Stream, record: &Record) -> Vec<Self> {
-        let subscriptions = stream
-            .subscriptions
-            .iter()
-            .map(|subscription| subscription.sid);
-        let ours = subscriptions.filter(|sid| record.subscriptions.contains(sid));
-        let steps = ours.map(|sid| {
-            let name = format!("of sink {}", stream.sink.description);
-            let request = async |client: Client, _, sid| client.delete_subscription(&sid).await;
-            let step = Self::delete("Event Streams subscription", &name, sid, request);
-            step.afterwards(move |work| {
+    pub(crate) fn delete_subscriptions(stream: &Stream) -> Vec<Self> {
+        let kind = "Event Streams subscription";
+        let steps = stream.ours.iter().map(|&sid| {
+            let step = Self::new(
+                '-',
+                format!("{kind} of sink {} ({sid})", stream.sink.description),
+            );
+            step.then(async move |work: &mut Work<'_, '_>| {
+                let deleted = work.twilio().0.delete_subscription(&sid).await;
+                deleted.doing(format!("delete the {kind}"))?;
+                work.say(format_args!("deleted {kind} {sid}"));
                 work.remember(|record| {
                     record.subscriptions.remove(&sid);
                 })
@@ -155,20 +158,6 @@ impl Step {
     /// What else the operator should know.
     pub(crate) fn details(&mut self, details: impl IntoIterator<Item = String>) {
         self.details.extend(details);
-    }
-
-    /// What follows once that is done.
-    fn afterwards<F>(mut self, follows: F) -> Self
-    where
-        F: FnOnce(&mut Work<'_, '_>) -> Result<()> + 'static,
-    {
-        let change = self.change.take();
-        self.then(async move |work: &mut Work<'_, '_>| {
-            if let Some(change) = change {
-                change(work).await?;
-            }
-            follows(work)
-        })
     }
 
     /// What is done, unless nothing differs.

@@ -1,17 +1,18 @@
 //! Where steps are carried out. Each leaves Twilio in a state from which another run of the command
 //! goes on: what is replaced is written down before, what is restored is forgotten after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use twilio::WorkspaceSid;
-use twilio::rest::{Client, RestError, Workflow};
+use twilio::rest::{Client, RestError, Subscription, Workflow};
 
 use crate::configuration::Configuration;
 use crate::console::Console;
 use crate::error::{Doing, Error, Result};
 use crate::record::Record;
 use crate::site::Site;
+use crate::stream::Stream;
 
 /// Steps being carried out.
 pub(crate) struct Work<'a, 'c> {
@@ -104,6 +105,18 @@ impl Work<'_, '_> {
             let configuration = Configuration::parse(text).map_err(|_| text.clone());
             (configuration, workflow.task_reservation_timeout)
         };
+        self.check_unchanged(&what, found, again, part).await
+    }
+
+    /// The same for who has subscribed to a sink.
+    pub(crate) async fn check_subscriptions(&self, stream: &Stream) -> Result<()> {
+        let (client, sid) = (self.twilio().0, stream.sink.sid);
+        let what = format!("what Event Streams sink {sid} is subscribed to");
+        let again = async { client.subscriptions(&sid).await.map(Some) };
+        let part = |subscriptions: &Vec<Subscription>| -> BTreeSet<_> {
+            subscriptions.iter().map(|one| one.sid).collect()
+        };
+        let found = &stream.subscriptions;
         self.check_unchanged(&what, found, again, part).await
     }
 

@@ -11,6 +11,7 @@ use crate::configuration::{Configuration, before_extension};
 use crate::site::Site;
 use crate::step::Step;
 use crate::stream::Stream;
+use crate::wording::named;
 
 /// What there is, and what setup wrote down of it.
 pub(super) struct Planner<'a> {
@@ -81,12 +82,13 @@ impl Planner<'_> {
         steps.extend(ours.into_iter().map(Step::delete_stream));
         let record = &self.site.record;
         for stream in &others {
-            steps.extend(Step::delete_subscriptions(stream, record));
+            steps.extend(Step::delete_subscriptions(stream));
         }
         let is_here = |stream: &&Stream| {
             let receiver = self.stream_receiver;
             receiver.is_none_or(|receiver| stream.posts_to(receiver))
-                && record.is_used_by_others(stream)
+                && !stream.has_failed()
+                && stream.is_used_by_others()
         };
         steps.extend(others.into_iter().filter(is_here).map(|stream| {
             let (name, sid) = (&stream.sink.description, stream.sink.sid);
@@ -112,10 +114,6 @@ impl Planner<'_> {
     /// Returns the configurations that the workflows will have.
     fn restore_workflows(&self, steps: &mut Vec<Step>) -> BTreeMap<WorkflowSid, String> {
         let mut restored = BTreeMap::new();
-        let Some(placeholder) = self.site.inventory.placeholder() else {
-            return restored;
-        };
-        let placeholder = placeholder.sid.as_str();
         for (sid, replaced) in &self.site.record.extended_workflows {
             let Some(found) = self.site.inventory.workflows.iter().find(|w| w.sid == *sid) else {
                 steps.push(Step::note(format!(
@@ -124,7 +122,7 @@ impl Planner<'_> {
                 continue;
             };
             let current = &found.configuration;
-            if let Some(configuration) = before_extension(current, Some(replaced), placeholder) {
+            if let Some(configuration) = before_extension(current, replaced) {
                 restored.insert(*sid, configuration.clone());
                 let re_evaluates = self.re_evaluates;
                 steps.push(Step::user_workflow(
@@ -207,10 +205,10 @@ impl Planner<'_> {
                 continue;
             }
             complete = false;
-            let users = users.join(", ");
+            let users = named("workflow", &users);
             steps.push(Step::note(format!(
-                "task queue {name} is kept: workflow {users} leads to it, and setup did not record \
-                 that. Take it out there (Console > TaskRouter > Workflows), then run teardown again"
+                "task queue {name} is kept: it is used by {users}, and setup did not record that. Take \
+                 it out there (Console > TaskRouter > Workflows), then run teardown again"
             )));
         }
         complete

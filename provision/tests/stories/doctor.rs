@@ -312,7 +312,7 @@ async fn an_api_key_alone_is_not_enough_for_ingest() {
 async fn doctor_warns_of_callers_without_a_number_unless_one_is_set_for_all() {
     let ready = Ready::new().await;
     ready.warns(&["caller ID", "by SIP"]).await;
-    let given = ["--forward-caller-id", "+14155550199"];
+    let given = ["--forward-caller-id-fallback", NUMBER];
     let output = ready.doctor(&given).await.done();
     assert!(!output.contains("by SIP"), "{output}");
 }

@@ -66,6 +66,8 @@ const TABLE: &[Row] = &[
     ("skip_if in the last target, another filter behind it",
         After(&["--workflow", "--filter", "Sales first"]),
         &[('!', "workflow", "only callers who skip it (`skip_if`) get past it")]),
+    ("skip_if in the last target, nothing behind it", EXTENDED,
+        &[('✗', "workflow", "no workflow leads to the placeholder")]),
     ("skip_if in a target before the last", EXTENDED, &[ALL_CALLS]),
     ("filters that don't take all, no default filter", EXTENDED,
         &[ALL_CALLS, ('✓', "default filter", "has none, and its filters take every call")]),
@@ -74,6 +76,15 @@ const TABLE: &[Row] = &[
     ("a filter for each channel", EXTENDED, &[ALL_CALLS]),
     ("calls and chats through one filter", EXTENDED, &[ALL_CALLS]),
     ("calls and chats through one filter", IN_PLACE, &[ALL_CALLS]),
+    ("one list of channels that are no calls, and one filter for all", EXTENDED,
+        &[('✗', "workflow", "no workflow leads to the placeholder")]),
+    ("one list of channels that are no calls, and one filter for all",
+        After(&["--workflow", "--target-timeout", "20"]), &[ALL_CALLS]),
+    ("a list of channels of their own, and one filter for all", EXTENDED,
+        &[('✗', "workflow", "no call gets to the placeholder"),
+          ('!', "workflow", "filter \"All\" does not lead to the placeholder")]),
+    ("a list of channels of their own, and one filter for all",
+        After(&["--workflow", "--target-timeout", "20"]), &[ALL_CALLS]),
     ("a filter for calls alone", EXTENDED, &[ALL_CALLS]),
     ("a placeholder by hand", PARKED, &[ALL_CALLS, NO_EVENTS]),
     ("a placeholder by hand", SET_UP,
@@ -107,6 +118,7 @@ const TABLE: &[Row] = &[
     ("a queue that matches nobody, of a survey", SET_UP,
         &[ALL_CALLS, ('!', "number", "no phone number leads")]),
     ("a copy for calls, made by hand", SET_UP, &[ALL_CALLS, BY_CALLBACK]),
+    ("copies for calls, by hand as the README has it", SET_UP, &[ALL_CALLS, BY_CALLBACK]),
     ("a callback of somebody else's", PARKED,
         &[ALL_CALLS, ('✗', "event callback", "go to https://crm.example.com/events")]),
     ("a callback of somebody else's", After(&["--via", "event-streams"]), &[ALL_CALLS, BY_STREAM]),
@@ -122,7 +134,7 @@ const TABLE: &[Row] = &[
     ("a sink of somebody else's", SET_UP, &[ALL_CALLS, BY_CALLBACK]),
     ("a flow of their own", SET_UP, &[ALL_CALLS]),
     ("a flow with a message and a request behind the queue", SET_UP,
-        &[('!', "Studio flow", "\"text\" (send-message), \"note\" (make-http-request) still run")]),
+        &[('!', "Studio flow", "runs \"text\" (send-message), \"note\" (make-http-request)")]),
 ];
 
 /// What the shapes are about. The rest is the same for all, and stories of its own tell of it.
@@ -178,8 +190,10 @@ async fn hold((name, given, says): &'static Row) {
         .iter()
         .any(|(sign, check, text)| *sign == '✓' && check == "workflow" && text.contains(workflow));
     if content {
-        let [call, _] = account.ways();
-        assert_eq!(call.last(), Some(&placeholder), "{row}");
+        let [calls, _] = account.ways();
+        for call in calls {
+            assert_eq!(call.last(), Some(&placeholder), "{row}");
+        }
     }
 }
 

@@ -121,3 +121,40 @@ async fn teardown_run_again_leaves_everything_as_it_was() {
         }
     }
 }
+
+#[tokio::test]
+async fn another_placeholder_takes_the_place_of_the_first_whatever_interrupts_it() {
+    let before = operator().await.snapshot().await.at_twilio();
+    let workflows = |snapshot: Snapshot| -> Vec<_> {
+        let lines = snapshot.0.into_iter();
+        lines.filter(|line| line.starts_with("<workflow")).collect()
+    };
+    let [.., first] = SETUPS;
+    let other = [&["--prefix", "[Other]"], first].concat();
+    let (expected, count) = {
+        let operator = operator().await;
+        setup(&operator, first).await.done();
+        let before = requests(&operator);
+        setup(&operator, &other).await.done();
+        let count = requests(&operator) - before;
+        (operator.snapshot().await, count)
+    };
+    for how in INTERRUPTIONS {
+        for after in 0..count {
+            let operator = operator().await;
+            setup(&operator, first).await.done();
+            interrupt_after(&operator, after, how);
+            setup(&operator, &other).await.failed();
+            operator.simulator.faults().clear();
+            setup(&operator, &other).await.done();
+            assert_eq!(operator.snapshot().await, expected, "{how:?} {after}");
+            operator.teardown(&[]).await.done();
+            let left = operator.snapshot().await.at_twilio();
+            assert_eq!(
+                workflows(left),
+                workflows(before.clone()),
+                "{how:?} {after}"
+            );
+        }
+    }
+}

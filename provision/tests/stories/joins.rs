@@ -120,6 +120,43 @@ async fn a_sink_that_lacks_events_of_ours_gets_them() {
     assert_eq!(subscriptions().await, 2);
     operator.teardown(&[]).await.done();
     assert_eq!(subscriptions().await, 1);
+    // Without the record it is known by its name.
+    operator.setup(&[]).await.done();
+    std::fs::remove_file(operator.state_file()).unwrap();
+    operator.setup(&[]).await.done();
+    assert_eq!(subscriptions().await, 2);
+    operator.teardown(&[]).await.done();
+    assert_eq!(subscriptions().await, 1);
+}
+
+#[tokio::test]
+async fn a_sink_that_has_failed_is_replaced_and_one_of_the_users_left_to_them() {
+    let destination = format!("{PUBLIC_URL}/taskrouter/event-stream");
+    for theirs in [false, true] {
+        let operator = Operator::new().await;
+        let client = operator.client();
+        let failed = match theirs {
+            true => operator.add_sink("Mine", &destination).await,
+            false => {
+                operator.setup(&["--via", "event-streams"]).await.done();
+                client.sinks().await.unwrap()[0].sid
+            }
+        };
+        operator.simulator.fail_sinks();
+        let output = operator.setup(&[]).await.done();
+        let says = format!("sink Mine ({failed}) has failed");
+        assert_eq!(output.contains(&says), theirs, "{output}");
+        let sinks = client.sinks().await.unwrap();
+        let others: Vec<_> = sinks.iter().filter(|sink| sink.sid != failed).collect();
+        assert_eq!((others.len(), sinks.len()), (1, 1 + usize::from(theirs)));
+        let subscriptions = client.subscriptions(&others[0].sid).await.unwrap();
+        assert_eq!(subscriptions.len(), 1);
+        assert!(operator.setup(&[]).await.done().contains("Nothing to do"));
+        operator.teardown(&[]).await.done();
+        let left = client.sinks().await.unwrap().into_iter();
+        let left: Vec<_> = left.map(|sink| sink.sid).collect();
+        assert_eq!(left, if theirs { vec![failed] } else { vec![] });
+    }
 }
 
 #[tokio::test]

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use twilio::rest::{Sink, Subscription};
+
 use crate::shapes::{Account, account, broken, shapes};
-use crate::support::CALLBACK;
+use crate::support::Snapshot;
 
 /// What setup does.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +64,9 @@ const TABLE: &[Row] = &[
         &["filter \"Sales first\" ends in a target with `skip_if`", "\"Then everyone (calls)\""]),
     ("skip_if in the last target, another filter behind it",
         &["--workflow", "--filter", "Sales first"], Extends, &["only callers who skip it"]),
+    ("skip_if in the last target, nothing behind it", EXTEND, SaysNo,
+        &["filter \"Sales\" ends in a target with `skip_if`", "`--filter`"]),
+    ("skip_if in the last target, nothing behind it", IN_PLACE, SaysNo, &["`--filter`"]),
     ("skip_if in a target before the last", EXTEND, Extends, &[]),
     ("filters that don't take all, no default filter", EXTEND, Extends, &["\"Calls\""]),
     ("transfers to a worker before everything else", EXTEND, Extends,
@@ -70,6 +75,14 @@ const TABLE: &[Row] = &[
         Extends, &["filter \"Assign to worker\" takes calls meant for one agent"]),
     ("a filter for each channel", EXTEND, Extends, &["\"Voice (calls)\""]),
     ("calls and chats through one filter", EXTEND, Extends, &["\"All (calls)\""]),
+    ("one list of channels that are no calls, and one filter for all", EXTEND, SaysNo,
+        &["filter \"All\" has a target without timeout"]),
+    ("one list of channels that are no calls, and one filter for all",
+        &["--workflow", "--target-timeout", "20"], Extends, &["\"All (calls)\""]),
+    ("a list of channels of their own, and one filter for all", EXTEND, SaysNo,
+        &["filter \"All\" has a target without timeout"]),
+    ("a list of channels of their own, and one filter for all",
+        &["--workflow", "--target-timeout", "20"], Extends, &["\"All (calls)\""]),
     ("a filter for calls alone", EXTEND, Extends, &["Set up."]),
     ("a placeholder by hand", &[], Adopts, &["which matches nobody (1==2)", "which leads to it"]),
     ("a placeholder by hand", &["--prefix", "[Mine]"], MakesItsOwn, &["[Mine] Sales"]),
@@ -89,6 +102,9 @@ const TABLE: &[Row] = &[
     ("a queue that matches nobody, for other ends", EXTEND, Extends, &["\"Sales (calls)\""]),
     ("a queue that matches nobody, of a survey", &[], MakesItsOwn, &["Set up."]),
     ("a copy for calls, made by hand", &[], Adopts, &["Set up."]),
+    ("a copy for calls, made by hand", EXTEND, Extends, &["Set up."]),
+    ("copies for calls, by hand as the README has it", &[], Adopts, &["Set up."]),
+    ("copies for calls, by hand as the README has it", EXTEND, Extends, &["Set up."]),
     ("a callback of somebody else's", &[], Refuses,
         &["https://crm.example.com/events", "--via event-streams"]),
     ("a callback of somebody else's", &["--via", "event-streams"], Adopts,
@@ -135,9 +151,10 @@ struct Case {
 impl Case {
     async fn hold(&self, arguments: &[&str], does: Does, words: &[&str]) {
         let operator = &self.account.operator;
-        let before = operator.snapshot().await;
+        let before = operator.snapshot().await.at_twilio();
         let ways_before = self.account.ways();
         let configurations = self.configurations().await;
+        let receivers = self.receivers().await;
         let run = self.account.setup(arguments).await;
         for word in words {
             assert!(
@@ -152,7 +169,7 @@ impl Case {
         match does {
             Refuses => {
                 run.failed();
-                assert_eq!(operator.snapshot().await, before, "{row}");
+                assert_eq!(operator.snapshot().await.at_twilio(), before, "{row}");
                 return;
             }
             SaysNo => {
@@ -161,7 +178,7 @@ impl Case {
                 assert!(!output.contains("Set up."), "{row}: {output}");
                 assert!(!output.contains("overflow run"), "{row}: {output}");
                 assert_eq!(self.account.ways(), ways_before, "{row}");
-                return;
+                return self.take_down(before, receivers).await;
             }
             _ => drop(run.done()),
         }
@@ -171,18 +188,22 @@ impl Case {
             .task_queues(&operator.workspace_sid())
             .await;
         let made = queues.unwrap().len() - self.account.queues.len();
-        let [call, chat] = self.account.ways();
+        let [calls, others] = self.account.ways();
+        let end_there = |ways: &[Vec<_>]| ways.iter().all(|way| way.last() == Some(&placeholder));
         match does {
-            MakesItsOwn => assert_eq!((made, [call, chat]), (4, ways_before), "{row}"),
+            MakesItsOwn => assert_eq!((made, [calls, others]), (4, ways_before), "{row}"),
             Adopts => {
-                assert!(made == 0 && call.contains(&placeholder), "{row}");
-                assert_eq!([call, chat], ways_before, "{row}");
+                assert!(
+                    made == 0 && calls.iter().all(|way| way.contains(&placeholder)),
+                    "{row}"
+                );
+                assert_eq!([calls, others], ways_before, "{row}");
             }
             _ => {
-                assert_eq!(call.last(), Some(&placeholder), "{row}");
+                assert!(end_there(&calls), "{row}: {calls:?}");
                 match does {
-                    Extends => assert_eq!(chat, ways_before[1], "{row}"),
-                    _ => assert_eq!(chat.last(), Some(&placeholder), "{row}"),
+                    Extends => assert_eq!(others, ways_before[1], "{row}"),
+                    _ => assert!(end_there(&others), "{row}: {others:?}"),
                 }
             }
         }
@@ -192,22 +213,27 @@ impl Case {
         }
         let again = self.account.setup(arguments).await.done();
         assert!(again.contains("Nothing to do"), "{row}: {again}");
-        self.take_down(&configurations).await;
+        self.take_down(before, receivers).await;
     }
 
     /// Everything of the user's is as it was.
-    async fn take_down(&self, configurations: &[String]) {
-        let row = &self.row;
+    async fn take_down(&self, before: Snapshot, receivers: Vec<(Sink, Vec<Subscription>)>) {
         let operator = &self.account.operator;
         operator.teardown(&[]).await.done();
-        assert_eq!(self.configurations().await, configurations, "{row}");
-        let queues = operator
-            .client()
-            .task_queues(&operator.workspace_sid())
-            .await;
-        assert_eq!(queues.unwrap().len(), self.account.queues.len(), "{row}");
-        let url = operator.workspace().await.event_callback_url;
-        assert_ne!(url, CALLBACK, "{row}");
+        let left = operator.snapshot().await.at_twilio();
+        assert_eq!(left, before, "{}", self.row);
+        // These very ones, not others like them.
+        assert_eq!(self.receivers().await, receivers, "{}", self.row);
+    }
+
+    async fn receivers(&self) -> Vec<(Sink, Vec<Subscription>)> {
+        let client = self.account.operator.client();
+        let mut receivers = Vec::new();
+        for sink in client.sinks().await.unwrap() {
+            let subscriptions = client.subscriptions(&sink.sid).await.unwrap();
+            receivers.push((sink, subscriptions));
+        }
+        receivers
     }
 
     /// The workflows, and the flows that nobody would take for ours.

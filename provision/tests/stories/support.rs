@@ -364,13 +364,24 @@ impl RunningIngest {
 
     /// The same, with a path in the public URL.
     pub async fn start_below(operator: &mut Operator, placeholder: &str, path: &str) -> Self {
+        Self::start_with(operator, placeholder, path, &[]).await
+    }
+
+    /// The same, with more settings.
+    pub async fn start_with(
+        operator: &mut Operator,
+        placeholder: &str,
+        path: &str,
+        more: &[&str],
+    ) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
         operator.public_url = format!("http://{address}{path}");
         let account = operator.simulator.account_sid();
         let queue = format!("sqlite:{}", operator.path("queue.db").display());
-        let app = IngestCommandLine::try_parse_from([
+        let (listen, public_url) = (address.to_string(), operator.public_url.clone());
+        let settings = [
             "ingest",
             "--account-sid",
             account.as_str(),
@@ -383,13 +394,13 @@ impl RunningIngest {
             "--queue",
             &queue,
             "--listen",
-            &address.to_string(),
+            &listen,
             "--admin-listen",
             "127.0.0.1:0",
             "--public-url",
-            &operator.public_url,
-        ])
-        .unwrap();
+            &public_url,
+        ];
+        let app = IngestCommandLine::try_parse_from([&settings[..], more].concat()).unwrap();
         let mut problems = Problems::default();
         let settings = app.run.resolve(&mut problems);
         let settings = problems.finish(settings).unwrap();

@@ -234,3 +234,19 @@ async fn a_callback_that_was_made_by_hand_like_ours_is_there_afterwards() {
     operator.teardown(&[]).await.done();
     assert_eq!(url().await, by_hand);
 }
+
+#[tokio::test]
+async fn our_callback_is_ours_though_the_record_was_lost() {
+    for again in [&[][..], &["--via", "event-streams"]] {
+        let operator = Operator::new().await;
+        operator.setup(&[]).await.done();
+        std::fs::remove_file(operator.state_file()).unwrap();
+        operator.setup(again).await.done();
+        operator.teardown(&[]).await.done();
+        assert_eq!(
+            operator.workspace().await.event_callback_url,
+            "",
+            "{again:?}"
+        );
+    }
+}

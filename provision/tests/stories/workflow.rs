@@ -134,7 +134,7 @@ async fn without_the_record_the_placeholder_stays_as_long_as_a_workflow_leads_to
     let output = own.operator.teardown(&[]).await.failed();
     assert!(output.contains("can't be restored"), "{output}");
     assert!(
-        output.contains("is kept: workflow \"Main line\""),
+        output.contains("is kept: it is used by workflow \"Main line\""),
         "{output}"
     );
     assert_eq!(own.current().await, extended);
@@ -147,6 +147,23 @@ async fn without_the_record_the_placeholder_stays_as_long_as_a_workflow_leads_to
         .unwrap();
     own.operator.teardown(&[]).await.done();
     assert_eq!(client.task_queues(&workspace).await.unwrap().len(), 4);
+}
+
+/// What setup would do again, it has done.
+#[tokio::test]
+async fn setup_run_again_without_its_record_knows_what_it_added() {
+    let own = Own::new().await;
+    let setup = [
+        "--workflow",
+        own.workflow.as_str(),
+        "--target-timeout",
+        "20",
+    ];
+    own.operator.setup(&setup).await.done();
+    std::fs::remove_file(own.operator.state_file()).unwrap();
+    own.operator.setup(&setup).await.done();
+    own.operator.teardown(&[]).await.done();
+    assert_eq!(json(&own.current().await), json(&own.configuration));
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use queue::{Message, RedirectRequest};
+use service::telemetry;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::shared::Shared;
 
@@ -66,8 +68,30 @@ impl Seen {
         }
         // However long we were away: the caller still waits.
         request.requeued_at = Some(shared.time.now());
-        let message = Message::from(request);
-        if let Err(error) = shared.queue.publish(&message).await {
+        let span = tracing::trace_span!(
+            target: telemetry::TARGET,
+            "publish redirect request",
+            otel.kind = "producer",
+            messaging.operation.r#type = "send",
+            messaging.message.id = %request.event_sid,
+            call_sid = %request.call_sid,
+            task_sid = %request.task_sid,
+        );
+        let traceparent = telemetry::new_traceparent(&span);
+        let of_log = tracing::error_span!(
+            "sweep",
+            event_sid = %request.event_sid,
+            call_sid = %request.call_sid,
+            task_sid = %request.task_sid,
+            trace_id = traceparent.trace_id(),
+        );
+        let message = Message {
+            request,
+            traceparent: Some(traceparent),
+        };
+        let published = shared.queue.publish(&message).instrument(span).await;
+        let _of_log = of_log.entered();
+        if let Err(error) = published {
             tracing::warn!(%error, "a waiting caller could not be put on the queue yet");
             return true;
         }
@@ -75,8 +99,6 @@ impl Seen {
         self.alone_for *= 2;
         shared.metrics.sweep_found();
         tracing::warn!(
-            call_sid = %message.request.call_sid,
-            task_sid = %message.request.task_sid,
             waiting_s = waited.as_secs(),
             "found a waiting caller whom no redirector is working on: a request was put on the queue"
         );

@@ -8,6 +8,7 @@ use std::time::Duration;
 use queue::{RedirectRequest, Source};
 use service::Plan;
 use tokio::time::Instant;
+use tracing::Instrument;
 use twilio::rest::Task;
 use twilio::{AccountSid, WorkflowSid, WorkspaceSid};
 
@@ -83,10 +84,18 @@ impl Sweeper {
         }
         seen.idle_since = None;
         let since = *seen.absent_since.get_or_insert_with(Instant::now);
-        if since.elapsed() >= LEFT_BEHIND
-            && let Err(LookFailure::Rest(error)) = self.close(&request, deadline).await
-        {
-            tracing::warn!(task_sid = %request.task_sid, %error, "a task is not closed yet");
+        if since.elapsed() >= LEFT_BEHIND {
+            let span = tracing::error_span!(
+                "sweep",
+                call_sid = %request.call_sid,
+                task_sid = %request.task_sid,
+            );
+            let close = async {
+                if let Err(LookFailure::Rest(error)) = self.close(&request, deadline).await {
+                    tracing::warn!(%error, "a task is not closed yet");
+                }
+            };
+            close.instrument(span).await;
         }
         false
     }
@@ -148,6 +157,7 @@ impl Sweeper {
             .await?;
         if closed {
             shared.metrics.closed_task();
+            tracing::info!("closed a task whose caller is not on hold any more");
         }
         Ok(())
     }

@@ -31,13 +31,13 @@ pub struct PlanArgs {
     #[arg(long, env = "FORWARD_CALLER_ID_FALLBACK", value_name = "+…")]
     pub forward_caller_id_fallback: Option<String>,
 
-    /// How long it rings, in seconds from 5 to 600  [default: Twilio's, 30]
-    #[arg(long, env = "FORWARD_TIMEOUT", value_name = "SECONDS", default_value = "")]
-    pub forward_timeout: Setting<Option<u32>>,
+    /// How long it rings, from 5s to 10m  [default: Twilio's, 30s]
+    #[arg(long, env = "FORWARD_TIMEOUT", value_name = "DURATION")]
+    pub forward_timeout: Option<String>,
 
-    /// How long the conversation may last, in seconds up to 86400  [default: Twilio's, 14400]
-    #[arg(long, env = "FORWARD_TIME_LIMIT", value_name = "SECONDS", default_value = "")]
-    pub forward_time_limit: Setting<Option<u32>>,
+    /// How long the conversation may last, 24h at most  [default: Twilio's, 4h]
+    #[arg(long, env = "FORWARD_TIME_LIMIT", value_name = "DURATION")]
+    pub forward_time_limit: Option<String>,
 
     /// Whether the conversation is recorded: do-not-record, record-from-answer,
     /// record-from-ringing, record-from-answer-dual or record-from-ringing-dual
@@ -68,6 +68,17 @@ pub struct PlanArgs {
 }
 
 impl PlanArgs {
+    /// Those of a file alone.
+    #[must_use]
+    pub fn of_file(self, file: PathBuf) -> Self {
+        Self {
+            forward_call_task_queue_sid: None,
+            forward_to_number: None,
+            redirect_plans: Some(file),
+            ..self
+        }
+    }
+
     /// Parses them, and reads the file.
     /// Ladders need the public URL, by which Twilio asks what comes next.
     pub fn resolve(self, public_url: Option<&PublicUrl>, problems: &mut Problems) -> Option<Plans> {
@@ -117,8 +128,8 @@ impl PlanArgs {
             forward_to,
             caller_id: set(self.forward_caller_id),
             caller_id_fallback: set(self.forward_caller_id_fallback),
-            timeout: problems.take(self.forward_timeout),
-            time_limit: problems.take(self.forward_time_limit.example(3600)),
+            timeout: set(self.forward_timeout),
+            time_limit: set(self.forward_time_limit),
             record: set(self.forward_record),
             notice: set(self.forward_notice),
             notice_language: set(self.forward_notice_language),

@@ -3,9 +3,10 @@
 mod args;
 mod file;
 mod raw;
+mod step;
 
 use jiff::Timestamp;
-use ladder::{Action, CallerId, Hop, Ladder};
+use ladder::{Action, CallerId, Hop, Ladder, Step};
 use twilio::twiml::{Dial, Response, Say, Twiml, Verb};
 use twilio::{Caller, E164, FormParams, TaskQueueSid};
 
@@ -95,6 +96,23 @@ impl Plan {
         }
     }
 
+    /// The numbers, not the caller's, that it shows to those who are rung.
+    pub fn shown_numbers(&self) -> Vec<E164> {
+        let mut shown: Vec<E164> = match &self.way {
+            Way::Number(forward) => [forward.dial.caller_id, forward.caller_id_fallback]
+                .into_iter()
+                .flatten()
+                .collect(),
+            Way::Ladder(ladder) => ladder
+                .steps()
+                .iter()
+                .flat_map(Step::shown_numbers)
+                .collect(),
+        };
+        shown.dedup();
+        shown
+    }
+
     /// Whether those who are rung may be shown the caller's own number, with nothing for callers who
     /// have none.
     pub fn needs_callers_number(&self) -> bool {
@@ -110,6 +128,15 @@ impl Plan {
             }),
         }
     }
+}
+
+/// What Twilio is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextStep<'a> {
+    /// The document.
+    pub twiml: Twiml,
+    /// The hash of the ladder that it comes from; none where there is no such ladder.
+    pub hash: Option<&'a str>,
 }
 
 /// All plans, by their placeholder task queue. There is at least one; the first is the default.
@@ -138,21 +165,26 @@ impl Plans {
         self.0.first()
     }
 
-    /// What Twilio is told that asks what comes next, and whether the plan is still the one that it
-    /// asks about. Where there is none of that name, or it has no steps any more, the caller goes on
-    /// with what there is.
-    pub fn answer(&self, hop: &Hop<'_>, params: &FormParams, now: Timestamp) -> (Twiml, bool) {
+    /// What Twilio is told that asks what comes next. Where there is no plan of that name, or it has
+    /// no steps any more, the caller goes on with what there is.
+    pub fn answer(&self, hop: &Hop<'_>, params: &FormParams, now: Timestamp) -> NextStep<'_> {
         let named = self.iter().find(|plan| plan.name == hop.plan);
         let ladder = named.and_then(Plan::ladder);
-        let response = match (ladder, named.or_else(|| self.default_plan())) {
-            (Some(ladder), _) => ladder.answer(hop.position, hop.stage, params, now),
-            (None, Some(plan)) if hop.stage.goes_on(None, params) => {
-                return (plan.begin(&Caller::of(params), now), false);
+        let hang_up = || Response(vec![Verb::Hangup]).to_twiml().unwrap_or_default();
+        let twiml = match (ladder, named.or_else(|| self.default_plan())) {
+            (Some(ladder), _) => {
+                let response = ladder.answer(hop.position, hop.stage, params, now);
+                response.to_twiml().unwrap_or_default()
             }
-            (None, _) => Response(vec![Verb::Hangup]),
+            (None, Some(plan)) if hop.stage.goes_on(None, params) => {
+                plan.begin(&Caller::of(params), now)
+            }
+            (None, _) => hang_up(),
         };
-        let is_the_same = ladder.is_some_and(|ladder| ladder.hash() == hop.hash);
-        (response.to_twiml().unwrap_or_default(), is_the_same)
+        NextStep {
+            twiml,
+            hash: ladder.map(Ladder::hash),
+        }
     }
 
     /// Each plan.

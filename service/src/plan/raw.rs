@@ -1,23 +1,18 @@
 //! A plan as its strings stand in the file or the environment.
 
-use ladder::{
-    Accept, Action, Calendar, CallerId, Hours, InvalidHours, Ladder, Ring, Step, Voice, Voicemail,
-};
-use serde::Deserialize;
+use std::time::Duration;
+
+use ladder::{Calendar, InvalidHours, Ladder, Voice};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use twilio::twiml::{Dial, MAX_INLINE_CHARS, Record, Say, Seconds};
 use twilio::{E164, PublicUrl, TaskQueueSid};
 
 use super::file::Place;
+use super::step::{PlanSays, RawStep};
 use super::{Forward, Plan, Way};
 use crate::Problems;
 use crate::settings::Setting;
-
-/// How many numbers Twilio rings together.
-const MOST_TOGETHER: usize = 10;
-
-/// How long a message may be that nobody says anything of, in seconds.
-const MESSAGE: u32 = 120;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,8 +22,10 @@ pub(super) struct RawPlan {
     pub(super) forward_to: Option<String>,
     pub(super) caller_id: Option<String>,
     pub(super) caller_id_fallback: Option<String>,
-    pub(super) timeout: Option<u32>,
-    pub(super) time_limit: Option<u32>,
+    #[serde(default, deserialize_with = "duration")]
+    pub(super) timeout: Option<String>,
+    #[serde(default, deserialize_with = "duration")]
+    pub(super) time_limit: Option<String>,
     pub(super) record: Option<String>,
     pub(super) notice: Option<String>,
     pub(super) notice_language: Option<String>,
@@ -42,23 +39,6 @@ pub(super) struct RawPlan {
     pub(super) voice: Option<String>,
     #[serde(default)]
     pub(super) step: Vec<toml::Table>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawStep {
-    when: Option<String>,
-    dial: Option<Vec<String>>,
-    timeout: Option<u32>,
-    accept: Option<String>,
-    accept_key: Option<char>,
-    caller_id: Option<String>,
-    voicemail: Option<String>,
-    max_length: Option<u32>,
-    transcribe: Option<bool>,
-    finish_on_key: Option<String>,
-    say: Option<String>,
-    play: Option<String>,
 }
 
 impl RawPlan {
@@ -116,8 +96,8 @@ impl RawPlan {
         let forward = Forward {
             dial: Dial {
                 caller_id: problems.take(Setting::named(place.name("caller_id"), self.caller_id)),
-                timeout: seconds(self.timeout, &place.name("timeout"), "30", problems),
-                time_limit: seconds(self.time_limit, &place.name("time_limit"), "3600", problems),
+                timeout: seconds(self.timeout, place.name("timeout"), "30s", problems),
+                time_limit: seconds(self.time_limit, place.name("time_limit"), "1h", problems),
                 record: record.unwrap_or(Record::DoNotRecord),
                 ..Dial::from(number?)
             },
@@ -198,9 +178,14 @@ impl RawPlan {
                 let problem = "needs the plan's time zone: time_zone = \"Europe/Berlin\"";
                 problems.add_line(format!("{}: {problem}", place.name("when")));
             }
-            steps.extend(step.parse(&voice, calendar.as_ref(), fallback, &place, problems));
+            let plan = PlanSays {
+                voice: &voice,
+                calendar: calendar.as_ref(),
+                caller_id_fallback: fallback,
+            };
+            steps.extend(step.parse(&plan, &place, problems));
         }
-        let ladder = Ladder::new(name, steps, voice, public_url?.clone());
+        let ladder = Ladder::new(name, steps, voice, calendar?, public_url?.clone());
         if let Some((step, problem)) = ladder.refused_beginning() {
             let problem = format!(
                 "{problem}; what a caller hears first goes to Twilio in {MAX_INLINE_CHARS} characters"
@@ -208,168 +193,6 @@ impl RawPlan {
             problems.add_line(format!("{}: {problem}", place.step(step + 1).name("")));
         }
         Some(ladder)
-    }
-}
-
-impl RawStep {
-    fn parse(
-        self,
-        voice: &Voice,
-        calendar: Option<&Calendar>,
-        fallback: Option<E164>,
-        place: &Place,
-        problems: &mut Problems,
-    ) -> Option<Step> {
-        let when = match (&self.when, calendar) {
-            (Some(text), Some(calendar)) => Hours::new(text, calendar)
-                .map_err(|problem| {
-                    problems.add_line(format!("{}: {problem}", place.name("when")));
-                })
-                .ok(),
-            _ => None,
-        };
-        let kinds = [
-            ("dial", self.dial.is_some()),
-            ("voicemail", self.voicemail.is_some()),
-            ("say", self.say.is_some()),
-            ("play", self.play.is_some()),
-        ];
-        let mut kinds = kinds.into_iter().filter(|(_, given)| *given);
-        let (kind, another) = (kinds.next(), kinds.next());
-        let Some((kind, _)) = kind.filter(|_| another.is_none()) else {
-            problems.add_line(format!(
-                "{}: must do one thing: dial, voicemail, say or play",
-                place.name("")
-            ));
-            return None;
-        };
-        let of_dial = ["timeout", "accept", "accept_key", "caller_id"];
-        let of_voicemail = ["max_length", "transcribe", "finish_on_key"];
-        let given = [
-            ("timeout", self.timeout.is_some()),
-            ("accept", self.accept.is_some()),
-            ("accept_key", self.accept_key.is_some()),
-            ("caller_id", self.caller_id.is_some()),
-            ("max_length", self.max_length.is_some()),
-            ("transcribe", self.transcribe.is_some()),
-            ("finish_on_key", self.finish_on_key.is_some()),
-        ];
-        for (name, _) in given.into_iter().filter(|(_, given)| *given) {
-            let fits = match kind {
-                "dial" => of_dial.contains(&name),
-                "voicemail" => of_voicemail.contains(&name),
-                _ => false,
-            };
-            if !fits {
-                problems.add_line(format!("{}: has no meaning for {kind}", place.name(name)));
-            }
-        }
-        let action = match kind {
-            "dial" => Action::Ring(self.ring(voice, fallback, place, problems)?),
-            "voicemail" => Action::Voicemail(self.voicemail(voice, place, problems)?),
-            "say" => Action::Say(voice.say(self.say?)),
-            _ => {
-                let url = self.play?;
-                let is_url = url::Url::parse(&url).is_ok_and(|url| url.scheme() == "https");
-                if !is_url {
-                    let problem = "must be a URL with https";
-                    problems.add(
-                        &place.name("play"),
-                        problem,
-                        "https://example.com/closed.mp3",
-                    );
-                }
-                Action::Play(url)
-            }
-        };
-        Some(Step { when, action })
-    }
-
-    fn ring(
-        self,
-        voice: &Voice,
-        caller_id_fallback: Option<E164>,
-        place: &Place,
-        problems: &mut Problems,
-    ) -> Option<Ring> {
-        let numbers: Vec<E164> = self
-            .dial
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|number| {
-                problems.required(Setting::named(place.name("dial"), Some(number)))
-            })
-            .collect();
-        if numbers.is_empty() {
-            problems.add(&place.name("dial"), "holds no number", "[\"+14155550100\"]");
-            return None;
-        }
-        if self.accept.is_none() && numbers.len() > MOST_TOGETHER {
-            let problem = format!(
-                "rings {} numbers together, Twilio at most {MOST_TOGETHER}: make two steps of it, or \
-                 let them ring one after another (accept)",
-                numbers.len()
-            );
-            problems.add_line(format!("{}: {problem}", place.name("dial")));
-        }
-        let key = self.accept_key.unwrap_or('1');
-        if !key.is_ascii_digit() {
-            problems.add(&place.name("accept_key"), "must be a digit", "1");
-        }
-        if self.accept.as_ref().is_some_and(|text| !text.contains(key)) {
-            problems.warn(
-                &place.name("accept"),
-                format!("does not say that the key is {key}"),
-            );
-        }
-        let caller_id = match self.caller_id.as_deref() {
-            None | Some("caller") => CallerId::Caller,
-            Some("called") => CallerId::Called,
-            Some(number) => {
-                let number = Setting::named(place.name("caller_id"), Some(number.to_owned()));
-                CallerId::Number(problems.required(number)?)
-            }
-        };
-        Some(Ring {
-            numbers,
-            accept: self.accept.map(|text| Accept {
-                prompt: voice.say(text),
-                key,
-            }),
-            timeout: seconds(self.timeout, &place.name("timeout"), "20", problems),
-            caller_id,
-            caller_id_fallback,
-        })
-    }
-
-    fn voicemail(self, voice: &Voice, place: &Place, problems: &mut Problems) -> Option<Voicemail> {
-        let max_length = self.max_length.unwrap_or(MESSAGE);
-        let transcribe = self.transcribe.unwrap_or(false);
-        let is_american = voice.language.as_deref().is_none_or(|l| l == "en-US");
-        if transcribe && (!is_american || max_length > 120) {
-            problems.add_line(format!(
-                "{}: Twilio writes down American English (language = \"en-US\") up to 120 s only",
-                place.name("transcribe")
-            ));
-        }
-        let keys = self.finish_on_key.as_deref().unwrap_or_default();
-        if !keys
-            .chars()
-            .all(|key| key.is_ascii_digit() || "#*".contains(key))
-        {
-            problems.add(&place.name("finish_on_key"), "must be keys of a phone", "#");
-        }
-        let prompt = self.voicemail?;
-        if prompt.trim().is_empty() {
-            let problem = "callers are recorded without having been told";
-            problems.warn(&place.name("voicemail"), problem);
-        }
-        Some(Voicemail {
-            prompt: voice.say(prompt),
-            max_length: seconds(Some(max_length), &place.name("max_length"), "120", problems)?,
-            transcribe,
-            finish_on_key: self.finish_on_key,
-        })
     }
 }
 
@@ -381,24 +204,35 @@ pub(super) fn read<T: DeserializeOwned>(
 ) -> Option<T> {
     let read = T::deserialize(toml::Value::Table(table));
     read.map_err(|error| {
-        problems.add_line(format!("{}: {}", place.name(""), error.message()));
+        let problem = format!("{}: {}", place.name(""), error.message());
+        problems.add("REDIRECT_PLANS", problem, "plans.toml");
     })
     .ok()
 }
 
-fn seconds<const MIN: u32, const MAX: u32>(
-    given: Option<u32>,
-    name: &str,
+/// A duration; a number alone is one of seconds.
+pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(match toml::Value::deserialize(from)? {
+        toml::Value::String(text) => text,
+        toml::Value::Integer(seconds) => format!("{seconds}s"),
+        other => other.to_string(),
+    }))
+}
+
+pub(super) fn seconds<const MIN: u32, const MAX: u32>(
+    given: Option<String>,
+    name: String,
     example: &str,
     problems: &mut Problems,
 ) -> Option<Seconds<MIN, MAX>> {
-    let seconds = Seconds::new(given?);
-    if seconds.is_none() {
-        problems.add(
-            name,
-            format!("must be from {MIN} to {MAX} seconds"),
-            example,
-        );
-    }
-    seconds
+    let whole = |duration: Duration| {
+        let seconds = u32::try_from(duration.as_secs()).ok()?;
+        Seconds::new(seconds).filter(|_| duration.subsec_nanos() == 0)
+    };
+    let given: Setting<Option<Duration>> = Setting::named(name, given);
+    let given = given.example(example).must(
+        |given| given.is_none_or(|duration| whole(duration).is_some()),
+        &format!("must be from {MIN}s to {MAX}s, in whole seconds"),
+    );
+    whole(problems.take(given)?)
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Command, Parser};
+use clap::{Command, CommandFactory, Parser};
 
 use super::{InvalidSettings, dotenv};
 use crate::out;
@@ -25,7 +25,7 @@ pub fn parse<P: Parser>() -> Result<P, ExitCode> {
         return Err(InvalidSettings(problems).refuse());
     }
     // Only now, for a command holds the environment as it is when it is made.
-    let mut command = without_values(P::command());
+    let mut command = command::<P>();
     let matches = command.try_get_matches_from_mut(std::env::args_os());
     let parsed = matches.and_then(|mut matches| P::from_arg_matches_mut(&mut matches));
     parsed.map_err(|said| {
@@ -36,6 +36,11 @@ pub fn parse<P: Parser>() -> Result<P, ExitCode> {
             Err(error) => out::failed(&error).into(),
         }
     })
+}
+
+/// The command as it is documented: with no value of the environment.
+pub fn command<P: CommandFactory>() -> Command {
+    without_values(P::command())
 }
 
 fn without_values(command: Command) -> Command {

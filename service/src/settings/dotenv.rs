@@ -1,6 +1,6 @@
 //! `.env`, in the working directory or above it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 const NAME: &str = ".env";
@@ -30,6 +30,11 @@ pub(super) fn load() -> Result<(), String> {
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let text = expand_known(text, |name| std::env::var_os(name).is_some());
+    if let Some((name, lines)) = first_contradiction(&text) {
+        return Err(format!(
+            "{shown}: lines {lines} set {name} to different values: keep one of them"
+        ));
+    }
     match dotenvy::from_read(text.as_bytes()) {
         Ok(()) => Ok(()),
         Err(dotenvy::Error::LineParse(..)) => {
@@ -61,6 +66,26 @@ fn first_bad_line(text: &str) -> Option<usize> {
     text.lines().position(bad).map(|index| index + 1)
 }
 
+/// A variable that has several values, and the lines with them.
+fn first_contradiction(text: &str) -> Option<(String, String)> {
+    let mut values = HashMap::new();
+    let items = dotenvy::from_read_iter(text.as_bytes()).flatten();
+    let (name, _) = { items }.find(|(name, value)| {
+        let known = values.entry(name.clone()).or_insert_with(|| value.clone());
+        known != value
+    })?;
+    let lines = (1..).zip(text.lines());
+    let lines = lines.filter(|(_, line)| variable(line) == Some(&name) && !is_left_out(line));
+    let lines: Vec<_> = lines.map(|(number, _)| number.to_string()).collect();
+    Some((name, lines.join(" and ")))
+}
+
+/// Whether a line sets a variable to nothing, as an example waits to be filled in.
+fn is_left_out(line: &str) -> bool {
+    let value = line.split_once('=').map_or(line, |(_, value)| value);
+    matches!(value.trim(), "" | "''" | "\"\"") || value.trim_start().starts_with('#')
+}
+
 /// The value that a line sets, as the services read it; `None` where it can't be read.
 pub fn value(line: &str) -> Option<String> {
     let line = expand_known(line, |name| std::env::var_os(name).is_some());
@@ -75,7 +100,7 @@ pub fn variable(line: &str) -> Option<&str> {
     Some(name.strip_prefix("export ").map_or(name, str::trim))
 }
 
-/// The text, with a `$` that begins no known variable's name made to stand for itself: dotenvy would
+/// The text without the variables that are left out, and with a `$` that begins no known variable's name made to stand for itself: dotenvy would
 /// have it vanish, with what looks like a name behind it, out of a notice or a password.
 fn expand_known(text: &str, is_set: impl Fn(&str) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
@@ -88,6 +113,9 @@ fn expand_known(text: &str, is_set: impl Fn(&str) -> bool) -> String {
         if begins_here && line.trim_start().starts_with('#') {
             rest = "";
             out.push_str(line);
+        } else if begins_here && variable(line).is_some() && is_left_out(line) {
+            rest = "";
+            out.push('\n');
         }
         let mut before = ' ';
         while let Some(c) = rest.chars().next() {
@@ -161,6 +189,20 @@ mod tests {
         ] {
             assert_eq!(read(text), [wanted], "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_left_out_doesnt_stand_in_the_way_of_what_follows() {
+        let text = "A=\nB=\"\" \nC= # to be filled in\nA=1\nB=2\nC=3\nA=1\nD='\nA=\n'\n";
+        assert_eq!(read(text), ["1", "2", "3", "1", "\nA=\n"]);
+        assert_eq!(first_contradiction(&expand_known(text, |_| false)), None);
+    }
+
+    #[test]
+    fn different_values_are_named_with_their_lines() {
+        let text = "A=\nA=1\nB=1\n\nA=2\n";
+        let found = first_contradiction(&expand_known(text, |_| false));
+        assert_eq!(found, Some(("A".to_owned(), "2 and 5".to_owned())));
     }
 
     #[test]

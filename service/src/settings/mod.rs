@@ -15,7 +15,7 @@ mod twilio;
 use std::fmt;
 use std::process::ExitCode;
 
-pub use self::command_line::parse;
+pub use self::command_line::{command, parse};
 pub use self::queue::{QueueArgs, QueueSettings};
 pub use self::setting::{Setting, Value, from_flags};
 pub use self::twilio::{TwilioArgs, TwilioSettings};

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::marker::PhantomData;
 use std::net::SocketAddr;
-use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
+use std::num::{IntErrorKind, NonZeroU16, NonZeroU32, NonZeroUsize, ParseIntError};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -171,9 +171,6 @@ macro_rules! values {
 }
 
 values! {
-    bool = "true",
-    u32 = "30",
-    u64 = "100000",
     PathBuf = "overflow.db",
     queue::QueueUrl = "amqp://guest:guest@127.0.0.1:5672",
     url::Url = "http://127.0.0.1:4010",
@@ -199,21 +196,42 @@ impl<T: Value> Value for Option<T> {
     }
 }
 
-/// Counts of what there must be one of at least.
-macro_rules! counts {
-    ($($T:ty),*) => {$(
+impl Value for bool {
+    const EXAMPLE: &'static str = "true";
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "is neither true nor false".into())
+    }
+}
+
+/// Whole numbers, the smallest of which is that.
+macro_rules! numbers {
+    ($($T:ty => $least:literal),* $(,)?) => {$(
         impl Value for $T {
+            const EXAMPLE: &'static str = "1000";
+
             fn read(text: &str) -> Result<Self, String> {
-                match text.parse() {
-                    Ok(count) => Self::new(count).ok_or("must be at least 1".to_owned()),
-                    Err(problem) => Err(problem.to_string()),
-                }
+                text.parse().map_err(|problem: ParseIntError| {
+                    match problem.kind() {
+                        IntErrorKind::PosOverflow => format!("must be at most {}", Self::MAX),
+                        IntErrorKind::Zero | IntErrorKind::NegOverflow => {
+                            concat!("must be at least ", $least).to_owned()
+                        }
+                        _ => "is no whole number: digits only, no unit".to_owned(),
+                    }
+                })
             }
         }
     )*};
 }
 
-counts!(NonZeroU16, NonZeroU32, NonZeroUsize);
+numbers!(
+    u64 => 0,
+    usize => 0,
+    NonZeroU16 => 1,
+    NonZeroU32 => 1,
+    NonZeroUsize => 1,
+);
 
 /// An address to listen on.
 impl Value for SocketAddr {
@@ -292,10 +310,19 @@ mod tests {
     fn what_is_demanded_is_held_against_the_value() {
         let mut problems = Problems::default();
         problems.take(given(&["--wait=0"]).wait.more_than_0());
-        problems.take(given(&["--limit=0"]).limit);
+        for limit in ["0", "30s", "-1", "70000"] {
+            problems.take(given(&[&format!("--limit={limit}")]).limit);
+        }
         let error = problems.finish(Some(())).unwrap_err().to_string();
         assert!(error.contains("--wait: must be more than 0 (example: --wait=3s)"));
-        assert!(error.contains("--limit: must be at least 1 (example: --limit=10)"));
+        for problem in [
+            "must be at least 1",
+            "is no whole number: digits only, no unit",
+            "must be at most 65535",
+        ] {
+            let line = format!("--limit: {problem} (example: --limit=10)");
+            assert!(error.contains(&line), "{error}");
+        }
     }
 
     #[test]

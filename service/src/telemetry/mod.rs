@@ -7,6 +7,7 @@ mod traces;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Context;
 use tracing_subscriber::filter::LevelFilter;
@@ -19,7 +20,7 @@ use crate::Problems;
 use crate::settings::{Setting, Value, from_flags};
 
 pub use self::lines::{dropped as dropped_lines, flush as flush_lines, say};
-pub use self::traces::{TARGET, resume, traceparent};
+pub use self::traces::{TARGET, new_traceparent, resume};
 
 /// Logs and traces.
 #[derive(Debug, Clone, clap::Args)]
@@ -173,11 +174,7 @@ impl LogSettings {
         lines::start().context("cannot start a thread for the log")?;
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(|| lines::Writer)
-            .with_ansi(has_colours(
-                std::io::stderr().is_terminal(),
-                std::env::var_os("NO_COLOR"),
-                std::env::var_os("TERM"),
-            ));
+            .with_ansi(is_coloured(&std::io::stderr()));
         let lines = match self.format {
             LogFormat::Text => lines.boxed(),
             LogFormat::Json => lines
@@ -202,7 +199,18 @@ impl LogSettings {
     }
 }
 
-/// Whether lines are coloured: on a terminal that can, unless <https://no-color.org> is asked for.
+/// A time as logs show it: a number of milliseconds with one place.
+pub fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e4).round() / 10.0
+}
+
+/// Whether what is written there is coloured: on a terminal that can, unless <https://no-color.org> is
+/// asked for.
+pub fn is_coloured(stream: &impl IsTerminal) -> bool {
+    let [no_color, term] = ["NO_COLOR", "TERM"].map(std::env::var_os);
+    has_colours(stream.is_terminal(), no_color, term)
+}
+
 fn has_colours(terminal: bool, no_color: Option<OsString>, term: Option<OsString>) -> bool {
     terminal && no_color.is_none_or(|no| no.is_empty()) && term.is_none_or(|term| term != "dumb")
 }

@@ -123,9 +123,14 @@ fn is_of_a_trace(metadata: &Metadata<'_>) -> bool {
     }
 }
 
-/// What the queue carries of `span`, so that the trace goes on behind it; `None` where no trace is
-/// exported.
-pub fn traceparent(span: &Span) -> Option<TraceParent> {
+/// What the queue carries of `span`, so that the trace goes on behind it. The logs of both services
+/// name a trace, exported or not.
+pub fn new_traceparent(span: &Span) -> TraceParent {
+    exported(span)
+        .unwrap_or_else(|| TraceParent::new(fastrand::u128(1..), fastrand::u64(1..), true))
+}
+
+fn exported(span: &Span) -> Option<TraceParent> {
     if span.is_disabled() {
         return None;
     }

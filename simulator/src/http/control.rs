@@ -21,6 +21,7 @@ use crate::state::{Begin, PlaceCall};
 pub(super) fn router() -> Router<Arc<Core>> {
     Router::new()
         .route("/simulator/calls", post(place))
+        .route("/simulator/calls/{call}", get(show))
         .route("/simulator/calls/{call}/hangup", post(hang_up))
         .route("/simulator/tasks/{task}/expire", post(expire))
         .route("/simulator/phones/{number}", put(set_phone))
@@ -51,12 +52,14 @@ async fn place(Shared(core): Shared<Arc<Core>>, body: Option<Json<Place>>) -> Re
         (Ok(from), Ok(to)) => (from, to),
         (Err(invalid), _) | (_, Err(invalid)) => return refused(&invalid),
     };
-    let call = PlaceCall {
-        from,
-        to,
-        begin: place.begin,
-        conduct: place.conduct,
-        ..PlaceCall::default()
+    let call = match core.look(|state| state.route_call(to)) {
+        Ok(call) => PlaceCall {
+            from,
+            begin: place.begin,
+            conduct: place.conduct,
+            ..call
+        },
+        Err(error) => return refused(&error),
     };
     let count = place.count.unwrap_or(1);
     if count > MAX_CALLS {
@@ -68,6 +71,13 @@ async fn place(Shared(core): Shared<Arc<Core>>, body: Option<Json<Place>>) -> Re
     {
         Ok(callers) => (StatusCode::CREATED, Json(callers)).into_response(),
         Err(error) => refused(&error),
+    }
+}
+
+async fn show(Shared(core): Shared<Arc<Core>>, Path(call): Path<CallSid>) -> Response {
+    match core.look(|state| state.call_view(call)) {
+        Some(call) => Json(call).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
     }
 }
 

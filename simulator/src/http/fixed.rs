@@ -74,7 +74,7 @@ pub(super) fn fetch_task_channel(
 ) -> Result<Response, ApiError> {
     let asked: String = request.sid("Sid")?;
     let voice = voice_channel(state, request)?;
-    match voice["sid"] == asked.as_str() || voice["unique_name"] == asked.as_str() {
+    match state.is_task_channel(&asked) {
         true => Ok(Json(voice).into_response()),
         false => Err(request.not_found()),
     }
@@ -97,6 +97,17 @@ fn voice_channel(state: &State, request: &ApiRequest) -> Result<Value, ApiError>
         "url": format!("{workspace_url}/TaskChannels/{sid}"),
         "links": { "workspace": workspace_url },
     }))
+}
+
+/// No number was verified.
+pub(super) fn list_verified(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
+    page(
+        state,
+        request,
+        "outgoing_caller_ids",
+        Vec::new(),
+        |shown: Value| shown,
+    )
 }
 
 pub(super) fn list_countries(

@@ -18,15 +18,15 @@ impl Resource for Flow {
     kept!(FlowSid, flows, "flows");
 
     fn show(&self, state: &State) -> Value {
-        let (sid, account) = (self.sid, state.account.sid);
-        let url = format!("{}v2/Flows/{sid}", state.base_url);
+        let account = state.account.sid;
+        let url = format!("{}v2/Flows/{}", state.base_url, self.sid);
         let others = json!({
             "account_sid": account,
             "author_sid": null,
             "valid": true,
             "errors": [],
             "warnings": [],
-            "webhook_url": format!("https://webhooks.twilio.com/v1/Accounts/{account}/Flows/{sid}"),
+            "webhook_url": self.webhook_url(account),
             "links": links(&url, "revisions executions"),
             "url": url,
         });
@@ -45,7 +45,7 @@ pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response
         sid: state.ids.sid(),
         friendly_name: request.required("FriendlyName")?.to_owned(),
         status: status(request)?,
-        definition: definition(request)?,
+        definition: definition(state, request)?,
         revision: 1,
         commit_message: request.form("CommitMessage").map(str::to_owned),
         dates: Dates::new(state.now()),
@@ -53,17 +53,17 @@ pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response
     Ok(resource::create(state, flow))
 }
 
-pub(super) fn validate(_: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
+pub(super) fn validate(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     request.required("FriendlyName")?;
     status(request)?;
-    definition(request)?;
+    definition(state, request)?;
     Ok(Json(json!({ "valid": true })).into_response())
 }
 
 pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let status = status(request)?;
     let definition = match request.form("Definition") {
-        Some(_) => Some(definition(request)?),
+        Some(_) => Some(definition(state, request)?),
         None => None,
     };
     change(state, request, |flow: &mut Flow| {
@@ -82,11 +82,11 @@ fn status(request: &ApiRequest) -> Result<FlowStatus, ApiError> {
     status.ok_or_else(|| ApiError::missing("Status"))
 }
 
-fn definition(request: &ApiRequest) -> Result<Value, ApiError> {
+fn definition(state: &State, request: &ApiRequest) -> Result<Value, ApiError> {
     let invalid =
         |problem: String| ApiError::invalid(format!("Flow definition is invalid: {problem}"));
     let definition: Value = serde_json::from_str(request.required("Definition")?)
         .map_err(|error| invalid(error.to_string()))?;
-    check_definition(&definition).map_err(invalid)?;
+    check_definition(&definition, |channel| state.is_task_channel(channel)).map_err(invalid)?;
     Ok(definition)
 }

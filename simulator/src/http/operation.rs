@@ -55,6 +55,8 @@ operations! {
     "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers/{Sid}.json":
         GET FetchIncomingPhoneNumber => fetch::<IncomingNumber>,
         POST UpdateIncomingPhoneNumber => incoming_numbers::update;
+    "/2010-04-01/Accounts/{AccountSid}/OutgoingCallerIds.json":
+        GET ListOutgoingCallerId => fixed::list_verified;
     "/2010-04-01/Accounts/{AccountSid}/Queues.json":
         GET ListQueue => list::<VoiceQueue>;
     "/2010-04-01/Accounts/{AccountSid}/Queues/{Sid}.json":
@@ -92,7 +94,8 @@ operations! {
         POST CreateTask => tasks::create;
     "/v1/Workspaces/{WorkspaceSid}/Tasks/{Sid}":
         GET FetchTask => tasks::fetch,
-        POST UpdateTask => tasks::update;
+        POST UpdateTask => tasks::update,
+        DELETE DeleteTask => tasks::delete;
     "/v2/Flows":
         GET ListFlow => list::<Flow>,
         POST CreateFlow => flows::create;
@@ -106,11 +109,13 @@ operations! {
         GET ListSink => list::<Sink>,
         POST CreateSink => event_streams::create_sink;
     "/v1/Sinks/{Sid}":
+        GET FetchSink => fetch::<Sink>,
         DELETE DeleteSink => event_streams::delete_sink;
     "/v1/Subscriptions":
         GET ListSubscription => list::<Subscription>,
         POST CreateSubscription => event_streams::subscribe;
     "/v1/Subscriptions/{Sid}":
+        GET FetchSubscription => fetch::<Subscription>,
         DELETE DeleteSubscription => delete::<Subscription>;
     "/v1/Subscriptions/{SubscriptionSid}/SubscribedEvents":
         GET ListSubscribedEvent => event_streams::list_subscribed;

@@ -10,7 +10,7 @@ use super::request::ApiRequest;
 use super::resource::{self, Resource, change, check_name, find, kept, shown};
 use crate::dates::Dates;
 use crate::ordered::Ordered;
-use crate::resources::TaskQueue;
+use crate::resources::{TaskQueue, is_expression};
 use crate::state::State;
 
 impl Resource for TaskQueue {
@@ -52,6 +52,7 @@ impl Resource for TaskQueue {
 pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let friendly_name = request.required("FriendlyName")?;
     check_name::<TaskQueue>(state, request, "TaskQueue", friendly_name, None)?;
+    check_target_workers(request)?;
     let max_reserved_workers = max_reserved_workers(request)?.unwrap_or(1);
     let queue = TaskQueue {
         sid: state.ids.sid(),
@@ -63,6 +64,14 @@ pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response
         dates: Dates::new(state.now()),
     };
     Ok(resource::create(state, queue))
+}
+
+fn check_target_workers(request: &ApiRequest) -> Result<(), ApiError> {
+    let expression = request.form("TargetWorkers");
+    match expression.is_none_or(is_expression) {
+        true => Ok(()),
+        false => Err(ApiError::invalid("TargetWorkers is not a valid expression")),
+    }
 }
 
 fn max_reserved_workers(request: &ApiRequest) -> Result<Option<u32>, ApiError> {
@@ -79,6 +88,7 @@ pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response
     if let Some(name) = request.form("FriendlyName") {
         check_name::<TaskQueue>(state, request, "TaskQueue", name, Some(sid))?;
     }
+    check_target_workers(request)?;
     let max_reserved_workers = max_reserved_workers(request)?;
     let task_order = request.word("TaskOrder")?;
     change(state, request, |queue: &mut TaskQueue| {

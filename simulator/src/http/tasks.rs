@@ -182,6 +182,12 @@ pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response
             .map(|workflow| workflow.sid)
             .ok_or_else(|| ApiError::missing("WorkflowSid"))?,
     };
+    if let Some(channel) = request.form("TaskChannel")
+        && !state.is_task_channel(channel)
+    {
+        let message = format!("TaskChannel {channel} does not exist");
+        return Err(ApiError::invalid(message));
+    }
     let attributes = parse_attributes(request.form("Attributes").unwrap_or("{}"))?;
     let (priority, ttl) = (request.parsed("Priority")?, request.parsed("Timeout")?);
     let mut task = state
@@ -195,18 +201,26 @@ pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response
     Ok(show(StatusCode::CREATED, state, task))
 }
 
-pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
+/// The task that is to be changed; an error if `If-Match` names another version of it.
+fn find_to_change<'a>(state: &'a State, request: &ApiRequest) -> Result<&'a Task, ApiError> {
     let task = find::<Task>(state, request)?;
-    let sid = task.sid;
-    if request
-        .record
-        .if_match
-        .as_deref()
-        .is_some_and(|wanted| wanted != "*" && wanted != etag(task))
-    {
+    let wanted = request.record.if_match.as_deref();
+    if wanted.is_some_and(|wanted| wanted != "*" && wanted != etag(task)) {
         let message = "If-Match is not the task's current ETag";
         return Err(ApiError::new(412, 20412, message));
     }
+    Ok(task)
+}
+
+/// Its call, if it has one, waits on.
+pub(super) fn delete(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
+    let sid = find_to_change(state, request)?.sid;
+    state.delete_task(sid);
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
+    let sid = find_to_change(state, request)?.sid;
     let attributes = request.form("Attributes");
     attributes.map(parse_attributes).transpose()?;
     let change = TaskChange {

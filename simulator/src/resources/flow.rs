@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use twilio::FlowSid;
+use twilio::{AccountSid, FlowSid, WorkflowSid};
 
 use crate::dates::Dates;
 
-/// A Studio flow. It is never run: callers are placed into workflows.
+const SEND_TO_FLEX: &str = "send-to-flex";
+
+/// A Studio flow. Of its widgets only *Send to Flex* is run.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Flow {
     pub(crate) sid: FlowSid,
@@ -27,8 +29,43 @@ pub(crate) enum FlowStatus {
     Published,
 }
 
+impl Flow {
+    /// What calls to a phone number that leads here go to.
+    pub(crate) fn webhook_url(&self, account: AccountSid) -> String {
+        let sid = self.sid;
+        format!("https://webhooks.twilio.com/v1/Accounts/{account}/Flows/{sid}")
+    }
+
+    /// The workflow to which it sends calls, by the first way on at each widget; none if it isn't
+    /// published.
+    pub(crate) fn workflow_of_calls(&self) -> Option<WorkflowSid> {
+        if self.status == FlowStatus::Draft {
+            return None;
+        }
+        let states = self.definition["states"].as_array()?;
+        let mut name = &self.definition["initial_state"];
+        // A flow may go round in circles.
+        for _ in states {
+            let state = states.iter().find(|state| &state["name"] == name)?;
+            if state["type"] == SEND_TO_FLEX {
+                return state["properties"]["workflow"].as_str()?.parse().ok();
+            }
+            let ways = state["transitions"].as_array()?;
+            let is_trigger = state["type"] == "trigger";
+            let mut ways = ways
+                .iter()
+                .filter(|way| !is_trigger || way["event"] == "incomingCall");
+            name = ways.find_map(|way| way.get("next"))?;
+        }
+        None
+    }
+}
+
 /// What Studio finds wrong with a definition. The real one checks more.
-pub(crate) fn check_definition(definition: &Value) -> Result<(), String> {
+pub(crate) fn check_definition(
+    definition: &Value,
+    is_channel: impl Fn(&str) -> bool,
+) -> Result<(), String> {
     let states = definition["states"]
         .as_array()
         .ok_or("states must be an array")?;
@@ -45,12 +82,14 @@ pub(crate) fn check_definition(definition: &Value) -> Result<(), String> {
                 return Err(format!("a transition leads to {next}, which is no state"));
             }
         }
-        if state["type"] == "send-to-flex" {
-            for (property, prefix) in [("workflow", "WW"), ("channel", "TC")] {
-                let value = state["properties"][property].as_str();
-                if !value.is_some_and(|sid| sid.starts_with(prefix)) {
-                    return Err(format!("send-to-flex needs a {property}"));
-                }
+        if state["type"] == SEND_TO_FLEX {
+            let property = |name: &str| state["properties"][name].as_str();
+            let workflow = property("workflow").map(str::parse::<WorkflowSid>);
+            if !matches!(workflow, Some(Ok(_))) {
+                return Err("send-to-flex needs a workflow".into());
+            }
+            if !property("channel").is_some_and(&is_channel) {
+                return Err("send-to-flex needs a channel that exists".into());
             }
         }
     }

@@ -1,9 +1,11 @@
 //! Task queues.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use twilio::{TaskQueueSid, WorkspaceSid};
 
 use crate::dates::Dates;
+use crate::expression::matches;
 
 /// A task queue. There are no simulated workers, so its target workers select nobody.
 #[derive(Debug, Clone, Serialize)]
@@ -25,4 +27,10 @@ pub(crate) enum TaskOrder {
     #[default]
     Fifo,
     Lifo,
+}
+
+/// Whether Twilio understands an expression: one that it doesn't matches, and its opposite as well.
+pub(crate) fn is_expression(text: &str) -> bool {
+    let nobody = Value::Null;
+    matches(text, &nobody) != matches(&format!("NOT ({text})"), &nobody)
 }

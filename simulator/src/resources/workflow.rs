@@ -105,6 +105,12 @@ pub(crate) fn sequential_configuration(steps: &[(TaskQueueSid, Option<u32>)]) ->
     json!({ "task_routing": { "filters": [filter], "default_filter": last } }).to_string()
 }
 
+/// The configuration of a workflow without filters.
+pub(crate) fn default_configuration(queue: TaskQueueSid) -> String {
+    let default = json!({ "queue": queue });
+    json!({ "task_routing": { "filters": [], "default_filter": default } }).to_string()
+}
+
 impl TaskRouting {
     /// Parses a configuration: filters with their targets, and the default.
     pub(crate) fn parse(configuration: &str) -> serde_json::Result<Self> {

@@ -65,7 +65,7 @@ impl PlaceCall {
 }
 
 /// Why a call can't be placed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceCallError {
     /// There is no such workflow.
     #[error("there is no workflow {0}")]
@@ -73,6 +73,12 @@ pub enum PlaceCallError {
     /// The workflow takes no such task.
     #[error("no filter of workflow {0} matches the call, and it has no default filter")]
     NoRoute(WorkflowSid),
+    /// The account has no such number.
+    #[error("the account has no number {}", .0.as_str())]
+    NoNumber(E164),
+    /// The number leads to no flow that sends calls to Flex.
+    #[error("number {} leads to no published Studio flow with a Send to Flex", .0.as_str())]
+    NoFlow(E164),
 }
 
 /// The call is over, or there never was one.

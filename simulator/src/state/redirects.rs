@@ -43,10 +43,10 @@ impl State {
             stop: call.stop.clone(),
             source,
         };
+        self.effects.push(Effect::Follow(follow));
         if matches!(was, Activity::Waiting { .. }) {
             self.left_behind(task);
         }
-        self.effects.push(Effect::Follow(follow));
         Ok(())
     }
 

@@ -147,6 +147,7 @@ impl State {
             task: sid,
             call,
             queue: target.queue,
+            step,
             name: self.task_queue_name(target.queue).to_owned(),
             timeout,
         });
@@ -268,6 +269,12 @@ impl State {
 
     fn task_is(&self, sid: TaskSid, is: impl Fn(TaskStatus) -> bool) -> bool {
         self.tasks.get(&sid).is_some_and(|task| is(task.status))
+    }
+
+    /// A task is gone. Its call waits on.
+    pub(crate) fn delete_task(&mut self, sid: TaskSid) {
+        self.emit(EventKind::TaskDeleted, sid);
+        self.tasks.remove(&sid);
     }
 
     pub(super) fn end_task(&mut self, sid: TaskSid, status: TaskStatus, reason: Option<&str>) {

@@ -13,16 +13,23 @@ use crate::ids::Ids;
 use crate::journal::Journal;
 use crate::ordered::Ordered;
 use crate::resources::{
-    TaskOrder, TaskQueue, TaskRouting, Workflow, Workspace, sequential_configuration,
+    TaskOrder, TaskQueue, TaskRouting, Workflow, Workspace, default_configuration,
+    sequential_configuration,
 };
 
-/// The task queues of the demonstration: name, target workers, seconds until the next one's turn.
-const STEPS: [(&str, &str, Option<u32>); 4] = [
+/// A task queue of a workflow: name, target workers, seconds until the next one's turn.
+type Step = (&'static str, &'static str, Option<u32>);
+
+/// The task queues of the demonstration.
+const STEPS: [Step; 4] = [
     ("Sales", "routing.skills HAS \"sales\"", Some(5)),
     ("Support", "routing.skills HAS \"support\"", Some(5)),
     ("Everyone", "1==1", Some(10)),
     ("Call Redirection", "1==2", None),
 ];
+
+/// The task queue of a new account.
+const NEW_STEPS: [Step; 1] = [("Everyone", "1==1", None)];
 
 impl State {
     pub(crate) fn new(config: Config, seed: u64, base_url: Url) -> Self {
@@ -37,7 +44,11 @@ impl State {
         workspace.events_filter = config.events_filter.clone();
         let mut task_queues = Ordered::default();
         let mut steps: Vec<(TaskQueueSid, Option<u32>)> = Vec::new();
-        for (name, target_workers, timeout) in STEPS {
+        let (workflow_name, named) = match config.is_set_up {
+            true => ("Call Redirection Workflow", &STEPS[..]),
+            false => ("Assign To Anyone", &NEW_STEPS[..]),
+        };
+        for &(name, target_workers, timeout) in named {
             let queue = TaskQueue {
                 sid: fixed.sid(),
                 workspace_sid: workspace.sid,
@@ -50,12 +61,16 @@ impl State {
             steps.push((queue.sid, timeout));
             task_queues.insert(queue.sid, queue);
         }
-        let configuration = sequential_configuration(&steps);
+        let placeholder = steps[steps.len() - 1].0;
+        let configuration = match config.is_set_up {
+            true => sequential_configuration(&steps),
+            false => default_configuration(placeholder),
+        };
         let workflow = Workflow {
             sid: fixed.sid(),
             workspace_sid: workspace.sid,
-            friendly_name: "Call Redirection Workflow".into(),
-            // The line above wrote it.
+            friendly_name: workflow_name.into(),
+            // The lines above wrote it.
             routing: TaskRouting::parse(&configuration).unwrap_or_else(|_| unreachable!()),
             configuration,
             assignment_callback_url: None,
@@ -66,7 +81,7 @@ impl State {
         let demo = Demo {
             workspace: workspace.sid,
             workflow: workflow.sid,
-            placeholder: steps[STEPS.len() - 1].0,
+            placeholder,
             voice_channel: fixed.sid(),
         };
 

@@ -71,6 +71,24 @@ async fn calls_are_placed_with_numbers_and_straight_into_the_placeholder() {
 }
 
 #[tokio::test]
+async fn what_became_of_a_call_can_be_asked() {
+    let simulator = start(fast()).await;
+    let (api, control) = (Api::of(&simulator), Control::of(&simulator));
+    let caller = waiting(&simulator);
+    let path = format!("calls/{}", caller.call_sid);
+    let call = control.get(&path).await;
+    assert_eq!(call["status"], "waiting");
+    assert_eq!(call["task_queue"], "Call Redirection");
+    api.redirect(&caller).await.ok();
+    let call = control.get(&path).await;
+    assert_eq!(call["status"], "talking");
+    assert_eq!(call["entries"][2]["heard"], "dialled");
+    let unknown = format!("{}calls/CA{:032x}", control.base, 1);
+    let unknown = control.client.get(unknown).send().await.unwrap();
+    assert_eq!(unknown.status(), 404);
+}
+
+#[tokio::test]
 async fn callers_hang_up_and_tasks_expire_once() {
     let simulator = start(fast()).await;
     let control = Control::of(&simulator);

@@ -1,5 +1,7 @@
 //! Flows, task queues and workflows that come and go.
 
+use serde_json::json;
+
 use crate::support::{Api, fast, start};
 
 #[tokio::test]
@@ -57,6 +59,49 @@ async fn a_task_channel_is_found_by_its_sid_or_its_unique_name() {
     }
     let unknown = api.get(&format!("{channels}/chat")).await;
     assert_eq!(unknown.error(), (404, 20404));
+}
+
+#[tokio::test]
+async fn what_twilio_would_not_take_is_refused() {
+    let simulator = start(fast()).await;
+    let api = Api::of(&simulator);
+    let queues = format!("{}/TaskQueues", api.workspace);
+    let queue = format!("{queues}/{}", simulator.placeholder());
+    for wrong in ["1==", "1==2)", "skills HAS", "sales and support", "=="] {
+        let form = [("FriendlyName", "New"), ("TargetWorkers", wrong)];
+        assert_eq!(
+            api.post(&queues, &form).await.error(),
+            (400, 20001),
+            "{wrong}"
+        );
+        assert_eq!(
+            api.post(&queue, &form[1..]).await.error(),
+            (400, 20001),
+            "{wrong}"
+        );
+    }
+    for right in [
+        "1==2",
+        "routing.skills HAS \"sales\" AND level > 3",
+        "name != null",
+    ] {
+        api.post(&queue, &[("TargetWorkers", right)]).await.ok();
+    }
+    let unknown = format!("TC{:032x}", 1);
+    let tasks = format!("{}/Tasks", api.workspace);
+    let task = [("TaskChannel", unknown.as_str())];
+    assert_eq!(api.post(&tasks, &task).await.error(), (400, 20001));
+    let definition = json!({ "initial_state": "Flex", "states": [{
+        "name": "Flex", "type": "send-to-flex", "transitions": [],
+        "properties": { "workflow": simulator.workflow_sid(), "channel": unknown },
+    }] });
+    let definition = definition.to_string();
+    let flow = [
+        ("FriendlyName", "Ours"),
+        ("Status", "published"),
+        ("Definition", definition.as_str()),
+    ];
+    assert_eq!(api.post("/v2/Flows", &flow).await.error(), (400, 20001));
 }
 
 #[tokio::test]

@@ -231,6 +231,7 @@ async fn calls(checked: &mut Checked<'_>) {
         .post(&task, &[("AssignmentStatus", "canceled")])
         .await;
     checked.get(&task).await;
+    checked.delete(&task).await;
 }
 
 async fn task_router(checked: &mut Checked<'_>) {
@@ -323,6 +324,9 @@ async fn event_streams(checked: &mut Checked<'_>) {
     checked
         .get(&format!("{subscription}/SubscribedEvents"))
         .await;
+    checked.get(&subscription).await;
     checked.delete(&subscription).await;
-    checked.delete(&format!("/v1/Sinks/{sink}")).await;
+    let sink = format!("/v1/Sinks/{sink}");
+    checked.get(&sink).await;
+    checked.delete(&sink).await;
 }

@@ -118,6 +118,21 @@ async fn an_ended_task_is_gone_some_time_later() {
 }
 
 #[tokio::test]
+async fn a_deleted_task_is_gone_and_its_caller_waits_on() {
+    let simulator = start(fast()).await;
+    let api = Api::of(&simulator);
+    let caller = waiting(&simulator);
+    let path = api.task(&caller);
+    let delete = || api.request(reqwest::Method::DELETE, &path);
+    let old = delete().header("If-Match", "\"99\"");
+    assert_eq!(api.send(old).await.unwrap().error(), (412, 20412));
+    assert_eq!(api.send(delete()).await.unwrap().status, 204);
+    assert_eq!(api.get(&path).await.error(), (404, 20404));
+    assert_eq!(api.send(delete()).await.unwrap().error(), (404, 20404));
+    assert_eq!(simulator.callers_still_waiting(), [caller.call_sid]);
+}
+
+#[tokio::test]
 async fn the_tasks_pending_in_a_queue_are_listed_oldest_first() {
     let simulator = start(fast()).await;
     let api = Api::of(&simulator);

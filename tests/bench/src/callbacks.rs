@@ -17,6 +17,8 @@ pub const SALES: &str = "WQ00000000000000000000000000000002";
 pub const PUBLIC_URL: &str = "https://overflow.example.com";
 
 const PATH: &str = "/taskrouter/events";
+/// After the first step of a plan, of which ingest knows another version.
+const LADDER_PATH: &str = "/ladder/v1/sales/1.1/00000000/dialed";
 
 /// The SID of the `number`th call.
 pub fn call_sid(number: u64) -> String {
@@ -64,7 +66,31 @@ pub fn entered(number: u64, task_queue: &str) -> Vec<u8> {
         ("WorkflowSid", "WW00000000000000000000000000000001"),
         ("WorkflowName", "Assign to Anyone"),
     ];
-    let url = format!("{PUBLIC_URL}{PATH}");
+    signed(PATH, number, params)
+}
+
+/// The request by which Twilio asks what comes next, after nobody took the `number`th call.
+pub fn dialed(number: u64) -> Vec<u8> {
+    let call = call_sid(number);
+    let params = [
+        ("AccountSid", ACCOUNT),
+        ("ApiVersion", "2010-04-01"),
+        ("CallSid", &*call),
+        ("CallStatus", "in-progress"),
+        ("Direction", "inbound"),
+        ("From", "+14155550123"),
+        ("To", "+14155550100"),
+        ("Caller", "+14155550123"),
+        ("Called", "+14155550100"),
+        ("DialCallSid", "CA00000000000000000000000000000001"),
+        ("DialCallStatus", "no-answer"),
+        ("DialBridged", "false"),
+    ];
+    signed(LADDER_PATH, number, params)
+}
+
+fn signed<const N: usize>(path: &str, number: u64, params: [(&str, &str); N]) -> Vec<u8> {
+    let url = format!("{PUBLIC_URL}{path}");
     let form: FormParams = params.into_iter().collect();
     let signature = sign_form(&AuthToken::new(TOKEN), &url, &form);
     let body = form_urlencoded::Serializer::new(String::new())
@@ -73,7 +99,7 @@ pub fn entered(number: u64, task_queue: &str) -> Vec<u8> {
     let mut request = String::with_capacity(body.len() + 512);
     let written = write!(
         request,
-        "POST {PATH} HTTP/1.1\r\n\
+        "POST {path} HTTP/1.1\r\n\
          Host: overflow.example.com\r\n\
          Content-Type: application/x-www-form-urlencoded; charset=utf-8\r\n\
          Content-Length: {}\r\n\

@@ -11,7 +11,7 @@ use rabbitmq::free_address;
 use tempfile::TempDir;
 
 use crate::api::Api;
-use crate::callbacks::{self, PLACEHOLDER};
+use crate::callbacks::{self, PLACEHOLDER, SALES};
 use crate::client;
 use crate::limits::{self, IN_FLIGHT};
 use crate::round::Round;
@@ -23,6 +23,27 @@ const WARM_UP: Duration = Duration::from_millis(500);
 
 /// How long redirects may take in all.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A plan with hours, and a key to press.
+const LADDER: &str = r#"
+    [[plan]]
+    name = "sales"
+    task_queue_sid = "WQ00000000000000000000000000000003"
+    time_zone = "Europe/Berlin"
+    holidays = "DE"
+
+    [[plan.step]]
+    dial = ["+14155550100", "+14155550101"]
+    when = "Mo-Fr 08:00-18:00; PH off"
+
+    [[plan.step]]
+    dial = ["+14155550102", "+14155550103"]
+    accept = "Press 1 to take a call for Sales."
+    when = "Mo-Su 00:00-24:00"
+
+    [[plan.step]]
+    voicemail = "Please leave your name and number."
+"#;
 
 /// Where the processes of one round are.
 pub struct Place {
@@ -98,6 +119,19 @@ impl Place {
         };
         send(WARM_UP).await?;
         send(time).await
+    }
+
+    /// Event callbacks of no concern, and then questions what comes next on a ladder, at a rate.
+    pub async fn ladder_at_a_rate(&self, rate: u32, time: Duration) -> anyhow::Result<[Round; 2]> {
+        let file = self.folder.path().join("plans.toml");
+        std::fs::write(&file, LADDER)?;
+        let file = file.display().to_string();
+        let ingest = self.start("ingest", &[("REDIRECT_PLANS", &file)]).await?;
+        let irrelevant = |number| callbacks::entered(number, SALES);
+        client::at_a_rate(ingest.address, rate, WARM_UP, irrelevant).await?;
+        let irrelevant = client::at_a_rate(ingest.address, rate, time, irrelevant).await?;
+        let asked = client::at_a_rate(ingest.address, rate, time, callbacks::dialed).await?;
+        Ok([irrelevant, asked])
     }
 
     /// Callbacks as fast as ingest answers, with so many requests on the queue already.

@@ -28,17 +28,21 @@ impl Client {
         })
     }
 
-    /// Sends a request, and waits for its 204.
+    /// Sends a request, and waits for its 204, or for a document.
     pub async fn send(&mut self, request: &[u8]) -> anyhow::Result<()> {
         self.stream.write_all(request).await?;
         self.answer.clear();
-        while !self.answer.ends_with(b"\r\n\r\n") {
+        let is_whole = |answer: &[u8]| match answer.starts_with(b"HTTP/1.1 200") {
+            true => answer.ends_with(b"</Response>"),
+            false => answer.ends_with(b"\r\n\r\n"),
+        };
+        while !is_whole(&self.answer) {
             if self.stream.read_buf(&mut self.answer).await? == 0 {
                 bail!("the connection was closed");
             }
         }
         ensure!(
-            self.answer.starts_with(b"HTTP/1.1 204"),
+            self.answer.starts_with(b"HTTP/1.1 20"),
             "answered with {}",
             String::from_utf8_lossy(&self.answer)
         );

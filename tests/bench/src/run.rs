@@ -53,6 +53,7 @@ pub async fn all(args: &Args) -> anyhow::Result<Report> {
             run.incident(queue).await?;
             run.idle(queue).await?;
         }
+        run.ladder().await?;
         run.several_redirectors().await?;
     }
     run.deep_queue().await?;
@@ -255,6 +256,24 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// What comes next on a ladder, with the broker and without one.
+    async fn ladder(&mut self) -> anyhow::Result<()> {
+        for (broker, queue) in [("there", "rabbitmq"), ("away", "nowhere")] {
+            let name = format!("question what comes next at {RATE}/s, broker {broker}: p99");
+            if !self.wants(&name) {
+                continue;
+            }
+            let binaries = self.builds[0].1.clone();
+            let place = self.place(&binaries, queue, false).await?;
+            let [irrelevant, asked] = place.ladder_at_a_rate(RATE, self.time).await?;
+            let case = (&*name, "≤ 1", "ms");
+            self.report.note(case, "ours", asked.percentile(99));
+            let irrelevant = irrelevant.percentile(99);
+            self.report.note(case, "irrelevant callback", irrelevant);
+        }
+        Ok(())
+    }
+
     async fn several_redirectors(&mut self) -> anyhow::Result<()> {
         for redirectors in [1, 2, 4] {
             let name = format!("redirectors: {redirectors}, API 150 ms, 50 in flight each");
@@ -324,6 +343,7 @@ impl<'a> Run<'a> {
         let folder = tempfile::tempdir_in(".")?;
         let url = match queue {
             "sqlite" => format!("sqlite:{}", folder.path().join("queue.db").display()),
+            "nowhere" => "amqp://127.0.0.1:1".to_owned(),
             _ => self.broker.url(),
         };
         Ok(Place {

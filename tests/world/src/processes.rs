@@ -200,9 +200,8 @@ impl Process {
     }
 
     fn ingest(&self, life: &Life, mut host: Host) -> JoinHandle<()> {
-        let args: IngestArgs =
-            from_flags(Vec::<String>::new()).expect("the world's own settings are good");
-        let public_url = PUBLIC_URL.parse().expect("a URL");
+        let args: IngestArgs = from_flags([""; 0]).expect("the world's own settings are good");
+        let public_url = PUBLIC_URL.parse().expect("the world's own URL is good");
         let settings = args.resolve(Some(&public_url), &mut Problems::default());
         let settings = settings.expect("the world's own settings are good");
         let account = self.site.wire.simulator.account();

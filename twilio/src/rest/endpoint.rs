@@ -56,6 +56,8 @@ endpoints! {
         FetchIncomingPhoneNumber,
         /// Setting where the calls to a phone number go.
         UpdateIncomingPhoneNumber,
+        /// Listing numbers that were verified.
+        ListOutgoingCallerId,
     }
     "taskrouter" {
         /// Listing workspaces.
@@ -96,6 +98,8 @@ endpoints! {
         FetchTask,
         /// Closing a task.
         UpdateTask,
+        /// Deleting a task.
+        DeleteTask,
     }
     "studio" {
         /// Listing Studio flows.
@@ -116,12 +120,16 @@ endpoints! {
         ListSink,
         /// Creating an Event Streams sink.
         CreateSink,
+        /// Reading an Event Streams sink.
+        FetchSink,
         /// Deleting an Event Streams sink.
         DeleteSink,
         /// Listing Event Streams subscriptions.
         ListSubscription,
         /// Creating an Event Streams subscription.
         CreateSubscription,
+        /// Reading an Event Streams subscription.
+        FetchSubscription,
         /// Deleting an Event Streams subscription.
         DeleteSubscription,
         /// Listing the types of events that a subscription is for.

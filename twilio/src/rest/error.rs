@@ -142,7 +142,7 @@ fn redact_users(text: &str) -> String {
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let end = part
-            .find(|c: char| "/?# \"'".contains(c))
+            .find(|c: char| "/?# \"".contains(c))
             .unwrap_or(part.len());
         let host = part[..end].rfind('@').map_or(0, |at| at + 1);
         out.push_str("://");
@@ -171,6 +171,14 @@ mod tests {
         let refusal = Refusal::new(400, None, None, body);
         let expected = "EventCallbackUrl https://example.com/@x is invalid, see http://a.b";
         assert_eq!(refusal.message, expected);
+        for (text, expected) in [
+            ("https://u:hu'sh@example.com/", "https://example.com/"),
+            ("'https://u:hush@example.com'", "'https://example.com'"),
+            ("'https://u:hush@a.b' by x@y.z", "'https://a.b' by x@y.z"),
+            ("at https://a.b, ask x@y.z", "at https://a.b, ask x@y.z"),
+        ] {
+            assert_eq!(redact_users(text), expected);
+        }
     }
 
     #[test]

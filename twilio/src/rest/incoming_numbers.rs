@@ -93,6 +93,27 @@ impl Client {
         .await
     }
 
+    /// Whether the account may show the number to those whom it dials though it isn't its own: it was
+    /// verified (<https://www.twilio.com/docs/voice/api/outgoing-caller-ids>).
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn is_verified(
+        &self,
+        account: &AccountSid,
+        number: &E164,
+    ) -> Result<bool, RestError> {
+        #[derive(Deserialize)]
+        struct Verified {}
+        let number = &number.as_str()[1..];
+        let first = format!(
+            "/2010-04-01/Accounts/{account}/OutgoingCallerIds.json?PhoneNumber=%2B{number}"
+        );
+        let endpoint = Endpoint::ListOutgoingCallerId;
+        let listed: Vec<Verified> = self.list(endpoint, first, "outgoing_caller_ids").await?;
+        Ok(!listed.is_empty())
+    }
+
     /// Reads a number of the account's; `None` where it has no such number.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use simulator::{Config, Speed};
 use tokio::task::LocalSet;
 use twilio::rest::{FlowDraft, TaskQueueDraft};
-use twilio::{TaskQueueSid, WorkflowSid};
+use twilio::{TaskChannelSid, TaskQueueSid, WorkflowSid};
 
 use crate::support::{Operator, Run, env_value};
 
@@ -31,6 +31,9 @@ pub struct Shape {
     /// The queue that `FORWARD_CALL_TASK_QUEUE_SID` names in `.env`.
     placeholder: Option<&'static str>,
 }
+
+/// The task queues through which tasks pass.
+type Ways = Vec<Vec<TaskQueueSid>>;
 
 /// A shape in the simulator.
 pub struct Account {
@@ -61,14 +64,26 @@ impl Account {
         placeholder.unwrap().parse().unwrap()
     }
 
-    /// The way of a call that nobody takes, and that of a chat.
-    pub fn ways(&self) -> [Vec<TaskQueueSid>; 2] {
-        let attributes = [
-            json!({ "call_sid": format!("CA{:032x}", 1), "direction": "inbound", "language": "l3" }),
-            json!({ "channelType": "web", "language": "l3" }),
+    /// The ways of calls that nobody takes, and those of other tasks.
+    pub fn ways(&self) -> [Ways; 2] {
+        let call = format!("CA{:032x}", 1);
+        let calls = [
+            json!({ "call_sid": call, "direction": "inbound" }),
+            json!({ "call_sid": call, "direction": "inbound", "channelType": "voice" }),
+            json!({ "call_sid": call, "direction": "inbound", "vip": true }),
         ];
-        let simulator = &self.operator.simulator;
-        attributes.map(|attributes| simulator.way_of(self.workflow, &attributes))
+        let others = [
+            json!({ "channelType": "web" }),
+            json!({ "channelType": "sms", "direction": "inbound", "vip": true }),
+            json!({ "channelType": "kiosk" }),
+            json!({ "type": "email" }),
+        ];
+        let way = |attributes: &Value| {
+            let mut attributes = attributes.clone();
+            attributes["language"] = "l3".into();
+            self.operator.simulator.way_of(self.workflow, &attributes)
+        };
+        [&calls[..], &others].map(|tasks| tasks.iter().map(way).collect())
     }
 }
 
@@ -115,7 +130,8 @@ impl Shape {
             workflows.push(made.unwrap().sid);
         }
         for (name, states) in &self.flows {
-            let definition = flow(states, &workflows[0]).to_string();
+            let channels = client.task_channels(&workspace).await.unwrap();
+            let definition = flow(states, &workflows[0], &channels[0].sid).to_string();
             let draft = FlowDraft {
                 friendly_name: name,
                 definition: &definition,
@@ -172,12 +188,12 @@ fn widget(name: &str, kind: &str, properties: Value, then: &[(&str, &str)]) -> V
 fn to_flex(then: &[(&str, &str)]) -> Value {
     let properties = json!({
         "workflow": "${workflow_sid}",
-        "channel": "TC00000000000000000000000000000000",
+        "channel": "${voice_channel_sid}",
     });
     widget("to_flex", "send-to-flex", properties, then)
 }
 
-fn flow(states: &[Value], workflow: &WorkflowSid) -> Value {
+fn flow(states: &[Value], workflow: &WorkflowSid, channel: &TaskChannelSid) -> Value {
     let trigger = json!([{ "event": "incomingCall", "next": states[0]["name"] }]);
     let trigger = json!({ "name": "Trigger", "type": "trigger", "properties": {},
                           "transitions": trigger });
@@ -186,6 +202,7 @@ fn flow(states: &[Value], workflow: &WorkflowSid) -> Value {
                        "flags": { "allow_concurrent_calls": true } });
     let filled = flow.to_string();
     let filled = filled.replace("${workflow_sid}", workflow.as_str());
+    let filled = filled.replace("${voice_channel_sid}", channel.as_str());
     serde_json::from_str(&filled).unwrap()
 }
 

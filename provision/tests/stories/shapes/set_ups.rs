@@ -73,7 +73,24 @@ pub(super) fn with_a_placeholder() -> Vec<Shape> {
             "Everyone",
         ),
     );
+    let nobody = [target("Sales", 20), endless("Call Redirection")];
+    let as_told = Shape::new(
+        "copies for calls, by hand as the README has it",
+        &[EVERYONE, SALES, ("Call Redirection", "1==2")],
+        routing(
+            &[
+                filter(
+                    "All (calls)",
+                    "(1==1) AND call_sid CONTAINS \"CA\"",
+                    &nobody,
+                ),
+                filter("All", "1==1", &[target("Sales", 20)]),
+            ],
+            "Everyone",
+        ),
+    );
     vec![
+        as_told,
         by_hand("a placeholder by hand"),
         Shape {
             placeholder: Some("Nobody answered"),

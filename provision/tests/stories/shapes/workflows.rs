@@ -108,11 +108,16 @@ pub(super) fn of_several_filters() -> Vec<Shape> {
             &[EVERYONE, SALES],
             routing(
                 &[
-                    filter("Sales first", "1==1", &[skippable]),
+                    filter("Sales first", "1==1", std::slice::from_ref(&skippable)),
                     filter("Then everyone", "1==1", &[target("Everyone", 30)]),
                 ],
                 "Everyone",
             ),
+        ),
+        Shape::new(
+            "skip_if in the last target, nothing behind it",
+            &[SALES],
+            json!({ "filters": [filter("Sales", "1==1", &[skippable])] }),
         ),
         Shape::new(
             "skip_if in a target before the last",
@@ -173,6 +178,32 @@ pub(super) fn of_several_channels() -> Vec<Shape> {
                     "1==1",
                     &[target("Sales", 30), target("Everyone", 60)],
                 )],
+                "Everyone",
+            ),
+        ),
+        Shape::new(
+            "one list of channels that are no calls, and one filter for all",
+            &[EVERYONE, SALES, SUPPORT],
+            routing(
+                &[
+                    filter(
+                        "Messages",
+                        "channelType IN [\"web\", \"sms\", \"whatsapp\"]",
+                        &[target("Support", 600)],
+                    ),
+                    filter("All", "1==1", &[endless("Sales")]),
+                ],
+                "Everyone",
+            ),
+        ),
+        Shape::new(
+            "a list of channels of their own, and one filter for all",
+            &[EVERYONE, SALES, SUPPORT],
+            routing(
+                &[
+                    filter("Own", "channelType IN ['kiosk']", &[target("Support", 600)]),
+                    filter("All", "1==1", &[endless("Sales")]),
+                ],
                 "Everyone",
             ),
         ),

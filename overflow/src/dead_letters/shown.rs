@@ -1,0 +1,99 @@
+//! How dead letters are shown: as JSON, as a table, one whole.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use queue::{DeadLetter, QueueUrl, TraceParent};
+use serde_json::{Value, json};
+
+/// One dead letter as JSON shows it.
+pub(super) fn json(letter: &DeadLetter) -> Value {
+    let request = letter.request();
+    let traceparent = letter.message.traceparent.as_ref();
+    json!({
+        "id": letter.id,
+        "died_at": letter.died_at,
+        "reason": letter.cause.reason,
+        "attempts": letter.cause.attempts,
+        "last_error": letter.cause.last_error,
+        "trace_id": traceparent.map(TraceParent::trace_id),
+        "request": request,
+        "body": request.is_none().then(|| body(letter)),
+    })
+}
+
+/// The message, where it is no request of this version.
+fn body(letter: &DeadLetter) -> Cow<'_, str> {
+    String::from_utf8_lossy(&letter.message.body)
+}
+
+/// As wide as a terminal is at least.
+const WIDTH: usize = 80;
+
+/// A line for each, which fits a terminal.
+pub(super) fn table(letters: &[DeadLetter], more: usize, queue: &QueueUrl) -> String {
+    if letters.is_empty() && more == 0 {
+        return format!("no dead letters in {}\n", queue.absolute());
+    }
+    let now = Timestamp::now();
+    let line = |age: &str, id: &str, reason: &str, attempts: &str, error: &str| {
+        let line = format!("{age:>4}  {id:<34}  {reason:<14}  {attempts:>5}  {error}");
+        match line.chars().count() > WIDTH {
+            true => line.chars().take(WIDTH - 1).chain(['…', '\n']).collect(),
+            false => line + "\n",
+        }
+    };
+    let mut text = line("AGE", "ID", "REASON", "TRIES", "LAST ERROR");
+    for letter in letters {
+        let age = age(now.duration_since(letter.died_at).as_secs());
+        let (reason, attempts) = (
+            letter.cause.reason.as_str(),
+            letter.cause.attempts.to_string(),
+        );
+        let error = letter.cause.last_error.as_deref().unwrap_or("-");
+        text.push_str(&line(&age, &letter.id.0, reason, &attempts, error));
+    }
+    text
+}
+
+/// In its largest unit.
+fn age(seconds: i64) -> String {
+    match seconds {
+        // Another machine's clock may be ahead.
+        ..60 => format!("{}s", seconds.max(0)),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+/// All that is known of one.
+pub(super) fn details(letter: &DeadLetter) -> String {
+    let cause = &letter.cause;
+    let mut rows = vec![
+        ("id", letter.id.to_string()),
+        ("died", format!("{:.0}", letter.died_at)),
+        ("reason", cause.reason.to_string()),
+        ("attempts", cause.attempts.to_string()),
+        (
+            "last error",
+            cause.last_error.as_deref().unwrap_or("-").to_owned(),
+        ),
+    ];
+    if let Some(traceparent) = &letter.message.traceparent {
+        rows.push(("trace", traceparent.trace_id().to_owned()));
+    }
+    match letter.request() {
+        Some(request) => rows.extend([
+            ("call", request.call_sid.to_string()),
+            ("task", request.task_sid.to_string()),
+            ("task queue", request.task_queue_sid.to_string()),
+            ("workspace", request.workspace_sid.to_string()),
+            ("entered", format!("{:.0}", request.entered_at)),
+        ]),
+        None => rows.push(("body", body(letter).into_owned())),
+    }
+    let lines = rows.into_iter();
+    let lines = lines.map(|(name, value)| format!("{name:<10}  {value}\n"));
+    lines.collect()
+}

@@ -1,0 +1,140 @@
+//! Do ladders lead on? Twilio asks ingest what comes next, shows numbers of the account's, and must not
+//! ring a number that brings the caller back.
+
+use std::collections::BTreeSet;
+
+use service::Plans;
+use service::settings::TwilioSettings;
+use twilio::rest::IncomingNumber;
+use twilio::{AuthToken, E164, FlowSid, PublicUrl};
+
+use super::flows::{enqueuing, leading};
+use super::ingest::{Answer, post};
+use super::report::Report;
+use crate::api::Api;
+use crate::error::{Doing, Result};
+use crate::inventory::Inventory;
+
+/// Asks ingest, as Twilio would, what comes after the first step.
+pub(super) async fn check_urls(
+    twilio: &TwilioSettings,
+    plans: &Plans,
+    public_url: &PublicUrl,
+    primary: Option<&AuthToken>,
+    report: &mut Report<'_>,
+) {
+    let Some(token) = primary.or(twilio.auth_tokens.first()) else {
+        return;
+    };
+    let params = [("DialCallStatus", "no-answer".to_owned())];
+    for (plan, ladder) in plans.iter().filter_map(|plan| Some((plan, plan.ladder()?))) {
+        let url = public_url.join(&ladder.first_path());
+        let name = format!("plan {:?}", plan.name);
+        match post(&url, &params, Some(token)).await {
+            Ok(Answer {
+                status: 200,
+                ladder: Some(hash),
+            }) if hash == ladder.hash() => {
+                let found = format!("ingest says what follows the first step of {name}");
+                report.ok("ladder", found);
+            }
+            Ok(Answer {
+                status: 200,
+                ladder: Some(_),
+            }) => report.warn(
+                "ladder",
+                format!("ingest's {name} is not the one that stands here, or of another version"),
+                "let ingest, redirector and this command have the same file of plans; restart both",
+            ),
+            Ok(Answer { status, .. }) => report.fail(
+                "ladder",
+                format!("what follows the first step of {name} was answered with {status}"),
+                "let the proxy pass /ladder/… on to ingest; start this version of ingest, with \
+                 these plans",
+            ),
+            Err(problem) => report.fail(
+                "ladder",
+                format!("nobody says what follows the first step of {name}: {problem}"),
+                "start ingest (`overflow run`), and see that PUBLIC_URL leads to it from outside",
+            ),
+        }
+    }
+}
+
+/// Checks the numbers that are shown and those that are rung.
+pub(super) async fn check_numbers(
+    api: &Api,
+    plans: &Plans,
+    inventory: &Inventory,
+    report: &mut Report<'_>,
+) {
+    for plan in plans.iter() {
+        for number in plan.shown_numbers() {
+            let owned = is_shown(api, &number).await;
+            let number = format!("{number:?} of plan {:?}", plan.name);
+            match report.read("caller ID", owned) {
+                Some(true) => report.ok("caller ID", format!("{number} is the account's")),
+                Some(false) => report.fail(
+                    "caller ID",
+                    format!("{number} is neither a number of the account's nor verified"),
+                    "buy it or verify it (Console > Phone Numbers > Verified Caller IDs), or show \
+                     another: Twilio doesn't dial with it (error 13214)",
+                ),
+                None => {}
+            }
+        }
+        let workflows = leading(|queue| *queue == plan.task_queue_sid, inventory);
+        for number in plan.numbers() {
+            let loops = leads_back(api, &number, &workflows).await;
+            if report.read("loop", loops) == Some(true) {
+                report.fail(
+                    "loop",
+                    format!(
+                        "{number:?} of plan {:?} leads back into a workflow with the same \
+                         placeholder: nobody is reached there, and callers go round",
+                        plan.name
+                    ),
+                    "ring a number that somebody answers",
+                );
+            }
+        }
+    }
+}
+
+/// Whether Twilio shows the number: it is the account's, or verified.
+async fn is_shown(api: &Api, number: &E164) -> Result<bool> {
+    let owned = api
+        .client
+        .incoming_numbers(&api.account, Some(number))
+        .await;
+    if owned
+        .doing("look for a phone number")?
+        .iter()
+        .any(|own| own.is(number))
+    {
+        return Ok(true);
+    }
+    let verified = api.client.is_verified(&api.account, number).await;
+    verified.doing("look for a verified caller ID")
+}
+
+/// Whether the number is the account's, and its flow enqueues for one of the workflows.
+async fn leads_back(api: &Api, number: &E164, workflows: &BTreeSet<String>) -> Result<bool> {
+    let owned = api
+        .client
+        .incoming_numbers(&api.account, Some(number))
+        .await;
+    let owned = owned.doing("look for a phone number")?;
+    for flow in owned.iter().filter(|own| own.is(number)).filter_map(flow) {
+        let flow = api.client.flow(&flow).await.doing("read a Studio flow")?;
+        if flow.is_some_and(|flow| enqueuing(&flow.definition, workflows).next().is_some()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The flow that answers a number.
+fn flow(number: &IncomingNumber) -> Option<FlowSid> {
+    number.voice.url.rsplit_once("/Flows/")?.1.parse().ok()
+}

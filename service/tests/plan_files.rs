@@ -1,0 +1,171 @@
+//! What is said of a file of plans that can't be used: all of it, with line, plan and step.
+
+#![allow(clippy::unwrap_used)]
+
+use service::plan::PlanArgs;
+use service::settings::from_flags;
+use service::{Plans, Problems};
+use twilio::PublicUrl;
+
+const STEPS: &str = r#"
+[[plan]]
+name = "sales"
+task_queue_sid = "WQ00000000000000000000000000000001"
+"#;
+
+fn resolve(text: &str, public_url: Option<&PublicUrl>) -> (Result<Plans, String>, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plans.toml");
+    std::fs::write(&file, text).unwrap();
+    let args: PlanArgs = from_flags([format!("--redirect-plans={}", file.display())]).unwrap();
+    let mut problems = Problems::default();
+    let plans = args.resolve(public_url, &mut problems);
+    let warnings = problems.take_warnings();
+    let said = |error: service::settings::InvalidSettings| {
+        error
+            .to_string()
+            .replace(&file.display().to_string(), "plans.toml")
+    };
+    (problems.finish(plans).map_err(said), warnings)
+}
+
+fn public_url() -> PublicUrl {
+    "https://overflow.example.com".parse().unwrap()
+}
+
+#[test]
+fn all_problems_are_said_at_once_each_with_its_line_plan_and_step() {
+    let (refused, _) = resolve(
+        r#"
+[[plan]]
+name = "sales"
+task_queue_sid = "WQ1"
+time_zone = "Europe/Berlim"
+forward_to = "+14155550100"
+
+[[plan.step]]
+dial = ["0415 555 0100"]
+transcribe = true
+
+[[plan.step]]
+dial = ["+14155550100"]
+say = "Hello."
+
+[[plan]]
+name = "support desk"
+task_queue_sid = "WQ00000000000000000000000000000002"
+language = "de-DE"
+
+[[plan.step]]
+voicemail = "Bitte sprechen Sie."
+transcribe = true
+max_lenght = 5
+
+[[plan.step]]
+say = "Auf Wiederhören."
+when = "Mo-Fr 08:00-18:00; PH off"
+"#,
+        Some(&public_url()),
+    );
+    let refused = refused.unwrap_err();
+    let lines: Vec<_> = refused.lines().collect();
+    for wanted in [
+        "plans.toml, line 2, plan \"sales\": task_queue_sid: ",
+        "plans.toml, line 2, plan \"sales\": forward_to: is for a plan of one number",
+        "plans.toml, line 2, plan \"sales\": time_zone: \"Europe/Berlim\" is no time zone",
+        "plans.toml, line 2, plan \"sales\", step 1: dial: not an E.164 number",
+        "plans.toml, line 2, plan \"sales\", step 1: transcribe: has no meaning for dial",
+        "plans.toml, line 2, plan \"sales\", step 2: must do one thing",
+        "plans.toml, line 16, plan \"support desk\": name: is part of URLs",
+        "REDIRECT_PLANS: plans.toml, line 16, plan \"support desk\", step 1: unknown field `max_lenght`",
+        "plans.toml, line 16, plan \"support desk\", step 2: when: speak of public holidays",
+        "plans.toml, line 16, plan \"support desk\", step 2: when: needs the plan's time zone",
+    ] {
+        assert!(
+            lines.iter().any(|line| line.starts_with(wanted)),
+            "{wanted}\n{refused}"
+        );
+    }
+    assert!(
+        !refused.contains("0415"),
+        "no number is repeated: {refused}"
+    );
+}
+
+#[test]
+fn each_thing_that_twilio_cannot_do_is_refused() {
+    let eleven = ["\"+14155550100\""; 11].join(", ");
+    for (step, wanted) in [
+        (format!("dial = [{eleven}]"), "rings 11 numbers together"),
+        ("dial = []".into(), "holds no number"),
+        (
+            "dial = [\"+14155550100\"]\ntimeout = \"4s\"".into(),
+            "from 5s to 600s",
+        ),
+        (
+            "dial = [\"+14155550100\"]\naccept = \"x 1\"\naccept_key = \"#\"".into(),
+            "a digit",
+        ),
+        (
+            "dial = [\"+14155550100\"]\ncaller_id = \"calling\"".into(),
+            "not an E.164 number",
+        ),
+        (
+            "voicemail = \"Speak.\"\nmax_length = 121\ntranscribe = true".into(),
+            "up to 120 s",
+        ),
+        (
+            "voicemail = \"Speak.\"\nfinish_on_key = \"A\"".into(),
+            "keys of a phone",
+        ),
+        (
+            "play = \"http://example.com/a.mp3\"".into(),
+            "a URL with https",
+        ),
+        (format!("say = \"{}\"", "a".repeat(4000)), "4000 characters"),
+        ("say = \"a\\u0001b\"".into(), "which XML can't"),
+    ] {
+        let text = format!("{STEPS}[[plan.step]]\n{step}\n");
+        let (refused, _) = resolve(&text, Some(&public_url()));
+        let refused = refused.expect_err(wanted);
+        assert!(refused.contains(wanted), "{wanted}: {refused}");
+        assert!(refused.contains("plan \"sales\", step 1"), "{refused}");
+    }
+}
+
+#[test]
+fn steps_need_the_public_url_and_what_is_odd_is_said() {
+    let text = format!(
+        "{STEPS}[[plan.step]]\ndial = [\"+14155550100\"]\naccept = \"Press 2.\"\n\
+         [[plan.step]]\nvoicemail = \"\"\n"
+    );
+    let (refused, _) = resolve(&text, None);
+    assert!(
+        refused
+            .unwrap_err()
+            .contains("PUBLIC_URL: is needed for the steps of plan \"sales\"")
+    );
+    let (plans, warnings) = resolve(&text, Some(&public_url()));
+    assert!(plans.is_ok());
+    let warnings = warnings.join("\n");
+    assert!(
+        warnings.contains("step 1: accept: does not say that the key is 1"),
+        "{warnings}"
+    );
+    assert!(
+        warnings.contains("step 2: voicemail: callers are recorded"),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn a_plan_of_one_number_needs_no_public_url() {
+    let flat = format!("{STEPS}forward_to = \"+14155550100\"\n");
+    assert!(resolve(&flat, None).0.is_ok());
+    let (refused, _) = resolve(&format!("{flat}time_zone = \"UTC\"\n"), None);
+    assert!(
+        refused
+            .unwrap_err()
+            .contains("time_zone: is for plans with steps")
+    );
+}
