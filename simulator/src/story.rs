@@ -58,6 +58,8 @@ pub enum Story {
         call: CallSid,
         /// Their number.
         number: E164,
+        /// Whether it is a mailbox.
+        mailbox: bool,
         /// What.
         what: Callee,
     },

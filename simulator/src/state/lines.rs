@@ -53,10 +53,15 @@ impl State {
         let Some(callee) = log.and_then(|log| log.callees.get_mut(index)) else {
             return;
         };
-        let number = callee.number;
+        let (number, mailbox) = (callee.number, callee.mailbox);
         let moment = what.clone();
         callee.moments.push(CalleeMoment { at, what: moment });
-        self.tell(Story::Callee { call, number, what });
+        self.tell(Story::Callee {
+            call,
+            number,
+            mailbox,
+            what,
+        });
     }
 
     /// When they picked up, since the simulator's start.
