@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::Router;
@@ -51,6 +52,8 @@ enum Way {
     Closed,
     /// Nothing comes back, until then.
     SilentUntil(tokio::time::Instant),
+    /// Every other answer is lost.
+    LosesAnswers,
 }
 
 struct Scene {
@@ -71,18 +74,23 @@ impl Scene {
         let plans = Plans::read(&plans, Some(&public_url)).unwrap();
         let router = ingest(&account, &public_url, &plans);
         let way = Arc::new(Mutex::new(Way::Open));
-        let now = Arc::clone(&way);
+        let (now, turn) = (Arc::clone(&way), Arc::<AtomicUsize>::default());
         let carrier = move |request: reqwest::Request| {
-            let (router, way) = (router.clone(), *now.lock());
+            let (router, way, turn) = (router.clone(), *now.lock(), turn.clone());
             async move {
                 match way {
                     Way::Open => {}
                     Way::Closed => return Err(CallbackOutcome::NotConnected),
                     Way::SilentUntil(then) if tokio::time::Instant::now() >= then => {}
                     Way::SilentUntil(_) => std::future::pending().await,
+                    Way::LosesAnswers => {}
                 }
                 let Ok(answer) = router.oneshot(inward(request)).await;
-                Ok(outward(answer).await)
+                let is_lost = way == Way::LosesAnswers && turn.fetch_add(1, Relaxed) % 2 == 0;
+                match is_lost {
+                    true => Err(CallbackOutcome::Broken),
+                    false => Ok(outward(answer).await),
+                }
             }
             .boxed()
         };
@@ -296,6 +304,18 @@ async fn where_no_ingest_answers_for_15_seconds_twilio_says_so_itself() {
         let until = tokio::time::Instant::now() + seconds(3 + away);
         *scene.way.lock() = Way::SilentUntil(until);
         assert_eq!(scene.over(caller).await.fate(), fate, "{away}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_twice_is_answered_alike() {
+    let phones = [NOBODY[0], NOBODY[1], (THIRD, "answers,presses=1,stays=60")];
+    for readings in Readings::all() {
+        let scene = Scene::new(readings, &phones, LADDER);
+        *scene.way.lock() = Way::LosesAnswers;
+        let log = scene.lived(Conduct::default()).await;
+        let expected = [CalleeEnd::Busy, CalleeEnd::Refused, CalleeEnd::HungUp];
+        assert_eq!(ends(&log), expected, "{readings:?}");
     }
 }
 
