@@ -2,170 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod scene;
+
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use axum::Router;
-use clock::Clock;
-use futures::FutureExt;
-use ingest::{Ingest, IngestArgs};
-use jiff::Timestamp;
-use parking_lot::Mutex;
-use queue::Options;
-use queue::memory::Broker;
-use service::settings::from_flags;
-use service::{Host, Plans, Problems};
-use simulator::{
-    Account, CallbackOutcome, CalleeEnd, Caller, CallerLog, Conduct, Config, Fate, PlaceCall,
-    Readings, Simulator,
-};
-use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
-use twilio::{AuthToken, PublicUrl, SignatureVerifier};
-use world::{inward, outward};
+use simulator::{CalleeEnd, CallerLog, Conduct, Fate, Readings};
+use tokio::time::Instant;
 
-const PUBLIC_URL: &str = "https://overflow.example.com";
-const FIRST: &str = "+14155550101";
-const SECOND: &str = "+14155550102";
-const THIRD: &str = "+14155550103";
-
-const LADDER: &str = r#"
-[[plan.step]]
-dial = ["+14155550101", "+14155550102", "+14155550103"]
-timeout = 20
-accept = "Press 1 to take a call for Sales."
-
-[[plan.step]]
-voicemail = "Please leave your name and number. This call is recorded."
-
-[[plan.step]]
-say = "Nobody can take your call now. Please call again tomorrow."
-"#;
-
-/// How Twilio finds ingest.
-#[derive(Clone, Copy, PartialEq)]
-enum Way {
-    Open,
-    /// Nobody listens.
-    Closed,
-    /// Nothing comes back, until then.
-    SilentUntil(tokio::time::Instant),
-    /// Every other answer is lost.
-    LosesAnswers,
-}
-
-struct Scene {
-    simulator: Simulator,
-    plans: Plans,
-    way: Arc<Mutex<Way>>,
-}
-
-impl Scene {
-    fn new(readings: Readings, phones: &[(&str, &str)], ladder: &str) -> Self {
-        let account = Account::new(
-            "AC0123456789abcdef0123456789abcdef".parse().unwrap(),
-            "token".to_owned(),
-        );
-        let public_url: PublicUrl = PUBLIC_URL.parse().unwrap();
-        let queue = "WQ0123456789abcdef0123456789abcdef";
-        let plans = format!("[[plan]]\nname = \"sales\"\ntask_queue_sid = \"{queue}\"\n{ladder}");
-        let plans = Plans::read(&plans, Some(&public_url)).unwrap();
-        let router = ingest(&account, &public_url, &plans);
-        let way = Arc::new(Mutex::new(Way::Open));
-        let (now, turn) = (Arc::clone(&way), Arc::<AtomicUsize>::default());
-        let carrier = move |request: reqwest::Request| {
-            let (router, way, turn) = (router.clone(), *now.lock(), turn.clone());
-            async move {
-                match way {
-                    Way::Open => {}
-                    Way::Closed => return Err(CallbackOutcome::NotConnected),
-                    Way::SilentUntil(then) if tokio::time::Instant::now() >= then => {}
-                    Way::SilentUntil(_) => std::future::pending().await,
-                    Way::LosesAnswers => {}
-                }
-                let Ok(answer) = router.oneshot(inward(request)).await;
-                let is_lost = way == Way::LosesAnswers && turn.fetch_add(1, Relaxed) % 2 == 0;
-                match is_lost {
-                    true => Err(CallbackOutcome::Broken),
-                    false => Ok(outward(answer).await),
-                }
-            }
-            .boxed()
-        };
-        let phone =
-            |(number, phone): &(&str, &str)| (number.parse().unwrap(), phone.parse().unwrap());
-        let simulator = Simulator::in_process(Config {
-            account: Some(account),
-            phones: phones.iter().map(phone).collect(),
-            readings,
-            carrier: Some(Arc::new(carrier)),
-            ..Config::default()
-        });
-        Self {
-            simulator,
-            plans,
-            way,
-        }
-    }
-
-    /// A caller who is redirected as the redirector does it.
-    fn redirected(&self, conduct: Conduct) -> Caller {
-        let call = PlaceCall {
-            conduct,
-            ..PlaceCall::into_placeholder()
-        };
-        let caller = self.simulator.place_call(call).unwrap();
-        let begin = self.plans.default_plan().unwrap();
-        let begin = begin.begin(&twilio::Caller::default(), Timestamp::UNIX_EPOCH);
-        assert!(self.simulator.redirect(caller.call_sid, begin.as_str()));
-        caller
-    }
-
-    async fn over(&self, caller: Caller) -> CallerLog {
-        let call = caller.call_sid;
-        let over = self
-            .simulator
-            .wait_until(|state| !state.is_in_progress(&call));
-        let day = Duration::from_secs(24 * 60 * 60);
-        tokio::time::timeout(day, over).await.expect("it ends");
-        let journal = self.simulator.journal();
-        journal.caller(&call).unwrap().clone()
-    }
-
-    async fn lived(&self, conduct: Conduct) -> CallerLog {
-        let log = self.over(self.redirected(conduct)).await;
-        assert!(!log.was_dialled_twice_at_once(), "{log:?}");
-        assert!(!log.was_given_away_without_a_key(), "{log:?}");
-        assert_eq!(log.conversations_cut(), 0);
-        assert!(
-            log.callees.iter().all(|callee| callee.ended().is_some()),
-            "{log:?}"
-        );
-        log
-    }
-}
-
-fn ingest(account: &Account, public_url: &PublicUrl, plans: &Plans) -> Router {
-    let args: IngestArgs = from_flags(Vec::<String>::new()).unwrap();
-    let settings = args
-        .resolve(Some(public_url), &mut Problems::default())
-        .unwrap();
-    let queue = Broker::default().open("ingest", Options::default());
-    let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
-    let mut host = Host::on(Arc::new(queue), clock, CancellationToken::new());
-    let verifier = SignatureVerifier::new([AuthToken::new(&account.auth_token)]);
-    let ingest = Ingest::with_spool(
-        &mut host,
-        &settings,
-        account.sid,
-        verifier,
-        plans.clone(),
-        None,
-    );
-    Arc::new(ingest).router()
-}
+use scene::{FIRST, LADDER, SECOND, Scene, THIRD, Way};
 
 /// Nobody is there.
 const NOBODY: [(&str, &str); 3] = [(FIRST, "busy"), (SECOND, "mailbox"), (THIRD, "silent")];
@@ -301,7 +146,7 @@ async fn where_no_ingest_answers_for_15_seconds_twilio_says_so_itself() {
         let scene = Scene::new(Readings::default(), &NOBODY, LADDER);
         let caller = scene.redirected(Conduct::default());
         // The first number has rung for three seconds when Twilio asks.
-        let until = tokio::time::Instant::now() + seconds(3 + away);
+        let until = Instant::now() + seconds(3 + away);
         *scene.way.lock() = Way::SilentUntil(until);
         assert_eq!(scene.over(caller).await.fate(), fate, "{away}");
     }
