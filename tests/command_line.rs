@@ -67,6 +67,42 @@ fn the_demo_redirects_a_caller_on_both_queues() {
 }
 
 #[test]
+fn the_demo_of_a_ladder_goes_on_until_somebody_has_the_caller() {
+    let demo = run("overflow", &["demo", "--once", "--fast", "--ladder"], &[]);
+    let told = String::from_utf8_lossy(&demo.stdout);
+    let said = String::from_utf8_lossy(&demo.stderr);
+    assert!(demo.status.success(), "{told}{said}");
+    let mut rest = &*told;
+    for line in [
+        "redirected after",
+        "+14155550101 is busy",
+        "+14155550102 is picked up by a mailbox",
+        "+14155550102 doesn't take the call, and is hung up",
+        "+14155550100 presses 1",
+        "+14155550100 has the caller",
+        "Nobody took the call",
+    ] {
+        let found = rest.split_once(line);
+        rest = found.unwrap_or_else(|| panic!("{line} in:\n{told}")).1;
+    }
+}
+
+#[test]
+fn phones_that_are_none_are_refused_all_at_once() {
+    let phones = [
+        "simulator",
+        "--phone=0800=busy",
+        "--phone=+14155550100=drunk",
+    ];
+    let simulator = run("overflow", &phones, &[]);
+    let said = String::from_utf8_lossy(&simulator.stderr);
+    assert!(!simulator.status.success());
+    for problem in ["not an E.164 number", "expected busy, silent, failed"] {
+        assert!(said.contains(problem), "{said}");
+    }
+}
+
+#[test]
 fn a_terminal_shows_the_demo_in_colours_and_the_time_that_runs() {
     let shown = |no_color: &str| {
         let overflow = binary("overflow");

@@ -186,7 +186,7 @@ struct Progress {
 #[serde(rename_all = "snake_case")]
 enum Status {
     Waiting,
-    Fetching,
+    Instructed,
     Talking,
     Over,
 }

@@ -1,5 +1,7 @@
 //! `overflow demo`: the whole way of an event, against the simulator, told as it happens.
 
+mod ladder;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -40,6 +42,11 @@ pub(crate) struct DemoArgs {
     #[arg(long)]
     once: bool,
 
+    /// Redirect to a ladder: the first number is busy, the second a mailbox, and the third, --number,
+    /// takes the call
+    #[arg(long)]
+    ladder: bool,
+
     /// The number to redirect to (nobody is really called)
     #[arg(long, value_name = "+…", default_value = "+14155550100")]
     number: Setting<E164>,
@@ -60,6 +67,7 @@ pub(crate) struct DemoArgs {
 pub(crate) struct Demo {
     speed: Speed,
     once: bool,
+    ladder: bool,
     number: E164,
     queue: Option<String>,
     listen: SocketAddr,
@@ -80,6 +88,7 @@ impl DemoArgs {
         Some(Demo {
             speed: Speed::new(factor).unwrap_or(Speed::REAL),
             once: self.once,
+            ladder: self.ladder,
             number: problems.take(self.number),
             queue: problems.take(queue).and(self.queue),
             listen: problems
@@ -99,6 +108,7 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
         simulator_listener,
         Config {
             speed: demo.speed,
+            phones: ladder::phones(&demo)?,
             callback_url: Some(public_url.event_callback()),
             ..Config::default()
         },
@@ -158,9 +168,15 @@ async fn play_with_pair(
 /// Places a call, tells of it until it was redirected, and goes on with those of others unless it is
 /// to be one only.
 async fn play(simulator: &Simulator, demo: &Demo) -> anyhow::Result<()> {
-    let mut teller = Teller::new(simulator.story(), false);
+    let mut teller = Teller::new(simulator.story(), false, demo.ladder);
     let caller = simulator.place_call(PlaceCall::default())?;
-    let walk = demo.speed.shorten(WALK);
+    let walk = demo.speed.shorten(
+        WALK + if demo.ladder {
+            ladder::CLIMB
+        } else {
+            Duration::ZERO
+        },
+    );
     let told = tokio::time::timeout(walk + PATIENCE, teller.tell_of(caller.call_sid)).await;
     let told = told.context("the call was not redirected and its task closed in time")?;
     let after = match told {
@@ -170,15 +186,24 @@ async fn play(simulator: &Simulator, demo: &Demo) -> anyhow::Result<()> {
     let number = demo.number.as_str();
     let journal = simulator.journal();
     let rang = journal.caller(&caller.call_sid).is_some_and(|heard| {
-        heard.was_redirected_once() && heard.dialled().any(|n| *n == demo.number)
+        let mut callees = heard.callees.iter();
+        let has_them = callees.any(|c| c.number == demo.number && c.had_the_caller());
+        heard.redirects() == 1 && has_them && !heard.was_given_away_without_a_key()
     });
     if !rang {
         bail!("the call was not redirected once to {number}");
     }
+    let after = millis(after);
+    let what = match demo.ladder {
+        true => format!(
+            "it was redirected. The first number was busy, the\n\
+             second a mailbox that pressed no key; {number} has the caller."
+        ),
+        false => format!("it was ringing at {number}, once."),
+    };
     out::line(format_args!(
-        "\nNobody took the call: {} later it was ringing at {number}, once.\n\
-         Without Flex Overflow the caller would still hear music.",
-        millis(after),
+        "\nNobody took the call: {after} later {what}\n\
+         Without Flex Overflow the caller would still hear music."
     ));
     if demo.once {
         out::line(NEXT);
@@ -204,12 +229,10 @@ fn pair_settings(
     let file = |name: &str| folder.join(name).display().to_string();
     let embedded = || format!("sqlite:{}", file("demo.db"));
     let queue_url = demo.queue.clone().unwrap_or_else(embedded);
-    let flags = [
+    let mut flags = vec![
         format!("--account-sid={}", simulator.account_sid()),
         format!("--auth-token={}", simulator.auth_token()),
         format!("--api-url={}", simulator.api_url()),
-        format!("--forward-call-task-queue-sid={}", simulator.placeholder()),
-        format!("--forward-to-number={}", demo.number.as_str()),
         format!("--queue={queue_url}"),
         // Another demo's requests are about another simulator's calls.
         format!("--queue-prefix=overflow-demo-{}", std::process::id()),
@@ -218,6 +241,17 @@ fn pair_settings(
         format!("--spool={}", file("spool.db")),
         "--admin-listen=127.0.0.1:0".to_owned(),
     ];
+    match demo.ladder {
+        true => {
+            let plans = file("plans.toml");
+            std::fs::write(&plans, ladder::plans(simulator.placeholder(), demo))?;
+            flags.push(format!("--redirect-plans={plans}"));
+        }
+        false => flags.extend([
+            format!("--forward-call-task-queue-sid={}", simulator.placeholder()),
+            format!("--forward-to-number={}", demo.number.as_str()),
+        ]),
+    }
     let mut problems = Problems::default();
     let settings = from_flags::<RunArgs<Pair>>(flags)?.resolve(&mut problems);
     Ok(problems.finish(settings)?)

@@ -10,9 +10,9 @@ use service::process::bind;
 use service::settings::Setting;
 use service::telemetry::LogArgs;
 use service::{Problems, out};
-use simulator::{Account, Config, Simulator, Speed};
+use simulator::{Account, Config, InvalidPhone, Phone, Simulator, Speed};
 use tokio_util::sync::CancellationToken;
-use twilio::{AccountSid, CONNECTION_OVERRIDES, EVENTS_PATH};
+use twilio::{AccountSid, CONNECTION_OVERRIDES, E164, EVENTS_PATH, InvalidE164};
 
 use crate::story::Teller;
 
@@ -54,6 +54,14 @@ pub(crate) struct SimulatorArgs {
     /// How many times faster than in reality a task goes through its workflow of 20 s
     #[arg(long, value_name = "FACTOR", default_value = "4")]
     speed: String,
+
+    /// What becomes of calls to a number, once for each: busy, silent, failed, mailbox or answers, and
+    /// what there is to say beside that: how many seconds it rings, the key that is pressed, the
+    /// seconds until then, and after how many seconds they hang up, such as
+    /// +14155550100=answers,rings=5,presses=1,thinks=2,stays=60  [default: somebody picks up at once,
+    /// and presses 1 if asked]
+    #[arg(long, value_name = "NUMBER=PHONE")]
+    phone: Vec<String>,
 
     /// The account to play, with SIMULATOR_AUTH_TOKEN; the SIDs of its task queues follow from it
     /// [default: a made-up one]
@@ -121,6 +129,14 @@ impl SimulatorArgs {
             problems.add("--speed", problem, "4");
             Speed::REAL
         });
+        let phones = self.phone.iter().filter_map(|told| match phone(told) {
+            Ok(phone) => Some(phone),
+            Err(problem) => {
+                problems.add("--phone", problem, "+14155550100=busy");
+                None
+            }
+        });
+        let phones = phones.collect();
         Some(SimulatorSettings {
             listen: problems.take(self.listen),
             config: Config {
@@ -128,10 +144,23 @@ impl SimulatorArgs {
                 is_set_up: self.set_up,
                 callback_url: self.callback.or_else(|| self.set_up.then(default_callback)),
                 speed,
+                phones,
                 ..Config::default()
             },
         })
     }
+}
+
+/// A number, and what becomes of calls to it.
+fn phone(told: &str) -> Result<(E164, Phone), String> {
+    let (number, phone) = told.split_once('=').unwrap_or((told, ""));
+    let number = number
+        .parse()
+        .map_err(|problem: InvalidE164| problem.to_string())?;
+    let phone = phone
+        .parse()
+        .map_err(|problem: InvalidPhone| problem.to_string())?;
+    Ok((number, phone))
 }
 
 /// Runs the simulator until `stop` is cancelled.
@@ -141,6 +170,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let listener = bind("SIMULATOR_LISTEN", settings.listen).await?;
     let (is_given, is_set_up) = (settings.config.account.is_some(), settings.config.is_set_up);
+    let tells_phones = !settings.config.phones.is_empty();
     let simulator = Simulator::start(listener, settings.config)?;
     simulator.add_number(NUMBER.parse()?, NEW_NUMBER_URL, None);
     let (token, made_up) = match is_given {
@@ -176,7 +206,7 @@ pub(crate) async fn run(
         url = simulator.api_url(),
         account = simulator.account_sid(),
     ));
-    let mut teller = Teller::new(simulator.story(), true);
+    let mut teller = Teller::new(simulator.story(), true, tells_phones);
     let told = tokio::select! {
         told = teller.tell() => told,
         () = stop.cancelled() => Ok(()),

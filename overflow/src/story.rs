@@ -1,11 +1,13 @@
 //! The story of the simulator's calls, told line by line, with the waiting time as a bar that runs.
 
+mod phones;
+
 use std::collections::HashSet;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use service::{out, telemetry};
-use simulator::{CallbackRecord, EventKind, Heard, Moment, Story};
+use simulator::{CallbackRecord, Callee, EventKind, Heard, Moment, Story};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::Instant;
 use twilio::{CallSid, TaskSid};
@@ -22,6 +24,7 @@ enum Who {
     Caller,
     Twilio,
     Us,
+    Phone,
 }
 
 impl Who {
@@ -30,6 +33,7 @@ impl Who {
             Self::Caller => "Caller",
             Self::Twilio => "Twilio",
             Self::Us => "Flex Overflow",
+            Self::Phone => "Phone",
         }
     }
 
@@ -38,6 +42,7 @@ impl Who {
             Self::Caller => "\x1b[33m",
             Self::Twilio => "\x1b[36m",
             Self::Us => "\x1b[1;32m",
+            Self::Phone => "\x1b[35m",
         }
     }
 }
@@ -52,6 +57,8 @@ pub(crate) struct Teller {
     story: Receiver<Moment>,
     /// SIDs whole, and each callback.
     in_full: bool,
+    /// Each phone that rings, and what the caller hears meanwhile.
+    phones: bool,
     is_coloured: bool,
     /// Whether a line can be drawn over.
     is_terminal: bool,
@@ -62,11 +69,12 @@ pub(crate) struct Teller {
 }
 
 impl Teller {
-    pub(crate) fn new(story: Receiver<Moment>, in_full: bool) -> Self {
+    pub(crate) fn new(story: Receiver<Moment>, in_full: bool, phones: bool) -> Self {
         let stdout = io::stdout();
         Self {
             story,
             in_full,
+            phones,
             is_coloured: telemetry::is_coloured(&stdout),
             is_terminal: stdout.is_terminal(),
             bar: None,
@@ -83,23 +91,30 @@ impl Teller {
         Ok(())
     }
 
-    /// Tells what happens until the call is redirected and its task is closed; returns how long the
-    /// redirect took.
+    /// Tells what happens until somebody has the redirected caller, or their call has ended, and its
+    /// task is closed; returns how long the redirect took.
     ///
     /// # Errors
     /// As [`Self::tell`].
     pub(crate) async fn tell_of(&mut self, wanted: CallSid) -> io::Result<Option<Duration>> {
-        let (mut redirected, mut closed) = (None, false);
-        while redirected.is_none() || !closed {
+        let (mut redirected, mut settled, mut closed) = (None, false, false);
+        while !settled || !closed {
             let Some(moment) = self.next().await? else {
                 break;
             };
             match moment.story {
                 Story::Heard {
                     call,
-                    heard: Heard::Dialled(_),
+                    heard,
                     since_entered,
-                } if call == wanted => redirected = since_entered,
+                } if call == wanted => match heard {
+                    Heard::Redirected { .. } => redirected = since_entered,
+                    Heard::HungUp { .. } => settled = true,
+                    _ => {}
+                },
+                Story::Callee { call, what, .. } if call == wanted => {
+                    settled |= what == Callee::Connected;
+                }
                 Story::TaskClosed { call, .. } => closed |= call == Some(wanted),
                 _ => {}
             }
@@ -214,6 +229,12 @@ impl Teller {
             } => {
                 let call = self.sid(call.as_str());
                 match heard {
+                    Heard::Redirected { .. } if self.phones => {
+                        let after = since_entered.map(|after| format!(" after {}", millis(after)));
+                        let after = after.unwrap_or_default();
+                        (Who::Us, format!("call {call} redirected{after}"))
+                    }
+                    Heard::Dialled(_) if self.phones => return None,
                     Heard::Dialled(dial) => {
                         let numbers = dial.numbers.iter().map(|number| number.as_str());
                         let numbers = numbers.collect::<Vec<_>>().join(", ");
@@ -230,9 +251,17 @@ impl Teller {
                         format!("call {call} heard an application error: {problem}"),
                     ),
                     Heard::HungUp { .. } => (Who::Caller, format!("call {call} ended")),
+                    heard if self.phones => (Who::Caller, phones::caller(heard)?),
                     _ => return None,
                 }
             }
+            Story::Callee { .. } if !self.phones => return None,
+            Story::Callee {
+                number,
+                mailbox,
+                what,
+                ..
+            } => (Who::Phone, phones::callee(*number, *mailbox, what)),
             Story::TaskClosed { status, reason, .. } => {
                 let reason = reason.as_ref().map(|reason| format!(" ({reason})"));
                 let reason = reason.unwrap_or_default();

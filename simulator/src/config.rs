@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use clock::Clock;
 use futures::future::BoxFuture;
-use twilio::{AccountSid, ApiKeySid};
+use twilio::{AccountSid, ApiKeySid, E164};
 
 use crate::journal::CallbackOutcome;
+use crate::phone::Phone;
+use crate::readings::Readings;
 
 /// How a [`Simulator`](crate::Simulator) is set up. Each field has a default that behaves as
 /// Twilio does.
@@ -29,8 +31,13 @@ pub struct Config {
     pub callback_url: Option<String>,
     /// The workspace's `EventsFilter` at the start; `None` sends every event.
     pub events_filter: Option<String>,
-    /// How much faster than in real life the steps of a workflow time out.
+    /// How much faster than in real life the steps of a workflow time out, phones ring and people
+    /// speak.
     pub speed: Speed,
+    /// What becomes of calls to these numbers, instead of [`Phone::default`].
+    pub phones: Vec<(E164, Phone)>,
+    /// How Twilio does what its documentation doesn't say of calls.
+    pub readings: Readings,
     /// What becomes of a task when its call is redirected out of the voice queue.
     pub task_after_redirect: TaskAfterRedirect,
     /// How long a task lives before it is cancelled with "Task TTL Exceeded". Real time.
@@ -71,6 +78,8 @@ impl Default for Config {
             callback_url: None,
             events_filter: None,
             speed: Speed::REAL,
+            phones: Vec::new(),
+            readings: Readings::default(),
             task_after_redirect: TaskAfterRedirect::Canceled,
             task_ttl: Duration::from_secs(24 * 60 * 60),
             task_retention: Duration::from_secs(5 * 60),
@@ -154,6 +163,11 @@ impl Speed {
     pub fn new(factor: f64) -> Result<Self, InvalidSpeed> {
         let valid = factor.is_finite() && factor > 0.0;
         valid.then_some(Self(factor)).ok_or(InvalidSpeed)
+    }
+
+    /// What would have taken `passed` at this speed.
+    pub(crate) fn lengthen(self, passed: Duration) -> Duration {
+        Duration::try_from_secs_f64(passed.as_secs_f64() * self.0).unwrap_or(Duration::MAX)
     }
 
     /// How long `real` takes at this speed.

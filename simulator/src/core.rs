@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, watch};
@@ -14,15 +15,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use twilio::AuthToken;
 
-use crate::config::Account;
+use crate::config::{Account, Speed};
 use crate::delivery::Sender;
 use crate::faults::Faults;
+use crate::line::Line;
 use crate::state::{Effect, State};
 use crate::story::Moment;
 
 pub(crate) struct Core {
     state: Mutex<State>,
-    started: Instant,
+    pub(crate) started: Instant,
+    pub(crate) speed: Speed,
     pub(crate) changes: watch::Sender<()>,
     pub(crate) story: broadcast::Sender<Moment>,
     pub(crate) faults: Faults,
@@ -61,6 +64,7 @@ impl Core {
             .collect(),
             account,
             started: state.started,
+            speed: state.config.speed,
             in_flight: TaskTracker::new(),
             concurrency_limit: state.config.concurrency_limit,
             state: Mutex::new(state),
@@ -111,11 +115,13 @@ impl Core {
                     core.change(change);
                 });
             }
-            Effect::FetchTwiml(fetch) => {
-                self.spawn(async move {
-                    let verbs = core.fetch_twiml(&fetch).await;
-                    core.change(|state| state.instruct(fetch.call, fetch.run, verbs));
-                });
+            Effect::Follow(follow) => {
+                let mut followed = Box::pin(Line::follow(core, follow));
+                let _context = self.runtime.enter();
+                // What takes no time has happened when the change is over.
+                if followed.as_mut().now_or_never().is_none() {
+                    self.spawn(followed);
+                }
             }
         }
     }

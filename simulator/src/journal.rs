@@ -1,13 +1,17 @@
 //! What each caller heard, what was asked of the API, and what became of each callback.
 
+mod callee;
 mod caller;
+mod fate;
 mod log;
 mod wire;
 
 use serde::Serialize;
 use twilio::CallSid;
 
+pub use callee::{Callee, CalleeEnd, CalleeLog, CalleeMoment};
 pub use caller::{CallerLog, DialOutcome, DialRecord, Entry, HangUp, Heard, Instructions};
+pub use fate::Fate;
 pub(crate) use log::{Log, LogId};
 pub(crate) use wire::value;
 pub use wire::{CallbackOutcome, CallbackRecord, RequestOutcome, RequestRecord};

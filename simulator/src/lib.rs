@@ -15,9 +15,12 @@ mod faults;
 mod http;
 mod ids;
 mod journal;
+mod line;
 mod millis;
 mod ordered;
+mod phone;
 mod provisioning;
+mod readings;
 mod resources;
 mod simulator;
 mod state;
@@ -29,10 +32,13 @@ pub use delivery::{Callback, Delivery};
 pub use events::{EventKind, Transport};
 pub use faults::{CallbackFault, CallbackRule, Fault, Faults, Loss, Rule, RuleId, When};
 pub use journal::{
-    CallbackOutcome, CallbackRecord, CallerLog, DialOutcome, DialRecord, Entry, HangUp, Heard,
-    Instructions, Journal, RequestOutcome, RequestRecord,
+    CallbackOutcome, CallbackRecord, Callee, CalleeEnd, CalleeLog, CalleeMoment, CallerLog,
+    DialOutcome, DialRecord, Entry, Fate, HangUp, Heard, Instructions, Journal, RequestOutcome,
+    RequestRecord,
 };
+pub use phone::{Conduct, InvalidPhone, Phone, PickUp};
 pub use provisioning::NumberTaker;
+pub use readings::{Readings, RefusedWhisper};
 pub use resources::TaskStatus;
 pub use simulator::{Simulator, StartError};
 pub use state::{Begin, Caller, OtherTask, PlaceCall, PlaceCallError, State, TaskView, TurnDown};

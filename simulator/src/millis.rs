@@ -13,3 +13,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration
     let millis = f64::deserialize(from)?;
     Duration::try_from_secs_f64(millis / 1000.0).map_err(D::Error::custom)
 }
+
+pub(crate) fn some<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    deserialize(from).map(Some)
+}

@@ -18,7 +18,10 @@ use crate::config::{Account, Config};
 use crate::core::Core;
 use crate::faults::Faults;
 use crate::http::{self, ConnectionHandle, Server};
-use crate::journal::{DialOutcome, HangUp, Journal};
+use crate::journal::{HangUp, Journal};
+use crate::line::Source;
+use crate::phone::Phone;
+use crate::readings::Readings;
 use crate::state::{Begin, Caller, Demo, OtherTask, PlaceCall, PlaceCallError, State, TurnDown};
 use crate::story::Moment;
 
@@ -174,6 +177,16 @@ impl Simulator {
         self.core.change(|state| state.take_off_hold(call))
     }
 
+    /// Gives a call new instructions, as an API request with `Twiml` does; returns whether it was in
+    /// progress.
+    pub fn redirect(&self, call: CallSid, twiml: &str) -> bool {
+        let source = Source::Inline(twiml.to_owned());
+        self.core.change(|state| {
+            let request_id = state.ids.text("RQ");
+            state.redirect(call, &request_id, source).is_ok()
+        })
+    }
+
     /// The caller hangs up; returns whether the call was still in progress.
     pub fn hang_up(&self, call: CallSid) -> bool {
         self.core
@@ -190,10 +203,15 @@ impl Simulator {
         self.core.change(|state| state.task_expired(task))
     }
 
-    /// Sets the outcome of dialling `number` from now on; by default numbers answer.
-    pub fn set_dial_outcome(&self, number: E164, outcome: DialOutcome) {
-        self.core
-            .change(|state| state.dial_outcomes.insert(number, outcome));
+    /// Sets what becomes of calls to this number from now on.
+    pub fn set_phone(&self, number: E164, phone: impl Into<Phone>) {
+        let phone = phone.into();
+        self.core.change(|state| state.phones.insert(number, phone));
+    }
+
+    /// Sets how Twilio does what its documentation doesn't say of calls.
+    pub fn set_readings(&self, readings: Readings) {
+        self.core.change(|state| state.config.readings = readings);
     }
 
     /// What goes wrong. It can be changed at any time.

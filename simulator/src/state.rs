@@ -4,6 +4,7 @@
 mod calls;
 mod emit;
 mod incoming;
+mod lines;
 mod redirects;
 mod task_changes;
 mod tasks;
@@ -13,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::Instant;
 use twilio::{
     CallSid, E164, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid, TaskChannelSid,
@@ -23,15 +24,16 @@ use url::Url;
 
 pub use calls::{Caller, PlaceCall, PlaceCallError};
 pub(crate) use calls::{NotInProgress, seconds_between};
-pub(crate) use redirects::Redirect;
 pub(crate) use task_changes::TaskChange;
 pub use tasks::{Begin, OtherTask, TurnDown};
 
 use crate::config::{Account, Config};
 use crate::events::{EventKind, Webhook};
 use crate::ids::Ids;
-use crate::journal::{DialOutcome, Entry, Heard, Journal};
+use crate::journal::{Entry, Heard, Journal};
+use crate::line::Follow;
 use crate::ordered::Ordered;
+use crate::phone::Phone;
 use crate::resources::{
     Activity, Call, Flow, IncomingNumber, Sink, Subscription, Task, TaskQueue, TaskStatus,
     VoiceQueue, Workflow, Workspace,
@@ -56,7 +58,7 @@ pub struct State {
     pub(crate) incoming_numbers: Ordered<PhoneNumberSid, IncomingNumber>,
     /// By ISO code.
     pub(crate) forbidden_countries: HashSet<String>,
-    pub(crate) dial_outcomes: HashMap<E164, DialOutcome>,
+    pub(crate) phones: HashMap<E164, Phone>,
     pub(crate) event_stream: Option<EventStream>,
     pub(crate) journal: Journal,
     pub(crate) ids: Ids,
@@ -89,27 +91,10 @@ pub(crate) enum Effect {
         after: Duration,
         change: Box<dyn FnOnce(&mut State) + Send>,
     },
-    /// A call fetches instructions from a URL.
-    FetchTwiml(FetchTwiml),
+    /// A call follows instructions.
+    Follow(Follow),
     /// Watchers are told.
     Tell(Moment),
-}
-
-/// Where a call gets its instructions from.
-pub(crate) struct FetchTwiml {
-    pub(crate) call: CallSid,
-    pub(crate) run: u64,
-    pub(crate) url: String,
-    pub(crate) method: TwimlMethod,
-}
-
-/// How TwiML is fetched.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub(crate) enum TwimlMethod {
-    Get,
-    #[default]
-    Post,
 }
 
 /// A task, as tests see it.
@@ -221,7 +206,7 @@ impl State {
         });
     }
 
-    fn heard(&mut self, call: CallSid, heard: Heard) {
+    pub(crate) fn heard(&mut self, call: CallSid, heard: Heard) {
         let at = self.elapsed();
         self.tell(Story::Heard {
             call,

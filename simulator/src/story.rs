@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use twilio::{CallSid, TaskQueueSid, TaskSid};
+use twilio::{CallSid, E164, TaskQueueSid, TaskSid};
 
-use crate::journal::{CallbackRecord, Heard};
+use crate::journal::{CallbackRecord, Callee, Heard};
 use crate::resources::TaskStatus;
 
 /// Something that happened, and when.
@@ -51,6 +51,17 @@ pub enum Story {
         heard: Heard,
         /// Since the call's task entered the task queue that it is in.
         since_entered: Option<Duration>,
+    },
+    /// Something happened to somebody who was rung for a caller.
+    Callee {
+        /// The caller's call.
+        call: CallSid,
+        /// Their number.
+        number: E164,
+        /// Whether it is a mailbox.
+        mailbox: bool,
+        /// What.
+        what: Callee,
     },
     /// A task ended.
     TaskClosed {

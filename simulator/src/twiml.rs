@@ -1,18 +1,72 @@
-//! Reading TwiML as Twilio does, for the verbs that a redirect uses.
+//! Reading TwiML as Twilio does, for the verbs that redirects and ladders use.
+
+#[cfg(test)]
+mod tests;
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use roxmltree::{Document, Node};
 use twilio::E164;
+use url::Url;
 
 use crate::journal::{CallbackOutcome, DialOutcome, DialRecord};
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verb {
     Say(String),
-    Pause,
+    Play(String),
+    Pause(Duration),
     Hangup,
-    Dial(DialRecord),
+    Redirect(Ask),
+    Dial(Dial),
+    Gather(Gather),
+    Record(Record),
+}
+
+/// Where what comes next is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ask {
+    /// Absolute, with its fragment.
+    pub(crate) url: String,
+    pub(crate) method: TwimlMethod,
+}
+
+/// How TwiML is fetched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum TwimlMethod {
+    Get,
+    #[default]
+    Post,
+}
+
+/// `<Dial>` (<https://www.twilio.com/docs/voice/twiml/dial>).
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Dial {
+    pub(crate) record: DialRecord,
+    /// For each of its numbers, what whoever picks up hears first.
+    pub(crate) whispers: Vec<Option<Ask>>,
+    pub(crate) action: Option<Ask>,
+}
+
+/// `<Gather>` (<https://www.twilio.com/docs/voice/twiml/gather>).
+#[derive(Debug, PartialEq)]
+pub(crate) struct Gather {
+    /// What is heard meanwhile: `<Say>`, `<Play>` and `<Pause>`.
+    pub(crate) prompt: Vec<Verb>,
+    /// How long a key is waited for after that.
+    pub(crate) timeout: Duration,
+    pub(crate) action: Ask,
+}
+
+/// `<Record>` (<https://www.twilio.com/docs/voice/twiml/record>).
+#[derive(Debug, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) action: Ask,
+    pub(crate) max_length: Duration,
+    /// After so long a silence it ends.
+    pub(crate) timeout: Duration,
 }
 
 /// Why the caller hears "an application error has occurred".
@@ -24,49 +78,150 @@ pub(crate) enum InvalidTwiml {
     NotUtf8,
     #[error("the root element is not <Response>")]
     NoResponse,
-    #[error("<{0}> is nothing that the simulator can do")]
+    #[error("<{0}> is nothing that the simulator can do there")]
     Unknown(String),
     #[error("attribute {0} is not valid")]
     Attribute(&'static str),
+    #[error("it names no URL, or none that is absolute")]
+    Url,
     #[error("HTTP retrieval failure: {0}")]
     NotFetched(CallbackOutcome),
 }
 
-/// The verbs of a `<Response>`, in order.
-pub(crate) fn parse(text: &str) -> Result<Vec<Verb>, InvalidTwiml> {
+/// The verbs of a `<Response>`, in order. Relative URLs are meant from where the document is; one that
+/// came inline is nowhere.
+pub(crate) fn parse(text: &str, base: Option<&str>) -> Result<Vec<Verb>, InvalidTwiml> {
     let document = Document::parse(text)?;
     let root = document.root_element();
     if !root.has_tag_name("Response") {
         return Err(InvalidTwiml::NoResponse);
     }
-    elements(root).map(verb).collect()
+    let base = base.and_then(|base| base.parse().ok());
+    let reader = Reader { base };
+    elements(root).map(|element| reader.verb(element)).collect()
 }
 
-fn verb(element: Node<'_, '_>) -> Result<Verb, InvalidTwiml> {
+struct Reader {
+    base: Option<Url>,
+}
+
+impl Reader {
+    fn verb(&self, element: Node<'_, '_>) -> Result<Verb, InvalidTwiml> {
+        match element.tag_name().name() {
+            "Redirect" => {
+                let url = self.url(&text(element))?;
+                let method = attribute(element, "method")?.unwrap_or_default();
+                Ok(Verb::Redirect(Ask { url, method }))
+            }
+            "Dial" => self.dial(element).map(Verb::Dial),
+            "Gather" => Ok(Verb::Gather(Gather {
+                prompt: elements(element).map(heard).collect::<Result<_, _>>()?,
+                timeout: seconds(element, "timeout", 5)?,
+                action: self.action_or_here(element)?,
+            })),
+            "Record" => Ok(Verb::Record(Record {
+                action: self.action_or_here(element)?,
+                max_length: seconds(element, "maxLength", 3600)?,
+                timeout: seconds(element, "timeout", 5)?,
+            })),
+            "Hangup" => Ok(Verb::Hangup),
+            _ => heard(element),
+        }
+    }
+
+    fn dial(&self, element: Node<'_, '_>) -> Result<Dial, InvalidTwiml> {
+        if let Some(other) = elements(element).find(|noun| !noun.has_tag_name("Number")) {
+            return Err(InvalidTwiml::Unknown(other.tag_name().name().to_owned()));
+        }
+        let (mut numbers, mut whispers) = (Vec::new(), Vec::new());
+        for noun in elements(element).chain([element]) {
+            // Twilio executes the verb and fails to dial what is not in E.164 form (error 13224).
+            if let Ok(number) = text(noun).parse() {
+                numbers.push(number);
+                whispers.push(self.ask(noun, "url", "method")?);
+            }
+        }
+        Ok(Dial {
+            record: DialRecord {
+                numbers,
+                caller_id: attribute::<E164>(element, "callerId")?,
+                timeout: attribute(element, "timeout")?,
+                time_limit: attribute(element, "timeLimit")?,
+                record: attribute(element, "record")?,
+                sequential: attribute(element, "sequential")?.unwrap_or(false),
+                outcome: DialOutcome::Failed,
+            },
+            whispers,
+            action: self.ask(element, "action", "method")?,
+        })
+    }
+
+    /// What `action` names, or where the document is.
+    fn action_or_here(&self, element: Node<'_, '_>) -> Result<Ask, InvalidTwiml> {
+        if let Some(ask) = self.ask(element, "action", "method")? {
+            return Ok(ask);
+        }
+        Ok(Ask {
+            url: self.url("")?,
+            method: attribute(element, "method")?.unwrap_or_default(),
+        })
+    }
+
+    fn ask(
+        &self,
+        element: Node<'_, '_>,
+        url: &str,
+        method: &'static str,
+    ) -> Result<Option<Ask>, InvalidTwiml> {
+        let Some(url) = element.attribute(url) else {
+            return Ok(None);
+        };
+        Ok(Some(Ask {
+            url: self.url(url)?,
+            method: attribute(element, method)?.unwrap_or_default(),
+        }))
+    }
+
+    fn url(&self, url: &str) -> Result<String, InvalidTwiml> {
+        let meant = Url::options().base_url(self.base.as_ref()).parse(url);
+        let meant = meant.map_err(|_| InvalidTwiml::Url)?;
+        match meant.scheme() {
+            "http" | "https" if Url::parse(url).is_ok() => Ok(url.to_owned()),
+            "http" | "https" => Ok(meant.into()),
+            _ => Err(InvalidTwiml::Url),
+        }
+    }
+}
+
+impl FromStr for TwimlMethod {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "GET" => Ok(Self::Get),
+            "POST" => Ok(Self::Post),
+            _ => Err(()),
+        }
+    }
+}
+
+/// A verb that is but heard.
+fn heard(element: Node<'_, '_>) -> Result<Verb, InvalidTwiml> {
     match element.tag_name().name() {
         "Say" => Ok(Verb::Say(text(element))),
-        "Pause" => Ok(Verb::Pause),
-        "Hangup" => Ok(Verb::Hangup),
-        "Dial" => dial(element).map(Verb::Dial),
+        "Play" => Ok(Verb::Play(text(element))),
+        "Pause" => seconds(element, "length", 1).map(Verb::Pause),
         other => Err(InvalidTwiml::Unknown(other.to_owned())),
     }
 }
 
-fn dial(element: Node<'_, '_>) -> Result<DialRecord, InvalidTwiml> {
-    if let Some(other) = elements(element).find(|noun| !noun.has_tag_name("Number")) {
-        return Err(InvalidTwiml::Unknown(other.tag_name().name().to_owned()));
-    }
-    let numbers = elements(element).map(text).chain([text(element)]);
-    Ok(DialRecord {
-        // Twilio executes the verb and fails to dial what is not in E.164 form (error 13224).
-        numbers: numbers.filter_map(|number| number.parse().ok()).collect(),
-        caller_id: attribute::<E164>(element, "callerId")?,
-        timeout: attribute(element, "timeout")?,
-        time_limit: attribute(element, "timeLimit")?,
-        record: attribute(element, "record")?,
-        sequential: attribute(element, "sequential")?.unwrap_or(false),
-        outcome: DialOutcome::Failed,
-    })
+fn seconds(
+    element: Node<'_, '_>,
+    name: &'static str,
+    default: u64,
+) -> Result<Duration, InvalidTwiml> {
+    let seconds = attribute(element, name)?.unwrap_or(default);
+    Ok(Duration::from_secs(seconds))
 }
 
 fn elements<'a, 'input>(parent: Node<'a, 'input>) -> impl Iterator<Item = Node<'a, 'input>> {
@@ -86,65 +241,4 @@ fn attribute<T: FromStr>(
 ) -> Result<Option<T>, InvalidTwiml> {
     let value = element.attribute(name).map(str::parse).transpose();
     value.map_err(|_| InvalidTwiml::Attribute(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_notice_and_a_dial_are_read_with_their_attributes() {
-        let verbs = parse(
-            r#"<?xml version="1.0" encoding="UTF-8"?>
-            <!-- overflow -->
-            <Response>
-                <Say voice="Polly.Vicki">Max &amp; M&#246;ritz</Say>
-                <Dial callerId="+14155550100" timeout="20" timeLimit="3600" record="do-not-record">
-                    <Number>+14155550101</Number><Number>+14155550102</Number>
-                </Dial>
-                <Hangup/>
-            </Response>"#,
-        )
-        .unwrap();
-        let [Verb::Say(text), Verb::Dial(dial), Verb::Hangup] = &verbs[..] else {
-            panic!("{verbs:?}");
-        };
-        assert_eq!(text, "Max & Möritz");
-        let numbers: Vec<_> = dial.numbers.iter().map(E164::as_str).collect();
-        assert_eq!(numbers, ["+14155550101", "+14155550102"]);
-        assert_eq!(dial.caller_id, Some("+14155550100".parse().unwrap()));
-        assert_eq!((dial.timeout, dial.time_limit), (Some(20), Some(3600)));
-        assert_eq!(dial.record.as_deref(), Some("do-not-record"));
-    }
-
-    #[test]
-    fn what_is_no_twiml_is_an_application_error() {
-        for text in [
-            "",
-            "hello",
-            "<Response>",
-            "<Response><Dial>+14155550100</Response>",
-            "<Response><Say>a & b</Say></Response>",
-            "<Response><Say>&nbsp;</Say></Response>",
-            "<Response/><Response/>",
-            "<Response/>and more",
-            "<response/>",
-            "<Response><Teleport/></Response>",
-            "<Response><Dial><Sip>sip:a@example.com</Sip></Dial></Response>",
-            "<Response><Dial timeout=\"soon\">+14155550100</Dial></Response>",
-            "<Response><Dial timeout=20>+14155550100</Dial></Response>",
-            "<Response><Dial callerId=\"me\">+14155550100</Dial></Response>",
-        ] {
-            assert!(parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_number_that_is_not_in_e164_form_is_not_dialled() {
-        let verbs = parse("<Response><Dial>0800 1234</Dial></Response>").unwrap();
-        let [Verb::Dial(dial)] = &verbs[..] else {
-            panic!("{verbs:?}");
-        };
-        assert!(dial.numbers.is_empty());
-    }
 }

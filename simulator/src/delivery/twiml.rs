@@ -8,18 +8,21 @@ use super::overrides::Overrides;
 use super::sender::{FORM, request};
 use crate::core::Core;
 use crate::journal::CallbackOutcome;
-use crate::state::{FetchTwiml, TwimlMethod};
-use crate::twiml::{self, InvalidTwiml, Verb};
+use crate::line::Params;
+use crate::twiml::{self, Ask, InvalidTwiml, TwimlMethod, Verb};
 
 impl Core {
-    /// Fetches the instructions for a call.
-    pub(crate) async fn fetch_twiml(&self, fetch: &FetchTwiml) -> Result<Vec<Verb>, InvalidTwiml> {
-        let (url, overrides) = Overrides::split(&fetch.url);
-        let params = self.look(|state| state.twiml_params(fetch.call));
+    /// Fetches the instructions for a call of which these are the parameters.
+    pub(crate) async fn fetch_twiml(
+        &self,
+        ask: &Ask,
+        params: &Params,
+    ) -> Result<Vec<Verb>, InvalidTwiml> {
+        let (url, overrides) = Overrides::split(&ask.url);
         let form = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(&params)
+            .extend_pairs(params)
             .finish();
-        let request = match fetch.method {
+        let request = match ask.method {
             TwimlMethod::Post => {
                 let params = params.iter().map(|(n, v)| (*n, v.as_str())).collect();
                 let signature = sign_form(&self.signing_token, url, &params);
@@ -42,7 +45,7 @@ impl Core {
             let outcome = match exchanged.await {
                 Ok((200..=299, body)) => {
                     let text = String::from_utf8(body).map_err(|_| InvalidTwiml::NotUtf8)?;
-                    return twiml::parse(&text);
+                    return twiml::parse(&text, Some(url));
                 }
                 Ok((status, _)) => CallbackOutcome::Answered(status),
                 Err(outcome) => outcome,

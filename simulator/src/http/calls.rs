@@ -13,9 +13,11 @@ use super::request::ApiRequest;
 use super::resource::{Resource, camel, fetch, find, kept};
 use crate::dates::{Dates, rfc2822};
 use crate::journal::HangUp;
+use crate::line::Source;
 use crate::ordered::Ordered;
 use crate::resources::Call;
-use crate::state::{NotInProgress, Redirect, State, seconds_between};
+use crate::state::{NotInProgress, State, seconds_between};
+use crate::twiml::Ask;
 
 const SUBRESOURCES: &str = "notifications recordings payments events siprec streams \
      transcriptions user_defined_message_subscriptions user_defined_messages";
@@ -84,17 +86,17 @@ pub(super) fn update(state: &mut State, request: &ApiRequest) -> Result<Response
     fetch::<Call>(state, request)
 }
 
-fn redirect(request: &ApiRequest) -> Result<Option<Redirect>, ApiError> {
+fn redirect(request: &ApiRequest) -> Result<Option<Source>, ApiError> {
     match (request.form("Twiml"), request.form("Url")) {
         (Some(_), Some(_)) => Err(ApiError::invalid("Url and Twiml are mutually exclusive")),
         (Some(twiml), None) if twiml.chars().count() > MAX_INLINE_CHARS => Err(ApiError::invalid(
             format!("Twiml must be at most {MAX_INLINE_CHARS} characters long"),
         )),
-        (Some(twiml), None) => Ok(Some(Redirect::Twiml(twiml.to_owned()))),
-        (None, Some(url)) => Ok(Some(Redirect::Url {
+        (Some(twiml), None) => Ok(Some(Source::Inline(twiml.to_owned()))),
+        (None, Some(url)) => Ok(Some(Source::Url(Ask {
             url: twiml_url(url)?,
             method: request.word("Method")?.unwrap_or_default(),
-        })),
+        }))),
         (None, None) => Ok(None),
     }
 }

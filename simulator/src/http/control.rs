@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,6 +14,8 @@ use twilio::{CallSid, E164, TaskSid};
 use crate::core::Core;
 use crate::faults::{CallbackRule, Rule};
 use crate::journal::{HangUp, Journal};
+use crate::phone::{Conduct, Phone};
+use crate::readings::Readings;
 use crate::state::{Begin, PlaceCall};
 
 pub(super) fn router() -> Router<Arc<Core>> {
@@ -22,6 +24,8 @@ pub(super) fn router() -> Router<Arc<Core>> {
         .route("/simulator/calls/{call}", get(show))
         .route("/simulator/calls/{call}/hangup", post(hang_up))
         .route("/simulator/tasks/{task}/expire", post(expire))
+        .route("/simulator/phones/{number}", put(set_phone))
+        .route("/simulator/readings", put(set_readings))
         .route("/simulator/faults", post(add_fault).delete(clear_faults))
         .route("/simulator/callback-faults", post(add_callback_fault))
         .route("/simulator/state", get(state))
@@ -34,6 +38,7 @@ struct Place {
     from: Option<String>,
     to: Option<String>,
     begin: Begin,
+    conduct: Conduct,
     count: Option<u32>,
 }
 
@@ -51,6 +56,7 @@ async fn place(Shared(core): Shared<Arc<Core>>, body: Option<Json<Place>>) -> Re
         Ok(call) => PlaceCall {
             from,
             begin: place.begin,
+            conduct: place.conduct,
             ..call
         },
         Err(error) => return refused(&error),
@@ -81,6 +87,28 @@ async fn hang_up(Shared(core): Shared<Arc<Core>>, Path(call): Path<CallSid>) -> 
 
 async fn expire(Shared(core): Shared<Arc<Core>>, Path(task): Path<TaskSid>) -> StatusCode {
     done(core.change(|state| state.task_expired(task)))
+}
+
+async fn set_phone(
+    Shared(core): Shared<Arc<Core>>,
+    Path(number): Path<String>,
+    Json(phone): Json<Phone>,
+) -> Response {
+    match number.parse::<E164>() {
+        Ok(number) => {
+            core.change(|state| state.phones.insert(number, phone));
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(invalid) => refused(&invalid),
+    }
+}
+
+async fn set_readings(
+    Shared(core): Shared<Arc<Core>>,
+    Json(readings): Json<Readings>,
+) -> StatusCode {
+    core.change(|state| state.config.readings = readings);
+    StatusCode::NO_CONTENT
 }
 
 async fn add_fault(Shared(core): Shared<Arc<Core>>, Json(rule): Json<Rule>) -> Json<Value> {

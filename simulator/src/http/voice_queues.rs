@@ -12,9 +12,11 @@ use super::paging::page;
 use super::request::ApiRequest;
 use super::resource::{Resource, kept};
 use crate::dates::rfc2822;
+use crate::line::Source;
 use crate::ordered::Ordered;
 use crate::resources::{LARGEST_QUEUE, VoiceQueue};
-use crate::state::{Redirect, State, seconds_between};
+use crate::state::{State, seconds_between};
+use crate::twiml::Ask;
 
 impl Resource for VoiceQueue {
     kept!(QueueSid, voice_queues, "queues");
@@ -64,12 +66,12 @@ pub(super) fn fetch_member(state: &mut State, request: &ApiRequest) -> Result<Re
 
 pub(super) fn dequeue(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let (call, member) = find_member(state, request)?;
-    let redirect = Redirect::Url {
+    let source = Source::Url(Ask {
         url: twiml_url(request.required("Url")?)?,
         method: request.word("Method")?.unwrap_or_default(),
-    };
+    });
     state
-        .redirect(call, &request.record.id, redirect)
+        .redirect(call, &request.record.id, source)
         .map_err(|_| request.not_found())?;
     Ok(Json(member).into_response())
 }

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use twilio::{CallSid, E164, TaskSid};
 
-/// What one caller heard, in order.
-#[derive(Debug, Clone, Serialize)]
+use super::callee::CalleeLog;
+
+/// What one caller heard, in order. As JSON it says how it ended, too.
+#[derive(Debug, Clone)]
 pub struct CallerLog {
     /// The call.
     pub call: CallSid,
@@ -14,6 +17,8 @@ pub struct CallerLog {
     pub task: TaskSid,
     /// What was heard, oldest first.
     pub entries: Vec<Entry>,
+    /// Who was rung for them.
+    pub callees: Vec<CalleeLog>,
 }
 
 /// One thing heard.
@@ -50,8 +55,21 @@ pub enum Heard {
         /// The text.
         text: String,
     },
+    /// A recording.
+    Played {
+        /// Where it is.
+        url: String,
+    },
+    /// It rings somewhere. Nothing is said of it where somebody picks up at once.
+    Ringing,
     /// Outside numbers were dialled.
     Dialled(DialRecord),
+    /// They could leave a message.
+    Recorded {
+        /// How long it was; zero if they said nothing.
+        #[serde(rename = "lasted_ms", with = "crate::millis")]
+        lasted: Duration,
+    },
     /// An agent took the call.
     AgentAnswered,
     /// Other software took the call off hold.
@@ -99,12 +117,11 @@ pub struct DialRecord {
     pub outcome: DialOutcome,
 }
 
-/// `DialCallStatus`: what came of a `<Dial>`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+/// What came of a `<Dial>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DialOutcome {
     /// Somebody answered: the caller is in a conversation.
-    #[default]
     Answered,
     /// The line was busy.
     Busy,
@@ -112,6 +129,10 @@ pub enum DialOutcome {
     NoAnswer,
     /// No call could be made.
     Failed,
+    /// Somebody picked up, and didn't get the caller.
+    Refused,
+    /// The caller was gone before anybody picked up.
+    Canceled,
 }
 
 /// Who or what ended a call.
@@ -168,6 +189,18 @@ impl CallerLog {
             .iter()
             .filter(|entry| wanted(&entry.heard))
             .count()
+    }
+}
+
+impl Serialize for CallerLog {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut log = to.serialize_struct("CallerLog", 5)?;
+        log.serialize_field("call", &self.call)?;
+        log.serialize_field("task", &self.task)?;
+        log.serialize_field("fate", &self.fate())?;
+        log.serialize_field("entries", &self.entries)?;
+        log.serialize_field("callees", &self.callees)?;
+        log.end()
     }
 }
 

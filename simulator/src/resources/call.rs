@@ -1,9 +1,11 @@
 //! Calls and what their callers hear now.
 
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 use twilio::{CallSid, E164, QueueSid, TaskSid};
 
 use crate::dates::Dates;
+use crate::phone::Conduct;
 
 /// A phone call.
 #[derive(Debug, Clone)]
@@ -13,8 +15,11 @@ pub(crate) struct Call {
     pub(crate) from: E164,
     pub(crate) to: E164,
     pub(crate) activity: Activity,
-    /// Counts instructions, so that a document that comes too late is recognised.
+    pub(crate) conduct: Conduct,
+    /// Counts what it does, so that instructions that come too late are recognised.
     pub(crate) run: u64,
+    /// Cancelled when it does something else.
+    pub(crate) stop: CancellationToken,
     pub(crate) dates: Dates,
     pub(crate) ended: Option<Timestamp>,
     /// How long it waited in voice queues, in seconds.
@@ -41,8 +46,8 @@ impl Call {
 pub(crate) enum Activity {
     /// Hold music in a voice queue.
     Waiting { queue: QueueSid, since: Timestamp },
-    /// Instructions are on their way.
-    Fetching,
+    /// What its instructions say, or they are on their way.
+    Instructed,
     /// A conversation with an outside number or an agent.
     Talking,
     /// Nothing: the call is over.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use twilio::{CallSid, E164, QueueSid, TaskSid, WorkflowSid};
 
 use super::State;
@@ -14,6 +15,7 @@ use crate::dates::Dates;
 use crate::events::EventKind;
 use crate::journal::{CallerLog, HangUp, Heard};
 use crate::ordered::Ordered;
+use crate::phone::Conduct;
 use crate::resources::{Activity, Call, Task, TaskStatus, VoiceQueue};
 use crate::story::Story;
 
@@ -28,6 +30,8 @@ pub struct PlaceCall {
     pub workflow: Option<WorkflowSid>,
     /// Where the call's task begins.
     pub begin: Begin,
+    /// What the caller does.
+    pub conduct: Conduct,
     /// Whether the events of the call's task are not sent, because the test sends them.
     pub withhold_events: bool,
 }
@@ -101,8 +105,10 @@ impl State {
             task: task_sid,
             from,
             to,
-            activity: Activity::Fetching,
+            activity: Activity::Instructed,
+            conduct: place.conduct,
             run: 0,
+            stop: CancellationToken::new(),
             dates: Dates::new(self.now()),
             ended: None,
             queue_time: 0,
@@ -112,9 +118,15 @@ impl State {
             call: sid,
             task: task_sid,
             entries: Vec::new(),
+            callees: Vec::new(),
         };
         self.journal.callers.insert(sid, log);
         self.enqueue(sid, workflow, task);
+        if let Some(patience) = place.conduct.patience {
+            self.later(self.config.speed.shorten(patience), move |state| {
+                let _ = state.end_call(sid, HangUp::Caller);
+            });
+        }
         Ok(Caller {
             call_sid: sid,
             task_sid,
@@ -176,7 +188,7 @@ impl State {
     /// A caller in a conversation goes back to the workflow's queue, with a new task.
     pub(crate) fn enqueue_again(&mut self, sid: CallSid, begin: Begin) -> Option<TaskSid> {
         let call = self.calls.get(&sid)?;
-        let (from, to, old) = (call.from.clone(), call.to.clone(), call.task);
+        let (from, to, old) = (call.from, call.to, call.task);
         if call.activity != Activity::Talking {
             return None;
         }
@@ -244,7 +256,7 @@ impl State {
         Some(sid)
     }
 
-    /// Sets what a call does; returns what it did before.
+    /// Sets what a call does, and ends what it does now; returns what that was.
     pub(super) fn leave_activity(
         &mut self,
         sid: CallSid,
@@ -257,12 +269,15 @@ impl State {
         }
         let was = std::mem::replace(&mut call.activity, next);
         call.dates.updated = now;
+        call.run += 1;
+        std::mem::take(&mut call.stop).cancel();
         if let Activity::Waiting { queue, since } = was {
             call.queue_time += seconds_between(since, now);
             if let Some(queue) = self.voice_queues.get_mut(&queue) {
                 queue.members.remove(&sid);
             }
         }
+        self.leave_callees(sid);
         Ok(was)
     }
 

@@ -21,7 +21,7 @@ impl State {
         let Some(to) = to else {
             let led = |number: &IncomingNumber| {
                 let workflow = self.workflow_behind(number)?;
-                Some(call(Some(number.number.clone()), Some(workflow)))
+                Some(call(Some(number.number), Some(workflow)))
             };
             let flows = || self.flows.values().rev().find_map(Flow::workflow_of_calls);
             let any = || flows().or_else(|| self.any_workflow());
@@ -58,7 +58,7 @@ impl State {
         Some(json!({
             "status": match shown.activity {
                 Activity::Waiting { .. } => "waiting",
-                Activity::Fetching => "fetching",
+                Activity::Instructed => "instructed",
                 Activity::Talking => "talking",
                 Activity::Over => "over",
             },

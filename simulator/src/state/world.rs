@@ -1,6 +1,6 @@
 //! The account at the start: a Flex workspace with a workflow that nobody answers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use tokio::time::Instant;
 use twilio::{AccountSid, TaskQueueSid};
@@ -91,6 +91,7 @@ impl State {
         workflows.insert(workflow.sid, workflow);
         Self {
             journal: Journal::new(config.journal_limit),
+            phones: config.phones.iter().copied().collect(),
             config,
             account,
             base_url,
@@ -106,7 +107,6 @@ impl State {
             subscriptions: Ordered::default(),
             incoming_numbers: Ordered::default(),
             forbidden_countries: HashSet::new(),
-            dial_outcomes: HashMap::new(),
             event_stream: None,
             ids,
             started: Instant::now(),

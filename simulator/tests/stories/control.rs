@@ -2,9 +2,9 @@
 
 use reqwest::Client;
 use serde_json::{Value, json};
-use simulator::{CallbackOutcome, Config, Simulator};
+use simulator::{CallbackOutcome, Caller, Config, Simulator};
 
-use crate::support::{Api, Receiver, client, fast, start, waiting};
+use crate::support::{Api, Receiver, Reply, client, fast, start, waiting};
 
 struct Control {
     client: Client,
@@ -22,6 +22,11 @@ impl Control {
     async fn get(&self, path: &str) -> Value {
         let answer = self.client.get(format!("{}{path}", self.base)).send().await;
         answer.unwrap().json().await.unwrap()
+    }
+
+    async fn put(&self, path: &str, body: Value) -> u16 {
+        let request = self.client.put(format!("{}{path}", self.base));
+        request.json(&body).send().await.unwrap().status().as_u16()
     }
 
     async fn post(&self, path: &str, body: Option<Value>) -> (u16, Value) {
@@ -94,6 +99,57 @@ async fn callers_hang_up_and_tasks_expire_once() {
     let hang_up = format!("calls/{}/hangup", caller.call_sid);
     assert_eq!(control.post(&hang_up, None).await.0, 204);
     assert_eq!(control.post(&hang_up, None).await.0, 409);
+}
+
+#[tokio::test]
+async fn phones_readings_and_what_callers_do_are_set() {
+    let simulator = start(fast()).await;
+    let (api, control) = (Api::of(&simulator), Control::of(&simulator));
+    assert_eq!(control.put("phones/+14155550123", json!("busy")).await, 204);
+    assert_eq!(control.put("phones/0800", json!("busy")).await, 400);
+    for bad in ["drunk", "mailbox,presses=1"] {
+        assert_eq!(control.put("phones/+14155550123", json!(bad)).await, 422);
+    }
+    let readings = json!({ "others_ring_on": true, "refused_whisper": "no_answer" });
+    assert_eq!(control.put("readings", readings).await, 204);
+    let misspelt = json!({ "other_ring_on": true });
+    assert_eq!(control.put("readings", misspelt).await, 422);
+
+    let body = json!({ "begin": "last_step", "conduct": { "message_ms": 20_000 } });
+    let (status, callers) = control.post("calls", Some(body)).await;
+    assert_eq!(status, 201);
+    let text = |name: &str| callers[0][name].as_str().unwrap();
+    let caller = Caller {
+        call_sid: text("call_sid").parse().unwrap(),
+        task_sid: text("task_sid").parse().unwrap(),
+    };
+    let receiver = Receiver::start().await;
+    receiver.will([Reply::Twiml(
+        "<Response><Say>Thank you.</Say></Response>".into(),
+    )]);
+    let twiml = format!(
+        "<Response><Dial>+14155550123</Dial><Record action=\"{}\"/></Response>",
+        receiver.url("/recorded")
+    );
+    api.post(&api.call(&caller), &[("Twiml", &twiml)])
+        .await
+        .ok();
+    simulator
+        .wait_until(|state| !state.is_in_progress(&caller.call_sid))
+        .await;
+    let journal = control.get("journal").await;
+    let log = &journal["callers"][0];
+    assert_eq!(log["callees"][0]["number"], "+14155550123");
+    let heard = |heard: &str| {
+        let entries = log["entries"].as_array().unwrap();
+        entries
+            .iter()
+            .find(|entry| entry["heard"] == heard)
+            .unwrap()
+    };
+    assert_eq!(heard("dialled")["outcome"], "busy");
+    assert_eq!(heard("recorded")["lasted_ms"], 20_000.0);
+    assert_eq!(log["fate"], "message");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use crate::support::{Api, DIAL, Receiver, Reply, fast, start, waiting};
 use std::sync::Arc;
 
-use simulator::{DialOutcome, HangUp, Heard, Instructions, Simulator};
+use simulator::{DialOutcome, HangUp, Heard, Instructions, PickUp, Simulator};
 use tokio::sync::Notify;
 use twilio::CallSid;
 
@@ -23,6 +23,12 @@ async fn a_redirected_caller_hears_the_notice_and_then_the_outside_number() {
         <Dial timeout="20" callerId="+14155550100"><Number>+14155550123</Number></Dial></Response>"#;
     let answer = api.post(&api.call(&caller), &[("Twiml", twiml)]).await;
     let request = answer.headers["twilio-request-id"].to_str().unwrap();
+    simulator
+        .wait_until(|state| {
+            let log = state.journal().caller(&caller.call_sid);
+            log.is_some_and(|log| log.was_redirected_once())
+        })
+        .await;
 
     let heard = heard(&simulator, caller.call_sid);
     assert_eq!(heard[0], Heard::HoldMusic);
@@ -46,13 +52,6 @@ async fn a_redirected_caller_hears_the_notice_and_then_the_outside_number() {
     assert_eq!(dial.outcome, DialOutcome::Answered);
     assert_eq!(heard.len(), 4);
     assert!(simulator.callers_still_waiting().is_empty());
-    assert!(
-        simulator
-            .journal()
-            .caller(&caller.call_sid)
-            .unwrap()
-            .was_redirected_once()
-    );
     assert_eq!(answer.ok()["status"], "in-progress");
 }
 
@@ -115,9 +114,12 @@ async fn a_number_that_does_not_answer_leads_to_the_next_verb() {
     let api = Api::of(&simulator);
     let caller = waiting(&simulator);
     let number = "+14155550123".parse().unwrap();
-    simulator.set_dial_outcome(number, DialOutcome::Busy);
+    simulator.set_phone(number, PickUp::Busy);
     let twiml = "<Response><Dial>+14155550123</Dial><Say>Sorry</Say></Response>";
     api.post(&api.call(&caller), &[("Twiml", twiml)]).await.ok();
+    simulator
+        .wait_until(|state| !state.is_in_progress(&caller.call_sid))
+        .await;
     let heard = heard(&simulator, caller.call_sid);
     let Heard::Dialled(dial) = &heard[2] else {
         panic!("{heard:?}");

@@ -1,6 +1,7 @@
 //! A simulator, a client of its API, and a receiver of its callbacks.
 
 mod receiver;
+mod scene;
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -9,6 +10,7 @@ use simulator::{Caller, Config, PlaceCall, Simulator, Speed};
 use tokio::net::TcpListener;
 
 pub use receiver::{Receiver, Reply};
+pub use scene::{CONNECT, FIRST, SORRY, Scene, dial, seconds, told};
 
 /// With steps of milliseconds instead of seconds.
 pub fn fast() -> Config {

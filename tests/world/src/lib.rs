@@ -30,6 +30,7 @@ pub use judge::{Broken, Promise};
 pub use kind::{Kind, UnknownKind, kinds_of};
 pub use setup::Told;
 pub use story::Line;
+pub use twilio_side::{inward, outward};
 
 use judge::{Promise::*, Terms, judge};
 use people::Person;

@@ -293,7 +293,7 @@ fn refused(status: u16, retry_after: Option<u64>) -> reqwest::Response {
 }
 
 /// A request of a client's, as a server takes it.
-pub(crate) fn inward(request: reqwest::Request) -> Request<Body> {
+pub fn inward(request: reqwest::Request) -> Request<Body> {
     let url = request.url();
     let uri = match url.query() {
         Some(query) => format!("{}?{query}", url.path()),
@@ -309,7 +309,7 @@ pub(crate) fn inward(request: reqwest::Request) -> Request<Body> {
 }
 
 /// A server's answer, as a client takes it.
-pub(crate) async fn outward(answer: Response<Body>) -> reqwest::Response {
+pub async fn outward(answer: Response<Body>) -> reqwest::Response {
     let (head, body) = answer.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     Response::from_parts(head, body).into()

@@ -2,10 +2,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use simulator::Carrier;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -67,7 +69,7 @@ impl Received {
 pub struct Receiver {
     url: String,
     shared: Arc<Mutex<Shared>>,
-    server: JoinHandle<()>,
+    server: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
@@ -88,8 +90,32 @@ impl Receiver {
         Self {
             url,
             shared,
-            server,
+            server: Some(server),
         }
+    }
+
+    /// One that is reached by the carrier only.
+    pub fn in_process() -> (Self, Carrier) {
+        let shared = Arc::<Mutex<Shared>>::default();
+        let receiver = Self {
+            url: "http://receiver.example".to_owned(),
+            shared: shared.clone(),
+            server: None,
+        };
+        let carrier = move |request: reqwest::Request| {
+            let shared = State(shared.clone());
+            let uri = request.url().as_str().parse().unwrap();
+            let body = request.body().and_then(reqwest::Body::as_bytes);
+            let body = Bytes::copy_from_slice(body.unwrap_or_default());
+            let received = receive(shared, uri, request.headers().clone(), body);
+            async move {
+                let (head, body) = received.await.into_parts();
+                let body = to_bytes(body, usize::MAX).await.unwrap();
+                Ok(Response::from_parts(head, body).into())
+            }
+            .boxed()
+        };
+        (receiver, Arc::new(carrier))
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -113,7 +139,7 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.server.abort();
+        self.server.iter().for_each(JoinHandle::abort);
     }
 }
 
