@@ -2,8 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use twilio::{CONNECTION_OVERRIDES, PublicUrl};
+
+/// How long Twilio tries to learn what whoever picked up is to hear, and what their key means: they
+/// hear nothing meanwhile.
+pub(crate) const QUICK: Duration = Duration::from_secs(4);
+const QUICKLY: &str = "rc=2&rp=all&ct=1000&rt=1500&tt=4000";
 
 /// What their paths begin with.
 pub const PATH: &str = "/ladder/v1/";
@@ -145,7 +151,11 @@ impl<'a> Hop<'a> {
 
     /// The URL as TwiML names it: a request that fails is repeated.
     pub(crate) fn url(&self, public_url: &PublicUrl) -> String {
-        format!("{}#{CONNECTION_OVERRIDES}", public_url.join(&self.path()))
+        let overrides = match self.stage {
+            Stage::PickedUp | Stage::Pressed => QUICKLY,
+            Stage::Dialed | Stage::Recorded | Stage::NotRecorded => CONNECTION_OVERRIDES,
+        };
+        format!("{}#{overrides}", public_url.join(&self.path()))
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use twilio::twiml::{Dial, Gather, Message, Number, Record, Response, Say, TwimlError, Verb};
 use twilio::{Caller, FormParams, PublicUrl};
 
+use crate::hop::QUICK;
 use crate::step::Accept;
 use crate::{
     Action, Calendar, CallerId, DialOutcome, Hop, Position, Ring, Stage, Step, Voicemail,
@@ -287,7 +288,8 @@ impl Accept {
     fn longest_asking(&self) -> Duration {
         let characters = u64::try_from(self.prompt.text.chars().count()).unwrap_or(u64::MAX);
         let prompt = Duration::from_secs(characters.div_ceil(SLOWEST_SPEECH));
-        prompt + Duration::from_secs(KEY_TIME.into()) + SHORTEST_CONVERSATION
+        // Twilio asks for the prompt and what the key means.
+        prompt + Duration::from_secs(KEY_TIME.into()) + 2 * QUICK + SHORTEST_CONVERSATION
     }
 }
 

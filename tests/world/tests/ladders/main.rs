@@ -190,3 +190,16 @@ async fn where_no_ingest_answers_for_a_whisper_nobody_gets_the_caller_without_a_
     assert!(!log.was_given_away_without_a_key());
     assert_eq!(ends(&log)[0], CalleeEnd::Refused);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_mailbox_that_is_asked_late_is_no_conversation() {
+    for readings in Readings::all() {
+        let phones = [(FIRST, "mailbox,rings=5"), (SECOND, "busy"), NOBODY[2]];
+        let scene = Scene::new(readings, &phones, LADDER);
+        let caller = scene.redirected(Conduct::default());
+        let until = tokio::time::Instant::now() + seconds(5 + 12);
+        *scene.way.lock() = Way::SilentUntil(until);
+        let log = scene.over(caller).await;
+        assert_eq!(log.fate(), Fate::LastSentence, "{readings:?}");
+    }
+}
