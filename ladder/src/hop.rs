@@ -43,6 +43,8 @@ impl fmt::Display for Position {
 pub enum Stage {
     /// The numbers have rung, and whoever picked up has hung up.
     Dialed,
+    /// The same, where whoever picked up had to press a key first.
+    Asked,
     /// Somebody picked up, and is to be asked whether they take the caller.
     PickedUp,
     /// They pressed a key.
@@ -55,8 +57,9 @@ pub enum Stage {
 
 impl Stage {
     /// Each of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Dialed,
+        Self::Asked,
         Self::PickedUp,
         Self::Pressed,
         Self::Recorded,
@@ -67,6 +70,7 @@ impl Stage {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Dialed => "dialed",
+            Self::Asked => "asked",
             Self::PickedUp => "picked-up",
             Self::Pressed => "pressed",
             Self::Recorded => "recorded",
@@ -99,6 +103,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Dialed => "it has rung",
+            Self::Asked => "it has rung, and whoever picked up was asked",
             Self::PickedUp => "somebody picked up, and is asked",
             Self::Pressed => "a key was pressed",
             Self::Recorded => "a recording has ended",
@@ -153,7 +158,7 @@ impl<'a> Hop<'a> {
     pub(crate) fn url(&self, public_url: &PublicUrl) -> String {
         let overrides = match self.stage {
             Stage::PickedUp | Stage::Pressed => QUICKLY,
-            Stage::Dialed | Stage::Recorded | Stage::NotRecorded => CONNECTION_OVERRIDES,
+            _ => CONNECTION_OVERRIDES,
         };
         format!("{}#{overrides}", public_url.join(&self.path()))
     }

@@ -23,6 +23,9 @@ const SLOWEST_SPEECH: u64 = 10;
 /// A conversation lasts at least this long; what is shorter may be the asking alone.
 const SHORTEST_CONVERSATION: Duration = Duration::from_secs(5);
 
+/// How long a prompt that the plan no longer has may have taken, and all that comes with it.
+const LONGEST_ASKING: Duration = Duration::from_secs(60);
+
 /// What a caller hears whom nobody takes, where the ladder says nothing.
 const LAST_SENTENCE: &str = "Nobody can take your call at the moment. Please call again later.";
 
@@ -215,10 +218,11 @@ impl Stage {
     pub fn goes_on(self, accept: Option<&Accept>, params: &FormParams) -> bool {
         match self {
             Self::PickedUp | Self::Pressed => false,
-            Self::Dialed => match DialOutcome::of(params) {
+            Self::Dialed => DialOutcome::of(params) == DialOutcome::Nobody,
+            Self::Asked => match DialOutcome::of(params) {
                 DialOutcome::Nobody => true,
                 DialOutcome::Connected(lasted) => {
-                    accept.is_some_and(|accept| lasted <= accept.longest_asking())
+                    lasted <= accept.map_or(LONGEST_ASKING, Accept::longest_asking)
                 }
             },
             Self::Recorded => !is_message(params),
@@ -243,7 +247,10 @@ impl Ring {
         caller: &Caller,
         url: &impl Fn(Position, Stage) -> String,
     ) -> Dial {
-        let whisper = self.accept.as_ref().map(|_| url(position, Stage::PickedUp));
+        let (whisper, dialed) = match &self.accept {
+            Some(_) => (Some(url(position, Stage::PickedUp)), Stage::Asked),
+            None => (None, Stage::Dialed),
+        };
         let shown = match self.caller_id {
             CallerId::Number(number) => Some(number),
             CallerId::Called => caller.called,
@@ -263,7 +270,7 @@ impl Ring {
             timeout: self.timeout,
             time_limit: None,
             record: Record::DoNotRecord,
-            action: Some(url(position, Stage::Dialed)),
+            action: Some(url(position, dialed)),
         }
     }
 }

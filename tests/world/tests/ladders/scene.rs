@@ -51,6 +51,8 @@ pub enum Way {
     SilentUntil(Instant),
     /// Every other answer is lost.
     LosesAnswers,
+    /// Another ingest answers, which was started with another file of plans.
+    OtherPlans,
 }
 
 pub struct Scene {
@@ -61,26 +63,46 @@ pub struct Scene {
 
 impl Scene {
     pub fn new(readings: Readings, phones: &[(&str, &str)], ladder: &str) -> Self {
+        Self::with_other_plans(readings, phones, ladder, ladder)
+    }
+
+    /// One with a second ingest, and what it knows.
+    pub fn with_other_plans(
+        readings: Readings,
+        phones: &[(&str, &str)],
+        ladder: &str,
+        other: &str,
+    ) -> Self {
         let account = Account::new(
             "AC0123456789abcdef0123456789abcdef".parse().unwrap(),
             "token".to_owned(),
         );
         let public_url: PublicUrl = PUBLIC_URL.parse().unwrap();
         let queue = "WQ0123456789abcdef0123456789abcdef";
-        let plans = format!("[[plan]]\nname = \"sales\"\ntask_queue_sid = \"{queue}\"\n{ladder}");
-        let plans = Plans::read(&plans, Some(&public_url)).unwrap();
+        let read = |ladder: &str| {
+            let head = format!("[[plan]]\nname = \"sales\"\ntask_queue_sid = \"{queue}\"\n");
+            Plans::read(&(head + ladder), Some(&public_url)).unwrap()
+        };
+        let plans = read(ladder);
         let router = ingest(&account, &public_url, &plans);
+        let other = ingest(&account, &public_url, &read(other));
         let way = Arc::new(Mutex::new(Way::Open));
         let (now, turn) = (Arc::clone(&way), Arc::<AtomicUsize>::default());
         let carrier = move |request: reqwest::Request| {
-            let (router, way, turn) = (router.clone(), *now.lock(), turn.clone());
+            let (way, turn) = (*now.lock(), turn.clone());
+            let knows = if way == Way::OtherPlans {
+                &other
+            } else {
+                &router
+            };
+            let router = knows.clone();
             async move {
                 match way {
                     Way::Open => {}
                     Way::Closed => return Err(CallbackOutcome::NotConnected),
                     Way::SilentUntil(then) if Instant::now() >= then => {}
                     Way::SilentUntil(_) => std::future::pending().await,
-                    Way::LosesAnswers => {}
+                    Way::LosesAnswers | Way::OtherPlans => {}
                 }
                 let Ok(answer) = router.oneshot(inward(request)).await;
                 let is_lost = way == Way::LosesAnswers && turn.fetch_add(1, Relaxed) % 2 == 0;
