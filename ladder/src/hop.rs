@@ -18,7 +18,7 @@ pub const PATH: &str = "/ladder/v1/";
 pub const LADDER_HEADER: &str = "x-overflow-ladder";
 
 /// A place on a ladder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// The step, from 0.
     pub step: usize,
@@ -89,9 +89,15 @@ pub struct Hop<'a> {
     pub position: Position,
     /// The hash of the ladder that brought it there.
     pub hash: &'a str,
+    /// Whether the call was on a ladder before of which nothing was known: it begins anew once only,
+    /// or two ingests that don't know each other's plans would send it round for ever.
+    pub again: bool,
     /// What Twilio has done there.
     pub stage: Stage,
 }
+
+/// What stands before the hash of a ladder that a call began again.
+const AGAIN: &str = "again-";
 
 /// The path is none of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -117,8 +123,9 @@ impl<'a> Hop<'a> {
     pub fn unknown() -> Self {
         Self {
             plan: "",
-            position: Position { step: 0, go: 0 },
+            position: Position::default(),
             hash: "",
+            again: true,
             stage: Stage::NotRecorded,
         }
     }
@@ -132,12 +139,17 @@ impl<'a> Hop<'a> {
         let mut part = || parts.next().ok_or(InvalidHop);
         let (plan, position, hash, stage) = (part()?, part()?, part()?, part()?);
         let stage = Stage::ALL.into_iter().find(|known| known.as_str() == stage);
+        let (again, hash) = match hash.strip_prefix(AGAIN) {
+            Some(hash) => (true, hash),
+            None => (false, hash),
+        };
         match part() {
             Ok(_) => Err(InvalidHop),
             Err(_) => Ok(Self {
                 plan,
                 position: position.parse()?,
                 hash,
+                again,
                 stage: stage.ok_or(InvalidHop)?,
             }),
         }
@@ -149,9 +161,11 @@ impl<'a> Hop<'a> {
             plan,
             position,
             hash,
+            again,
             stage,
         } = self;
-        format!("{PATH}{plan}/{position}/{hash}/{}", stage.as_str())
+        let again = if *again { AGAIN } else { "" };
+        format!("{PATH}{plan}/{position}/{again}{hash}/{}", stage.as_str())
     }
 
     /// The URL as TwiML names it: a request that fails is repeated.

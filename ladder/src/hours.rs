@@ -39,6 +39,9 @@ pub enum InvalidHours {
         "speak of public holidays (PH), so the plan must say of which country: holidays = \"DE\""
     )]
     NoCountry,
+    /// School holidays, of which none are known.
+    #[error("speak of school holidays (SH), which aren't known there: put the days into closed")]
+    NoSchool,
 }
 
 impl Calendar {
@@ -124,13 +127,20 @@ impl Hours {
         let rules: OpeningHours = text
             .parse()
             .map_err(|error| InvalidHours::Syntax(format!("{error}").replace('\n', " ")))?;
-        let of_holidays = rules.to_string().contains("PH");
-        if of_holidays && calendar.country.is_none() {
+        // What stands in quotes is a comment.
+        let rules_alone: String = rules.to_string().split('"').step_by(2).collect();
+        let of_holidays = rules_alone.contains("PH");
+        let of_school = rules_alone.contains("SH");
+        if (of_holidays || of_school) && calendar.country.is_none() {
             return Err(InvalidHours::NoCountry);
+        }
+        let holidays = calendar.holidays();
+        if of_school && holidays.get_school().count() == 0 {
+            return Err(InvalidHours::NoSchool);
         }
         Ok(Self {
             text: text.to_owned(),
-            rules: rules.with_context(Context::default().with_holidays(calendar.holidays())),
+            rules: rules.with_context(Context::default().with_holidays(holidays)),
             of_holidays,
             calendar: calendar.clone(),
         })

@@ -169,10 +169,9 @@ fn show(plan: &Plan, to: &mut String) {
 }
 
 fn ending(ladder: &Ladder, now: Timestamp) -> &'static str {
-    let mut in_force = ladder.steps().iter().filter(|step| step.is_in_force(now));
-    match in_force.next_back().map(|step| &step.action) {
-        Some(Action::Say(_) | Action::Play(_)) => "then the call ends",
-        _ => "then: \"Nobody can take your call at the moment.\", and the call ends",
+    match ladder.ends_in_our_words(now) {
+        true => "then: \"Nobody can take your call at the moment.\", and the call ends",
+        false => "then the call ends",
     }
 }
 

@@ -266,3 +266,43 @@ fn a_ladder_that_changed_goes_on_with_what_there_is() {
         assert_eq!(answer(&plans, &asked, &busy).0, before.hang_up());
     }
 }
+
+#[test]
+fn two_ingests_that_do_not_know_each_others_plans_send_nobody_round() {
+    let steps = "task_queue_sid = \"WQ00000000000000000000000000000001\"\n\
+                 [[plan.step]]\ndial = [\"+14155550100\"]\n";
+    let [one, other] =
+        ["sales", "selling"].map(|name| format!("[[plan]]\nname = \"{name}\"\n{steps}"));
+    let mut call = Call::begin(&one, NOON);
+    let busy = FormParams::parse(b"DialCallStatus=busy");
+    let mut rung = 1;
+    for plans in [&other, &one].into_iter().cycle().take(8) {
+        let path = call.path("dialed");
+        let plans = read(plans);
+        let next = plans.answer(&Hop::parse(&path).unwrap(), &busy, call.now);
+        call.document = next.twiml.as_str().to_owned();
+        if call.ends() {
+            break;
+        }
+        rung += 1;
+    }
+    assert_eq!(rung, 2, "it begins anew once");
+    assert!(call.says("Nobody can take your call") && call.ends());
+}
+
+#[test]
+fn what_is_said_before_an_attempt_that_is_skipped_is_not_the_last_word() {
+    let text = r#"
+        [[plan]]
+        name = "sales"
+        task_queue_sid = "WQ00000000000000000000000000000001"
+        time_zone = "Europe/Berlin"
+        [[plan.step]]
+        say = "One moment, we connect you."
+        [[plan.step]]
+        dial = ["+14155550100"]
+        when = "Mo-Fr 08:00-18:00"
+    "#;
+    let call = Call::begin(text, NIGHT);
+    assert!(call.says("One moment") && call.says("Nobody can take your call") && call.ends());
+}

@@ -127,6 +127,27 @@ fn each_thing_that_twilio_cannot_do_is_refused() {
         ),
         (format!("say = \"{}\"", "a".repeat(4000)), "4000 characters"),
         ("say = \"a\\u0001b\"".into(), "which XML can't"),
+        (
+            "dial = [\"+14155550100\"]\naccept = \"1 \\u0001\"".into(),
+            "which XML can't",
+        ),
+        ("say = \" \"".into(), "say: says nothing"),
+        (
+            "dial = [\"+14155550100\"]\naccept = \"\"".into(),
+            "accept: says nothing",
+        ),
+        (
+            "dial = [\"+14155550100\"]\naccept_key = \"2\"".into(),
+            "accept_key: needs accept",
+        ),
+        (
+            "dial = [\"+14155550100\", \"+14155550100\"]".into(),
+            "holds a number twice",
+        ),
+        (
+            "voicemail = \"Speak.\"\nfinish_on_key = \"\"".into(),
+            "keys of a phone",
+        ),
     ] {
         let text = format!("{STEPS}[[plan.step]]\n{step}\n");
         let (refused, _) = resolve(&text, Some(&public_url()));
@@ -134,6 +155,55 @@ fn each_thing_that_twilio_cannot_do_is_refused() {
         assert!(refused.contains(wanted), "{wanted}: {refused}");
         assert!(refused.contains("plan \"sales\", step 1"), "{refused}");
     }
+}
+
+#[test]
+fn what_is_sent_with_the_redirect_fits_whichever_steps_are_skipped() {
+    let head = format!("{STEPS}time_zone = \"UTC\"\n");
+    let say = |length| format!("[[plan.step]]\nsay = \"{}\"\n", "a".repeat(length));
+    let dial = |more: &str| format!("[[plan.step]]\ndial = [\"+14155550100\"]\n{more}");
+    for (steps, refused) in [
+        (
+            say(2000) + &dial("when = \"Mo-Fr\"\n") + &say(2500),
+            Some("step 3"),
+        ),
+        (
+            say(3775) + &dial("caller_id = \"called\"\n"),
+            Some("step 2"),
+        ),
+        (say(3900), Some("step 1")),
+        // What is behind the first dial is fetched, and may be longer.
+        (say(2000) + &dial("") + &say(5000), None),
+        (dial(&format!("accept = \"1{}\"\n", "a".repeat(5000))), None),
+    ] {
+        let (plans, _) = resolve(&format!("{head}{steps}"), Some(&public_url()));
+        match refused {
+            Some(step) => assert!(plans.unwrap_err().contains(step), "{step}"),
+            None => assert!(plans.is_ok()),
+        }
+    }
+    let flat = |length| {
+        let notice = "a".repeat(length);
+        format!(
+            "{STEPS}forward_to = \"+14155550100\"\ncaller_id_fallback = \"+14155550190\"\n\
+             notice = \"{notice}\"\n"
+        )
+    };
+    assert!(resolve(&flat(3700), None).0.is_ok());
+    assert!(resolve(&flat(3870), None).0.is_err());
+}
+
+#[test]
+fn holidays_are_those_that_are_known_and_a_comment_is_none() {
+    let hours = |holidays: &str, when: &str| {
+        let head = format!("{STEPS}time_zone = \"Europe/Berlin\"\n{holidays}\n");
+        let step = format!("[[plan.step]]\nsay = \"Hello.\"\nwhen = '{when}'\n");
+        resolve(&(head + &step), Some(&public_url())).0
+    };
+    assert!(hours("", "Mo-Fr 08:00-18:00 \"PHONE\"").is_ok());
+    assert!(hours("", "Mo-Su 00:00-24:00; SH off").is_err());
+    let refused = hours("holidays = \"DE\"", "Mo-Su 00:00-24:00; SH off");
+    assert!(refused.unwrap_err().contains("school holidays"));
 }
 
 #[test]

@@ -188,7 +188,7 @@ impl Sweeper {
             // Without its time, only the task itself can tell that it is the caller's.
             verify: task.entered_at.is_none(),
             requeued_at: None,
-            caller: twilio::Caller::default(),
+            caller: attributes.caller,
         })
     }
 }

@@ -6,7 +6,7 @@ mod raw;
 mod step;
 
 use jiff::Timestamp;
-use ladder::{Action, CallerId, Hop, Ladder, Step};
+use ladder::{Action, CallerId, Hop, Ladder, Step, last_words};
 use twilio::twiml::{Dial, Response, Say, Twiml, Verb};
 use twilio::{Caller, E164, FormParams, TaskQueueSid};
 
@@ -64,7 +64,7 @@ impl Plan {
             Way::Number(forward) => forward.response(caller),
             Way::Ladder(ladder) => ladder.begin(caller, now),
         };
-        response.to_twiml().unwrap_or_default()
+        response.to_twiml().unwrap_or_else(|_| Twiml::hang_up())
     }
 
     /// The steps, if it has any.
@@ -170,19 +170,19 @@ impl Plans {
     pub fn answer(&self, hop: &Hop<'_>, params: &FormParams, now: Timestamp) -> NextStep<'_> {
         let named = self.iter().find(|plan| plan.name == hop.plan);
         let ladder = named.and_then(Plan::ladder);
-        let hang_up = || Response(vec![Verb::Hangup]).to_twiml().unwrap_or_default();
-        let twiml = match (ladder, named.or_else(|| self.default_plan())) {
-            (Some(ladder), _) => {
-                let response = ladder.answer(hop.position, hop.stage, params, now);
-                response.to_twiml().unwrap_or_default()
-            }
-            (None, Some(plan)) if hop.stage.goes_on(None, params) => {
-                plan.begin(&Caller::of(params), now)
-            }
-            (None, _) => hang_up(),
+        let caller = Caller::of(params);
+        let response = match (ladder, named.or_else(|| self.default_plan())) {
+            (Some(ladder), _) => ladder.answer(hop, params, now),
+            (None, _) if !hop.stage.goes_on(None, params) => Response(vec![Verb::Hangup]),
+            (None, Some(plan)) if !hop.again => match &plan.way {
+                Way::Number(forward) => forward.response(&caller),
+                Way::Ladder(ladder) => ladder.begin_again(&caller, now),
+            },
+            (None, _) => last_words(),
         };
         NextStep {
-            twiml,
+            // It was seen at the start that all of it can be written.
+            twiml: response.to_document().unwrap_or_else(|_| Twiml::hang_up()),
             hash: ladder.map(Ladder::hash),
         }
     }

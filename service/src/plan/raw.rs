@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ladder::{Calendar, InvalidHours, Ladder, Voice};
+use ladder::{Calendar, InvalidHours, Ladder, Voice, wordiest_caller};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use twilio::twiml::{Dial, MAX_INLINE_CHARS, Record, Say, Seconds};
@@ -101,14 +101,17 @@ impl RawPlan {
                 record: record.unwrap_or(Record::DoNotRecord),
                 ..Dial::from(number?)
             },
-            notice: self.notice.map(|text| Say {
-                text,
-                language: self.notice_language,
-                voice: self.notice_voice,
-            }),
+            notice: self
+                .notice
+                .filter(|text| !text.trim().is_empty())
+                .map(|text| Say {
+                    text,
+                    language: self.notice_language,
+                    voice: self.notice_voice,
+                }),
             caller_id_fallback,
         };
-        if let Err(problem) = forward.response(&Default::default()).to_twiml() {
+        if let Err(problem) = forward.response(&wordiest_caller()).to_twiml() {
             problems.add(&place.name("notice"), problem, "Please hold the line.");
             return None;
         }
@@ -138,7 +141,7 @@ impl RawPlan {
                 "is for a plan of one number: say it in a [[plan.step]], or leave the steps out";
             problems.add_line(format!("{}: {problem}", place.name(field)));
         }
-        let in_urls = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
+        let in_urls = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
         if name.is_empty() || !name.chars().all(in_urls) {
             let problem = "is part of URLs where a plan has steps: letters, digits, - and _ only";
             problems.add(&place.name("name"), problem, "sales");
@@ -168,7 +171,7 @@ impl RawPlan {
             language: self.language,
             voice: self.voice,
         };
-        let mut steps = Vec::new();
+        let (mut steps, count) = (Vec::new(), self.step.len());
         for (index, step) in self.step.into_iter().enumerate() {
             let place = place.step(index + 1);
             let Some(step) = read::<RawStep>(step, &place, problems) else {
@@ -186,7 +189,9 @@ impl RawPlan {
             steps.extend(step.parse(&plan, &place, problems));
         }
         let ladder = Ladder::new(name, steps, voice, calendar?, public_url?.clone());
-        if let Some((step, problem)) = ladder.refused_beginning() {
+        // Where a step can't be read, the numbers of the others are not those of the file.
+        let is_whole = ladder.steps().len() == count;
+        if let Some((step, problem)) = ladder.refused_step().filter(|_| is_whole) {
             let problem = format!(
                 "{problem}; what a caller hears first goes to Twilio in {MAX_INLINE_CHARS} characters"
             );

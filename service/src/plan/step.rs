@@ -1,5 +1,7 @@
 //! A step as it stands in the file.
 
+use std::collections::HashSet;
+
 use ladder::{Accept, Action, Calendar, CallerId, Hours, Ring, Step, Voice, Voicemail};
 use serde::Deserialize;
 use twilio::E164;
@@ -94,6 +96,15 @@ impl RawStep {
                 problems.add_line(format!("{}: has no meaning for {kind}", place.name(name)));
             }
         }
+        for (name, text) in [("say", &self.say), ("accept", &self.accept)] {
+            if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+                problems.add_line(format!("{}: says nothing", place.name(name)));
+            }
+        }
+        if self.accept_key.is_some() && self.accept.is_none() {
+            let problem = "needs accept, what is said to whoever picks up";
+            problems.add(&place.name("accept_key"), problem, "2");
+        }
         let action = match kind {
             "dial" => Action::Ring(self.ring(plan, place, problems)?),
             "voicemail" => Action::Voicemail(self.voicemail(plan.voice, place, problems)?),
@@ -127,6 +138,10 @@ impl RawStep {
         if numbers.is_empty() {
             problems.add(&place.name("dial"), "holds no number", "[\"+14155550100\"]");
             return None;
+        }
+        let distinct: HashSet<_> = numbers.iter().collect();
+        if distinct.len() < numbers.len() {
+            problems.add_line(format!("{}: holds a number twice", place.name("dial")));
         }
         if self.accept.is_none() && numbers.len() > MOST_TOGETHER {
             let problem = format!(
@@ -178,10 +193,11 @@ impl RawStep {
                 place.name("transcribe")
             ));
         }
-        let keys = self.finish_on_key.as_deref().unwrap_or_default();
-        if !keys
-            .chars()
-            .all(|key| key.is_ascii_digit() || "#*".contains(key))
+        let keys = self.finish_on_key.as_deref().unwrap_or("#");
+        if keys.is_empty()
+            || !keys
+                .chars()
+                .all(|key| key.is_ascii_digit() || "#*".contains(key))
         {
             problems.add(&place.name("finish_on_key"), "must be keys of a phone", "#");
         }

@@ -98,7 +98,7 @@ impl FromStr for Record {
     }
 }
 
-/// A TwiML document, short enough to be sent inline; an empty one ends the call.
+/// A TwiML document.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Twiml(String);
 
@@ -109,9 +109,10 @@ impl Twiml {
     }
 }
 
-impl Default for Twiml {
-    fn default() -> Self {
-        Self("<Response/>".to_owned())
+impl Twiml {
+    /// The call ends.
+    pub fn hang_up() -> Self {
+        Self("<Response><Hangup/></Response>".to_owned())
     }
 }
 
@@ -136,11 +137,23 @@ pub enum TwimlError {
 }
 
 impl Response {
-    /// The document.
+    /// The document, short enough to be sent inline.
     ///
     /// # Errors
     /// It would be too long, or a text holds control characters.
     pub fn to_twiml(&self) -> Result<Twiml, TwimlError> {
+        let document = self.to_document()?;
+        match document.0.chars().count() {
+            length if length > MAX_INLINE_CHARS => Err(TwimlError::TooLong(length)),
+            _ => Ok(document),
+        }
+    }
+
+    /// The document, to be fetched.
+    ///
+    /// # Errors
+    /// A text holds control characters.
+    pub fn to_document(&self) -> Result<Twiml, TwimlError> {
         let mut writer = Writer::new(Vec::with_capacity(256));
         writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
         let response = writer.create_element("Response");
@@ -154,10 +167,7 @@ impl Response {
         if let Some(character) = document.chars().find(|c| !is_xml_char(*c)) {
             return Err(TwimlError::NotXml(character));
         }
-        match document.chars().count() {
-            length if length > MAX_INLINE_CHARS => Err(TwimlError::TooLong(length)),
-            _ => Ok(Twiml(document)),
-        }
+        Ok(Twiml(document))
     }
 }
 
