@@ -127,6 +127,18 @@ async fn no_call_is_promised_while_no_number_leads_to_the_flow() {
 }
 
 #[tokio::test]
+async fn the_plan_says_which_number_gets_a_flow_that_is_yet_to_be_made() {
+    let operator = Operator::new().await;
+    operator.add_number(NUMBER, OLD_VOICE_URL);
+    let output = operator.setup(&["--number", NUMBER]).await.done();
+    let sid = operator.number(NUMBER).await.sid;
+    let name = format!("~ phone number {NUMBER} ({sid})\n");
+    assert!(output.contains(&name), "no {name:?} in: {output}");
+    let new = format!("voice URL: {OLD_VOICE_URL} → (new) {PREFIX} Call Redirection Studio Flow\n");
+    assert!(output.contains(&new), "no {new:?} in: {output}");
+}
+
+#[tokio::test]
 async fn the_second_time_there_is_nothing_to_do() {
     let operator = Operator::new().await;
     operator.add_number(NUMBER, OLD_VOICE_URL);
