@@ -14,7 +14,7 @@ use service::settings::{QueueArgs, QueueSettings, Setting};
 use service::{Problems, out};
 use tokio_util::sync::CancellationToken;
 
-use self::shown::{details, json, table};
+use self::shown::{details, json, none, table};
 
 /// How long the command waits for the broker after Ctrl-C.
 const GIVING_BACK: Duration = Duration::from_millis(700);
@@ -243,14 +243,18 @@ async fn act(
             return Ok(Vec::new());
         }
     };
+    // Before they are looked at, which hides them from a broker's count.
+    let all = queue.stats().await.context(reached)?.dead;
     let Listed { letters, more } = queue.oldest(filter, limit).await.context(reached)?;
     if command.json {
         let shown: Vec<_> = letters.iter().map(json).collect();
         out::line(serde_json::to_string_pretty(&shown)?);
     } else if command.action == Action::Show {
         out::line(letters.iter().map(details).collect::<String>().trim_end());
+    } else if letters.is_empty() && more == 0 {
+        out::line(none(all, &command.queue.url));
     } else {
-        out::line(table(&letters, more, &command.queue.url).trim_end());
+        out::line(table(&letters).trim_end());
     }
     if more > 0 && command.action != Action::Show {
         eprintln!("{more} more were not looked at: --limit N shows more");
