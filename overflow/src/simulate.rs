@@ -173,7 +173,8 @@ pub(crate) async fn run(
          FORWARD_TO_NUMBER=+14155550100\n\
          PUBLIC_URL={PUBLIC_URL}\n\n\
          Next: {next}. Stop with Ctrl-C.\n",
-        url = simulator.api_url(),
+        // As setup writes it: lines that are appended again don't contradict those.
+        url = simulator.api_url().origin().ascii_serialization(),
         account = simulator.account_sid(),
     ));
     let mut teller = Teller::new(simulator.story(), true);
