@@ -255,11 +255,13 @@ fn the_example_of_settings_can_be_copied_and_added_to() {
     let settings = GOOD.map(|(name, _)| format!("{name}=wrong\n"));
     let said = start(&settings.concat());
     assert!(!said.contains("is not set"), "{said}");
-    let said = start("PUBLIC_URL=https://a.example.com\nPUBLIC_URL=https://b.example.com\n");
-    assert!(
-        said.contains("set PUBLIC_URL to different values") && !said.contains("example.com"),
-        "{said}"
-    );
+    let [a, b] = ["a", "b"].map(|host| format!("PUBLIC_URL=https://{host}.example.com\n"));
+    let said = start(&format!("{a}LISTEN=1\n{b}LISTEN=2\n"));
+    for variable in ["PUBLIC_URL", "LISTEN"] {
+        let told = format!("set {variable} to different values");
+        assert!(said.contains(&told), "{said}");
+    }
+    assert!(!said.contains("example.com"), "{said}");
 }
 
 #[test]
