@@ -290,12 +290,35 @@ fn a_number_that_is_none_is_told_in_words() {
         let said = String::from_utf8_lossy(&said.stderr);
         assert!(said.starts_with(wanted), "{variable}={value}: {said}");
     }
-    let said = run("overflow", &["setup", "--reservation-timeout", "15s"], &[]);
-    let said = String::from_utf8_lossy(&said.stderr);
-    assert!(
-        said.contains("must be whole seconds from 1 to 86400, no unit"),
-        "{said}"
-    );
+    for flag in ["--reservation-timeout", "--target-timeout"] {
+        for (value, is_right) in [
+            ("15", true),
+            ("15s", true),
+            ("2m", true),
+            ("1500ms", false),
+            ("25h", false),
+            ("0", false),
+            ("-1", false),
+            ("soon", false),
+        ] {
+            // Further settings are missing.
+            let setup = ["setup", "--in-place=false", "--workflow", "WW1"];
+            let setup = match flag {
+                "--target-timeout" => &setup[..],
+                _ => &setup[..1],
+            };
+            let value = format!("{flag}={value}");
+            let said = run(
+                "overflow",
+                &[setup, &[&value]].concat(),
+                &[("PUBLIC_URL", "")],
+            );
+            let said = [said.stdout, said.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            let is_refused = said.contains("must be whole seconds from 1s to 24h");
+            assert_eq!(is_refused, !is_right, "{value}: {said}");
+        }
+    }
 }
 
 #[test]
