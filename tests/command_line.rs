@@ -267,7 +267,7 @@ fn the_example_of_settings_can_be_copied_and_added_to() {
 #[test]
 fn a_number_that_is_none_is_told_in_words() {
     for (variable, value, wanted) in [
-        ("PREFETCH", "many", "PREFETCH: is no whole number"),
+        ("PREFETCH", "many", "PREFETCH: is not a whole number"),
         ("PREFETCH", "70000", "PREFETCH: must be at most 65535"),
         ("MAX_IN_FLIGHT", "0", "MAX_IN_FLIGHT: must be at least 1"),
         (
@@ -278,7 +278,7 @@ fn a_number_that_is_none_is_told_in_words() {
         (
             "FORWARD_TIMEOUT",
             "30",
-            "FORWARD_TIMEOUT: \"30\" is no duration with a unit",
+            "FORWARD_TIMEOUT: \"30\" is not a duration with a unit",
         ),
         (
             "FORWARD_TIMEOUT",
@@ -322,6 +322,61 @@ fn a_number_that_is_none_is_told_in_words() {
 }
 
 #[test]
+fn what_is_wrong_on_the_command_line_is_told_by_the_flag() {
+    for (name, arguments, wanted) in [
+        (
+            "overflow",
+            &["call", "--simulator", "foo"][..],
+            "--simulator: is not a URL",
+        ),
+        ("overflow", &["call", "--wait", "30s"], "--wait=30s"),
+        (
+            "overflow",
+            &["simulator", "--callback", "foo"],
+            "--callback: is not a URL",
+        ),
+        (
+            "overflow",
+            &["simulator", "--callback", "ftp://a"],
+            "--callback: is not an http",
+        ),
+        (
+            "ingest",
+            &["--spool-max-length", "0"],
+            "--spool-max-length: must be at least 1",
+        ),
+        (
+            "ingest",
+            &["--public-url", "foo"],
+            "--public-url: is not a URL",
+        ),
+    ] {
+        let said = run(name, arguments, &[]);
+        let code = said.status.code();
+        let said = String::from_utf8_lossy(&said.stderr);
+        assert_eq!(code, Some(78), "{arguments:?}: {said}");
+        assert!(said.contains(wanted), "{arguments:?}: {said}");
+    }
+    for (variable, value, wanted) in [
+        ("PUBLIC_URL", "foo", "PUBLIC_URL: is not a URL"),
+        (
+            "SPOOL_MAX_LENGTH",
+            "0",
+            "SPOOL_MAX_LENGTH: must be at least 1",
+        ),
+        (
+            "QUEUE_MAX_LENGTH",
+            "0",
+            "QUEUE_MAX_LENGTH: must be at least 1",
+        ),
+    ] {
+        let said = run("ingest", &[], &[(variable, value)]);
+        let said = String::from_utf8_lossy(&said.stderr);
+        assert!(said.contains(wanted), "{variable}={value}: {said}");
+    }
+}
+
+#[test]
 fn a_demo_without_its_broker_says_so_at_once() {
     let begun = std::time::Instant::now();
     let demo = run(
@@ -345,7 +400,11 @@ fn dead_letters_that_are_not_named_well_are_refused_with_what_there_is() {
         (&["list", "--reason", "nonsense"][..], "expired, no_plan, "),
         (&["replay"], "or say --all"),
         (&["discard", "--yes"], "or say --all"),
-        (&["list", "--limit", "few"], "--limit: is no whole number"),
+        (
+            &["list", "--limit", "few"],
+            "--limit: is not a whole number",
+        ),
+        (&["list", "--limit", "0"], "--limit: must be at least 1"),
     ] {
         let output = run("overflow", &[&["dead-letters"], arguments].concat(), &[]);
         let said = String::from_utf8_lossy(&output.stderr);

@@ -219,7 +219,7 @@ async fn a_call_needs_a_caller_and_a_simulator() {
     let wrong = rehearsal.run(&["call", "--simulator", &ingest]);
     assert_eq!(wrong.status.code(), Some(1));
     assert!(
-        said(&wrong).contains("is no simulator (404"),
+        said(&wrong).contains("is not a simulator (404"),
         "{}",
         said(&wrong)
     );

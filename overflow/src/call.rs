@@ -54,6 +54,10 @@ pub(crate) struct CallArgs {
         default_missing_value = "1m"
     )]
     wait: Setting<Option<Duration>>,
+
+    /// What isn't meant, such as `--wait 30s`
+    #[arg(hide = true)]
+    stray: Vec<String>,
 }
 
 /// A call, resolved.
@@ -67,6 +71,11 @@ pub(crate) struct Call {
 
 impl CallArgs {
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<Call> {
+        if let Some(stray) = self.stray.first() {
+            problems.add_line(format!(
+                "{stray}: is not expected here; how long to wait is said behind `=`: --wait=30s"
+            ));
+        }
         Some(Call {
             simulator: problems.take(self.simulator),
             count: problems.take(self.count),
@@ -168,7 +177,9 @@ async fn answer<T: DeserializeOwned>(
     }
     let read = serde_json::from_slice(&body).ok();
     read.filter(|_| status.is_success()).with_context(|| {
-        format!("what answers at {shown} is no simulator ({status}): name another with --simulator")
+        format!(
+            "what answers at {shown} is not a simulator ({status}): name another with --simulator"
+        )
     })
 }
 

@@ -13,6 +13,7 @@ use service::{Problems, out};
 use simulator::{Account, Config, Simulator, Speed};
 use tokio_util::sync::CancellationToken;
 use twilio::{AccountSid, CONNECTION_OVERRIDES, EVENTS_PATH};
+use url::Url;
 
 use crate::story::Teller;
 
@@ -48,8 +49,8 @@ pub(crate) struct SimulatorArgs {
 
     /// Where event callbacks go, connection overrides in the fragment included  [default: nowhere;
     /// with --set-up to ingest on port 8080]
-    #[arg(long, value_name = "URL")]
-    callback: Option<String>,
+    #[arg(long, value_name = "URL", default_value = "")]
+    callback: Setting<Option<Url>>,
 
     /// How many times faster than in reality a task goes through its workflow of 20 s
     #[arg(long, value_name = "FACTOR", default_value = "4")]
@@ -79,6 +80,10 @@ pub(crate) struct SimulatorArgs {
 
 fn default_callback() -> String {
     format!("{PUBLIC_URL}{EVENTS_PATH}#{CONNECTION_OVERRIDES}")
+}
+
+fn is_http(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
 }
 
 /// The simulator's settings, resolved.
@@ -121,12 +126,17 @@ impl SimulatorArgs {
             problems.add("--speed", problem, "4");
             Speed::REAL
         });
+        let callback = self.callback.example(default_callback()).must(
+            |url| url.as_ref().is_none_or(is_http),
+            "is not an http or https URL",
+        );
+        let callback = problems.take(callback).map(String::from);
         Some(SimulatorSettings {
             listen: problems.take(self.listen),
             config: Config {
                 account,
                 is_set_up: self.set_up,
-                callback_url: self.callback.or_else(|| self.set_up.then(default_callback)),
+                callback_url: callback.or_else(|| self.set_up.then(default_callback)),
                 speed,
                 ..Config::default()
             },

@@ -1,4 +1,4 @@
-//! How dead letters are shown: as JSON, as a table, one whole.
+//! How dead letters are shown: as JSON, as a table, one in full.
 
 use std::borrow::Cow;
 

@@ -42,7 +42,7 @@ pub(super) fn load() -> Result<(), String> {
         Err(dotenvy::Error::LineParse(..)) => {
             let line = first_bad_line(&text).map_or("?".to_owned(), |line| line.to_string());
             Err(format!(
-                "{shown}: line {line} is no NAME=VALUE; quote a value that holds spaces"
+                "{shown}: line {line} is not NAME=VALUE; quote a value that holds spaces"
             ))
         }
         Err(error) => Err(format!("{shown}: {error}")),
