@@ -54,7 +54,7 @@ fn the_demo_redirects_a_caller_on_both_queues() {
         );
         for line in [
             "task enters Sales",
-            "acknowledged with 204",
+            "hears of it in ",
             "redirected to +14155550100",
             "task closed",
             "later it was ringing at +14155550100, once",
