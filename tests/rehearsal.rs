@@ -203,7 +203,7 @@ async fn a_call_that_nobody_redirects_is_told_as_one() {
     assert_eq!(call.status.code(), Some(1));
     let said = said(&call);
     assert!(said.contains("still waits, in Everyone"), "{said}");
-    assert!(said.contains("1 of 1 not redirected once"), "{said}");
+    assert!(said.contains("1 of 1 calls was not redirected"), "{said}");
 }
 
 #[tokio::test]

@@ -148,7 +148,8 @@ async fn follow(
     }
     match missed {
         0 => Ok(()),
-        missed => bail!("{missed} of {} not redirected once", callers.len()),
+        1 => bail!("1 of {} calls was not redirected", callers.len()),
+        missed => bail!("{missed} of {} calls were not redirected", callers.len()),
     }
 }
 

@@ -96,7 +96,7 @@ pub(crate) enum Error {
     InvalidFlow(String),
     #[error(
         "{path} can't be used: {problem}\n  \
-         It records what setup changed. Mend it, name another by --state-file, or remove it: then \
+         It records what setup changed. Fix it, name another by --state-file, or remove it: then \
          teardown can't restore what setup had replaced.",
         path = path.display()
     )]

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::error::Result;
+use crate::wording::counted;
 
 /// How good it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -152,9 +153,10 @@ impl<'a> Report<'a> {
                      yet; {warnings} to look at."
                 ),
                 (0, warnings) => format!("\nRedirects work; {warnings} to look at."),
-                (problems, _) => {
-                    format!("\n{problems} to mend: callers are not redirected, or not all.")
-                }
+                (problems, _) => format!(
+                    "\n{}: callers are not redirected, or not all.",
+                    counted(problems, "problem")
+                ),
             });
         }
         problems == 0
