@@ -131,7 +131,7 @@ async fn follow(
     longest: Duration,
 ) -> anyhow::Result<()> {
     let deadline = Instant::now() + longest;
-    let mut missed = 0;
+    let (mut missed, mut repeated) = (0, 0);
     for caller in callers {
         let call = &caller.call_sid;
         let url = simulator.join(&format!("/simulator/calls/{call}"))?;
@@ -143,13 +143,22 @@ async fn follow(
             }
             tokio::time::sleep(EACH).await;
         };
-        missed += usize::from(!progress.was_redirected_once());
+        match progress.redirects() {
+            0 => missed += 1,
+            1 => {}
+            _ => repeated += 1,
+        }
         out::line(format_args!("call {call} {}", progress.told()));
     }
-    match missed {
-        0 => Ok(()),
-        1 => bail!("1 of {} calls was not redirected", callers.len()),
-        missed => bail!("{missed} of {} calls were not redirected", callers.len()),
+    let of = callers.len();
+    let was = |count| if count == 1 { "was" } else { "were" };
+    match (missed, repeated) {
+        (0, 0) => Ok(()),
+        (0, count) => bail!(
+            "{count} of {of} calls {} redirected more than once",
+            was(count)
+        ),
+        (count, _) => bail!("{count} of {of} calls {} not redirected", was(count)),
     }
 }
 
@@ -233,10 +242,11 @@ impl Progress {
         matches!(self.status, Status::Talking | Status::Over)
     }
 
-    fn was_redirected_once(&self) -> bool {
+    /// How often it was redirected; 0 if no number rang.
+    fn redirects(&self) -> usize {
         let redirects = self.entries.iter();
         let redirects = redirects.filter(|entry| matches!(entry.heard, Heard::Redirected));
-        redirects.count() == 1 && self.dialled().is_some()
+        self.dialled().map_or(0, |_| redirects.count())
     }
 
     /// The numbers that rang, and when.
