@@ -54,7 +54,7 @@ fn the_demo_redirects_a_caller_on_both_queues() {
         );
         for line in [
             "task enters Sales",
-            "acknowledged with 204",
+            "hears of it in ",
             "redirected to +14155550100",
             "task closed",
             "later it was ringing at +14155550100, once",
@@ -291,17 +291,19 @@ fn the_example_of_settings_can_be_copied_and_added_to() {
     let settings = GOOD.map(|(name, _)| format!("{name}=wrong\n"));
     let said = start(&settings.concat());
     assert!(!said.contains("is not set"), "{said}");
-    let said = start("PUBLIC_URL=https://a.example.com\nPUBLIC_URL=https://b.example.com\n");
-    assert!(
-        said.contains("set PUBLIC_URL to different values") && !said.contains("example.com"),
-        "{said}"
-    );
+    let [a, b] = ["a", "b"].map(|host| format!("PUBLIC_URL=https://{host}.example.com\n"));
+    let said = start(&format!("{a}LISTEN=1\n{b}LISTEN=2\n"));
+    for variable in ["PUBLIC_URL", "LISTEN"] {
+        let told = format!("set {variable} to different values");
+        assert!(said.contains(&told), "{said}");
+    }
+    assert!(!said.contains("example.com"), "{said}");
 }
 
 #[test]
 fn a_number_that_is_none_is_told_in_words() {
     for (variable, value, wanted) in [
-        ("PREFETCH", "many", "PREFETCH: is no whole number"),
+        ("PREFETCH", "many", "PREFETCH: is not a whole number"),
         ("PREFETCH", "70000", "PREFETCH: must be at most 65535"),
         ("MAX_IN_FLIGHT", "0", "MAX_IN_FLIGHT: must be at least 1"),
         (
@@ -312,7 +314,7 @@ fn a_number_that_is_none_is_told_in_words() {
         (
             "FORWARD_TIMEOUT",
             "30",
-            "FORWARD_TIMEOUT: \"30\" is no duration with a unit",
+            "FORWARD_TIMEOUT: \"30\" is not a duration with a unit",
         ),
         (
             "FORWARD_TIMEOUT",
@@ -324,12 +326,90 @@ fn a_number_that_is_none_is_told_in_words() {
         let said = String::from_utf8_lossy(&said.stderr);
         assert!(said.starts_with(wanted), "{variable}={value}: {said}");
     }
-    let said = run("overflow", &["setup", "--reservation-timeout", "15s"], &[]);
-    let said = String::from_utf8_lossy(&said.stderr);
-    assert!(
-        said.contains("must be whole seconds from 1 to 86400, no unit"),
-        "{said}"
-    );
+    for flag in ["--reservation-timeout", "--target-timeout"] {
+        for (value, is_right) in [
+            ("15", true),
+            ("15s", true),
+            ("2m", true),
+            ("1500ms", false),
+            ("25h", false),
+            ("0", false),
+            ("-1", false),
+            ("soon", false),
+        ] {
+            // Further settings are missing.
+            let setup = ["setup", "--in-place=false", "--workflow", "WW1"];
+            let setup = match flag {
+                "--target-timeout" => &setup[..],
+                _ => &setup[..1],
+            };
+            let value = format!("{flag}={value}");
+            let said = run(
+                "overflow",
+                &[setup, &[&value]].concat(),
+                &[("PUBLIC_URL", "")],
+            );
+            let said = [said.stdout, said.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            let is_refused = said.contains("must be whole seconds from 1s to 24h");
+            assert_eq!(is_refused, !is_right, "{value}: {said}");
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_on_the_command_line_is_told_by_the_flag() {
+    for (name, arguments, wanted) in [
+        (
+            "overflow",
+            &["call", "--simulator", "foo"][..],
+            "--simulator: is not a URL",
+        ),
+        ("overflow", &["call", "--wait", "30s"], "--wait=30s"),
+        (
+            "overflow",
+            &["simulator", "--callback", "foo"],
+            "--callback: is not a URL",
+        ),
+        (
+            "overflow",
+            &["simulator", "--callback", "ftp://a"],
+            "--callback: is not an http",
+        ),
+        (
+            "ingest",
+            &["--spool-max-length", "0"],
+            "--spool-max-length: must be at least 1",
+        ),
+        (
+            "ingest",
+            &["--public-url", "foo"],
+            "--public-url: is not a URL",
+        ),
+    ] {
+        let said = run(name, arguments, &[]);
+        let code = said.status.code();
+        let said = String::from_utf8_lossy(&said.stderr);
+        assert_eq!(code, Some(78), "{arguments:?}: {said}");
+        assert!(said.contains(wanted), "{arguments:?}: {said}");
+    }
+    for (variable, value, wanted) in [
+        ("PUBLIC_URL", "foo", "PUBLIC_URL: is not a URL"),
+        (
+            "SPOOL_MAX_LENGTH",
+            "0",
+            "SPOOL_MAX_LENGTH: must be at least 1",
+        ),
+        (
+            "QUEUE_MAX_LENGTH",
+            "0",
+            "QUEUE_MAX_LENGTH: must be at least 1",
+        ),
+    ] {
+        let said = run("ingest", &[], &[(variable, value)]);
+        let said = String::from_utf8_lossy(&said.stderr);
+        assert!(said.contains(wanted), "{variable}={value}: {said}");
+    }
 }
 
 #[test]
@@ -356,7 +436,11 @@ fn dead_letters_that_are_not_named_well_are_refused_with_what_there_is() {
         (&["list", "--reason", "nonsense"][..], "expired, no_plan, "),
         (&["replay"], "or say --all"),
         (&["discard", "--yes"], "or say --all"),
-        (&["list", "--limit", "few"], "--limit: is no whole number"),
+        (
+            &["list", "--limit", "few"],
+            "--limit: is not a whole number",
+        ),
+        (&["list", "--limit", "0"], "--limit: must be at least 1"),
     ] {
         let output = run("overflow", &[&["dead-letters"], arguments].concat(), &[]);
         let said = String::from_utf8_lossy(&output.stderr);

@@ -80,8 +80,20 @@ async fn a_list_has_a_limit_and_all_can_be_discarded() {
         assert!(listed.contains(&first), "{listed}");
         let shown = stack.run("overflow", &["dead-letters", "show", &first]);
         assert!(said(&shown)[0].contains(&first), "{shown:?}");
+        let show = ["dead-letters", "--json", "show", &first];
+        let [shown, _] = said(&stack.run("overflow", &show));
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(shown["id"], first, "one is no list: {shown}");
         for line in listed.lines() {
             assert!(line.chars().count() <= 80, "{line}");
+        }
+        // The filter, not the queue, is why nothing is shown.
+        for filter in [["--older-than", "1h"], ["--reason", "expired"]] {
+            let list = [&["dead-letters", "list"], &filter[..]].concat();
+            let [listed, _] = said(&stack.run("overflow", &list));
+            let none = format!("none of the {COUNT} dead letters in ");
+            assert!(listed.starts_with(&none), "{listed}");
+            assert!(listed.ends_with(" match\n"), "{listed}");
         }
         // Nobody is there to be asked.
         let asked = stack.run("overflow", &["dead-letters", "discard", "--all"]);

@@ -34,14 +34,21 @@ impl Rehearsal {
             rehearsal.printed("simulator").contains("Next: ")
         })
         .await;
-        let printed = rehearsal.printed("simulator");
+        rehearsal.append_settings();
+        rehearsal
+    }
+
+    /// Writes what the simulator printed to the end of `.env`.
+    fn append_settings(&self) {
+        let printed = self.printed("simulator");
         let settings = printed.lines().filter(|line| {
             let name = line.split_once('=').map(|(name, _)| name);
             name.is_some_and(|name| !name.contains(' '))
         });
         let settings: String = settings.map(|line| format!("{line}\n")).collect();
-        std::fs::write(rehearsal.path().join(".env"), settings).unwrap();
-        rehearsal
+        let env = self.path().join(".env");
+        let before = std::fs::read_to_string(&env).unwrap_or_default();
+        std::fs::write(env, before + &settings).unwrap();
     }
 
     fn path(&self) -> &Path {
@@ -150,6 +157,28 @@ async fn each_way_of_setting_up_is_rehearsed_to_the_redirect() {
 }
 
 #[tokio::test]
+async fn the_settings_of_one_account_may_stand_there_twice_and_another_is_told_apart() {
+    let rehearsal = Rehearsal::start().await;
+    // As the simulator prints it.
+    let public_url = ["--public-url", "http://127.0.0.1:8080"];
+    rehearsal.done(&[&["setup", "--yes"][..], &public_url].concat());
+    rehearsal.append_settings();
+    rehearsal.done(&[&["setup", "--dry-run"][..], &public_url].concat());
+
+    // As of a simulator that was started anew.
+    let other = "0123456789abcdef0123456789abcdef";
+    for command in [&["setup", "--yes"][..], &["doctor"]] {
+        let refused = rehearsal.run(&[command, &["--auth-token", other]].concat());
+        let said = said(&refused);
+        assert!(
+            said.contains("each start of the simulator is a new account"),
+            "{said}"
+        );
+        assert!(!said.contains("Console > Account > API keys"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn a_workflow_that_was_there_is_extended_and_takes_the_calls() {
     let mut rehearsal = Rehearsal::start().await;
     let state = format!("http://{}/simulator/state", rehearsal.simulator);
@@ -174,7 +203,7 @@ async fn a_call_that_nobody_redirects_is_told_as_one() {
     assert_eq!(call.status.code(), Some(1));
     let said = said(&call);
     assert!(said.contains("still waits, in Everyone"), "{said}");
-    assert!(said.contains("1 of 1 not redirected once"), "{said}");
+    assert!(said.contains("1 of 1 calls was not redirected"), "{said}");
 }
 
 #[tokio::test]
@@ -190,7 +219,7 @@ async fn a_call_needs_a_caller_and_a_simulator() {
     let wrong = rehearsal.run(&["call", "--simulator", &ingest]);
     assert_eq!(wrong.status.code(), Some(1));
     assert!(
-        said(&wrong).contains("is no simulator (404"),
+        said(&wrong).contains("is not a simulator (404"),
         "{}",
         said(&wrong)
     );

@@ -1,7 +1,7 @@
 //! Ingest's own settings.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub struct IngestArgs {
 
     /// How many requests the spool holds at most
     #[arg(long, env = "SPOOL_MAX_LENGTH", value_name = "N", default_value = "100000")]
-    pub spool_max_length: Setting<u64>,
+    pub spool_max_length: Setting<NonZeroU64>,
 
     /// How long a stop waits for the callbacks under way
     #[arg(long, env = "INGEST_STOP_TIMEOUT", value_name = "DURATION", default_value = "10s")]
@@ -93,7 +93,7 @@ impl IngestArgs {
         );
         let spool = SpoolSettings {
             file: problems.take(self.spool),
-            max_length: problems.take(self.spool_max_length),
+            max_length: problems.take(self.spool_max_length).get(),
         };
         Some(IngestSettings {
             listen: problems.take(self.listen),

@@ -54,6 +54,10 @@ pub(crate) struct CallArgs {
         default_missing_value = "1m"
     )]
     wait: Setting<Option<Duration>>,
+
+    /// What isn't meant, such as `--wait 30s`
+    #[arg(hide = true)]
+    stray: Vec<String>,
 }
 
 /// A call, resolved.
@@ -67,6 +71,11 @@ pub(crate) struct Call {
 
 impl CallArgs {
     pub(crate) fn resolve(self, problems: &mut Problems) -> Option<Call> {
+        if let Some(stray) = self.stray.first() {
+            problems.add_line(format!(
+                "{stray}: is not expected here; how long to wait is said behind `=`: --wait=30s"
+            ));
+        }
         Some(Call {
             simulator: problems.take(self.simulator),
             count: problems.take(self.count),
@@ -122,7 +131,7 @@ async fn follow(
     longest: Duration,
 ) -> anyhow::Result<()> {
     let deadline = Instant::now() + longest;
-    let mut missed = 0;
+    let (mut missed, mut repeated) = (0, 0);
     for caller in callers {
         let call = &caller.call_sid;
         let url = simulator.join(&format!("/simulator/calls/{call}"))?;
@@ -134,12 +143,22 @@ async fn follow(
             }
             tokio::time::sleep(EACH).await;
         };
-        missed += usize::from(!progress.was_redirected_once());
+        match progress.redirects() {
+            0 => missed += 1,
+            1 => {}
+            _ => repeated += 1,
+        }
         out::line(format_args!("call {call} {}", progress.told()));
     }
-    match missed {
-        0 => Ok(()),
-        missed => bail!("{missed} of {} not redirected once", callers.len()),
+    let of = callers.len();
+    let was = |count| if count == 1 { "was" } else { "were" };
+    match (missed, repeated) {
+        (0, 0) => Ok(()),
+        (0, count) => bail!(
+            "{count} of {of} calls {} redirected more than once",
+            was(count)
+        ),
+        (count, _) => bail!("{count} of {of} calls {} not redirected", was(count)),
     }
 }
 
@@ -168,7 +187,9 @@ async fn answer<T: DeserializeOwned>(
     }
     let read = serde_json::from_slice(&body).ok();
     read.filter(|_| status.is_success()).with_context(|| {
-        format!("what answers at {shown} is no simulator ({status}): name another with --simulator")
+        format!(
+            "what answers at {shown} is not a simulator ({status}): name another with --simulator"
+        )
     })
 }
 
@@ -221,10 +242,11 @@ impl Progress {
         matches!(self.status, Status::Talking | Status::Over)
     }
 
-    fn was_redirected_once(&self) -> bool {
+    /// How often it was redirected; 0 if no number rang.
+    fn redirects(&self) -> usize {
         let redirects = self.entries.iter();
         let redirects = redirects.filter(|entry| matches!(entry.heard, Heard::Redirected));
-        redirects.count() == 1 && self.dialled().is_some()
+        self.dialled().map_or(0, |_| redirects.count())
     }
 
     /// The numbers that rang, and when.

@@ -3,6 +3,7 @@
 mod shown;
 
 use std::io::IsTerminal;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,10 +15,12 @@ use service::settings::{QueueArgs, QueueSettings, Setting};
 use service::{Problems, out};
 use tokio_util::sync::CancellationToken;
 
-use self::shown::{details, json, table};
+use self::shown::{details, json, none, table};
 
 /// How long the command waits for the broker after Ctrl-C.
 const GIVING_BACK: Duration = Duration::from_millis(700);
+
+const UNREACHED: &str = "the dead letters cannot be reached";
 
 /// The requests that could not be done.
 #[derive(Debug, Clone, clap::Args)]
@@ -40,12 +43,12 @@ enum ActionArgs {
     List {
         /// How many at most
         #[arg(long, value_name = "N", default_value = "100")]
-        limit: Setting<usize>,
+        limit: Setting<NonZeroUsize>,
 
         #[command(flatten)]
         which: Which,
     },
-    /// Show one whole
+    /// Show one in full
     Show {
         /// Its ID, as `list` shows it
         id: DeadLetterId,
@@ -153,7 +156,7 @@ impl DeadLettersArgs {
         let (action, filter) = match self.action {
             ActionArgs::List { limit, which } => {
                 let filter = which.resolve(Vec::new(), problems);
-                (Action::List(problems.take(limit)), filter)
+                (Action::List(problems.take(limit).get()), filter)
             }
             ActionArgs::Show { id } => (Action::Show, Which::default().resolve(vec![id], problems)),
             ActionArgs::Replay(chosen) => chosen.resolve(Settlement::Replay, problems),
@@ -185,19 +188,15 @@ impl Chosen {
 /// Does it, and says what was done.
 pub(crate) async fn run(command: DeadLetterCommand, stop: CancellationToken) -> anyhow::Result<()> {
     let work = async {
-        if command.asks {
-            let question = format!("Discard all that match in {}, for good?", command.queue.url);
-            let answer = tokio::task::spawn_blocking(move || AskTerminal.confirm(&question));
-            if !answer.await?? {
-                out::line("Nothing was discarded.");
-                return Ok(());
-            }
-        }
         let queue = command
             .queue
             .open_existing()
             .await
             .with_context(|| format!("cannot use the queue {}", command.queue.url))?;
+        if command.asks && !is_agreed(&command, &*queue).await? {
+            out::line("Nothing was discarded.");
+            return Ok(());
+        }
         let mut settled = Vec::new();
         let done = tokio::select! {
             done = act(&command, &*queue, &mut settled) => done,
@@ -226,31 +225,51 @@ pub(crate) async fn run(command: DeadLetterCommand, stop: CancellationToken) -> 
     }
 }
 
+/// Asks, naming how many it is about.
+async fn is_agreed(command: &DeadLetterCommand, queue: &dyn Queue) -> anyhow::Result<bool> {
+    let listed = queue.oldest(&command.filter, usize::MAX).await;
+    let count = listed.context(UNREACHED)?.letters.len();
+    let letters = if count == 1 { "letter" } else { "letters" };
+    let url = &command.queue.url;
+    let question = format!("Discard {count} dead {letters} in {url}, for good?");
+    let answer = tokio::task::spawn_blocking(move || AskTerminal.confirm(&question));
+    Ok(answer.await??)
+}
+
 /// Shows the letters and returns their IDs, or settles them and adds their IDs to `settled`.
 async fn act(
     command: &DeadLetterCommand,
     queue: &dyn Queue,
     settled: &mut Vec<DeadLetterId>,
 ) -> anyhow::Result<Vec<DeadLetterId>> {
-    let reached = "the dead letters cannot be reached";
     let filter = &command.filter;
     let limit = match command.action {
         Action::List(limit) => limit,
         Action::Show => usize::MAX,
         Action::Settle(how) => {
             let all = settle(queue, filter, how, settled).await;
-            all.context(reached)?;
+            all.context(UNREACHED)?;
             return Ok(Vec::new());
         }
     };
-    let Listed { letters, more } = queue.oldest(filter, limit).await.context(reached)?;
+    // Before they are looked at, which hides them from a broker's count.
+    let all = queue.stats().await.context(UNREACHED)?.dead;
+    let Listed { letters, more } = queue.oldest(filter, limit).await.context(UNREACHED)?;
     if command.json {
-        let shown: Vec<_> = letters.iter().map(json).collect();
-        out::line(serde_json::to_string_pretty(&shown)?);
+        let mut shown: Vec<_> = letters.iter().map(json).collect();
+        let shown = match command.action {
+            Action::Show => shown.pop(),
+            _ => Some(shown.into()),
+        };
+        if let Some(shown) = shown {
+            out::line(serde_json::to_string_pretty(&shown)?);
+        }
     } else if command.action == Action::Show {
         out::line(letters.iter().map(details).collect::<String>().trim_end());
+    } else if letters.is_empty() && more == 0 {
+        out::line(none(all, &command.queue.url));
     } else {
-        out::line(table(&letters, more, &command.queue.url).trim_end());
+        out::line(table(&letters).trim_end());
     }
     if more > 0 && command.action != Action::Show {
         eprintln!("{more} more were not looked at: --limit N shows more");

@@ -211,7 +211,10 @@ async fn play(simulator: &Simulator, demo: &Demo) -> anyhow::Result<()> {
     }
     let simulator = match simulator.api_url().port() {
         Some(4010) | None => String::new(),
-        Some(_) => format!(" --simulator {}", simulator.api_url()),
+        Some(_) => {
+            let url = simulator.api_url().origin().ascii_serialization();
+            format!(" --simulator {url}")
+        }
     };
     out::line(format_args!(
         "Place another with `overflow call{simulator}` from a second terminal, stop with Ctrl-C.\n{NEXT}\n"

@@ -37,11 +37,11 @@ enum Command {
     /// Run ingest and redirector in one process
     Run(Box<RunArgs<pair::Pair>>),
     /// Demonstrate the whole thing: ingest and redirector against a simulated Twilio
-    Demo(demo::DemoArgs),
+    Demo(Box<demo::DemoArgs>),
     /// Place a simulated call in a running demo or simulator
     Call(call::CallArgs),
     /// Run a simulated Twilio by itself
-    Simulator(simulate::SimulatorArgs),
+    Simulator(Box<simulate::SimulatorArgs>),
     /// List, show, replay or discard the requests that could not be done
     #[command(mut_args = |argument| argument.global(true))]
     DeadLetters(dead_letters::DeadLettersArgs),

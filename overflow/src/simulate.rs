@@ -13,6 +13,7 @@ use service::{Problems, out};
 use simulator::{Account, Config, InvalidPhone, Phone, Simulator, Speed};
 use tokio_util::sync::CancellationToken;
 use twilio::{AccountSid, CONNECTION_OVERRIDES, E164, EVENTS_PATH, InvalidE164};
+use url::Url;
 
 use crate::story::Teller;
 
@@ -48,8 +49,8 @@ pub(crate) struct SimulatorArgs {
 
     /// Where event callbacks go, connection overrides in the fragment included  [default: nowhere;
     /// with --set-up to ingest on port 8080]
-    #[arg(long, value_name = "URL")]
-    callback: Option<String>,
+    #[arg(long, value_name = "URL", default_value = "")]
+    callback: Setting<Option<Url>>,
 
     /// How many times faster than in reality a task goes through its workflow of 20 s
     #[arg(long, value_name = "FACTOR", default_value = "4")]
@@ -87,6 +88,10 @@ pub(crate) struct SimulatorArgs {
 
 fn default_callback() -> String {
     format!("{PUBLIC_URL}{EVENTS_PATH}#{CONNECTION_OVERRIDES}")
+}
+
+fn is_http(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
 }
 
 /// The simulator's settings, resolved.
@@ -137,12 +142,17 @@ impl SimulatorArgs {
             }
         });
         let phones = phones.collect();
+        let callback = self.callback.example(default_callback()).must(
+            |url| url.as_ref().is_none_or(is_http),
+            "is not an http or https URL",
+        );
+        let callback = problems.take(callback).map(String::from);
         Some(SimulatorSettings {
             listen: problems.take(self.listen),
             config: Config {
                 account,
                 is_set_up: self.set_up,
-                callback_url: self.callback.or_else(|| self.set_up.then(default_callback)),
+                callback_url: callback.or_else(|| self.set_up.then(default_callback)),
                 speed,
                 phones,
                 ..Config::default()
@@ -203,7 +213,8 @@ pub(crate) async fn run(
          FORWARD_TO_NUMBER=+14155550100\n\
          PUBLIC_URL={PUBLIC_URL}\n\n\
          Next: {next}. Stop with Ctrl-C.\n",
-        url = simulator.api_url(),
+        // As setup writes it: lines that are appended again don't contradict those.
+        url = simulator.api_url().origin().ascii_serialization(),
         account = simulator.account_sid(),
     ));
     let mut teller = Teller::new(simulator.story(), true, tells_phones);

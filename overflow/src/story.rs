@@ -15,6 +15,10 @@ use twilio::{CallSid, TaskSid};
 /// How often the bar is drawn.
 const FRAME: Duration = Duration::from_millis(100);
 const BAR: usize = 30;
+/// Where the bar begins: below what is told.
+const INDENT: usize = 26;
+/// What the bar counts.
+const LABEL: &str = "until the next queue";
 /// Back to the beginning of a terminal's line, and clears it.
 const CLEAR: &str = "\r\x1b[2K";
 
@@ -167,12 +171,10 @@ impl Teller {
         };
         let left = end.saturating_duration_since(Instant::now());
         let part = 1.0 - left.as_secs_f64() / whole.as_secs_f64().max(f64::EPSILON);
-        let full = ((BAR as f64 * part) as usize).min(BAR);
-        let (full, rest) = ("█".repeat(full), "░".repeat(BAR - full));
-        let left = left.as_secs_f64();
+        let bar = bar(part, left, width());
         told(move || {
             let mut stdout = io::stdout().lock();
-            write!(stdout, "{CLEAR}{:26}{full}{rest} {left:.1} s", "")?;
+            write!(stdout, "{CLEAR}{bar}")?;
             stdout.flush()
         })
         .await
@@ -289,7 +291,10 @@ impl Teller {
             attempt => format!(", attempt {attempt}"),
         };
         let after = millis(record.latency);
-        let line = format!("callback acknowledged with {status} in {after}{again}");
+        let line = match (self.in_full, status) {
+            (false, 200..300) => format!("hears of it in {after}{again}"),
+            _ => format!("callback answered with {status} in {after}{again}"),
+        };
         Some((Who::Us, line))
     }
 
@@ -311,6 +316,43 @@ impl Drop for Teller {
     }
 }
 
+/// How wide the terminal is, in characters.
+fn width() -> usize {
+    terminal_size::terminal_size().map_or(80, |(width, _)| width.0.into())
+}
+
+/// The bar in one line of the terminal, however narrow that is: drawn over, a second one would stay.
+fn bar(part: f64, left: Duration, width: usize) -> String {
+    let left = format!(" {:.1} s {LABEL}", left.as_secs_f64());
+    // A terminal goes to the next line behind its last character.
+    let room = width.saturating_sub(1);
+    let indent = INDENT.min(room.saturating_sub(left.len() + BAR));
+    let length = BAR.min(room.saturating_sub(left.len()));
+    let full = ((length as f64 * part) as usize).min(length);
+    let (full, rest) = ("█".repeat(full), "░".repeat(length - full));
+    let line = format!("{:indent$}{full}{rest}{left}", "");
+    line.chars().take(room).collect()
+}
+
 pub(crate) fn millis(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_fits_any_terminal_and_says_what_it_counts() {
+        for width in 0..200 {
+            let bar = bar(0.5, Duration::from_millis(1250), width);
+            assert!(
+                bar.chars().count() <= width.saturating_sub(1),
+                "{width}: {bar}"
+            );
+        }
+        let bar = bar(0.5, Duration::from_millis(1250), 80);
+        assert!(bar.contains('█') && bar.contains('░'), "{bar}");
+        assert!(bar.ends_with(" s until the next queue"), "{bar}");
+    }
 }

@@ -5,6 +5,7 @@ use twilio::{EventType, is_same_address};
 use url::Url;
 
 use crate::record::{PreviousCallback, ReplacedCallback};
+use crate::step::is_yet_to_be_made;
 
 /// Whether the URL carries connection overrides that repeat a failed callback.
 pub(crate) fn repeats(url: &str) -> bool {
@@ -121,6 +122,9 @@ pub(crate) fn before_setup(
 pub(crate) fn shown(url: &str) -> String {
     if url.is_empty() {
         return "none".to_owned();
+    }
+    if is_yet_to_be_made(url) {
+        return url.to_owned();
     }
     let Ok(mut parsed) = Url::parse(url) else {
         return "a URL that can't be read".to_owned();

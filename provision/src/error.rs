@@ -96,7 +96,7 @@ pub(crate) enum Error {
     InvalidFlow(String),
     #[error(
         "{path} can't be used: {problem}\n  \
-         It records what setup changed. Mend it, name another by --state-file, or remove it: then \
+         It records what setup changed. Fix it, name another by --state-file, or remove it: then \
          teardown can't restore what setup had replaced.",
         path = path.display()
     )]
@@ -151,6 +151,11 @@ impl<T> Doing<T> for Result<T, RestError> {
 pub(crate) fn advice(error: &RestError) -> &'static str {
     match error {
         RestError::Refused(refusal) => match refusal.status {
+            401 if refusal.is_local => {
+                "Compare TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN with what the simulator printed: \
+                 each start of the simulator is a new account, unless it gets --account-sid and \
+                 SIMULATOR_AUTH_TOKEN. Replace the lines in .env."
+            }
             401 => {
                 "Compare TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN (or the API key) with Console > \
                  Account > API keys & tokens. Credentials belong to one region: with another one, \

@@ -3,6 +3,7 @@
 mod api;
 mod args;
 mod callback;
+mod callers;
 mod command;
 mod configuration;
 mod console;

@@ -131,6 +131,7 @@ mod tests {
             message: String::new(),
             retry_after: None,
             request_id: None,
+            is_local: false,
         })
     }
 

@@ -53,7 +53,7 @@ impl TwilioTime {
         let before = state.map_or(SignedDuration::ZERO, |known| known.ahead);
         if ahead.abs() >= NOTABLE && before.abs() < NOTABLE {
             tracing::warn!(
-                ahead_s = ahead.as_secs(),
+                ahead_ms = ahead.as_millis(),
                 "this machine's clock is wrong, by Twilio's: set it by NTP; redirects go by Twilio's"
             );
         }

@@ -35,7 +35,7 @@ impl FromStr for ManagementUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match Url::parse(text) {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Self(url)),
-            _ => Err("is no http or https URL"),
+            _ => Err("is not an http or https URL"),
         }
     }
 }

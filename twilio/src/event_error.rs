@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// The body is not an array of JSON objects.
-    #[error("the body is no JSON array of CloudEvents: {0}")]
+    #[error("the body is not a JSON array of CloudEvents: {0}")]
     NotCloudEvents(String),
     /// A parameter that every event has is missing.
     #[error("parameter {0} is missing")]

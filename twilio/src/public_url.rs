@@ -89,7 +89,7 @@ impl FromStr for PublicUrl {
     type Err = InvalidPublicUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidPublicUrl> {
-        let url = Url::parse(text).map_err(|_| InvalidPublicUrl("is no URL"))?;
+        let url = Url::parse(text).map_err(|_| InvalidPublicUrl("is not a URL"))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(InvalidPublicUrl("must start with https:// and a host"));
         }

@@ -1,4 +1,4 @@
-//! How dead letters are shown: as JSON, as a table, one whole.
+//! How dead letters are shown: as JSON, as a table, one in full.
 
 use std::borrow::Cow;
 
@@ -30,11 +30,18 @@ fn body(letter: &DeadLetter) -> Cow<'_, str> {
 /// As wide as a terminal is at least.
 const WIDTH: usize = 80;
 
-/// A line for each, which fits a terminal.
-pub(super) fn table(letters: &[DeadLetter], more: usize, queue: &QueueUrl) -> String {
-    if letters.is_empty() && more == 0 {
-        return format!("no dead letters in {}\n", queue.absolute());
+/// That there are none, of so many in all.
+pub(super) fn none(of: u64, queue: &QueueUrl) -> String {
+    let queue = queue.absolute();
+    match of {
+        0 => format!("no dead letters in {queue}"),
+        1 => format!("the 1 dead letter in {queue} does not match"),
+        of => format!("none of the {of} dead letters in {queue} match"),
     }
+}
+
+/// A line for each, which fits a terminal.
+pub(super) fn table(letters: &[DeadLetter]) -> String {
     let now = Timestamp::now();
     let line = |age: &str, id: &str, reason: &str, attempts: &str, error: &str| {
         let line = format!("{age:>4}  {id:<34}  {reason:<14}  {attempts:>5}  {error}");

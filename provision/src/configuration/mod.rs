@@ -17,7 +17,7 @@ pub(crate) use self::retract::{before_extension, edited_addition, is_as_extended
 /// What a configuration lacks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidConfiguration {
-    #[error("it is no JSON object")]
+    #[error("it is not a JSON object")]
     NotJson,
     #[error("it has no \"task_routing\" with a list of \"filters\"")]
     NoFilters,

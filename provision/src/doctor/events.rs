@@ -49,10 +49,14 @@ pub(super) async fn check(
                 "see Console > Event Streams, or run doctor with the account's auth token",
             );
         }
-        let (current, ours) = (shown(&workspace.event_callback_url), shown(&ours));
+        let ours = shown(&ours);
+        let go = match workspace.event_callback_url.as_str() {
+            "" => "nowhere".to_owned(),
+            current => format!("to {}", shown(current)),
+        };
         report.fail(
             "event callback",
-            format!("the workspace's events go to {current}, not to {ours}"),
+            format!("the workspace's events go {go}, not to {ours}"),
             "run `overflow setup`; with the callback in use by another, `--via event-streams`",
         );
     }

@@ -5,20 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use service::Plans;
 use twilio::TaskQueueSid;
-use twilio::rest::Flow;
 
 use super::report::Report;
 use crate::api::Api;
+use crate::callers::all_flows;
 use crate::configuration::{Configuration, items};
-use crate::error::{Doing, Result};
 use crate::inventory::{Inventory, unless_denied};
-
-/// How many flows are read at a time.
-const AT_A_TIME: usize = 4;
 
 pub(super) async fn check(
     api: &Api,
@@ -30,7 +25,7 @@ pub(super) async fn check(
     if workflows.is_empty() {
         return;
     }
-    let read = unless_denied(all(api).await);
+    let read = unless_denied(all_flows(api).await);
     let Some((flows, denied)) = report.read("Studio flow", read) else {
         return;
     };
@@ -75,17 +70,6 @@ pub(super) fn leading(
     let leading = workflows
         .filter(|workflow| Configuration::parse(&workflow.configuration).is_ok_and(|c| leads(&c)));
     leading.map(|workflow| workflow.sid.to_string()).collect()
-}
-
-/// All flows of the account, with their definitions.
-async fn all(api: &Api) -> Result<Vec<Flow>> {
-    let listed = api.client.flows().await.doing("list the Studio flows")?;
-    let read = stream::iter(listed).map(async |flow| {
-        let read = api.client.flow(&flow.sid).await;
-        read.doing("read a Studio flow")
-    });
-    let read: Vec<Option<Flow>> = read.buffered(AT_A_TIME).try_collect().await?;
-    Ok(read.into_iter().flatten().collect())
 }
 
 /// Each widget that enqueues into one of the workflows and that others come behind, and those, but for

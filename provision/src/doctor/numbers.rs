@@ -5,6 +5,7 @@ use twilio::{FlowSid, PhoneNumberSid};
 
 use super::report::Report;
 use crate::api::Api;
+use crate::callers::{come_by_another_flow, leads_to};
 use crate::error::{Doing, Result};
 use crate::inventory::{Inventory, answered_by, unless_denied};
 
@@ -31,10 +32,18 @@ pub(super) async fn check(api: &Api, inventory: &Inventory, report: &mut Report<
     let Some(numbers) = report.read("number", numbers) else {
         return;
     };
+    let definition = flow.definition.to_string();
     let flow = flow.sid;
-    let end = format!("/Flows/{flow}");
-    let is_leading = |number: &&IncomingNumber| number.voice.url.ends_with(&end);
+    let is_leading = |number: &&IncomingNumber| leads_to(number, flow);
     if !numbers.iter().any(|number| is_leading(&number)) {
+        let workflows = inventory.workflows.iter().map(|workflow| workflow.sid);
+        let workflows: Vec<_> = workflows
+            .filter(|sid| definition.contains(sid.as_str()))
+            .collect();
+        let others = come_by_another_flow(api, Some(flow), &workflows).await;
+        if report.read("number", others) == Some(false) {
+            report.nobody_calls();
+        }
         report.warn(
             "number",
             format!("no phone number leads to Studio flow {flow}"),

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::error::Result;
+use crate::wording::counted;
 
 /// How good it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -43,6 +44,8 @@ pub(super) struct Report<'a> {
     show: &'a mut (dyn FnMut(&dyn Display) + Send),
     /// At the end, for programs.
     as_json: bool,
+    /// Whether no caller gets to the workflow yet, as far as can be seen.
+    nobody_calls: bool,
 }
 
 impl<'a> Report<'a> {
@@ -51,7 +54,13 @@ impl<'a> Report<'a> {
             lines: Vec::new(),
             show,
             as_json,
+            nobody_calls: false,
         }
+    }
+
+    /// Nothing leads callers to the workflow yet: that they are redirected can't be concluded.
+    pub(super) fn nobody_calls(&mut self) {
+        self.nobody_calls = true;
     }
 
     pub(super) fn ok(&mut self, check: Check, found: impl Display) {
@@ -139,10 +148,15 @@ impl<'a> Report<'a> {
         } else {
             (self.show)(&match (problems, warnings) {
                 (0, 0) => "\nAll is well.".to_owned(),
+                (0, warnings) if self.nobody_calls => format!(
+                    "\nRedirects work for callers who get to the workflow, but no number leads there \
+                     yet; {warnings} to look at."
+                ),
                 (0, warnings) => format!("\nRedirects work; {warnings} to look at."),
-                (problems, _) => {
-                    format!("\n{problems} to mend: callers are not redirected, or not all.")
-                }
+                (problems, _) => format!(
+                    "\n{}: callers are not redirected, or not all.",
+                    counted(problems, "problem")
+                ),
             });
         }
         problems == 0

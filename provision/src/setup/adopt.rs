@@ -172,7 +172,7 @@ fn checked(queue: TaskQueue, because: &str, insists: bool) -> Result<(TaskQueue,
         ),
     };
     Err(Error::Unclear(format!(
-        "task queue {}, {because}, is no placeholder: it {matches} ({expression})\n  \
+        "task queue {}, {because}, is not a placeholder: it {matches} ({expression})\n  \
          Nothing was changed. If nobody is to serve it, set its target workers to 1==2 in the \
          console; else name another, or none, in {PLACEHOLDER}.{way_out}",
         shown(&queue)

@@ -1,9 +1,10 @@
 //! What setup is to do.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use service::Problems;
-use service::settings::{Setting, TwilioArgs, TwilioSettings};
+use service::settings::{Setting, TwilioArgs, TwilioSettings, Value as _};
 use twilio::rest::Patience;
 use twilio::{E164, PublicUrl, TaskQueueSid, WorkflowSid};
 
@@ -11,13 +12,18 @@ use crate::api::Api;
 use crate::args::{self, ConsentArgs, Place, PlaceArgs};
 use crate::record::Via;
 
-/// As Twilio has them: `20`.
+/// With a unit, or as Twilio has them: `20s` and `20`.
 fn seconds(text: &str) -> Result<u32, String> {
+    let whole = |time: Duration| {
+        let seconds = u32::try_from(time.as_secs()).ok()?;
+        (time.subsec_nanos() == 0).then_some(seconds)
+    };
     let seconds = text
         .parse()
         .ok()
+        .or_else(|| Duration::read(text).ok().and_then(whole))
         .filter(|seconds| (1..=86_400).contains(seconds));
-    seconds.ok_or_else(|| "must be whole seconds from 1 to 86400, no unit".to_owned())
+    seconds.ok_or_else(|| "must be whole seconds from 1s to 24h, for example 20s".to_owned())
 }
 
 /// Creates and updates what Twilio needs: task queues, workflow, Studio flow, event callback.
@@ -73,15 +79,15 @@ pub struct SetupArgs {
     #[arg(long)]
     re_evaluate_tasks: bool,
 
-    /// In the workflow that setup makes: how long an agent has to take an offered call, in seconds
-    /// [default: as before, else 15]
-    #[arg(long, value_name = "SECONDS", conflicts_with = "workflow",
+    /// In the workflow that setup makes: how long an agent has to take an offered call
+    /// [default: as before, else 15s]
+    #[arg(long, value_name = "DURATION", conflicts_with = "workflow",
           value_parser = seconds)]
     reservation_timeout: Option<u32>,
 
-    /// With --workflow: a timeout for targets before the placeholder that have none, in seconds;
+    /// With --workflow: a timeout for targets before the placeholder that have none, such as 20s;
     /// no caller gets past a target without one
-    #[arg(long, value_name = "SECONDS", requires = "workflow",
+    #[arg(long, value_name = "DURATION", requires = "workflow",
           value_parser = seconds)]
     target_timeout: Option<u32>,
 

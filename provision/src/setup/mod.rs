@@ -45,14 +45,17 @@ impl Setup {
         let via = planner.via();
         let by_hand = planner.callback_by_hand();
         let planned = planner.plan(&dotenv).await?;
-        let (steps, dead_ends) = (planned.steps, planned.dead_ends);
+        let steps = planned.steps;
+        let end = End {
+            dead_ends: planned.dead_ends,
+            nobody_calls: planned.nobody_calls,
+        };
         if !step::show(&steps, &site, console) {
             if !self.consent.dry_run {
                 self.record_found(&mut site, &adopted, via, by_hand, planned.extended);
                 site.record.write(&site.state_file)?;
             }
-            let done = "Nothing to do: everything is as it should be.";
-            let status = say_how_it_ends(&dead_ends, done, console);
+            let status = end.say(end.nothing_to_do(), console);
             self.say_what_is_missing(&dotenv, console);
             return Ok(status);
         }
@@ -62,7 +65,7 @@ impl Setup {
         self.record_found(&mut site, &adopted, via, by_hand, planned.extended);
         site.record.write(&site.state_file)?;
         step::carry_out(steps, &mut site, true, console).await?;
-        let status = say_how_it_ends(&dead_ends, "Set up.", console);
+        let status = end.say("Set up.", console);
         self.say_what_is_missing(&Dotenv::read(&self.env_file)?, console);
         if matches!(status, Status::Done) {
             console.line("Start with `overflow run`, then check it with `overflow doctor`.");
@@ -123,16 +126,36 @@ impl Setup {
     }
 }
 
-/// Success is said only if a call that nobody takes would now get to the placeholder.
-fn say_how_it_ends(dead_ends: &[String], done: &str, console: &mut Console<'_>) -> Status {
-    if dead_ends.is_empty() {
-        console.line(format_args!("\n{done}"));
-        return Status::Done;
+/// What becomes of calls once setup is done.
+struct End {
+    /// By which workflows no call gets to the placeholder.
+    dead_ends: Vec<String>,
+    nobody_calls: bool,
+}
+
+impl End {
+    fn nothing_to_do(&self) -> &'static str {
+        match self.nobody_calls {
+            true => "Nothing to do.",
+            false => "Nothing to do: everything is as it should be.",
+        }
     }
-    console.line(format_args!(
-        "\n✗ No call gets to the placeholder by {}: callers are not redirected. See what is marked ! \
-         above, and run setup again.",
-        dead_ends.join(", ")
-    ));
-    Status::Failed
+
+    /// Success is said only if a call that nobody takes would now get to the placeholder.
+    fn say(&self, done: &str, console: &mut Console<'_>) -> Status {
+        if self.dead_ends.is_empty() {
+            let but = match self.nobody_calls {
+                true => " No number leads to the flow yet: run it again with --number +…",
+                false => "",
+            };
+            console.line(format_args!("\n{done}{but}"));
+            return Status::Done;
+        }
+        console.line(format_args!(
+            "\n✗ No call gets to the placeholder by {}: callers are not redirected. See what is marked \
+             ! above, and run setup again.",
+            self.dead_ends.join(", ")
+        ));
+        Status::Failed
+    }
 }

@@ -56,7 +56,13 @@ impl Planner<'_> {
             false => "POST".to_owned(),
         };
         let voice = VoiceWebhook { method, url };
-        Step::number(number, voice, Some(previous))
+        let sid = number.sid;
+        let typed = self.setup.number.as_ref();
+        let named = match typed.filter(|typed| number.is(typed)) {
+            Some(typed) => format!("{} ({sid})", typed.as_str()),
+            None => sid.to_string(),
+        };
+        Step::number(number, &named, voice, Some(previous))
     }
 
     fn flow_url(&self) -> String {

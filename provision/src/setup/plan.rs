@@ -5,6 +5,7 @@ use twilio::rest::Workflow;
 
 use super::adopt::{Adopted, workflow_shown};
 use super::args::Setup;
+use crate::callers;
 use crate::definitions::Role;
 use crate::dotenv::{Dotenv, Setting};
 use crate::error::{Error, Result};
@@ -27,6 +28,8 @@ pub(super) struct Planned {
     pub(super) dead_ends: Vec<String>,
     /// Whether our flow is there afterwards.
     pub(super) has_flow: bool,
+    /// Whether neither a number nor another flow leads callers to its workflow even then.
+    pub(super) nobody_calls: bool,
     /// What is extended already, just as it should be.
     pub(super) extended: Option<(WorkflowSid, ReplacedConfiguration)>,
 }
@@ -48,7 +51,17 @@ impl Planner<'_> {
         }
         steps.extend(numbers.iter().map(|number| self.pointed(number)));
         steps.push(self.settings(dotenv));
+        planned.nobody_calls =
+            planned.has_flow && numbers.is_empty() && !self.callers_may_come().await?;
         Ok(planned)
+    }
+
+    async fn callers_may_come(&self) -> Result<bool> {
+        let inventory = &self.site.inventory;
+        let ours = inventory.workflow.iter();
+        let workflows = ours.chain(&self.adopted.workflows).map(|it| it.sid);
+        let flow = inventory.flow.as_ref().map(|flow| flow.sid);
+        callers::may_come(&self.setup.api, flow, &workflows.collect::<Vec<_>>()).await
     }
 
     /// Task queues, workflow and flow.

@@ -84,6 +84,7 @@ impl Planner<'_> {
             dead_ends,
             extended,
             has_flow: false,
+            nobody_calls: false,
         })
     }
 

@@ -49,9 +49,10 @@ impl Step {
         })
     }
 
-    /// Where calls to a phone number go.
+    /// Where calls to a phone number go, `named` as its user knows it.
     pub(crate) fn number(
         found: &IncomingNumber,
+        named: &str,
         voice: VoiceWebhook,
         previous: Option<VoiceWebhook>,
     ) -> Self {
@@ -60,7 +61,7 @@ impl Step {
             Some(_) => format!("pointed phone number {sid} at the Studio flow"),
             None => format!("restored phone number {sid}"),
         };
-        let mut step = Self::keep(format!("phone number {sid}"));
+        let mut step = Self::keep(format!("phone number {named}"));
         step.field("voice URL", &shown(&found.voice.url), &shown(&voice.url));
         let found = found.clone();
         step.then(async move |work: &mut Work<'_, '_>| {

@@ -14,6 +14,9 @@ use crate::record::Record;
 use crate::site::Site;
 use crate::stream::Stream;
 
+/// How what stands for a resource begins.
+const NEW: &str = "(new) ";
+
 /// Steps being carried out.
 pub(crate) struct Work<'a, 'c> {
     pub(crate) site: &'a mut Site,
@@ -137,5 +140,10 @@ impl Work<'_, '_> {
 
 /// What stands for the SID or address of a resource until it is made.
 pub(crate) fn yet_to_be_made(name: &str) -> String {
-    format!("(new) {name}")
+    format!("{NEW}{name}")
+}
+
+/// Whether the text stands for something that is yet to be made.
+pub(crate) fn is_yet_to_be_made(text: &str) -> bool {
+    text.starts_with(NEW)
 }

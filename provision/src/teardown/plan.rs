@@ -48,7 +48,12 @@ impl Planner<'_> {
         for (sid, replaced) in &self.site.record.numbers {
             match self.numbers.iter().find(|number| number.sid == *sid) {
                 Some(number) if number.voice.url == replaced.installed_url => {
-                    steps.push(Step::number(number, replaced.previous.clone(), None));
+                    steps.push(Step::number(
+                        number,
+                        sid.as_str(),
+                        replaced.previous.clone(),
+                        None,
+                    ));
                 }
                 Some(_) => steps.push(Step::note(format!(
                     "phone number {sid} was pointed elsewhere since setup: left as it is"

@@ -29,7 +29,7 @@ const IN_PLACE: Given = After(&["--workflow", "--in-place"]);
 const SET_UP: Given = After(&[]);
 const PARKED: Given = AsItIs("Nobody answered");
 
-const NO_EVENTS: Says = ('✗', "event callback", "the workspace's events go to");
+const NO_EVENTS: Says = ('✗', "event callback", "the workspace's events go ");
 const BY_CALLBACK: Says = ('✓', "event callback", "overflow.example.com");
 const BY_STREAM: Says = ('✓', "event stream", "overflow.example.com");
 const ALL_CALLS: Says = (

@@ -205,7 +205,7 @@ async fn wrong_settings_are_all_named_at_once() {
     operator.public_url = "https://overflow.example.com/taskrouter/events".into();
     let run = operator.setup(&["--number", "555", "--prefix", " "]).await;
     assert_eq!(run.status, Status::WrongSettings);
-    for word in ["PUBLIC_URL", "--number", "--prefix"] {
+    for word in ["--public-url", "--number", "--prefix"] {
         assert!(run.output.contains(word), "no {word:?} in: {}", run.output);
     }
     assert_eq!(operator.simulator.journal().request_count(), 0);

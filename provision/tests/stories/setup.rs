@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use simulator::{Config, PlaceCall};
-use twilio::rest::TaskQueueDraft;
+use twilio::rest::{FlowDraft, TaskQueueDraft};
 
 use crate::support::{
     CALLBACK, OUR_EVENTS, Operator, PREFIX, PUBLIC_URL, RunningIngest, env_value, json,
@@ -79,6 +79,63 @@ async fn an_empty_account_gets_the_six_resources_the_callback_and_the_settings()
     ]
     .map(|text| text.contains(operator.simulator.auth_token()));
     assert_eq!(written, [false; 3], "the auth token was written somewhere");
+}
+
+#[tokio::test]
+async fn no_call_is_promised_while_no_number_leads_to_the_flow() {
+    const MISSING: &str = "No number leads to the flow yet: run it again with --number +…";
+    let mut operator = Operator::new().await;
+    let output = operator.setup(&[]).await.done();
+    assert!(output.contains(&format!("Set up. {MISSING}")), "{output}");
+    let again = operator.setup(&[]).await.done();
+    assert!(
+        again.contains(&format!("Nothing to do. {MISSING}")),
+        "{again}"
+    );
+    let placeholder = env_value(&operator.env_file(), "FORWARD_CALL_TASK_QUEUE_SID").unwrap();
+    let ingest = RunningIngest::start(&mut operator, &placeholder).await;
+    operator.setup(&[]).await.done();
+    let doctor = async || operator.doctor(&placeholder, "+14155550100", &[]).await;
+    let found = doctor().await.done();
+    assert!(
+        found.contains("Redirects work for callers who get to the workflow, but no number leads"),
+        "{found}"
+    );
+
+    // By a flow of the user's they do come.
+    let client = operator.client();
+    let workflows = client.workflows(&operator.workspace_sid()).await.unwrap();
+    let ours = workflows.last().unwrap().sid;
+    let flow = &client.flows().await.unwrap()[0];
+    let flow = client.flow(&flow.sid).await.unwrap().unwrap();
+    assert!(flow.definition.to_string().contains(ours.as_str()));
+    let draft = FlowDraft {
+        friendly_name: "Welcome",
+        definition: &flow.definition.to_string(),
+        commit_message: "made by hand",
+    };
+    client.create_flow(&draft).await.unwrap();
+    let again = operator.setup(&[]).await.done();
+    assert!(!again.contains(MISSING), "{again}");
+    let found = doctor().await.done();
+    assert!(found.contains("\nRedirects work; "), "{found}");
+
+    operator.add_number(NUMBER, OLD_VOICE_URL);
+    let pointed = operator.setup(&["--number", NUMBER]).await.done();
+    assert!(!pointed.contains(MISSING), "{pointed}");
+    ingest.stop().await;
+}
+
+#[tokio::test]
+async fn the_plan_says_which_number_gets_a_flow_that_is_yet_to_be_made() {
+    let operator = Operator::new().await;
+    operator.add_number(NUMBER, OLD_VOICE_URL);
+    let output = operator.setup(&["--number", NUMBER]).await.done();
+    let sid = operator.number(NUMBER).await.sid;
+    let name = format!("~ phone number {NUMBER} ({sid})\n");
+    assert!(output.contains(&name), "no {name:?} in: {output}");
+    let new = format!("voice URL: {OLD_VOICE_URL} → (new) {PREFIX} Call Redirection Studio Flow\n");
+    assert!(output.contains(&new), "no {new:?} in: {output}");
 }
 
 #[tokio::test]

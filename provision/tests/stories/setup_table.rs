@@ -93,7 +93,7 @@ const TABLE: &[Row] = &[
     ("two placeholders by hand", &[], Refuses,
         &["\"Nobody answered\" (WQ", "\"Night\" (WQ", "\"Night line\" (WW", "--placeholder", "--prefix"]),
     ("the queue that .env names rings agents", &[], Refuses,
-        &["\"Sales\" (WQ", "is no placeholder", "routing.skills HAS"]),
+        &["\"Sales\" (WQ", "is not a placeholder", "routing.skills HAS"]),
     ("a placeholder with a timeout", &[], Adopts, &["gives the placeholder a timeout"]),
     ("a placeholder that is not last", &[], MakesItsOwn, &[]),
     ("a placeholder that can be skipped", &[], SaysNo, &["lets callers skip the placeholder"]),

@@ -1,5 +1,6 @@
 //! Connecting to a node, with a hold on the socket, so that it can be cut.
 
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
@@ -28,8 +29,17 @@ const CONSUMED_FRAME_MAX: u32 = 32 * 1024;
 pub(super) enum Role {
     /// Publishing, over one channel.
     Publishing,
-    /// Consuming, asking and declaring.
-    Consuming,
+    /// Declaring, asking and, where the process does, consuming.
+    EverythingElse,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Publishing => "publishing",
+            Self::EverythingElse => "everything else",
+        })
+    }
 }
 
 /// The socket of one connection; dropped, it is cut. lapin serves each connection in a thread that
@@ -62,7 +72,7 @@ pub(super) async fn connect(
     let mut uri = uri.clone();
     uri.query.frame_max.get_or_insert(match role {
         Role::Publishing => PUBLISHED_FRAME_MAX,
-        Role::Consuming => CONSUMED_FRAME_MAX,
+        Role::EverythingElse => CONSUMED_FRAME_MAX,
     });
     let connecting = try_connect(&uri, nth, role);
     connecting.await.map_err(|error| explain(&uri, &error))
@@ -124,16 +134,12 @@ async fn addresses(uri: &AMQPUri, nth: usize) -> Result<Vec<SocketAddr>, BrokerE
 }
 
 fn properties(role: Role) -> ConnectionProperties {
-    let purpose = match role {
-        Role::Publishing => "publishes",
-        Role::Consuming => "consumes",
-    };
     let program = std::env::current_exe().ok();
     let program = program
         .as_ref()
         .and_then(|path| path.file_stem()?.to_str())
         .unwrap_or("overflow");
-    let name = format!("{program}[{}] {purpose}", std::process::id());
+    let name = format!("{program}[{}] {role}", std::process::id());
     ConnectionProperties::default().with_connection_name(name.into())
 }
 

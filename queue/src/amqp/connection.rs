@@ -163,7 +163,7 @@ async fn keep_connected(
         let (outage, was_up) = match Session::begin(nodes.next(), role, &topology).await {
             Ok(session) => {
                 reported.clear();
-                tracing::info!(?role, "connected to the broker");
+                tracing::info!(%role, "connected to the broker");
                 advance(&status, Status::Up(session.clone()));
                 let since = Instant::now();
                 let outage = session.supervise(&topology).await;
@@ -198,9 +198,9 @@ fn report(outage: &QueueError, role: Role, reported: &mut HashSet<String>) {
     }
     match outage {
         QueueError::AccessRefused(_) => {
-            tracing::error!(?role, reason, "not let in by the broker");
+            tracing::error!(%role, reason, "not let in by the broker");
         }
-        _ => tracing::warn!(?role, reason, "not connected to the broker"),
+        _ => tracing::warn!(%role, reason, "not connected to the broker"),
     }
 }
 

@@ -58,7 +58,7 @@ impl AmqpQueue {
         let deadline = Instant::now() + ANSWER_TIMEOUT;
         let waits = options.waits_for_access;
         // One after the other: the first declares, the second finds it declared.
-        let consuming = connection(Role::Consuming);
+        let consuming = connection(Role::EverythingElse);
         consuming.first_attempt(deadline, waits).await?;
         let publishing = Arc::new(connection(Role::Publishing));
         publishing.first_attempt(deadline, waits).await?;

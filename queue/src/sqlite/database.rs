@@ -44,8 +44,7 @@ impl Database {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
             return Err(QueueError::Mismatch(format!(
-                "the queue's file can't be in {}: there is no such directory; create it or name \
-                 another file",
+                "there is no directory {}: create it or name another file",
                 folder.display()
             )));
         }
@@ -220,16 +219,16 @@ impl OpenError {
                 ));
             }
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-                format!("{path} is no SQLite file: move it away or name another file")
+                format!("{path} is not an SQLite file: move it away or name another file")
             }
             Self::Sqlite(error) if is_damage(&error) && !identity::is_gone(&error) => {
-                format!("the queue's file {path} is damaged ({error}): restore it or move it away")
+                format!("{path} is damaged ({error}): restore it or move it away")
             }
             Self::Sqlite(error) => {
                 return QueueError::Storage(format!("{path} can't be opened: {error}"));
             }
             Self::Foreign => {
-                format!("{path} is another program's database: name another file for the queue")
+                format!("{path} is another program's database: name another file")
             }
             Self::OtherVersion(version) => format!(
                 "{path} was written by another version of this program (its schema is \

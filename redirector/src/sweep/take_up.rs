@@ -99,7 +99,7 @@ impl Seen {
         self.alone_for *= 2;
         shared.metrics.sweep_found();
         tracing::warn!(
-            waiting_s = waited.as_secs(),
+            waiting_ms = telemetry::millis(waited),
             "found a waiting caller whom no redirector is working on: a request was put on the queue"
         );
         false

@@ -30,17 +30,19 @@ pub(super) fn load() -> Result<(), String> {
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let text = expand_known(text, |name| std::env::var_os(name).is_some());
-    if let Some((name, lines)) = first_contradiction(&text) {
-        return Err(format!(
-            "{shown}: lines {lines} set {name} to different values: keep one of them"
-        ));
+    let told = contradictions(&text).into_iter().map(|(name, lines)| {
+        format!("{shown}: lines {lines} set {name} to different values: keep one of them")
+    });
+    let told: Vec<_> = told.collect();
+    if !told.is_empty() {
+        return Err(told.join("\n"));
     }
     match dotenvy::from_read(text.as_bytes()) {
         Ok(()) => Ok(()),
         Err(dotenvy::Error::LineParse(..)) => {
             let line = first_bad_line(&text).map_or("?".to_owned(), |line| line.to_string());
             Err(format!(
-                "{shown}: line {line} is no NAME=VALUE; quote a value that holds spaces"
+                "{shown}: line {line} is not NAME=VALUE; quote a value that holds spaces"
             ))
         }
         Err(error) => Err(format!("{shown}: {error}")),
@@ -66,18 +68,23 @@ fn first_bad_line(text: &str) -> Option<usize> {
     text.lines().position(bad).map(|index| index + 1)
 }
 
-/// A variable that has several values, and the lines with them.
-fn first_contradiction(text: &str) -> Option<(String, String)> {
+/// The variables that have several values, and the lines with them.
+fn contradictions(text: &str) -> Vec<(String, String)> {
     let mut values = HashMap::new();
-    let items = dotenvy::from_read_iter(text.as_bytes()).flatten();
-    let (name, _) = { items }.find(|(name, value)| {
+    let mut names = Vec::new();
+    for (name, value) in dotenvy::from_read_iter(text.as_bytes()).flatten() {
         let known = values.entry(name.clone()).or_insert_with(|| value.clone());
-        known != value
-    })?;
-    let lines = (1..).zip(text.lines());
-    let lines = lines.filter(|(_, line)| variable(line) == Some(&name) && !is_left_out(line));
-    let lines: Vec<_> = lines.map(|(number, _)| number.to_string()).collect();
-    Some((name, lines.join(" and ")))
+        if *known != value && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let told = names.into_iter().map(|name| {
+        let lines = (1..).zip(text.lines());
+        let lines = lines.filter(|(_, line)| variable(line) == Some(&name) && !is_left_out(line));
+        let lines: Vec<_> = lines.map(|(number, _)| number.to_string()).collect();
+        (name, lines.join(" and "))
+    });
+    told.collect()
 }
 
 /// Whether a line sets a variable to nothing, as an example waits to be filled in.
@@ -195,14 +202,16 @@ mod tests {
     fn what_is_left_out_doesnt_stand_in_the_way_of_what_follows() {
         let text = "A=\nB=\"\" \nC= # to be filled in\nA=1\nB=2\nC=3\nA=1\nD='\nA=\n'\n";
         assert_eq!(read(text), ["1", "2", "3", "1", "\nA=\n"]);
-        assert_eq!(first_contradiction(&expand_known(text, |_| false)), None);
+        assert_eq!(contradictions(&expand_known(text, |_| false)), []);
     }
 
     #[test]
     fn different_values_are_named_with_their_lines() {
-        let text = "A=\nA=1\nB=1\n\nA=2\n";
-        let found = first_contradiction(&expand_known(text, |_| false));
-        assert_eq!(found, Some(("A".to_owned(), "2 and 5".to_owned())));
+        let text = "A=\nA=1\nB=1\n\nA=2\nC=1\nB=2\nC=1\nA=3\n";
+        let found = contradictions(&expand_known(text, |_| false));
+        let wanted = [("A", "2 and 5 and 9"), ("B", "3 and 7")];
+        let wanted = wanted.map(|(name, lines)| (name.to_owned(), lines.to_owned()));
+        assert_eq!(found, wanted);
     }
 
     #[test]

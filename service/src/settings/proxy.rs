@@ -28,7 +28,7 @@ pub(super) fn check(problems: &mut Problems) {
         let scheme = proxy.as_ref().and_then(|proxy| proxy.uri().scheme_str());
         if !matches!(scheme, Some("http" | "https")) {
             let example = "http://proxy.example.com:3128";
-            problems.add(variable, "is no URL of an HTTP proxy", example);
+            problems.add(variable, "is not the URL of an HTTP proxy", example);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which queue lies between ingest and redirector.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +52,7 @@ pub struct QueueArgs {
 
     /// How many messages the queue holds at most  [default: no limit]
     #[arg(long, env = "QUEUE_MAX_LENGTH", value_name = "N", default_value = "")]
-    pub max_length: Setting<Option<u64>>,
+    pub max_length: Setting<Option<NonZeroU64>>,
 }
 
 /// What names on the broker start with.
@@ -112,7 +112,7 @@ impl QueueArgs {
         let options = Options {
             prefix,
             delivery_limit: problems.take(self.delivery_limit).get(),
-            max_length: problems.take(self.max_length),
+            max_length: problems.take(self.max_length).map(NonZeroU64::get),
             waits_for_access: true,
             url_file,
             ..Options::default()

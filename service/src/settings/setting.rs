@@ -3,12 +3,13 @@
 use std::ffi::{OsStr, OsString};
 use std::marker::PhantomData;
 use std::net::SocketAddr;
-use std::num::{IntErrorKind, NonZeroU16, NonZeroU32, NonZeroUsize, ParseIntError};
+use std::num::{IntErrorKind, NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize, ParseIntError};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{TypedValueParser, ValueParserFactory};
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
 use clap::{Arg, Args, Command};
 
 use super::Problems;
@@ -124,6 +125,16 @@ impl<T: Value> TypedValueParser for SettingParser<T> {
         argument: Option<&Arg>,
         text: &OsStr,
     ) -> Result<Setting<T>, clap::Error> {
+        self.parse_ref_(command, argument, text, ValueSource::EnvVariable)
+    }
+
+    fn parse_ref_(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        text: &OsStr,
+        source: ValueSource,
+    ) -> Result<Setting<T>, clap::Error> {
         let Some((argument, text)) = argument.zip(text.to_str()) else {
             return Err(clap::Error::new(ErrorKind::InvalidUtf8).with_cmd(command));
         };
@@ -142,9 +153,12 @@ impl<T: Value> TypedValueParser for SettingParser<T> {
             }
         };
         Ok(Setting {
+            // As the user gave it.
             name: match (argument.get_env(), argument.get_long()) {
-                (Some(variable), _) => variable.to_string_lossy().into_owned(),
-                (None, flag) => format!("--{}", flag.unwrap_or_default()),
+                (Some(variable), _) if source != ValueSource::CommandLine => {
+                    variable.to_string_lossy().into_owned()
+                }
+                (_, flag) => format!("--{}", flag.unwrap_or_default()),
             },
             example: match default {
                 "" => T::EXAMPLE.to_owned(),
@@ -173,7 +187,6 @@ macro_rules! values {
 values! {
     PathBuf = "overflow.db",
     queue::QueueUrl = "amqp://guest:guest@127.0.0.1:5672",
-    url::Url = "http://127.0.0.1:4010",
     twilio::AccountSid = "AC0123456789abcdef0123456789abcdef",
     twilio::ApiKeySid = "SK0123456789abcdef0123456789abcdef",
     twilio::TaskQueueSid = "WQ0123456789abcdef0123456789abcdef",
@@ -183,6 +196,15 @@ values! {
     twilio::E164 = "+14155550100",
     twilio::twiml::Record = "record-from-answer",
     twilio::rest::ApiUrl = "https://api.dublin.ie1.twilio.com",
+}
+
+/// With its scheme.
+impl Value for url::Url {
+    const EXAMPLE: &'static str = "http://127.0.0.1:4010";
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "is not a URL".to_owned())
+    }
 }
 
 impl<T: Value> Value for Option<T> {
@@ -217,7 +239,7 @@ macro_rules! numbers {
                         IntErrorKind::Zero | IntErrorKind::NegOverflow => {
                             concat!("must be at least ", $least).to_owned()
                         }
-                        _ => "is no whole number: digits only, no unit".to_owned(),
+                        _ => "is not a whole number: digits only, no unit".to_owned(),
                     }
                 })
             }
@@ -226,10 +248,9 @@ macro_rules! numbers {
 }
 
 numbers!(
-    u64 => 0,
-    usize => 0,
     NonZeroU16 => 1,
     NonZeroU32 => 1,
+    NonZeroU64 => 1,
     NonZeroUsize => 1,
 );
 
@@ -239,7 +260,7 @@ impl Value for SocketAddr {
 
     fn read(text: &str) -> Result<Self, String> {
         text.parse()
-            .map_err(|_| "is no IP address with a port".to_owned())
+            .map_err(|_| "is not an IP address with a port".to_owned())
     }
 }
 
@@ -253,7 +274,7 @@ impl Value for Duration {
         }
         let signed: jiff::SignedDuration = text
             .parse()
-            .map_err(|_| format!("{text:?} is no duration with a unit (ms, s, m or h)"))?;
+            .map_err(|_| format!("{text:?} is not a duration with a unit (ms, s, m or h)"))?;
         Self::try_from(signed).map_err(|_| format!("{text:?} is negative"))
     }
 }
@@ -317,7 +338,7 @@ mod tests {
         assert!(error.contains("--wait: must be more than 0 (example: --wait=3s)"));
         for problem in [
             "must be at least 1",
-            "is no whole number: digits only, no unit",
+            "is not a whole number: digits only, no unit",
             "must be at most 65535",
         ] {
             let line = format!("--limit: {problem} (example: --limit=10)");

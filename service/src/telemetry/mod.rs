@@ -93,7 +93,7 @@ impl Value for Filter {
             } else if !part.contains(['=', '[']) {
                 // It would be taken for a module, and all others be silent.
                 return Err(format!(
-                    "{part:?} is no level: error, warn, info, debug, trace or off, or MODULE=LEVEL"
+                    "{part:?} is not a level: error, warn, info, debug, trace or off, or MODULE=LEVEL"
                 ));
             }
         }

@@ -49,7 +49,7 @@ impl FromStr for OtlpEndpoint {
                 Err("holds credentials: put them into OTEL_EXPORTER_OTLP_HEADERS")
             }
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Self(url)),
-            _ => Err("is no http:// or https:// URL"),
+            _ => Err("is not an http:// or https:// URL"),
         }
     }
 }

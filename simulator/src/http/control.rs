@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{any, get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,6 +30,26 @@ pub(super) fn router() -> Router<Arc<Core>> {
         .route("/simulator/callback-faults", post(add_callback_fault))
         .route("/simulator/state", get(state))
         .route("/simulator/journal", get(journal))
+        .route("/simulator", any(no_such_path))
+        .route("/simulator/{*path}", any(no_such_path))
+}
+
+/// What there is, for who mistypes a path.
+const PATHS: [&str; 9] = [
+    "POST /simulator/calls",
+    "GET /simulator/calls/CA…",
+    "POST /simulator/calls/CA…/hangup",
+    "POST /simulator/tasks/WT…/expire",
+    "POST /simulator/faults",
+    "POST /simulator/callback-faults",
+    "DELETE /simulator/faults",
+    "GET /simulator/state",
+    "GET /simulator/journal",
+];
+
+async fn no_such_path() -> Response {
+    let there = json!({ "error": "there is no such path", "paths": PATHS });
+    (StatusCode::NOT_FOUND, Json(there)).into_response()
 }
 
 #[derive(Deserialize, Default)]
@@ -133,7 +153,7 @@ async fn state(Shared(core): Shared<Arc<Core>>) -> Json<Value> {
             "account_sid": state.account.sid,
             "workspace_sid": state.demo.workspace,
             "workflow_sid": state.demo.workflow,
-            "placeholder_task_queue_sid": state.demo.placeholder,
+            "placeholder_task_queue_sid": state.config.is_set_up.then_some(state.demo.placeholder),
             "callers_waiting": state.callers_still_waiting(),
             "open_tasks": state.open_tasks(),
             "calls": state.journal().callers().count(),

@@ -79,7 +79,9 @@ pub(crate) fn check_definition(
             .ok_or("transitions of a state must be an array")?;
         for next in transitions.iter().filter_map(|t| t.get("next")) {
             if !is_state(next) {
-                return Err(format!("a transition leads to {next}, which is no state"));
+                return Err(format!(
+                    "a transition leads to {next}, which is not a state"
+                ));
             }
         }
         if state["type"] == SEND_TO_FLEX {

@@ -240,3 +240,26 @@ async fn the_state_and_the_journal_can_be_read() {
     assert_eq!(journal["requests"][0]["endpoint"], "UpdateCall");
     assert_eq!(journal["requests"][0]["outcome"]["answered"]["status"], 200);
 }
+
+#[tokio::test]
+async fn a_wrong_path_is_answered_with_those_that_there_are() {
+    let simulator = start(fast()).await;
+    let base = simulator.api_url().as_str();
+    for path in ["simulator", "simulator/fault", "simulator/calls/CA1/x/y"] {
+        let answer = client().get(format!("{base}{path}")).send().await.unwrap();
+        assert_eq!(answer.status(), 404, "{path}");
+        let there = answer.text().await.unwrap();
+        assert!(there.contains("POST /simulator/callback-faults"), "{there}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_account_has_no_placeholder_to_show() {
+    let simulator = start(Config {
+        is_set_up: false,
+        ..fast()
+    })
+    .await;
+    let state = Control::of(&simulator).get("state").await;
+    assert_eq!(state["placeholder_task_queue_sid"], json!(null));
+}

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::api_url::ApiUrl;
+
 /// Why a REST request got no usable answer.
 #[derive(Debug, thiserror::Error)]
 pub enum RestError {
@@ -77,6 +79,8 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// Twilio's request ID, for its support.
     pub request_id: Option<String>,
+    /// Whether what answered is on this machine, as a simulator is.
+    pub is_local: bool,
 }
 
 impl Refusal {
@@ -99,7 +103,14 @@ impl Refusal {
             message: redact_numbers(&redact_users(&body.message)),
             retry_after,
             request_id,
+            is_local: false,
         }
+    }
+
+    /// The same, where the API is there.
+    pub(crate) fn of(mut self, api_url: &ApiUrl) -> Self {
+        self.is_local = api_url.is_local();
+        self
     }
 }
 

@@ -255,12 +255,8 @@ impl Client {
         let request_id = header(&answer, REQUEST_ID).map(str::to_owned);
         // The status is known even if the body doesn't arrive.
         let body = answer.bytes().await.unwrap_or_default();
-        Err(RestError::Refused(Refusal::new(
-            status,
-            retry_after,
-            request_id,
-            &body,
-        )))
+        let refusal = Refusal::new(status, retry_after, request_id, &body);
+        Err(RestError::Refused(refusal.of(&self.api_url)))
     }
 
     async fn exchange(&self, request: reqwest::Request) -> Result<Response, RestError> {
