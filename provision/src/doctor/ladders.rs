@@ -73,7 +73,7 @@ pub(super) async fn check_numbers(
             let owned = is_shown(api, &number).await;
             let number = format!("{number:?} of plan {:?}", plan.name);
             match report.read("caller ID", owned) {
-                Some(true) => report.ok("caller ID", format!("{number} is the account's")),
+                Some(true) => report.ok("caller ID", format!("{number} may be shown")),
                 Some(false) => report.fail(
                     "caller ID",
                     format!("{number} is neither a number of the account's nor verified"),

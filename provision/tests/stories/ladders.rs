@@ -59,10 +59,14 @@ async fn a_ladder_is_tried_as_twilio_would_and_its_numbers_are_looked_for() {
         "{output}"
     );
     assert!(
-        output.contains("✓ caller ID        +…50 of plan \"sales\" is the account's"),
+        output.contains("✓ caller ID        +…50 of plan \"sales\" may be shown"),
         "{output}"
     );
     assert!(!output.contains('✗'), "{output}");
+    let verified = LADDER.replace("+14155550150", "+14155550160");
+    let (ready, plans) = ladder(&verified, &verified).await;
+    let output = doctor(&ready, &plans).await;
+    assert!(output.contains("✓ caller ID        +…60"), "{output}");
 }
 
 #[tokio::test]

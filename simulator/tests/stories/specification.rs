@@ -279,6 +279,8 @@ async fn numbers_and_countries(checked: &mut Checked<'_>) {
     let number = format!("{numbers}/{number}.json");
     checked.get(&number).await;
     checked.post(&number, &[("VoiceUrl", "")]).await;
+    let verified = format!("{}/OutgoingCallerIds.json", checked.api.account);
+    checked.get(&verified).await;
     checked.get("/v1/DialingPermissions/Countries").await;
 }
 
