@@ -387,7 +387,7 @@ async fn what_was_held_on_a_connection_that_an_operator_closes_is_lost_and_comes
     assert!(!held.is_lost() && !lock.is_lost());
 
     // Ours only; other tests share the node.
-    let me = format!("[{}] consumes", std::process::id());
+    let me = format!("[{}] everything else", std::process::id());
     let node = node().await;
     tokio::task::spawn_blocking(move || {
         let ours = node.ctl(&["-q", "list_consumers", "queue_name", "channel_pid"]);
