@@ -116,7 +116,7 @@ fn check(plan: &Plan, at: Option<DateTime>, to: &mut String) {
         "{} on {}, {}:",
         plan.name,
         day(local.date()),
-        local.time()
+        local.strftime("%H:%M")
     );
     let mut turn = 0;
     for (number, step) in ladder.steps().iter().enumerate() {
