@@ -13,7 +13,8 @@ use service::telemetry;
 use tracing::{Instrument, field};
 use twilio::twiml::Twiml;
 use twilio::{
-    Caller, EVENT_STREAM_PATH, EVENTS_PATH, FormParams, PROBE_EVENT, TaskQueueSid, TaskRouterEvent,
+    Caller, EVENT_STREAM_PATH, EVENTS_PATH, FormParams, PROBE_EVENT, SignedUrl, TaskQueueSid,
+    TaskRouterEvent,
 };
 
 use crate::filter::Ignored;
@@ -133,16 +134,8 @@ pub(crate) async fn redirect_twiml(
         Method::POST => &request.body,
         _ => &[],
     });
-    let verified = ingest.verifier.verify_form(
-        &ingest.twiml_url,
-        request.query.as_deref(),
-        &form,
-        request.signature(),
-    );
-    if let Err(error) = verified {
-        let outcome = Outcome::Forged(error);
-        report(&ingest, &outcome);
-        return outcome.into_response();
+    if let Some(refused) = refusal(&ingest, &ingest.twiml_url, &request, &form) {
+        return refused;
     }
     let params = FormParams::parse(request.query().as_bytes());
     let plan = match params.get(PLAN_PARAMETER) {
@@ -162,13 +155,27 @@ pub(crate) async fn redirect_twiml(
     }
 }
 
+/// The answer to a form that asks for a document, where it isn't Twilio's.
+pub(crate) fn refusal(
+    ingest: &Ingest,
+    url: &SignedUrl,
+    form: &Form,
+    params: &FormParams,
+) -> Option<Response> {
+    let (query, signature) = (form.query.as_deref(), form.signature());
+    let verified = ingest.verifier.verify_form(url, query, params, signature);
+    let outcome = Outcome::Forged(verified.err()?);
+    report(ingest, &outcome);
+    Some(outcome.into_response())
+}
+
 /// A document for Twilio.
 pub(crate) fn twiml(document: &Twiml) -> Response {
     ([(CONTENT_TYPE, "text/xml")], document.as_str().to_owned()).into_response()
 }
 
 /// Counts the outcome, and logs those that somebody should look at.
-pub(crate) fn report(ingest: &Ingest, outcome: &Outcome) {
+fn report(ingest: &Ingest, outcome: &Outcome) {
     ingest.metrics.event(outcome);
     match outcome {
         Outcome::Forged(error) => tracing::warn!(%error, "a request was refused as not Twilio's"),

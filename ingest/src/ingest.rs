@@ -141,16 +141,7 @@ impl Ingest {
                 return Outcome::Ignored(why);
             }
         };
-        let span = tracing::trace_span!(
-            target: telemetry::TARGET,
-            "publish redirect request",
-            otel.kind = "producer",
-            messaging.operation.r#type = "send",
-            messaging.message.id = %event.sid,
-            call_sid = %request.call_sid,
-            task_sid = %request.task_sid,
-        );
-        let traceparent = telemetry::new_traceparent(&span);
+        let (span, traceparent) = telemetry::publishing(&request);
         // What is logged of a caller says so at the same place in both services.
         let of_log = tracing::error_span!(
             "callback",

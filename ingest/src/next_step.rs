@@ -9,9 +9,8 @@ use axum::response::{IntoResponse, Response};
 use ladder::{Hop, LADDER_HEADER, PATH};
 use twilio::{FormParams, SignedUrl};
 
-use crate::handlers::{Form, report, twiml};
+use crate::handlers::{Form, refusal, twiml};
 use crate::ingest::Ingest;
-use crate::outcome::Outcome;
 
 pub(crate) async fn next_step(
     State(ingest): State<Arc<Ingest>>,
@@ -20,16 +19,10 @@ pub(crate) async fn next_step(
 ) -> Response {
     let params = FormParams::parse(&form.body);
     let url = SignedUrl::new(&ingest.public_url.join(&format!("{PATH}{rest}")));
-    let verified =
-        ingest
-            .verifier
-            .verify_form(&url, form.query.as_deref(), &params, form.signature());
-    if let Err(error) = verified {
-        let outcome = Outcome::Forged(error);
-        report(&ingest, &outcome);
-        return outcome.into_response();
+    if let Some(refused) = refusal(&ingest, &url, &form, &params) {
+        return refused;
     }
-    // A path that was signed, and that we don't read, is another version's: its caller begins anew.
+    // A path that was signed, and that we don't read, is another version's: its caller hears the last words.
     let hop = Hop::parse(&rest).unwrap_or_else(|_| Hop::unknown());
     let next = ingest.plans.answer(&hop, &params, ingest.clock.now());
     let is_the_same = next.hash == Some(hop.hash);

@@ -8,7 +8,7 @@ use twilio::twiml::{Response, Say, TwimlError, Verb};
 use twilio::{Caller, FormParams, PublicUrl};
 
 use crate::step::Accept;
-use crate::{Action, Calendar, DialOutcome, Hop, Position, Ring, Stage, Step, is_message};
+use crate::{Action, Calendar, DialOutcome, Hop, Position, Stage, Step, is_message};
 
 /// How long a prompt that the plan no longer has may have taken, and all that comes with it.
 const LONGEST_ASKING: Duration = Duration::from_secs(60);
@@ -36,6 +36,11 @@ impl Voice {
             language: self.language.clone(),
             voice: self.voice.clone(),
         }
+    }
+
+    /// That nobody can take the call, and the end.
+    pub fn last_words(&self) -> [Verb; 2] {
+        [Verb::Say(self.say(LAST_SENTENCE)), Verb::Hangup]
     }
 }
 
@@ -110,7 +115,7 @@ impl Ladder {
                 Action::Ring(_) | Action::Voicemail(_) => is_first &= step.when.is_some(),
             }
         }
-        let end = [heard.as_slice(), &self.last_words()].concat();
+        let end = [heard.as_slice(), &self.voice.last_words()].concat();
         let document = Response(end).to_twiml();
         let last = self.steps.len().saturating_sub(1);
         Some((last, document.err()?)).filter(|_| is_first)
@@ -215,7 +220,7 @@ impl Ladder {
             }
         }
         match owed {
-            true => verbs.extend(self.last_words()),
+            true => verbs.extend(self.voice.last_words()),
             false => verbs.push(Verb::Hangup),
         }
         Response(verbs)
@@ -230,11 +235,6 @@ impl Ladder {
             Action::Say(say) => vec![Verb::Say(say.clone())],
             Action::Play(recording) => vec![Verb::Play(recording.clone())],
         }
-    }
-
-    /// That nobody can take the call, and the end.
-    pub fn last_words(&self) -> [Verb; 2] {
-        [Verb::Say(self.voice.say(LAST_SENTENCE)), Verb::Hangup]
     }
 
     /// The path by which Twilio asks what follows the first step.
@@ -257,12 +257,6 @@ impl Ladder {
     }
 }
 
-/// That nobody can take the call, where there is no ladder to say it, and the end.
-pub fn last_words() -> Response {
-    let say = Verb::Say(Voice::default().say(LAST_SENTENCE));
-    Response(vec![say, Verb::Hangup])
-}
-
 impl Stage {
     /// Whether the caller is to be offered more. Else whoever asked is hung up: nobody is rung for a
     /// caller who has been talked to, and who pressed no key or the wrong one doesn't get them.
@@ -278,15 +272,6 @@ impl Stage {
             },
             Self::Recorded => !is_message(params),
             Self::NotRecorded => true,
-        }
-    }
-}
-
-impl Step {
-    fn ring(&self) -> Option<&Ring> {
-        match &self.action {
-            Action::Ring(ring) => Some(ring),
-            _ => None,
         }
     }
 }

@@ -11,7 +11,7 @@ mod outcome;
 mod step;
 mod twiml;
 
-pub use self::climb::{Ladder, Voice, last_words, wordiest_caller};
+pub use self::climb::{Ladder, Voice, wordiest_caller};
 pub use self::hop::{Hop, InvalidHop, LADDER_HEADER, PATH, Position, Stage};
 pub use self::hours::{Calendar, Hours, InvalidHours};
 pub use self::outcome::{DialOutcome, is_message};

@@ -78,19 +78,12 @@ pub struct Voicemail {
 }
 
 impl Step {
-    /// The numbers, not the caller's, that it shows to those who are rung.
-    pub fn shown_numbers(&self) -> impl Iterator<Item = E164> {
-        let shown = match &self.action {
-            Action::Ring(ring) => {
-                let own = match ring.caller_id {
-                    CallerId::Number(number) => Some(number),
-                    CallerId::Caller | CallerId::Called => None,
-                };
-                [own, ring.caller_id_fallback]
-            }
-            _ => [None, None],
-        };
-        shown.into_iter().flatten()
+    /// The numbers that ring, if any do.
+    pub fn ring(&self) -> Option<&Ring> {
+        match &self.action {
+            Action::Ring(ring) => Some(ring),
+            _ => None,
+        }
     }
 
     /// Whether it is in force.
@@ -100,6 +93,15 @@ impl Step {
 }
 
 impl Ring {
+    /// The numbers, not the caller's, that are shown to those who are rung.
+    pub fn shown_numbers(&self) -> impl Iterator<Item = E164> + use<> {
+        let own = match self.caller_id {
+            CallerId::Number(number) => Some(number),
+            CallerId::Caller | CallerId::Called => None,
+        };
+        [own, self.caller_id_fallback].into_iter().flatten()
+    }
+
     /// In how many goes its numbers ring.
     pub(crate) fn goes(&self) -> usize {
         match &self.accept {

@@ -31,12 +31,11 @@ impl Ring {
             Some(_) => (Some(url(position, Stage::PickedUp)), Stage::Asked),
             None => (None, Stage::Dialed),
         };
-        let shown = match self.caller_id {
+        let chosen = match self.caller_id {
             CallerId::Number(number) => Some(number),
             CallerId::Called => caller.called,
             CallerId::Caller => None,
         };
-        let fallback = self.caller_id_fallback.filter(|_| caller.lacks_number);
         Dial {
             numbers: self
                 .go(position.go)
@@ -46,7 +45,7 @@ impl Ring {
                     whisper: whisper.clone(),
                 })
                 .collect(),
-            caller_id: shown.or(fallback),
+            caller_id: caller.shown(chosen, self.caller_id_fallback),
             timeout: self.timeout,
             time_limit: None,
             record: Record::DoNotRecord,

@@ -37,6 +37,12 @@ impl Caller {
         *self == Self::default()
     }
 
+    /// The number shown to those who are rung: the one that was chosen, or else, for a caller who has
+    /// none, the fallback; the caller's own if `None`.
+    pub fn shown(&self, chosen: Option<E164>, fallback: Option<E164>) -> Option<E164> {
+        chosen.or(fallback.filter(|_| self.lacks_number))
+    }
+
     /// Reads the parameters that Twilio sends with each request of a call.
     pub fn of(params: &FormParams) -> Self {
         Self::new(params.get("To"), params.get("From"))

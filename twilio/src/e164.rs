@@ -8,7 +8,7 @@ use std::str::FromStr;
 ///
 /// `Debug` hides all but the last two digits, and there is no `Display`: a number is shown only
 /// where a caller of [`E164::as_str`] means to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct E164 {
     /// Filled up with zeros.
     text: [u8; LONGEST],

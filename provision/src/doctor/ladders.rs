@@ -101,17 +101,19 @@ pub(super) async fn check_numbers(
     }
 }
 
-/// Whether Twilio shows the number: it is the account's, or verified.
-async fn is_shown(api: &Api, number: &E164) -> Result<bool> {
-    let owned = api
+/// The number, if it is the account's.
+async fn owned(api: &Api, number: &E164) -> Result<Option<IncomingNumber>> {
+    let like = api
         .client
         .incoming_numbers(&api.account, Some(number))
         .await;
-    if owned
-        .doing("look for a phone number")?
-        .iter()
-        .any(|own| own.is(number))
-    {
+    let like = like.doing("look for a phone number")?;
+    Ok(like.into_iter().find(|own| own.is(number)))
+}
+
+/// Whether Twilio shows the number: it is the account's, or verified.
+async fn is_shown(api: &Api, number: &E164) -> Result<bool> {
+    if owned(api, number).await?.is_some() {
         return Ok(true);
     }
     let verified = api.client.is_verified(&api.account, number).await;
@@ -120,18 +122,11 @@ async fn is_shown(api: &Api, number: &E164) -> Result<bool> {
 
 /// Whether the number is the account's, and its flow enqueues for one of the workflows.
 async fn leads_back(api: &Api, number: &E164, workflows: &BTreeSet<String>) -> Result<bool> {
-    let owned = api
-        .client
-        .incoming_numbers(&api.account, Some(number))
-        .await;
-    let owned = owned.doing("look for a phone number")?;
-    for flow in owned.iter().filter(|own| own.is(number)).filter_map(flow) {
-        let flow = api.client.flow(&flow).await.doing("read a Studio flow")?;
-        if flow.is_some_and(|flow| enqueuing(&flow.definition, workflows).next().is_some()) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let Some(flow) = owned(api, number).await?.as_ref().and_then(flow) else {
+        return Ok(false);
+    };
+    let flow = api.client.flow(&flow).await.doing("read a Studio flow")?;
+    Ok(flow.is_some_and(|flow| enqueuing(&flow.definition, workflows).next().is_some()))
 }
 
 /// The flow that answers a number.

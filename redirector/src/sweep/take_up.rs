@@ -68,16 +68,7 @@ impl Seen {
         }
         // However long we were away: the caller still waits.
         request.requeued_at = Some(shared.time.now());
-        let span = tracing::trace_span!(
-            target: telemetry::TARGET,
-            "publish redirect request",
-            otel.kind = "producer",
-            messaging.operation.r#type = "send",
-            messaging.message.id = %request.event_sid,
-            call_sid = %request.call_sid,
-            task_sid = %request.task_sid,
-        );
-        let traceparent = telemetry::new_traceparent(&span);
+        let (span, traceparent) = telemetry::publishing(&request);
         let of_log = tracing::error_span!(
             "sweep",
             event_sid = %request.event_sid,

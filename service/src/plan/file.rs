@@ -40,6 +40,18 @@ impl Place {
         }
     }
 
+    /// Says of the settings that are given there that they have no meaning.
+    pub(super) fn misplaced<'a>(
+        &self,
+        given: impl IntoIterator<Item = (&'a str, bool)>,
+        problem: &str,
+        problems: &mut Problems,
+    ) {
+        for (field, _) in given.into_iter().filter(|(_, given)| *given) {
+            problems.add_line(format!("{}: {problem}", self.name(field)));
+        }
+    }
+
     /// One of the plan's steps.
     pub(super) fn step(&self, number: usize) -> Self {
         Self::File(format!("{}, step {number}", self.name("")))

@@ -5,8 +5,10 @@ mod file;
 mod raw;
 mod step;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
-use ladder::{Action, CallerId, Hop, Ladder, Step, last_words};
+use ladder::{CallerId, Hop, Ladder, Ring, Step, Voice};
 use twilio::twiml::{Dial, Response, Say, Twiml, Verb};
 use twilio::{Caller, E164, FormParams, TaskQueueSid};
 
@@ -47,9 +49,8 @@ pub struct Forward {
 
 impl Forward {
     fn response(&self, caller: &Caller) -> Response {
-        let fallback = self.caller_id_fallback.filter(|_| caller.lacks_number);
         let dial = Dial {
-            caller_id: self.dial.caller_id.or(fallback),
+            caller_id: caller.shown(self.dial.caller_id, self.caller_id_fallback),
             ..self.dial.clone()
         };
         let notice = self.notice.clone().map(Verb::Say);
@@ -75,42 +76,31 @@ impl Plan {
         }
     }
 
-    /// The numbers that it may ring.
-    pub fn numbers(&self) -> Vec<E164> {
-        let rung = |action: &Action| match action {
-            Action::Ring(ring) => ring.numbers.clone(),
-            _ => Vec::new(),
-        };
+    /// The numbers that it may ring, each once.
+    pub fn numbers(&self) -> BTreeSet<E164> {
         match &self.way {
-            Way::Number(forward) => forward
-                .dial
-                .numbers
-                .iter()
-                .map(|rung| rung.number)
-                .collect(),
-            Way::Ladder(ladder) => ladder
-                .steps()
-                .iter()
-                .flat_map(|s| rung(&s.action))
-                .collect(),
+            Way::Number(forward) => forward.dial.numbers.iter().map(|n| n.number).collect(),
+            Way::Ladder(ladder) => {
+                let rings = ladder.steps().iter().filter_map(Step::ring);
+                rings
+                    .flat_map(|ring| ring.numbers.iter().copied())
+                    .collect()
+            }
         }
     }
 
-    /// The numbers, not the caller's, that it shows to those who are rung.
-    pub fn shown_numbers(&self) -> Vec<E164> {
-        let mut shown: Vec<E164> = match &self.way {
+    /// The numbers, not the caller's, that it shows to those who are rung, each once.
+    pub fn shown_numbers(&self) -> BTreeSet<E164> {
+        match &self.way {
             Way::Number(forward) => [forward.dial.caller_id, forward.caller_id_fallback]
                 .into_iter()
                 .flatten()
                 .collect(),
-            Way::Ladder(ladder) => ladder
-                .steps()
-                .iter()
-                .flat_map(Step::shown_numbers)
-                .collect(),
-        };
-        shown.dedup();
-        shown
+            Way::Ladder(ladder) => {
+                let rings = ladder.steps().iter().filter_map(Step::ring);
+                rings.flat_map(Ring::shown_numbers).collect()
+            }
+        }
     }
 
     /// Whether those who are rung may be shown the caller's own number, with nothing for callers who
@@ -120,11 +110,8 @@ impl Plan {
             Way::Number(forward) => {
                 forward.dial.caller_id.is_none() && forward.caller_id_fallback.is_none()
             }
-            Way::Ladder(ladder) => ladder.steps().iter().any(|step| match &step.action {
-                Action::Ring(ring) => {
-                    ring.caller_id == CallerId::Caller && ring.caller_id_fallback.is_none()
-                }
-                _ => false,
+            Way::Ladder(ladder) => ladder.steps().iter().filter_map(Step::ring).any(|ring| {
+                ring.caller_id == CallerId::Caller && ring.caller_id_fallback.is_none()
             }),
         }
     }
@@ -178,7 +165,7 @@ impl Plans {
                 Way::Number(forward) => forward.response(&caller),
                 Way::Ladder(ladder) => ladder.begin_again(&caller, now),
             },
-            (None, _) => last_words(),
+            (None, _) => Response(Voice::default().last_words().into()),
         };
         NextStep {
             // It was seen at the start that all of it can be written.

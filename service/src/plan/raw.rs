@@ -86,10 +86,8 @@ impl RawPlan {
             ("language", self.language.is_some()),
             ("voice", self.voice.is_some()),
         ];
-        for (name, _) in of_ladders.into_iter().filter(|(_, given)| *given) {
-            let problem = "is for plans with steps: this one has no [[plan.step]]";
-            problems.add_line(format!("{}: {problem}", place.name(name)));
-        }
+        let problem = "is for plans with steps: this one has no [[plan.step]]";
+        place.misplaced(of_ladders, problem, problems);
         let number = Setting::named(place.name("forward_to"), self.forward_to);
         let number: Option<E164> = problems.required(number);
         let record = problems.take(Setting::named(place.name("record"), self.record));
@@ -136,11 +134,9 @@ impl RawPlan {
             ("notice_language", self.notice_language.is_some()),
             ("notice_voice", self.notice_voice.is_some()),
         ];
-        for (field, _) in of_numbers.into_iter().filter(|(_, given)| *given) {
-            let problem =
-                "is for a plan of one number: say it in a [[plan.step]], or leave the steps out";
-            problems.add_line(format!("{}: {problem}", place.name(field)));
-        }
+        let problem =
+            "is for a plan of one number: say it in a [[plan.step]], or leave the steps out";
+        place.misplaced(of_numbers, problem, problems);
         let in_urls = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
         if name.is_empty() || !name.chars().all(in_urls) {
             let problem = "is part of URLs where a plan has steps: letters, digits, - and _ only";

@@ -75,26 +75,23 @@ impl RawStep {
             ));
             return None;
         };
-        let of_dial = ["timeout", "accept", "accept_key", "caller_id"];
-        let of_voicemail = ["max_length", "transcribe", "finish_on_key"];
-        let given = [
+        let of_dial = [
             ("timeout", self.timeout.is_some()),
             ("accept", self.accept.is_some()),
             ("accept_key", self.accept_key.is_some()),
             ("caller_id", self.caller_id.is_some()),
+        ];
+        let of_voicemail = [
             ("max_length", self.max_length.is_some()),
             ("transcribe", self.transcribe.is_some()),
             ("finish_on_key", self.finish_on_key.is_some()),
         ];
-        for (name, _) in given.into_iter().filter(|(_, given)| *given) {
-            let fits = match kind {
-                "dial" => of_dial.contains(&name),
-                "voicemail" => of_voicemail.contains(&name),
-                _ => false,
-            };
-            if !fits {
-                problems.add_line(format!("{}: has no meaning for {kind}", place.name(name)));
-            }
+        let problem = format!("has no meaning for {kind}");
+        if kind != "dial" {
+            place.misplaced(of_dial, &problem, problems);
+        }
+        if kind != "voicemail" {
+            place.misplaced(of_voicemail, &problem, problems);
         }
         for (name, text) in [("say", &self.say), ("accept", &self.accept)] {
             if text.as_ref().is_some_and(|text| text.trim().is_empty()) {

@@ -20,7 +20,7 @@ use crate::Problems;
 use crate::settings::{Setting, Value, from_flags};
 
 pub use self::lines::{dropped as dropped_lines, flush as flush_lines, say};
-pub use self::traces::{TARGET, new_traceparent, resume};
+pub use self::traces::{TARGET, publishing, resume};
 
 /// Logs and traces.
 #[derive(Debug, Clone, clap::Args)]

@@ -15,7 +15,7 @@ use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use queue::TraceParent;
+use queue::{RedirectRequest, TraceParent};
 use tracing::{Level, Metadata, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::Layer;
@@ -123,11 +123,21 @@ fn is_of_a_trace(metadata: &Metadata<'_>) -> bool {
     }
 }
 
-/// What the queue carries of `span`, so that the trace goes on behind it. The logs of both services
-/// name a trace, exported or not.
-pub fn new_traceparent(span: &Span) -> TraceParent {
-    exported(span)
-        .unwrap_or_else(|| TraceParent::new(fastrand::u128(1..), fastrand::u64(1..), true))
+/// The span in which a request is put on the queue, and what the queue carries of it, so that the
+/// trace goes on behind it. The logs of both services name a trace, exported or not.
+pub fn publishing(request: &RedirectRequest) -> (Span, TraceParent) {
+    let span = tracing::trace_span!(
+        target: TARGET,
+        "publish redirect request",
+        otel.kind = "producer",
+        messaging.operation.r#type = "send",
+        messaging.message.id = %request.event_sid,
+        call_sid = %request.call_sid,
+        task_sid = %request.task_sid,
+    );
+    let traceparent = exported(&span)
+        .unwrap_or_else(|| TraceParent::new(fastrand::u128(1..), fastrand::u64(1..), true));
+    (span, traceparent)
 }
 
 fn exported(span: &Span) -> Option<TraceParent> {
