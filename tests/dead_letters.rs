@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use queue::{Cause, Reason};
+use queue::{Cause, Lane, Reason};
 use tests::{Backend, PATIENCE, Stack, StackOptions, binary};
 
 #[allow(dead_code, reason = "for the queue's own tests")]
@@ -45,7 +45,7 @@ async fn with_dead_letters(backend: Backend, count: u32) -> Stack {
         attempts: 1,
         last_error: None,
     };
-    let mut consumer = queue.consume(100).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 100).await.unwrap();
     for first in (0..count).step_by(100) {
         let messages: Vec<_> = (first..first + 100).map(message).collect();
         for published in join_all(messages.iter().map(|message| queue.publish(message))).await {
@@ -76,7 +76,7 @@ async fn a_list_has_a_limit_and_all_can_be_discarded() {
         let [listed, more] = said(&stack.run("overflow", &["dead-letters", "list"]));
         assert_eq!(listed.lines().count(), 101, "{listed}");
         assert!(more.contains("900 more"), "{more}");
-        let first = message(0).request.event_sid.to_string();
+        let first = message(0).content.id();
         assert!(listed.contains(&first), "{listed}");
         let shown = stack.run("overflow", &["dead-letters", "show", &first]);
         assert!(said(&shown)[0].contains(&first), "{shown:?}");

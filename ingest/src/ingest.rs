@@ -153,8 +153,9 @@ impl Ingest {
         if event.attributes.caller.lacks_number {
             of_log.in_scope(|| self.warn_of_caller_id(&request));
         }
+        let task_queue_sid = request.task_queue_sid;
         let message = Message {
-            request,
+            content: request.into(),
             traceparent: Some(traceparent),
         };
         let ingest = Arc::clone(self);
@@ -163,7 +164,7 @@ impl Ingest {
         // Dropped with us, when the client leaves.
         let _stays = sender.drop_guard();
         // On its own, so that a client that leaves doesn't cut the publish short.
-        let publish = async move { ingest.publish(message, &has_left).await };
+        let publish = async move { ingest.publish(message, task_queue_sid, &has_left).await };
         let published = publish.instrument(of_log).instrument(span);
         let published = self.under_way.spawn(published);
         published.await.unwrap_or_else(|panic| {
@@ -171,7 +172,12 @@ impl Ingest {
         })
     }
 
-    async fn publish(&self, message: Message, has_left: &CancellationToken) -> Outcome {
+    async fn publish(
+        &self,
+        message: Message,
+        task_queue_sid: TaskQueueSid,
+        has_left: &CancellationToken,
+    ) -> Outcome {
         let started = Instant::now();
         let outcome = self.outbox.publish(&message).await;
         match &outcome {
@@ -184,7 +190,7 @@ impl Ingest {
                 }
             ),
             _ => tracing::info!(
-                task_queue_sid = %message.request.task_queue_sid,
+                %task_queue_sid,
                 durable_in_ms = telemetry::millis(started.elapsed()),
                 "{outcome}"
             ),

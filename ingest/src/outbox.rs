@@ -12,7 +12,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use queue::sqlite::SqliteQueue;
 use queue::{
-    Cause, Consumer, Delivery, Health, Message, OnBroker, Options, Queue, QueueError, Reason,
+    Cause, Consumer, Delivery, Health, Lane, Message, OnBroker, Options, Queue, QueueError, Reason,
 };
 use retry::Policy;
 use service::admin::{Readiness, ReadinessCheck};
@@ -87,8 +87,8 @@ impl Outbox {
             Health::Down(why) | Health::Broken(why) => QueueError::Unavailable(why),
         };
         tracing::warn!(
-            event_sid = %message.request.event_sid,
-            call_sid = %message.request.call_sid,
+            event_sid = %message.content.id(),
+            call_sid = %message.content.call_sid(),
             %error,
             "the queue did not take it: it goes to the spool"
         );
@@ -111,7 +111,7 @@ impl Outbox {
         let Some(spool) = &self.spool else {
             return Ok(());
         };
-        let mut consumer = spool.consume(BATCH).await?;
+        let mut consumer = spool.consume(Lane::Redirects, BATCH).await?;
         let mut delays = RETRY.delays();
         let mut read_depth = tokio::time::interval(READ_DEPTH);
         loop {
@@ -142,8 +142,8 @@ impl Outbox {
 
     /// Whether the request is out of the spool now.
     async fn move_on(&self, delivery: Delivery) -> bool {
-        let request = match delivery.message.decode() {
-            Ok(request) => request,
+        let content = match delivery.message.content() {
+            Ok(content) => content,
             Err(error) => {
                 tracing::error!(%error, "a spooled request cannot be read; it stays in the spool's dead letters");
                 let cause = Cause {
@@ -155,7 +155,7 @@ impl Outbox {
             }
         };
         let message = Message {
-            request,
+            content,
             traceparent: delivery.message.traceparent.clone(),
         };
         match self.queue.publish(&message).await {

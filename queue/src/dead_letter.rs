@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::{Message, RawMessage, RedirectRequest};
+use crate::{Content, Message, RawMessage, RedirectRequest};
 
 /// Why a request ended as a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -145,7 +145,7 @@ pub struct DeadLetter {
 impl DeadLetter {
     /// The request in it, if it can be understood.
     pub fn request(&self) -> Option<RedirectRequest> {
-        self.message.decode().ok()
+        self.message.request().ok()
     }
 
     /// The message that a replay at `now` puts on the queue. A request is marked with the time; what
@@ -153,10 +153,10 @@ impl DeadLetter {
     pub fn replayed(&self, now: Timestamp) -> RawMessage {
         match self.request() {
             Some(request) => Message {
-                request: RedirectRequest {
+                content: Content::Redirect(RedirectRequest {
                     requeued_at: Some(now),
                     ..request
-                },
+                }),
                 traceparent: self.message.traceparent.clone(),
             }
             .encode(),
@@ -359,7 +359,7 @@ mod tests {
             let replayed = letter.replayed(now);
             prop_assert_eq!(DeadLetterId::of(&replayed), letter.id);
             let expected = RedirectRequest { requeued_at: Some(now), ..request };
-            prop_assert_eq!(replayed.decode().unwrap(), expected);
+            prop_assert_eq!(replayed.request().unwrap(), expected);
         }
 
         #[test]

@@ -10,6 +10,7 @@ mod intents;
 #[cfg(feature = "memory")]
 pub mod memory;
 mod message;
+mod outcome;
 mod request;
 pub mod sqlite;
 mod traits;
@@ -23,11 +24,18 @@ pub use dead_letter::{Cause, DeadLetter, DeadLetterId, Filter, Listed, Reason, S
 pub use error::QueueError;
 pub use intents::{Intent, IntentLog, IntentReader, Logged, READ_BACK};
 pub use message::{
-    CONTENT_TYPE, DecodeError, InvalidTraceParent, Message, REDIRECT_V1, RawMessage, TraceParent,
+    CONTENT_TYPE, Content, DecodeError, InvalidTraceParent, Lane, Message, NOTIFY_V1, OUTCOME_V1,
+    REDIRECT_V1, REDIRECTED_V1, RawMessage, TraceParent,
 };
+pub use outcome::{CallerEnd, Outcome, OutcomeKind, Redirected};
 pub use request::{RedirectRequest, Source};
-pub use traits::{Consumer, DeadLetters, Delivery, Done, Health, Lock, Publish, Queue, Stats};
+pub use traits::{
+    Consumer, DeadLetters, Delivery, Done, Health, History, Lock, Publish, Queue, Stats,
+};
 pub use url::{InvalidQueueUrl, OnBroker, QueueUrl};
+
+/// How long after a redirect it is seen to that something became of the caller.
+pub const LATER: Duration = Duration::from_secs(15 * 60);
 
 /// How a queue is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +58,8 @@ pub struct Options {
     /// RabbitMQ: how long opening, and each question about dead letters, waits for a slow broker;
     /// `None` for a few seconds.
     pub answer_timeout: Option<Duration>,
+    /// How long [`Lane::Later`] holds a message.
+    pub later: Duration,
     /// Whether to open only a queue that is there already, and create nothing.
     pub existing_only: bool,
 }
@@ -65,6 +75,7 @@ impl Default for Options {
             waits_for_access: false,
             url_file: None,
             answer_timeout: None,
+            later: LATER,
             existing_only: false,
         }
     }

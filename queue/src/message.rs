@@ -3,29 +3,122 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::RedirectRequest;
+use twilio::CallSid;
+
+use crate::{Outcome, RedirectRequest, Redirected};
 
 /// The message type of a [`RedirectRequest`] in JSON.
 pub const REDIRECT_V1: &str = "redirect.v1";
 
+/// The message type of an [`Outcome`] in JSON.
+pub const OUTCOME_V1: &str = "outcome.v1";
+
+/// The message type of a [`Redirected`] in JSON.
+pub const REDIRECTED_V1: &str = "redirected.v1";
+
+/// The message type of an [`Outcome`] in JSON that a plan's `notify` is to be told of.
+pub const NOTIFY_V1: &str = "notify.v1";
+
 /// The MIME type of every body that we publish.
 pub const CONTENT_TYPE: &str = "application/json";
 
-/// A request on its way through the queue, with the trace that it belongs to.
+/// A message on its way through the queue, with the trace that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// What is asked.
-    pub request: RedirectRequest,
+    /// What it says.
+    pub content: Content,
     /// The trace that the callback started.
     pub traceparent: Option<TraceParent>,
 }
 
-impl From<RedirectRequest> for Message {
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A caller is to be redirected.
+    Redirect(RedirectRequest),
+    /// What became of a caller, or of an attempt to reach somebody.
+    Outcome(Outcome),
+    /// A caller was redirected: some time later it is seen to that something became of them.
+    Redirected(Redirected),
+    /// Somebody is to be told of an outcome.
+    Notify(Outcome),
+}
+
+/// One of the queues behind the queue: what waits in one doesn't hold up the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lane {
+    /// Requests to redirect a caller.
+    Redirects,
+    /// Outcomes, and what comes out of [`Lane::Later`].
+    Outcomes,
+    /// What moves on to [`Lane::Outcomes`] by itself, some time later. It has no consumers.
+    Later,
+    /// What somebody is to be told.
+    Notifications,
+}
+
+impl Lane {
+    /// Where a message of this type is put.
+    pub fn of(kind: Option<&str>) -> Self {
+        match kind {
+            Some(OUTCOME_V1) => Self::Outcomes,
+            Some(REDIRECTED_V1) => Self::Later,
+            Some(NOTIFY_V1) => Self::Notifications,
+            _ => Self::Redirects,
+        }
+    }
+}
+
+impl From<RedirectRequest> for Content {
     fn from(request: RedirectRequest) -> Self {
+        Self::Redirect(request)
+    }
+}
+
+impl<T: Into<Content>> From<T> for Message {
+    fn from(content: T) -> Self {
         Self {
-            request,
+            content: content.into(),
             traceparent: None,
         }
+    }
+}
+
+impl Content {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Redirect(_) => REDIRECT_V1,
+            Self::Outcome(_) => OUTCOME_V1,
+            Self::Redirected(_) => REDIRECTED_V1,
+            Self::Notify(_) => NOTIFY_V1,
+        }
+    }
+
+    /// What `message-id` says; the event SID of a request.
+    pub fn id(&self) -> String {
+        match self {
+            Self::Redirect(request) => request.event_sid.to_string(),
+            Self::Outcome(outcome) | Self::Notify(outcome) => outcome.id.clone(),
+            Self::Redirected(redirected) => redirected.call_sid.to_string(),
+        }
+    }
+
+    /// The caller's call.
+    pub fn call_sid(&self) -> CallSid {
+        match self {
+            Self::Redirect(request) => request.call_sid,
+            Self::Outcome(outcome) | Self::Notify(outcome) => outcome.call_sid,
+            Self::Redirected(redirected) => redirected.call_sid,
+        }
+    }
+
+    fn body(&self) -> Vec<u8> {
+        let body = match self {
+            Self::Redirect(request) => serde_json::to_vec(request),
+            Self::Outcome(outcome) | Self::Notify(outcome) => serde_json::to_vec(outcome),
+            Self::Redirected(redirected) => serde_json::to_vec(redirected),
+        };
+        body.unwrap_or_default()
     }
 }
 
@@ -33,9 +126,9 @@ impl Message {
     /// The message as the wire carries it.
     pub fn encode(&self) -> RawMessage {
         RawMessage {
-            id: Some(self.request.event_sid.to_string()),
-            kind: Some(REDIRECT_V1.to_owned()),
-            body: serde_json::to_vec(&self.request).unwrap_or_default(),
+            id: Some(self.content.id()),
+            kind: Some(self.content.kind().to_owned()),
+            body: self.content.body(),
             traceparent: self.traceparent.clone(),
             panics: 0,
         }
@@ -67,15 +160,43 @@ impl RawMessage {
         }
     }
 
-    /// Reads the request.
+    /// The lane in which it belongs.
+    pub fn lane(&self) -> Lane {
+        Lane::of(self.kind.as_deref())
+    }
+
+    /// Reads the message.
     ///
     /// # Errors
     /// This version doesn't know the type, or the body doesn't match it.
-    pub fn decode(&self) -> Result<RedirectRequest, DecodeError> {
-        match self.kind.as_deref() {
-            Some(REDIRECT_V1) => Ok(serde_json::from_slice(&self.body)?),
-            Some(kind) => Err(DecodeError::UnknownType(kind.chars().take(64).collect())),
-            None => Err(DecodeError::NoType),
+    pub fn content(&self) -> Result<Content, DecodeError> {
+        let body = |kind| move |error| DecodeError::Body { kind, error };
+        Ok(match self.kind.as_deref() {
+            Some(REDIRECT_V1) => {
+                Content::Redirect(serde_json::from_slice(&self.body).map_err(body(REDIRECT_V1))?)
+            }
+            Some(OUTCOME_V1) => {
+                Content::Outcome(serde_json::from_slice(&self.body).map_err(body(OUTCOME_V1))?)
+            }
+            Some(REDIRECTED_V1) => Content::Redirected(
+                serde_json::from_slice(&self.body).map_err(body(REDIRECTED_V1))?,
+            ),
+            Some(NOTIFY_V1) => {
+                Content::Notify(serde_json::from_slice(&self.body).map_err(body(NOTIFY_V1))?)
+            }
+            Some(kind) => return Err(DecodeError::UnknownType(kind.chars().take(64).collect())),
+            None => return Err(DecodeError::NoType),
+        })
+    }
+
+    /// Reads a request to redirect a caller.
+    ///
+    /// # Errors
+    /// It is none, or can't be read.
+    pub fn request(&self) -> Result<RedirectRequest, DecodeError> {
+        match self.content()? {
+            Content::Redirect(request) => Ok(request),
+            other => Err(DecodeError::UnknownType(other.kind().to_owned())),
         }
     }
 }
@@ -94,14 +215,19 @@ impl fmt::Debug for RawMessage {
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// A later version's type, or somebody else's.
-    #[error("message type {0:?} is not one of this version's ({REDIRECT_V1})")]
+    #[error("message type {0:?} is not one that this version knows here")]
     UnknownType(String),
     /// No type at all.
     #[error("message has no type (expected {REDIRECT_V1})")]
     NoType,
     /// The body doesn't match the type.
-    #[error("body is not a {REDIRECT_V1}: {0}")]
-    Body(#[from] serde_json::Error),
+    #[error("body is not a {kind}: {error}")]
+    Body {
+        /// The type.
+        kind: &'static str,
+        /// Why not.
+        error: serde_json::Error,
+    },
 }
 
 /// A W3C trace context `traceparent` value: `00-<trace id>-<parent id>-<flags>`
@@ -178,7 +304,7 @@ mod tests {
             request in requests(),
             traceparent in prop::option::of(traces()),
         ) -> Message {
-            Message { request, traceparent }
+            Message { content: request.into(), traceparent }
         }
     }
 
@@ -196,15 +322,15 @@ mod tests {
         #[test]
         fn what_is_encoded_can_be_decoded(message in messages()) {
             let raw = message.encode();
-            prop_assert_eq!(raw.decode().unwrap(), message.request.clone());
-            prop_assert_eq!(raw.id.unwrap(), message.request.event_sid.to_string());
+            prop_assert_eq!(raw.content().unwrap(), message.content.clone());
+            prop_assert_eq!(raw.id.clone().unwrap(), message.content.id());
             prop_assert_eq!(raw.traceparent, message.traceparent);
         }
 
         #[test]
         fn any_bytes_can_be_tried(body: Vec<u8>, kind: Option<String>) {
-            let _ = raw(Some(REDIRECT_V1), body.clone()).decode();
-            prop_assert!(raw(kind.as_deref(), body).decode().is_err());
+            let _ = raw(Some(REDIRECT_V1), body.clone()).request();
+            prop_assert!(raw(kind.as_deref(), body).request().is_err());
         }
 
         #[test]
@@ -217,9 +343,9 @@ mod tests {
             let mut body = message.encode().body;
             let position = position.index(body.len());
             body[position] = byte;
-            let _ = raw(Some(REDIRECT_V1), body.clone()).decode();
+            let _ = raw(Some(REDIRECT_V1), body.clone()).request();
             body.truncate(cut.index(body.len()));
-            prop_assert!(raw(Some(REDIRECT_V1), body).decode().is_err());
+            prop_assert!(raw(Some(REDIRECT_V1), body).request().is_err());
         }
 
         #[test]
@@ -250,13 +376,13 @@ mod tests {
     #[test]
     fn a_message_of_another_type_says_which() {
         let error = raw(Some("redirect.v2"), b"{}".to_vec())
-            .decode()
+            .request()
             .unwrap_err();
         assert!(error.to_string().contains("redirect.v2"), "{error}");
-        let error = raw(None, b"{}".to_vec()).decode().unwrap_err();
+        let error = raw(None, b"{}".to_vec()).request().unwrap_err();
         assert!(matches!(error, DecodeError::NoType));
         let error = raw(Some(&"x".repeat(100_000)), Vec::new())
-            .decode()
+            .request()
             .unwrap_err();
         assert!(error.to_string().len() < 200);
     }

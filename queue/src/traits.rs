@@ -1,13 +1,14 @@
 //! What every backend does. The conformance suite in `tests/` holds each to the same semantics.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::{
-    Cause, DeadLetter, DeadLetterId, Filter, IntentLog, IntentReader, Listed, Message, QueueError,
-    RawMessage, Settlement,
+    Cause, Content, DeadLetter, DeadLetterId, Filter, IntentLog, IntentReader, Lane, Listed,
+    Message, QueueError, RawMessage, Settlement,
 };
 
 /// Publishes requests, durably.
@@ -34,6 +35,17 @@ pub trait Consumer: Send {
     /// Takes no more: messages that were not handed out yet go to other consumers at once. Deliveries
     /// that were stay valid until they are settled, as long as the consumer lives.
     async fn stop(&mut self) {}
+}
+
+/// What was told of callers, for those who only listen.
+#[async_trait]
+pub trait History: Send {
+    /// Waits for the next: a [`Content::Redirected`] or a [`Content::Outcome`], oldest first. Lost
+    /// connections are repaired. Cancel safe.
+    ///
+    /// # Errors
+    /// Reconnecting won't help.
+    async fn next(&mut self) -> Result<Content, QueueError>;
 }
 
 /// Is told of each dead letter that was replayed or discarded.
@@ -128,11 +140,22 @@ pub enum Health {
 /// One queue, whichever backend is behind it.
 #[async_trait]
 pub trait Queue: Publish + DeadLetters {
-    /// A consumer with up to `prefetch` deliveries out at a time.
+    /// A consumer of this lane with up to `prefetch` deliveries out at a time. Outcomes go to one
+    /// consumer at a time, in whichever process; the others stand by.
     ///
     /// # Errors
     /// Reconnecting won't help.
-    async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError>;
+    async fn consume(&self, lane: Lane, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError>;
+
+    /// Tells those who listen, users' own consumers among them, best effort: whoever doesn't take it
+    /// misses it, and holds up nobody. Only for a [`Content::Redirected`] or a [`Content::Outcome`].
+    async fn tell(&self, told: &Content);
+
+    /// What was told in the `past`, as far as it is kept, and then whatever follows.
+    ///
+    /// # Errors
+    /// The queue can't be asked now.
+    async fn history(&self, past: Duration) -> Result<Box<dyn History>, QueueError>;
 
     /// Takes the lock `name`, or returns `None` at once if somebody has it.
     ///

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use conformance::{PATIENCE, message, next, number};
 use queue::amqp::AmqpQueue;
-use queue::{Options, Publish, Queue};
+use queue::{Lane, Options, Publish, Queue};
 use rabbitmq::{Cluster, Node};
 
 async fn open(node: &Node) -> Arc<AmqpQueue> {
@@ -50,7 +50,7 @@ async fn publishes_go_on_and_nothing_confirmed_is_lost_when_the_leaders_node_is_
     publish(&through_second, 1_200..1_400).await;
 
     let through_third = open(third).await;
-    let mut consumer = through_third.consume(50).await.unwrap();
+    let mut consumer = through_third.consume(Lane::Redirects, 50).await.unwrap();
     let mut missing: BTreeSet<u32> = (0..1_400).collect();
     while !missing.is_empty() {
         let delivery = next(&mut consumer).await;

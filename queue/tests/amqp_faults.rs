@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use broken::{Broken, SOON, until};
 use conformance::{message, next, number};
 use queue::amqp::AmqpQueue;
-use queue::{Health, Publish, Queue, QueueError};
+use queue::{Health, Lane, Publish, Queue, QueueError};
 use rabbitmq::Node;
 use tokio::task::JoinHandle;
 
@@ -62,7 +62,7 @@ fn consume(queue: Arc<AmqpQueue>) -> (Arc<Mutex<BTreeSet<u32>>>, JoinHandle<()>)
     let task = tokio::spawn({
         let seen = seen.clone();
         async move {
-            let mut consumer = queue.consume(50).await.unwrap();
+            let mut consumer = queue.consume(Lane::Redirects, 50).await.unwrap();
             loop {
                 let delivery = consumer.next().await.unwrap();
                 let number = number(&delivery);
@@ -119,7 +119,7 @@ async fn a_frozen_broker_holds_nobody_up_for_longer_than_its_limit() {
     let broken = Broken::node().await;
     let queue = broken.open("frozen", Duration::from_millis(500)).await;
     let patient = broken.open("frozen", SOON).await;
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     patient.publish(&message(0)).await.unwrap();
     let held = next(&mut consumer).await;
     broken.does(Node::freeze).await;
@@ -212,7 +212,7 @@ async fn a_broker_short_of_memory_refuses_messages_and_still_delivers() {
     };
     tokio::time::timeout(SOON, hundred).await.unwrap();
 
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     let mut seen = BTreeSet::new();
     while !seen.is_superset(&confirmed) {
         let delivery = next(&mut consumer).await;
@@ -239,7 +239,7 @@ async fn a_broker_that_is_away_at_the_start_is_waited_for() {
         .unwrap();
     assert!(matches!(queue.health(), Health::Down(_)));
     assert!(queue.publish(&message(1)).await.is_err());
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     let waiting = tokio::spawn(async move { number(&consumer.next().await.unwrap()) });
 
     broken.does(Node::restart).await;
@@ -255,7 +255,7 @@ async fn a_channel_that_the_broker_closes_is_replaced_on_the_living_connection()
         .close_channels_after(Duration::from_millis(500))
         .await;
     let queue = broken.open("channel", SOON).await;
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     queue.publish(&message(1)).await.unwrap();
     let kept = next(&mut consumer).await;
     until("the channel is closed", || kept.is_lost()).await;

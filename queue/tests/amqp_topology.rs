@@ -13,7 +13,9 @@ use conformance::{PATIENCE, answered, message, next, number};
 use lapin::options::{QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use queue::amqp::AmqpQueue;
-use queue::{Cause, DeadLetters, Filter, Health, Options, Publish, Queue, QueueError, Reason};
+use queue::{
+    Cause, DeadLetters, Filter, Health, Lane, Options, Publish, Queue, QueueError, Reason,
+};
 use rabbitmq::Node;
 
 async fn node() -> &'static Node {
@@ -134,7 +136,7 @@ impl Load {
 
 /// Takes what is in the queue, and fails unless it is these.
 async fn assert_there(queue: &Arc<AmqpQueue>, mut confirmed: BTreeSet<u32>) {
-    let mut consumer = queue.consume(500).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 500).await.unwrap();
     while !confirmed.is_empty() {
         let Ok(delivery) = tokio::time::timeout(PATIENCE, consumer.next()).await else {
             panic!("{} are lost: {confirmed:?}", confirmed.len());
@@ -194,7 +196,7 @@ async fn a_queue_deleted_under_load_comes_back_and_nothing_is_confirmed_without_
 #[tokio::test]
 async fn a_consumer_survives_the_deletion_of_its_queue() {
     let queue = open("gone").await;
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     queue.publish(&message(1)).await.unwrap();
     next(&mut consumer).await.ack().await.unwrap();
     let (_connection, channel) = operator().await;
@@ -216,7 +218,7 @@ async fn a_consumer_survives_the_deletion_of_its_queue() {
 #[tokio::test]
 async fn a_consumer_that_the_broker_forgets_notices() {
     let queue = open("forgotten").await;
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     queue.publish(&message(1)).await.unwrap();
     next(&mut consumer).await.ack().await.unwrap();
     let (_connection, channel) = operator().await;
@@ -239,7 +241,7 @@ async fn a_delivery_that_can_not_be_kept_as_a_dead_letter_comes_again() {
         ..options("no-dead")
     };
     let queue = try_open(&node().await.url(), patient).await.unwrap();
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     queue.publish(&message(1)).await.unwrap();
     let delivery = next(&mut consumer).await;
     let (_connection, channel) = operator().await;
@@ -316,7 +318,7 @@ async fn a_difference_found_on_the_way_is_reported_and_noticed_when_it_is_mended
         .unwrap();
     until("up", || queue.health() == Health::Up).await;
     queue.publish(&message(2)).await.unwrap();
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     assert_eq!(number(&next(&mut consumer).await), 2);
 }
 
@@ -380,7 +382,7 @@ async fn a_url_without_virtual_host_means_the_default_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_held_on_a_connection_that_an_operator_closes_is_lost_and_comes_again() {
     let queue = open("closed").await;
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     queue.publish(&message(1)).await.unwrap();
     let held = next(&mut consumer).await;
     let lock = queue.try_lock("sweep").await.unwrap().unwrap();
@@ -447,7 +449,7 @@ async fn dead_letters_are_one_process_at_a_time() {
 #[tokio::test]
 async fn a_delivery_can_be_dropped_outside_the_runtime() {
     let queue = open("outside").await;
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     queue.publish(&message(1)).await.unwrap();
     let delivery = next(&mut consumer).await;
     std::thread::spawn(move || drop(delivery)).join().unwrap();
@@ -486,7 +488,7 @@ async fn a_message_from_elsewhere_with_another_routing_key_becomes_a_dead_letter
     let limit = Options::default().delivery_limit;
     for _ in 0..=limit {
         let consuming = open("foreign").await;
-        let mut consumer = consuming.consume(1).await.unwrap();
+        let mut consumer = consuming.consume(Lane::Redirects, 1).await.unwrap();
         let _taken = next(&mut consumer).await;
         consuming.close().await;
     }

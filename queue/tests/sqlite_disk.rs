@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use queue::sqlite::SqliteQueue;
 use queue::{
-    Cause, Consumer, DeadLetters, Delivery, Filter, Health, Options, Publish, Queue, QueueError,
-    Reason,
+    Cause, Consumer, DeadLetters, Delivery, Filter, Health, Lane, Options, Publish, Queue,
+    QueueError, Reason,
 };
 
 #[path = "conformance/requests.rs"]
@@ -130,7 +130,7 @@ async fn a_full_disk_refuses_publishes_and_recovers_with_the_room() {
         queue.publish(&message(number)).await.unwrap();
         confirmed.insert(number);
     }
-    let mut consumer = queue.consume(20).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 20).await.unwrap();
     while !confirmed.is_empty() {
         let delivery = next(&mut consumer).await;
         confirmed.remove(&requests::number(&delivery));
@@ -147,7 +147,7 @@ async fn what_could_not_be_settled_on_a_full_disk_comes_again_with_the_room() {
     for number in 0..6 {
         queue.publish(&message(number)).await.unwrap();
     }
-    let mut consumer = queue.consume(6).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 6).await.unwrap();
     let mut held = Vec::new();
     for _ in 0..6 {
         held.push(next(&mut consumer).await);
@@ -216,7 +216,7 @@ async fn a_queue_that_cannot_be_opened_on_a_full_disk_says_so_and_can_be_later()
 
     disk.make_room();
     let queue = open(&disk.file()).await;
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     assert_eq!(number(&next(&mut consumer).await), 1);
 }
 
@@ -230,7 +230,7 @@ async fn the_file_gives_back_what_a_backlog_took() {
         async move { queue.publish(&message).await.unwrap() }
     });
     futures::future::join_all(publishes).await;
-    let mut consumer = queue.consume(500).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 500).await.unwrap();
     for _ in 0..60 {
         let mut deliveries = Vec::new();
         for _ in 0..500 {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 use queue::sqlite::SqliteQueue;
-use queue::{Consumer, Delivery, Health, Logged, Options, Publish, Queue, QueueError};
+use queue::{Consumer, Delivery, Health, Lane, Logged, Options, Publish, Queue, QueueError};
 
 #[allow(dead_code, unused_macros, reason = "for the suite; here its helpers only")]
 mod conformance;
@@ -108,7 +108,7 @@ async fn a_queue_of_the_first_version_goes_on_with_all_that_it_holds() {
     make_first_version(&path);
     // Many at once, as after an upgrade of the whole machine.
     let queues = join_all((0..6).map(|_| open(&path))).await;
-    let mut consumer = queues[0].consume(10).await.unwrap();
+    let mut consumer = queues[0].consume(Lane::Redirects, 10).await.unwrap();
     for (expected, count) in [(1, 2), (2, 0), (3, 1)] {
         let delivery = next(&mut consumer).await;
         assert_eq!(number(&delivery), expected);
@@ -248,7 +248,7 @@ async fn a_publish_gives_up_in_time_and_is_not_done_behind_its_publishers_back()
 
     let queue = open(&path).await;
     queue.publish(&message(9)).await.unwrap();
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     let mut seen = Vec::new();
     while seen.last() != Some(&9) {
         let delivery = next(&mut consumer).await;
@@ -327,7 +327,7 @@ async fn the_age_of_the_oldest_message_can_be_told() {
     // Stored to the millisecond.
     assert!(oldest.as_millisecond() >= before.as_millisecond() && oldest <= Timestamp::now());
 
-    let mut consumer = queue.consume(2).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 2).await.unwrap();
     let first = next(&mut consumer).await;
     assert_eq!(oldest_of().await, Some(oldest));
     first.ack().await.unwrap();

@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use queue::sqlite::SqliteQueue;
-use queue::{Consumer, Delivery, Options, Publish, Queue, Stats};
+use queue::{Consumer, Delivery, Lane, Options, Publish, Queue, Stats};
 
 #[path = "conformance/requests.rs"]
 mod requests;
@@ -116,7 +116,7 @@ async fn the_other_process() {
         }
         HOLDS => {
             let _lock = queue.try_lock("sweep").await.unwrap().unwrap();
-            let mut consumer = queue.consume(3).await.unwrap();
+            let mut consumer = queue.consume(Lane::Redirects, 3).await.unwrap();
             let _held = [
                 next(&mut consumer).await,
                 next(&mut consumer).await,
@@ -140,7 +140,7 @@ async fn the_other_process() {
             std::future::pending().await
         }
         "consumes without end" => {
-            let mut consumer = queue.consume(20).await.unwrap();
+            let mut consumer = queue.consume(Lane::Redirects, 20).await.unwrap();
             loop {
                 let delivery = next(&mut consumer).await;
                 // Before the ack: if it is killed in between, the message is seen twice rather than never.
@@ -149,7 +149,7 @@ async fn the_other_process() {
             }
         }
         STOPS_WHEN_TOLD => {
-            let mut consumer = queue.consume(3).await.unwrap();
+            let mut consumer = queue.consume(Lane::Redirects, 3).await.unwrap();
             let held = next(&mut consumer).await;
             say("holding");
             std::io::stdin().read_line(&mut String::new()).unwrap();
@@ -212,7 +212,7 @@ async fn what_a_killed_process_held_goes_to_others_at_once() {
 
     // As a service manager would start it again.
     let queue = open(&file).await;
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     for expected in 0..4 {
         let delivery = next(&mut consumer).await;
         assert_eq!(number(&delivery), expected);
@@ -239,7 +239,7 @@ async fn a_process_that_stays_takes_over_from_one_that_is_killed() {
     }
     let mut other = Other::start(HOLDS, &file);
     assert_eq!(other.says().as_deref(), Some("holding"));
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     other.kill();
     for expected in 0..3 {
         let delivery = next(&mut consumer).await;
@@ -261,7 +261,7 @@ async fn a_message_whose_consumers_are_killed_becomes_a_dead_letter() {
         assert_eq!(other.says().as_deref(), Some("holding"));
         other.kill();
     }
-    let _consumer = queue.consume(1).await.unwrap();
+    let _consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     becomes(&queue, "dead letters", |stats| stats.dead == 3).await;
     assert_eq!(queue.stats().await.unwrap().ready, 0);
 }
@@ -283,7 +283,7 @@ async fn what_a_killed_publisher_was_told_is_durable_is_there() {
 
     let queue = open(&file).await;
     let mut waiting = queue.stats().await.unwrap().ready;
-    let mut consumer = queue.consume(100).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 100).await.unwrap();
     let mut seen = BTreeSet::new();
     while waiting > 0 {
         let delivery = next(&mut consumer).await;
@@ -324,7 +324,7 @@ async fn with_consumers_killed_under_load_every_message_is_seen() {
             }
         }
     }
-    let mut consumer = queue.consume(50).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 50).await.unwrap();
     while seen.len() < COUNT as usize {
         let waited = tokio::time::timeout(PATIENCE, consumer.next()).await;
         let missing = || (0..COUNT).filter(|n| !seen.contains(n)).collect::<Vec<_>>();
@@ -343,7 +343,7 @@ async fn stands_by(queue: &SqliteQueue, other: &mut Other) -> Box<dyn Consumer> 
         queue.publish(&message(number)).await.unwrap();
     }
     assert_eq!(other.says().as_deref(), Some("holding"));
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     let waited = tokio::time::timeout(Duration::from_millis(500), consumer.next()).await;
     assert!(waited.is_err(), "the other one consumes");
     consumer

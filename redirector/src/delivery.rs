@@ -16,7 +16,7 @@ const PANICS: u32 = 3;
 
 /// Takes a delivery to its end, and settles it.
 pub(crate) async fn handle(shared: &Shared, delivery: Delivery) {
-    let request = delivery.message.decode();
+    let request = delivery.message.request();
     let known = request.as_ref().ok();
     let plan = known.and_then(|request| shared.plans.get(&request.task_queue_sid));
     let _held = shared

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use queue::QueueError;
+use queue::{Lane, QueueError};
 use service::{Host, Plans};
 use tokio::task::JoinSet;
 use twilio::rest::Client;
@@ -87,7 +87,10 @@ impl Redirector {
     /// The queue can't be used, and no waiting mends it.
     pub async fn run(self) -> Result<(), QueueError> {
         let shared = self.shared;
-        let mut consumer = shared.queue.consume(shared.settings.prefetch).await?;
+        let mut consumer = shared
+            .queue
+            .consume(Lane::Redirects, shared.settings.prefetch)
+            .await?;
         tracing::info!(prefetch = shared.settings.prefetch, "redirector is up");
         let mut sweep = JoinSet::new();
         if let Some(settings) = shared.settings.sweep.clone() {

@@ -29,7 +29,8 @@ pub use public_url::{
 };
 pub use sid::{
     AccountSid, ApiKeySid, CallSid, EventSid, FlowSid, InvalidSid, PhoneNumberSid, QueueSid,
-    SinkSid, SubscriptionSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+    RecordingSid, SinkSid, SubscriptionSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid,
+    WorkspaceSid,
 };
 pub use signature::{
     AuthToken, SIGNATURE_HEADER, SignatureError, SignatureVerifier, SignedUrl, sign_body, sign_form,

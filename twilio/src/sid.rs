@@ -108,6 +108,8 @@ sids! {
     PhoneNumberSid, "PN", "a" "phone number";
     /// A voice queue: where `<Enqueue>` holds calls. Not a task queue.
     QueueSid, "QU", "a" "voice queue";
+    /// A recording, such as a caller's message.
+    RecordingSid, "RE", "a" "recording";
     /// An Event Streams sink.
     SinkSid, "DG", "a" "sink";
     /// An Event Streams subscription.

@@ -266,7 +266,13 @@ async fn callers_who_were_given_up_lately_are_a_problem() {
         .await
         .unwrap();
     queue.publish(&request()).await.unwrap();
-    let delivery = queue.consume(1).await.unwrap().next().await.unwrap();
+    let delivery = queue
+        .consume(queue::Lane::Redirects, 1)
+        .await
+        .unwrap()
+        .next()
+        .await
+        .unwrap();
     let cause = Cause {
         reason: Reason::Refused,
         attempts: 3,

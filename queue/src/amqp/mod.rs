@@ -20,7 +20,7 @@ mod topology;
 mod wire;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use lapin::types::ShortString;
@@ -37,8 +37,8 @@ use self::session::PooledChannel;
 use self::topology::Topology;
 pub use self::topology::message_queues;
 use crate::{
-    Consumer, DeadLetters, Done, Filter, Health, IntentLog, IntentReader, Listed, Lock, Message,
-    Options, Publish, Queue, QueueError, Settlement, Stats,
+    Consumer, Content, DeadLetters, Done, Filter, Health, History, IntentLog, IntentReader, Lane,
+    Listed, Lock, Message, Options, Publish, Queue, QueueError, Settlement, Stats,
 };
 
 /// A queue on RabbitMQ.
@@ -133,7 +133,20 @@ impl DeadLetters for AmqpQueue {
 
 #[async_trait]
 impl Queue for AmqpQueue {
-    async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
+    async fn tell(&self, _told: &Content) {
+        // CONTRACT: to be written.
+    }
+
+    async fn history(&self, _past: Duration) -> Result<Box<dyn History>, QueueError> {
+        // CONTRACT: to be written.
+        Err(QueueError::Unavailable("no history".to_owned()))
+    }
+
+    async fn consume(&self, lane: Lane, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
+        if lane != Lane::Redirects {
+            // CONTRACT: to be written.
+            std::future::pending::<()>().await;
+        }
         Ok(Box::new(AmqpConsumer::new(self.0.clone(), prefetch)))
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Fate, Operation, Weather};
-use crate::{Cause, DeadLetter, DeadLetterId, Intent, RawMessage, Reason};
+use crate::{Cause, Content, DeadLetter, DeadLetterId, Intent, Lane, RawMessage, Reason};
 
 /// A broker in memory. Clones share it.
 #[derive(Clone)]
@@ -27,6 +27,8 @@ pub(super) struct State {
     next: u64,
     /// In order.
     pub(super) ready: BTreeMap<u64, Stored>,
+    /// What was told to those who listen.
+    pub(super) told: Vec<(Instant, Content)>,
     pub(super) unacked: BTreeMap<u64, Unacked>,
     pub(super) dead: Vec<DeadLetter>,
     /// Which connection holds each lock, and by which attempt it got it.
@@ -46,6 +48,7 @@ pub(super) type Connection = u64;
 
 pub(super) struct Stored {
     pub(super) message: RawMessage,
+    pub(super) lane: Lane,
     pub(super) redelivered: bool,
     pub(super) deliveries: u32,
 }
@@ -58,8 +61,8 @@ pub(super) struct Unacked {
     pub(super) consumer: u64,
 }
 
-#[derive(Default)]
 pub(super) struct Turn {
+    pub(super) lane: Lane,
     pub(super) last_served: u64,
     pub(super) waiting: bool,
 }
@@ -123,7 +126,9 @@ impl Broker {
 
     /// Puts a message on the queue, as a stranger would.
     pub fn put(&self, message: RawMessage) {
-        self.0.change(|state| state.insert(message));
+        self.0.change(|state| {
+            state.insert(message);
+        });
     }
 
     /// The log of intents is lost, and created again.
@@ -212,12 +217,32 @@ impl State {
         self.killed.contains(name)
     }
 
-    /// Whether no other waiting consumer has waited for longer.
+    /// Whether no other waiting consumer has waited for longer. Outcomes go to the first there is.
     pub(super) fn is_its_turn(&self, consumer: u64) -> bool {
-        let served = |turn: &Turn| turn.last_served;
-        let mine = self.consumers.get(&consumer).map_or(0, served);
-        let mut others = self.consumers.values();
-        !others.any(|turn| turn.waiting && turn.last_served < mine)
+        let Some(mine) = self.consumers.get(&consumer) else {
+            return false;
+        };
+        let mut others = self
+            .consumers
+            .iter()
+            .filter(|(_, turn)| turn.lane == mine.lane);
+        match mine.lane {
+            Lane::Outcomes => others.next().is_some_and(|(first, _)| *first == consumer),
+            _ => !others.any(|(_, turn)| turn.waiting && turn.last_served < mine.last_served),
+        }
+    }
+
+    /// The first message that is ready in this lane.
+    pub(super) fn first_ready(&mut self, lane: Lane) -> Option<(u64, Stored)> {
+        let (number, _) = self.ready.iter().find(|(_, stored)| stored.lane == lane)?;
+        self.ready.remove_entry(&number.clone())
+    }
+
+    /// What has waited in the lane for later until now moves on.
+    pub(super) fn move_on(&mut self, number: u64) {
+        if let Some(stored) = self.ready.get_mut(&number) {
+            stored.lane = Lane::Outcomes;
+        }
     }
 
     pub(super) fn is_up(&self, connection: Connection) -> bool {
@@ -230,15 +255,17 @@ impl State {
         self.next
     }
 
-    pub(super) fn insert(&mut self, message: RawMessage) {
+    pub(super) fn insert(&mut self, message: RawMessage) -> u64 {
         let number = self.number();
         self.taken.extend(message.id.clone());
         let stored = Stored {
+            lane: message.lane(),
             message,
             redelivered: false,
             deliveries: 0,
         };
         self.ready.insert(number, stored);
+        number
     }
 
     /// Puts it back in its place, or among the dead letters if that happened too often.

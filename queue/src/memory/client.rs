@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::broker::{Connection, Shared, State};
 use super::{Loss, Operation};
-use crate::{DeadLetter, DeadLetterId, Filter, Options, QueueError, RawMessage};
+use crate::{DeadLetter, DeadLetterId, Filter, Lane, Options, QueueError, RawMessage};
 
 pub(super) struct Client {
     pub(super) broker: Arc<Shared>,
@@ -83,15 +83,23 @@ impl Client {
 
     pub(super) async fn publish(&self, message: RawMessage) -> Result<(), QueueError> {
         let max_length = self.options.max_length;
+        let is_for_later = message.lane() == Lane::Later;
         let published = self.ask(Operation::Publish, |state, _| {
             let length = (state.ready.len() + state.unacked.len()) as u64;
             if max_length.is_some_and(|max| length >= max) {
                 return Err(QueueError::Refused("it is full".to_owned()));
             }
-            state.insert(message);
-            Ok(())
+            Ok(state.insert(message))
         });
-        published.await?
+        let number = published.await??;
+        if is_for_later {
+            let (broker, later) = (Arc::clone(&self.broker), self.options.later);
+            tokio::spawn(async move {
+                tokio::time::sleep(later).await;
+                broker.change(|state| state.move_on(number));
+            });
+        }
+        Ok(())
     }
 
     /// Takes the dead letters that match, and does `work` with each.

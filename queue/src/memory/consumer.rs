@@ -10,26 +10,33 @@ use super::Operation;
 use super::broker::{State, Turn, Unacked};
 use super::client::Client;
 use crate::traits::Settle;
-use crate::{Cause, Consumer, Delivery, QueueError, RawMessage};
+use crate::{Cause, Consumer, Delivery, Lane, QueueError, RawMessage};
 
 pub(super) struct MemoryConsumer {
     client: Arc<Client>,
     number: u64,
+    lane: Lane,
     prefetch: usize,
     stopped: bool,
 }
 
 impl MemoryConsumer {
-    pub(super) fn new(client: Arc<Client>, prefetch: usize) -> Self {
+    pub(super) fn new(client: Arc<Client>, lane: Lane, prefetch: usize) -> Self {
         let number = {
             let mut state = client.broker.state();
             let number = state.number();
-            state.consumers.insert(number, Turn::default());
+            let turn = Turn {
+                lane,
+                last_served: 0,
+                waiting: false,
+            };
+            state.consumers.insert(number, turn);
             number
         };
         Self {
             client,
             number,
+            lane,
             prefetch,
             stopped: false,
         }
@@ -48,7 +55,7 @@ impl MemoryConsumer {
         if !has_room || !state.is_its_turn(self.number) {
             return None;
         }
-        let (number, stored) = state.ready.pop_first()?;
+        let (number, stored) = state.first_ready(self.lane)?;
         let delivery = state.number();
         let turn = self.turn(state)?;
         (turn.waiting, turn.last_served) = (false, delivery);

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::Operation;
-use super::broker::{Broker, Connection};
+use super::broker::{Broker, Connection, Stored};
 use super::client::Client;
 use super::consumer::MemoryConsumer;
 use super::intents::MemoryLog;
 use crate::{
-    Consumer, DeadLetters, Done, Filter, Health, IntentLog, IntentReader, Listed, Lock, Message,
-    Options, Publish, Queue, QueueError, Settlement, Stats,
+    Consumer, Content, DeadLetters, Done, Filter, Health, History, IntentLog, IntentReader, Lane,
+    Listed, Lock, Message, Options, Publish, Queue, QueueError, Settlement, Stats,
 };
 
 /// A queue in memory.
@@ -62,10 +64,28 @@ impl DeadLetters for MemoryQueue {
 
 #[async_trait]
 impl Queue for MemoryQueue {
-    async fn consume(&self, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
+    async fn consume(&self, lane: Lane, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
         self.0.alive().await;
         let client = Arc::clone(&self.0);
-        Ok(Box::new(MemoryConsumer::new(client, usize::from(prefetch))))
+        let consumer = MemoryConsumer::new(client, lane, usize::from(prefetch));
+        Ok(Box::new(consumer))
+    }
+
+    async fn tell(&self, told: &Content) {
+        let told = (Instant::now(), told.clone());
+        if self.0.connection().is_ok() {
+            self.0.broker.change(|state| state.told.push(told));
+        }
+    }
+
+    async fn history(&self, past: Duration) -> Result<Box<dyn History>, QueueError> {
+        self.0.connection()?;
+        let told = &self.0.broker.state().told;
+        let read = told.partition_point(|(at, _)| at.elapsed() > past);
+        Ok(Box::new(MemoryHistory {
+            client: Arc::clone(&self.0),
+            read,
+        }))
     }
 
     async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError> {
@@ -96,10 +116,22 @@ impl Queue for MemoryQueue {
         self.0.alive().await;
         self.0.connection()?;
         let state = self.0.broker.state();
+        let is_request = |stored: &&Stored| stored.lane == Lane::Redirects;
         Ok(Stats {
-            ready: state.ready.len() as u64,
-            unacked: Some(state.unacked.len() as u64),
-            consumers: state.consumers.len() as u64,
+            ready: state.ready.values().filter(is_request).count() as u64,
+            unacked: Some(
+                state
+                    .unacked
+                    .values()
+                    .map(|unacked| &unacked.stored)
+                    .filter(is_request)
+                    .count() as u64,
+            ),
+            consumers: state
+                .consumers
+                .values()
+                .filter(|turn| turn.lane == Lane::Redirects)
+                .count() as u64,
             dead: state.dead.len() as u64,
             ..Stats::default()
         })
@@ -120,6 +152,27 @@ impl Queue for MemoryQueue {
             self.0.broker.change(|state| state.lose(connection, limit));
         }
         self.0.closed.store(true, Ordering::Relaxed);
+    }
+}
+
+struct MemoryHistory {
+    client: Arc<Client>,
+    /// How many were read.
+    read: usize,
+}
+
+#[async_trait]
+impl History for MemoryHistory {
+    async fn next(&mut self) -> Result<Content, QueueError> {
+        self.client.alive().await;
+        let read = self.read;
+        let next = self.client.broker.wait_for(|state| {
+            let (_, told) = state.told.get(read)?;
+            Some(told.clone())
+        });
+        let next = next.await;
+        self.read += 1;
+        Ok(next)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use queue::{Cause, DeadLetterId, Filter, Options, Reason, TraceParent};
+use queue::{Cause, Content, DeadLetterId, Filter, Lane, Options, Reason, TraceParent};
 
 use super::{
     Harness, ack, become_empty, dead_letters_become, foreign, list, message, next, number, options,
@@ -43,7 +43,7 @@ async fn make_dead(
     numbers: impl IntoIterator<Item = u32>,
     cause: &Cause,
 ) {
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     for number in numbers {
         publish(queue, [number]).await;
         next(&mut consumer).await.dead_letter(cause).await.unwrap();
@@ -55,18 +55,15 @@ pub async fn a_dead_letter_keeps_the_message_and_the_cause(harness: impl Harness
     let mut traced = message(1);
     traced.traceparent = Some(TraceParent::new(1, 2, false));
     queue.publish(&traced).await.unwrap();
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     let delivery = next(&mut consumer).await;
     let before = Timestamp::now();
     delivery.dead_letter(&refused()).await.unwrap();
 
     let letters = dead_letters_become(&queue, 1).await;
-    assert_eq!(
-        letters[0].id,
-        DeadLetterId(traced.request.event_sid.to_string())
-    );
+    assert_eq!(letters[0].id, DeadLetterId(traced.content.id()));
     assert_eq!(letters[0].message, traced.encode());
-    assert_eq!(letters[0].request(), Some(traced.request));
+    assert_eq!(letters[0].message.content().unwrap(), traced.content);
     assert_eq!(letters[0].cause, refused());
     let after = letters[0].died_at.duration_since(before);
     assert!(after.abs() < jiff::SignedDuration::from_secs(60), "{after}");
@@ -151,7 +148,7 @@ pub async fn a_replay_puts_the_request_back_and_marks_it(harness: impl Harness) 
     let mut traced = message(1);
     traced.traceparent = Some(TraceParent::new(3, 4, true));
     queue.publish(&traced).await.unwrap();
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     next(&mut consumer)
         .await
         .dead_letter(&refused())
@@ -162,10 +159,10 @@ pub async fn a_replay_puts_the_request_back_and_marks_it(harness: impl Harness) 
     let before = Timestamp::now();
     assert_eq!(queue.replay(&of(&id(1))).await.unwrap(), [id(1)]);
     let delivery = next(&mut consumer).await;
-    let mut request = delivery.message.decode().unwrap();
+    let mut request = delivery.message.request().unwrap();
     let requeued_at = request.requeued_at.take().unwrap();
     assert!(requeued_at >= before && requeued_at <= Timestamp::now());
-    assert_eq!(request, traced.request);
+    assert_eq!(Content::Redirect(request), traced.content);
     assert_eq!(delivery.message.traceparent, traced.traceparent);
     // It is counted from zero again.
     assert!(!delivery.redelivered);
@@ -185,7 +182,7 @@ pub async fn a_replay_of_all_leaves_none_and_a_second_one_finds_none(harness: im
     assert_eq!(replayed, (0..COUNT).map(id).collect::<Vec<_>>());
     assert!(queue.replay(&Filter::default()).await.unwrap().is_empty());
     dead_letters_become(&queue, 0).await;
-    let mut consumer = queue.consume(50).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 50).await.unwrap();
     assert_eq!(
         take(&mut consumer, COUNT).await,
         (0..COUNT).collect::<Vec<_>>()
@@ -219,7 +216,7 @@ pub async fn what_died_of_the_delivery_limit_can_be_replayed(harness: impl Harne
         })
         .await;
     publish(&queue, [1]).await;
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     for _ in 0..2 {
         drop(next(&mut consumer).await);
     }
@@ -227,7 +224,7 @@ pub async fn what_died_of_the_delivery_limit_can_be_replayed(harness: impl Harne
 
     assert_eq!(queue.replay(&Filter::default()).await.unwrap(), [id(1)]);
     let delivery = next(&mut consumer).await;
-    assert!(delivery.message.decode().unwrap().requeued_at.is_some());
+    assert!(delivery.message.request().unwrap().requeued_at.is_some());
     ack(delivery).await;
 }
 
@@ -236,7 +233,7 @@ pub async fn what_cannot_be_understood_is_kept_and_replayed_as_it_was(harness: i
     let mut nameless = foreign("unused");
     nameless.id = None;
     let strange = [foreign("of-tomorrow"), nameless];
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     for message in &strange {
         harness.put(message.clone()).await;
         let delivery = next(&mut consumer).await;
@@ -285,7 +282,7 @@ pub async fn an_id_stands_for_all_dead_letters_that_have_it(harness: impl Harnes
     let replayed = queue.replay(&of(&id(1))).await.unwrap();
     assert!(replayed.iter().all(|replayed| *replayed == id(1)));
     dead_letters_become(&queue, 1).await;
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     assert_eq!(take(&mut consumer, 2).await, [1, 1]);
     // It would be sent ahead what is to become a dead letter.
     consumer.stop().await;
@@ -300,12 +297,12 @@ pub async fn a_lost_delivery_makes_no_dead_letter(harness: impl Harness) {
     let queue = harness.open(options()).await;
     let leaving = harness.open(options()).await;
     publish(&queue, [1]).await;
-    let mut consumer = leaving.consume(1).await.unwrap();
+    let mut consumer = leaving.consume(Lane::Redirects, 1).await.unwrap();
     let held = next(&mut consumer).await;
     leaving.close().await;
 
     assert!(held.dead_letter(&refused()).await.is_err());
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     let again = next(&mut consumer).await;
     assert_eq!(number(&again), 1);
     assert!(list(&queue, &Filter::default()).await.is_empty());
@@ -323,7 +320,7 @@ pub async fn the_queue_tells_how_it_stands(harness: impl Harness) {
     stats_become(&queue, "3 ready, 1 dead", |s| s.ready == 3 && s.dead == 1).await;
 
     let elsewhere = harness.open(options()).await;
-    let mut consumer = elsewhere.consume(2).await.unwrap();
+    let mut consumer = elsewhere.consume(Lane::Redirects, 2).await.unwrap();
     let held = (next(&mut consumer).await, next(&mut consumer).await);
     stats_become(&queue, "2 unacknowledged", |s| {
         s.ready == 1 && s.unacked.is_none_or(|unacked| unacked == 2) && s.consumers >= 1

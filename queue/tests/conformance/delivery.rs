@@ -1,6 +1,6 @@
 //! From the publisher to the consumer, and back to the queue when the consumer fails.
 
-use queue::{Options, RawMessage, TraceParent};
+use queue::{Lane, Options, RawMessage, TraceParent};
 
 use super::{
     Harness, ack, become_empty, foreign, message, next, nothing_comes, number, options, publish,
@@ -9,7 +9,7 @@ use super::{
 
 pub async fn a_published_message_is_delivered_and_gone_after_the_ack(harness: impl Harness) {
     let queue = harness.open(options()).await;
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     publish(&queue, [1]).await;
 
     let delivery = next(&mut consumer).await;
@@ -26,13 +26,13 @@ pub async fn a_published_message_is_delivered_and_gone_after_the_ack(harness: im
 pub async fn a_consumer_that_comes_later_gets_what_waits(harness: impl Harness) {
     let queue = harness.open(options()).await;
     publish(&queue, 0..3).await;
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     assert_eq!(take(&mut consumer, 3).await, [0, 1, 2]);
 }
 
 pub async fn first_in_is_first_out(harness: impl Harness) {
     let queue = harness.open(options()).await;
-    let mut consumer = queue.consume(7).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 7).await.unwrap();
     publish(&queue, 0..50).await;
     let in_order: Vec<u32> = (0..50).collect();
     assert_eq!(take(&mut consumer, 50).await, in_order);
@@ -45,7 +45,7 @@ pub async fn the_trace_goes_with_the_message(harness: impl Harness) {
     traced.traceparent = Some(trace.clone());
     queue.publish(&traced).await.unwrap();
 
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     let delivery = next(&mut consumer).await;
     assert_eq!(delivery.message.traceparent, Some(trace.clone()));
     delivery.release().await.unwrap();
@@ -56,7 +56,7 @@ pub async fn the_trace_goes_with_the_message(harness: impl Harness) {
 pub async fn a_released_message_comes_again_flagged_in_its_place(harness: impl Harness) {
     let queue = harness.open(options()).await;
     publish(&queue, 0..3).await;
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     for count in 0..3 {
         let delivery = next(&mut consumer).await;
         assert_eq!(number(&delivery), 0);
@@ -73,7 +73,7 @@ fn counts<H: Harness>(_: &H) -> u32 {
 pub async fn a_release_counts_only_where_the_backend_cannot_tell(harness: impl Harness) {
     let queue = harness.open(options()).await;
     publish(&queue, [1]).await;
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     for release in 0..3 {
         let delivery = next(&mut consumer).await;
         assert_eq!(delivery.delivery_count, release * counts(&harness));
@@ -90,7 +90,7 @@ pub async fn a_release_counts_only_where_the_backend_cannot_tell(harness: impl H
 pub async fn a_dropped_delivery_comes_again(harness: impl Harness) {
     let queue = harness.open(options()).await;
     publish(&queue, [1]).await;
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     drop(next(&mut consumer).await);
 
     let delivery = next(&mut consumer).await;
@@ -102,7 +102,7 @@ pub async fn a_dropped_delivery_comes_again(harness: impl Harness) {
 /// An ack that was cut short either happened or did not.
 pub async fn an_ack_that_is_dropped_leaves_the_message_done_or_released(harness: impl Harness) {
     let queue = harness.open(options()).await;
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     for number in 0..20 {
         publish(&queue, [number]).await;
         let delivery = next(&mut consumer).await;
@@ -127,7 +127,7 @@ pub async fn an_ack_that_is_dropped_leaves_the_message_done_or_released(harness:
 
 pub async fn waiting_for_a_delivery_can_be_given_up_without_losing_one(harness: impl Harness) {
     let queue = harness.open(options()).await;
-    let mut consumer = queue.consume(2).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 2).await.unwrap();
     let mut publisher = tokio::spawn({
         let queue = queue.clone();
         async move { publish(&queue, 0..200).await }
@@ -153,7 +153,7 @@ pub async fn waiting_for_a_delivery_can_be_given_up_without_losing_one(harness: 
 pub async fn the_prefetch_bounds_what_is_out(harness: impl Harness) {
     let queue = harness.open(options()).await;
     publish(&queue, 0..4).await;
-    let mut consumer = queue.consume(2).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 2).await.unwrap();
     let first = next(&mut consumer).await;
     let second = next(&mut consumer).await;
     nothing_comes(&mut consumer).await;
@@ -175,9 +175,9 @@ pub async fn consumers_share_and_none_gets_what_another_has<H: Harness>(harness:
         false => &here,
     };
     let mut consumers = [
-        here.consume(1).await.unwrap(),
-        here.consume(1).await.unwrap(),
-        elsewhere.consume(1).await.unwrap(),
+        here.consume(Lane::Redirects, 1).await.unwrap(),
+        here.consume(Lane::Redirects, 1).await.unwrap(),
+        elsewhere.consume(Lane::Redirects, 1).await.unwrap(),
     ];
     publish(&here, 0..3).await;
 
@@ -203,10 +203,10 @@ pub async fn a_consumer_can_come_and_go_at_any_time(harness: impl Harness) {
         publish(&queue, round * 10..(round + 1) * 10).await;
         let home = if round % 2 == 0 { &queue } else { &elsewhere };
         // It never looks at most of what it was sent ahead.
-        let mut consumer = home.consume(20).await.unwrap();
+        let mut consumer = home.consume(Lane::Redirects, 20).await.unwrap();
         seen.extend(take(&mut consumer, 5).await);
     }
-    let mut consumer = queue.consume(20).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 20).await.unwrap();
     seen.extend(take(&mut consumer, 20).await);
     seen.sort_unstable();
     assert_eq!(seen, (0..40).collect::<Vec<_>>());
@@ -216,11 +216,11 @@ pub async fn a_consumer_can_come_and_go_at_any_time(harness: impl Harness) {
 pub async fn a_stopped_consumer_takes_no_more_but_keeps_what_it_has(harness: impl Harness) {
     let queue = harness.open(options()).await;
     publish(&queue, 0..3).await;
-    let mut stopped = queue.consume(2).await.unwrap();
+    let mut stopped = queue.consume(Lane::Redirects, 2).await.unwrap();
     let held = next(&mut stopped).await;
     stopped.stop().await;
 
-    let mut other = queue.consume(10).await.unwrap();
+    let mut other = queue.consume(Lane::Redirects, 10).await.unwrap();
     let mut rest = take(&mut other, 2).await;
     rest.sort_unstable();
     assert_eq!(rest, [1, 2]);
@@ -233,12 +233,12 @@ pub async fn a_process_that_leaves_gives_its_deliveries_back(harness: impl Harne
     let queue = harness.open(options()).await;
     let leaving = harness.open(options()).await;
     publish(&queue, 0..2).await;
-    let mut consumer = leaving.consume(10).await.unwrap();
+    let mut consumer = leaving.consume(Lane::Redirects, 10).await.unwrap();
     let held = next(&mut consumer).await;
     leaving.close().await;
 
     assert!(held.is_lost());
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     let again = next(&mut consumer).await;
     assert_eq!((number(&again), again.delivery_count), (0, 1));
     assert!(again.redelivered);
@@ -256,11 +256,11 @@ pub async fn a_handle_that_is_dropped_with_all_it_has_gives_its_deliveries_back(
     let queue = harness.open(options()).await;
     let dropped = harness.open(options()).await;
     publish(&queue, 0..10).await;
-    let mut consumer = dropped.consume(10).await.unwrap();
+    let mut consumer = dropped.consume(Lane::Redirects, 10).await.unwrap();
     let held = (next(&mut consumer).await, next(&mut consumer).await);
     drop((dropped, consumer, held));
 
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     let mut seen = take(&mut consumer, 10).await;
     seen.sort_unstable();
     assert_eq!(seen, (0..10).collect::<Vec<_>>());
@@ -278,7 +278,7 @@ pub async fn a_message_that_kills_its_consumers_becomes_a_dead_letter_by_itself(
     publish(&queue, [1]).await;
     for count in 0..=2 {
         let victim = harness.open(options()).await;
-        let mut consumer = victim.consume(1).await.unwrap();
+        let mut consumer = victim.consume(Lane::Redirects, 1).await.unwrap();
         let delivery = next(&mut consumer).await;
         assert_eq!(delivery.delivery_count, count);
         vanish(victim, consumer, delivery).await;
@@ -300,7 +300,7 @@ pub async fn a_message_that_is_dropped_again_and_again_becomes_a_dead_letter_by_
         })
         .await;
     publish(&queue, [1]).await;
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     for _ in 0..=3 {
         drop(next(&mut consumer).await);
     }
@@ -317,7 +317,7 @@ pub async fn a_message_over_which_a_consumer_panicked_comes_last_and_says_so(
     traced.traceparent = Some(TraceParent::new(0xabc, 0xdef, true));
     queue.publish(&traced).await.unwrap();
     publish(&queue, 1..3).await;
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     let delivery = next(&mut consumer).await;
     assert_eq!(delivery.message.panics, 0);
     delivery.panicked().await.unwrap();
@@ -341,7 +341,7 @@ pub async fn panics_are_counted_by_the_message_and_not_by_its_deliveries(harness
     };
     let queue = harness.open(options()).await;
     publish(&queue, [1]).await;
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     // More often than it may be delivered, and once a consumer dies in between.
     for panics in 0..5 {
         let delivery = next(&mut consumer).await;
@@ -377,12 +377,12 @@ pub async fn a_lost_delivery_is_not_published_again(harness: impl Harness) {
     let queue = harness.open(options()).await;
     let leaving = harness.open(options()).await;
     publish(&queue, [1]).await;
-    let mut consumer = leaving.consume(1).await.unwrap();
+    let mut consumer = leaving.consume(Lane::Redirects, 1).await.unwrap();
     let held = next(&mut consumer).await;
     leaving.close().await;
     assert!(held.panicked().await.is_err());
 
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     let delivery = next(&mut consumer).await;
     assert_eq!(delivery.message.panics, 0);
     ack(delivery).await;
@@ -399,12 +399,12 @@ pub async fn what_cannot_be_understood_is_delivered_as_it_is(harness: impl Harne
     let mut empty = foreign("empty");
     empty.body.clear();
 
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     for strange in [foreign("later-version"), nameless, pretender, empty] {
         harness.put(strange.clone()).await;
         let delivery = next(&mut consumer).await;
         assert_eq!(delivery.message, strange);
-        assert!(delivery.message.decode().is_err());
+        assert!(delivery.message.request().is_err());
         ack(delivery).await;
     }
 }

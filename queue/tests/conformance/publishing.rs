@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use queue::{Health, Options, QueueError};
+use queue::{Health, Lane, Options, QueueError};
 use tokio::sync::mpsc;
 
 use super::{Harness, ack, become_empty, message, next, number, options, publish, take};
@@ -15,7 +15,7 @@ pub async fn two_thousand_publishes_at_once_reach_three_consumers_once_each(harn
     let (seen_by, mut seen) = mpsc::unbounded_channel();
     let mut tasks = Vec::new();
     for home in [&queue, &queue, &elsewhere] {
-        let mut consumer = home.consume(50).await.unwrap();
+        let mut consumer = home.consume(Lane::Redirects, 50).await.unwrap();
         let seen_by = seen_by.clone();
         tasks.push(tokio::spawn(async move {
             loop {
@@ -62,7 +62,7 @@ pub async fn publishes_that_are_given_up_leave_the_queue_usable(harness: impl Ha
     }
     publish(&queue, 1000..1010).await;
 
-    let mut consumer = queue.consume(10).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     let mut seen = BTreeSet::new();
     while !(1000..1010).all(|number| seen.contains(&number)) {
         let delivery = next(&mut consumer).await;
@@ -74,14 +74,14 @@ pub async fn publishes_that_are_given_up_leave_the_queue_usable(harness: impl Ha
 pub async fn what_was_published_is_there_after_a_restart(harness: impl Harness) {
     let queue = harness.open(options()).await;
     publish(&queue, 0..20).await;
-    let mut consumer = queue.consume(5).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 5).await.unwrap();
     assert_eq!(take(&mut consumer, 3).await, [0, 1, 2]);
     drop(consumer);
     queue.close().await;
     drop(queue);
 
     let queue = harness.open(options()).await;
-    let mut consumer = queue.consume(50).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 50).await.unwrap();
     let mut rest = take(&mut consumer, 17).await;
     rest.sort_unstable();
     assert_eq!(rest, (3..20).collect::<Vec<_>>());
@@ -108,7 +108,7 @@ pub async fn a_full_queue_refuses_and_takes_again_once_there_is_room(harness: im
     assert!(matches!(refused, QueueError::Refused(_)), "{refused}");
     assert_eq!(queue.health(), Health::Up);
 
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     let expected: Vec<u32> = (0..accepted).collect();
     assert_eq!(take(&mut consumer, accepted).await, expected);
     become_empty(&queue).await;
@@ -118,7 +118,7 @@ pub async fn a_full_queue_refuses_and_takes_again_once_there_is_room(harness: im
 
 pub async fn a_closed_queue_says_so_and_does_not_hang(harness: impl Harness) {
     let queue = harness.open(options()).await;
-    let mut consumer = queue.consume(1).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
     assert_eq!(queue.health(), Health::Up);
     queue.close().await;
     queue.close().await;

@@ -31,6 +31,6 @@ pub fn message(number: u32) -> Message {
 
 /// The number that the delivered request was made from.
 pub fn number(delivery: &Delivery) -> u32 {
-    let event = delivery.message.decode().unwrap().event_sid;
+    let event = delivery.message.request().unwrap().event_sid;
     u32::from_str_radix(&event.as_str()[2..], 16).unwrap()
 }

@@ -77,7 +77,7 @@ impl Seen {
             trace_id = traceparent.trace_id(),
         );
         let message = Message {
-            request,
+            content: request.into(),
             traceparent: Some(traceparent),
         };
         let published = shared.queue.publish(&message).instrument(span).await;

@@ -1,5 +1,6 @@
 //! Requests vanish from the queue, and only the sweep brings their callers back.
 
+use queue::Lane;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -57,7 +58,7 @@ pub const EATEN: Scenario = Scenario {
     strike: |arena| {
         async {
             let queue = arena.stack.queue().await;
-            let mut stranger = queue.consume(1).await.unwrap();
+            let mut stranger = queue.consume(Lane::Redirects, 1).await.unwrap();
             for _ in 0..SOME {
                 let eaten = tokio::time::timeout(PATIENCE, stranger.next()).await;
                 eaten.unwrap().unwrap().ack().await.unwrap();

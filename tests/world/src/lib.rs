@@ -168,7 +168,7 @@ async fn live(seed: u64, kinds: &[Kind], told: Told) -> World {
         wire.notes.broken(EventLost, Some(call));
     }
     for message in struck.broker.messages().iter().chain(&ingests.spooled()) {
-        let call = message.decode().ok().map(|request| request.call_sid);
+        let call = message.request().ok().map(|request| request.call_sid);
         wire.notes.broken(NeverSettled, call);
     }
     let given_up = struck.broker.dead_letters().into_iter();

@@ -1,0 +1,135 @@
+//! What became of callers after the redirect, and its form on the queue.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use twilio::{AccountSid, CallSid, RecordingSid, TaskSid};
+
+/// A caller was redirected: Twilio took our instructions. What became of them is another matter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redirected {
+    /// The account that owns the call.
+    pub account_sid: AccountSid,
+    /// The caller's call.
+    pub call_sid: CallSid,
+    /// The task that stood for the caller.
+    pub task_sid: TaskSid,
+    /// The name of the plan.
+    pub plan: String,
+    /// When the task entered the placeholder queue, by Twilio's clock.
+    pub entered_at: Timestamp,
+    /// When Twilio took the redirect.
+    pub redirected_at: Timestamp,
+}
+
+/// What became of one attempt to reach somebody, or of the caller. It never carries a number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The same each time this is reported: the SID of the dialled call, of the recording, or of the
+    /// caller's call where it is about nothing else.
+    pub id: String,
+    /// When it was reported first.
+    pub at: Timestamp,
+    /// The account that owns the call.
+    pub account_sid: AccountSid,
+    /// The caller's call.
+    pub call_sid: CallSid,
+    /// The name of the plan.
+    pub plan: String,
+    /// Where on the plan's ladder, as `2.1`: the first number of the second step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// What it came to.
+    pub outcome: OutcomeKind,
+    /// What that means for the caller, if it is the end for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<CallerEnd>,
+    /// The call of whoever was dialled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialed_call_sid: Option<CallSid>,
+    /// The caller's message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording_sid: Option<RecordingSid>,
+    /// How long the conversation or the message lasted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+}
+
+/// What an attempt came to, or how the caller's call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutcomeKind {
+    /// Somebody had the caller.
+    Answered,
+    /// The number was busy.
+    Busy,
+    /// Nobody picked up.
+    NoAnswer,
+    /// Twilio could not dial it.
+    Failed,
+    /// It stopped ringing before anybody picked up.
+    Canceled,
+    /// Whoever picked up, perhaps a machine, did not take the caller.
+    NotAccepted,
+    /// The caller left a message.
+    Voicemail,
+    /// The caller hung up before anybody had them.
+    HungUp,
+    /// Nobody was left to ring: the caller heard the plan's last words.
+    LastWords,
+}
+
+/// What became of a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallerEnd {
+    /// Somebody had them.
+    Taken,
+    /// They left a message.
+    Recorded,
+    /// Neither.
+    Missed,
+}
+
+impl OutcomeKind {
+    /// Each of them.
+    pub const ALL: [Self; 9] = [
+        Self::Answered,
+        Self::Busy,
+        Self::NoAnswer,
+        Self::Failed,
+        Self::Canceled,
+        Self::NotAccepted,
+        Self::Voicemail,
+        Self::HungUp,
+        Self::LastWords,
+    ];
+
+    /// As messages, metrics and logs write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Busy => "busy",
+            Self::NoAnswer => "no-answer",
+            Self::Failed => "failed",
+            Self::Canceled => "canceled",
+            Self::NotAccepted => "not-accepted",
+            Self::Voicemail => "voicemail",
+            Self::HungUp => "hung-up",
+            Self::LastWords => "last-words",
+        }
+    }
+}
+
+impl CallerEnd {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Taken, Self::Recorded, Self::Missed];
+
+    /// As messages, metrics and settings write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Recorded => "recorded",
+            Self::Missed => "missed",
+        }
+    }
+}
