@@ -19,6 +19,9 @@ pub struct Redirected {
     pub entered_at: Timestamp,
     /// When Twilio took the redirect.
     pub redirected_at: Timestamp,
+    /// Whether Twilio's answer was lost: the caller is gone from the queue, and perhaps not by us.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_doubt: bool,
 }
 
 /// What became of one attempt to reach somebody, or of the caller. It never carries a number.
@@ -33,6 +36,9 @@ pub struct Outcome {
     pub account_sid: AccountSid,
     /// The caller's call.
     pub call_sid: CallSid,
+    /// The task that stood for the caller, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_sid: Option<TaskSid>,
     /// The name of the plan.
     pub plan: String,
     /// Where on the plan's ladder, as `2.1`: the first number of the second step.

@@ -9,6 +9,7 @@ mod classify;
 mod deadline;
 mod deliveries;
 mod delivery;
+mod follow_up;
 mod job;
 mod ledger;
 mod limiter;

@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use queue::Reason;
+use queue::{CallerEnd, OutcomeKind, Reason};
 use service::Plans;
 use twilio::rest::{Exchange, Observer};
 
@@ -34,6 +34,12 @@ const NO_PLAN: &str = "none";
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
     outcome: &'static str,
+    plan: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndLabels {
+    end: &'static str,
     plan: String,
 }
 
@@ -72,7 +78,9 @@ struct RequestLabels {
 /// What the redirector counts.
 #[derive(Clone)]
 pub(crate) struct Metrics {
+    deliveries: Family<OutcomeLabels, Counter>,
     outcomes: Family<OutcomeLabels, Counter>,
+    callers: Family<EndLabels, Counter>,
     time_to_redirect: Family<PlanLabels, Histogram>,
     dead_letters: Family<ReasonLabels, Counter>,
     retries: Counter,
@@ -99,7 +107,9 @@ impl Metrics {
     /// series that starts at 1.
     pub(crate) fn register(registry: &mut Registry, plans: &Plans, time: Arc<TwilioTime>) -> Self {
         let metrics = Self {
+            deliveries: Family::default(),
             outcomes: Family::default(),
+            callers: Family::default(),
             time_to_redirect: Family::new_with_constructor(|| Histogram::new(TIME_TO_REDIRECT)),
             dead_letters: Family::default(),
             retries: Counter::default(),
@@ -121,7 +131,17 @@ impl Metrics {
         registry.register(
             "overflow_redirector_deliveries",
             "Deliveries ended, by outcome and plan",
+            metrics.deliveries.clone(),
+        );
+        registry.register(
+            "overflow_outcomes",
+            "What became of attempts to reach somebody for a redirected caller, by outcome and plan",
             metrics.outcomes.clone(),
+        );
+        registry.register(
+            "overflow_callers",
+            "Redirected callers whose end is known: taken, recorded or missed, by plan",
+            metrics.callers.clone(),
         );
         registry.register(
             "overflow_redirector_time_to_redirect_seconds",
@@ -208,12 +228,23 @@ impl Metrics {
             for outcome in Outcome::NAMES {
                 let plan = plan.to_owned();
                 drop(
-                    self.outcomes
+                    self.deliveries
                         .get_or_create(&OutcomeLabels { outcome, plan }),
                 );
             }
         }
         for plan in plans.iter() {
+            for outcome in OutcomeKind::ALL.map(OutcomeKind::as_str) {
+                let plan = plan.name.clone();
+                drop(
+                    self.outcomes
+                        .get_or_create(&OutcomeLabels { outcome, plan }),
+                );
+            }
+            for end in CallerEnd::ALL.map(CallerEnd::as_str) {
+                let plan = plan.name.clone();
+                drop(self.callers.get_or_create(&EndLabels { end, plan }));
+            }
             let plan = plan.name.clone();
             drop(self.time_to_redirect.get_or_create(&PlanLabels { plan }));
         }
@@ -255,12 +286,26 @@ impl Metrics {
 
     /// Counts the end of a delivery; `plan` is the one that was used in the end.
     pub(crate) fn ended(&self, outcome: &Outcome, plan: Option<&str>) {
-        self.outcomes
+        self.deliveries
             .get_or_create(&OutcomeLabels {
                 outcome: outcome.as_str(),
                 plan: plan.unwrap_or(NO_PLAN).to_owned(),
             })
             .inc();
+    }
+
+    /// Counts what became of an attempt, and of the caller if it was their end.
+    pub(crate) fn outcome(&self, plan: &str, outcome: OutcomeKind, caller: Option<CallerEnd>) {
+        self.outcomes
+            .get_or_create(&OutcomeLabels {
+                outcome: outcome.as_str(),
+                plan: plan.to_owned(),
+            })
+            .inc();
+        if let Some(end) = caller.map(CallerEnd::as_str) {
+            let plan = plan.to_owned();
+            self.callers.get_or_create(&EndLabels { end, plan }).inc();
+        }
     }
 
     pub(crate) fn redirected(&self, plan: &str, after: Duration) {

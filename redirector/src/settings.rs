@@ -114,6 +114,8 @@ pub struct RedirectorSettings {
     pub sweep: Option<SweepSettings>,
     /// How long a stop waits.
     pub stop_timeout: Duration,
+    /// Whether it is found out what becomes of redirected callers.
+    pub follow_up: bool,
 }
 
 /// The sweep.
@@ -214,6 +216,7 @@ impl RedirectorArgs {
             sweep: (!sweep.interval.is_zero()).then_some(sweep),
             stop_timeout: problems.take(self.redirector_stop_timeout),
             retry: retry.ok()?,
+            follow_up: true,
         })
     }
 }

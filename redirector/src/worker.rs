@@ -11,6 +11,7 @@ use twilio::rest::Client;
 
 use crate::calls::Calls;
 use crate::delivery::handle;
+use crate::follow_up::FollowUp;
 use crate::ledger::Ledger;
 use crate::limiter::Limiter;
 use crate::lookup::Lookup;
@@ -96,6 +97,10 @@ impl Redirector {
         if let Some(settings) = shared.settings.sweep.clone() {
             sweep.spawn(Sweeper::new(Arc::clone(&shared), settings).run());
         }
+        let mut beside = JoinSet::new();
+        if shared.settings.follow_up {
+            beside.spawn(FollowUp::new(Arc::clone(&shared)).run());
+        }
         let mut jobs = JoinSet::new();
         let mut ended = Ok(());
         let mut read_limiters = tokio::time::interval(READ_LIMITERS);
@@ -104,6 +109,10 @@ impl Redirector {
                 biased;
                 () = shared.stop.cancelled() => break,
                 Some(_) = jobs.join_next() => {}
+                Some(Ok(Err(error))) = beside.join_next() => {
+                    ended = Err(error);
+                    break;
+                }
                 _ = read_limiters.tick() => shared.read_limiters(),
                 delivery = consumer.next() => match delivery {
                     Ok(delivery) => {
@@ -129,6 +138,8 @@ impl Redirector {
                 "what was still under way was cut off by the stop timeout; it is delivered again"
             );
         }
+        // They stop by themselves, within the same time.
+        while beside.join_next().await.is_some() {}
         ended
     }
 }

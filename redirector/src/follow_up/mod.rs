@@ -1,0 +1,224 @@
+//! What became of callers: counted, told, and where nothing was heard of one, asked for. No caller
+//! waits for any of this: it has a consumer of its own, and is last in line for Twilio.
+
+mod ask;
+mod memory;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use queue::{
+    CallerEnd, Cause, Content, Delivery, Lane, Message, Outcome, OutcomeKind, QueueError, Reason,
+    RedirectRequest, Redirected,
+};
+use service::Plan;
+use tokio::task::JoinSet;
+
+use self::memory::{Memory, REMEMBERED};
+use crate::deadline::Interrupted;
+use crate::shared::Shared;
+
+/// How many outcomes are held at a time.
+const PREFETCH: u16 = 500;
+
+/// How long it takes before the history is read again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// So many failed calls in a row of one plan are more than bad luck.
+const FAILED_IN_A_ROW: u32 = 3;
+
+/// Takes outcomes off the queue.
+pub(crate) struct FollowUp {
+    shared: Arc<Shared>,
+    memory: Memory,
+    /// How many calls of each plan have failed in a row.
+    failed: Mutex<HashMap<String, u32>>,
+}
+
+impl FollowUp {
+    pub(crate) fn new(shared: Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self {
+            shared,
+            memory: Memory::new(),
+            failed: Mutex::default(),
+        })
+    }
+
+    /// Sees to it that what becomes of a redirected caller will be known, even if nobody tells.
+    pub(crate) async fn begin(shared: &Shared, request: &RedirectRequest, plan: &Plan) {
+        let redirected = Content::Redirected(Redirected {
+            account_sid: request.account_sid,
+            call_sid: request.call_sid,
+            task_sid: request.task_sid,
+            plan: plan.name.clone(),
+            entered_at: request.entered_at,
+            redirected_at: shared.time.now(),
+            in_doubt: !shared.calls.is_done(&request.task_sid),
+        });
+        shared.queue.tell(&redirected).await;
+        let message = Message {
+            content: redirected,
+            traceparent: None,
+        };
+        if let Err(error) = shared.queue.publish(&message).await {
+            tracing::warn!(%error, "if Twilio doesn't tell what becomes of the caller, nobody asks");
+        }
+    }
+
+    /// Works until it is stopped, then finishes what is under way.
+    ///
+    /// # Errors
+    /// The queue can't be used, and no waiting mends it.
+    pub(crate) async fn run(self: Arc<Self>) -> Result<(), QueueError> {
+        let mut consumer = self.shared.queue.consume(Lane::Outcomes, PREFETCH).await?;
+        let mut beside = JoinSet::new();
+        let listener = Arc::clone(&self);
+        beside.spawn(async move { listener.listen().await });
+        let mut jobs = JoinSet::new();
+        let ended = loop {
+            tokio::select! {
+                biased;
+                () = self.shared.stop.cancelled() => break Ok(()),
+                Some(_) = jobs.join_next() => {}
+                delivery = consumer.next() => match delivery {
+                    Ok(delivery) => {
+                        let follow_up = Arc::clone(&self);
+                        jobs.spawn(async move { follow_up.handle(delivery).await });
+                    }
+                    Err(error) => break Err(error),
+                },
+            }
+        };
+        consumer.stop().await;
+        let finished = async { while jobs.join_next().await.is_some() {} };
+        // What is cut off is delivered again.
+        let _ = tokio::time::timeout(self.shared.settings.stop_timeout, finished).await;
+        ended
+    }
+
+    /// Learns from what all redirectors tell, so that another one may take over at any time.
+    async fn listen(&self) {
+        loop {
+            match self.shared.queue.history(REMEMBERED).await {
+                Ok(mut history) => {
+                    while let Ok(told) = history.next().await {
+                        self.memory.learn(&told);
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "the history can't be read at the moment"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn handle(&self, delivery: Delivery) {
+        let done = match delivery.message.content() {
+            Ok(Content::Outcome(outcome)) => self.report(outcome).await,
+            Ok(Content::Redirected(redirected)) => self.look_after(&redirected).await,
+            other => {
+                let problem = other.err().map_or_else(
+                    || "a message of another queue".to_owned(),
+                    |error| error.to_string(),
+                );
+                let cause = Cause {
+                    reason: Reason::Undecodable,
+                    attempts: 0,
+                    last_error: Some(problem),
+                };
+                self.shared.metrics.dead_lettered(&cause.reason);
+                // If it can't be stored there, it comes again.
+                let _ = delivery.dead_letter(&cause).await;
+                return;
+            }
+        };
+        // Unsettled, it comes again.
+        let _ = match done {
+            Ok(()) => delivery.ack().await,
+            Err(_) => delivery.release().await,
+        };
+    }
+
+    /// Reports an outcome, unless it was.
+    async fn report(&self, mut outcome: Outcome) -> Result<(), Interrupted> {
+        if !self.memory.claim(&outcome.id) {
+            return Ok(());
+        }
+        outcome.task_sid = outcome
+            .task_sid
+            .or_else(|| self.memory.task(&outcome.call_sid));
+        if self.wants_notice(&outcome) {
+            self.publish(Content::Notify(outcome.clone()))
+                .await
+                .inspect_err(|_| self.memory.give_back(&outcome.id))?;
+        }
+        self.shared
+            .metrics
+            .outcome(&outcome.plan, outcome.outcome, outcome.caller);
+        self.count_failures(&outcome);
+        if let Some(end) = outcome.caller {
+            log(&outcome, end);
+        }
+        let told = Content::Outcome(outcome);
+        self.shared.queue.tell(&told).await;
+        self.memory.learn(&told);
+        Ok(())
+    }
+
+    /// Says what it usually is where Twilio can dial nobody.
+    fn count_failures(&self, outcome: &Outcome) {
+        let mut failed = self.failed.lock();
+        let in_a_row = failed.entry(outcome.plan.clone()).or_default();
+        *in_a_row = match outcome.outcome {
+            OutcomeKind::Failed => in_a_row.saturating_add(1),
+            OutcomeKind::LastWords | OutcomeKind::HungUp => *in_a_row,
+            _ => 0,
+        };
+        if *in_a_row == FAILED_IN_A_ROW {
+            tracing::error!(
+                plan = outcome.plan,
+                "Twilio can't dial the numbers of this plan: {FAILED_IN_A_ROW} calls in a row have \
+                 failed. Usually the number shown isn't ours or verified (error 13214: set caller_id \
+                 or caller_id_fallback), the number is wrong (13224), or its country isn't enabled \
+                 (Voice geographic permissions); `overflow doctor` looks at each"
+            );
+        }
+    }
+
+    /// Publishes, however long that takes: what is released too often would be a dead letter.
+    async fn publish(&self, content: Content) -> Result<(), Interrupted> {
+        let message = Message {
+            content,
+            traceparent: None,
+        };
+        let mut delays = self.shared.settings.retry.delays();
+        while let Err(error) = self.shared.queue.publish(&message).await {
+            let call = message.content.call_sid();
+            tracing::warn!(call_sid = %call, %error, "an outcome can't be put on the queue yet");
+            tokio::select! {
+                () = self.shared.stop.cancelled() => return Err(Interrupted::Stop),
+                () = tokio::time::sleep(delays.next_delay()) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The one line for each caller.
+fn log(outcome: &Outcome, end: CallerEnd) {
+    tracing::info!(
+        call_sid = %outcome.call_sid,
+        task_sid = outcome.task_sid.map(|task| task.to_string()),
+        plan = outcome.plan,
+        step = outcome.step,
+        outcome = outcome.outcome.as_str(),
+        seconds = outcome.seconds,
+        "{}",
+        match end {
+            CallerEnd::Taken => "somebody had the caller",
+            CallerEnd::Recorded => "the caller left a message",
+            CallerEnd::Missed => "nobody had the caller",
+        }
+    );
+}
