@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use roxmltree::{Document, Node};
-use twilio::E164;
+use twilio::{E164, WorkflowSid};
 use url::Url;
 
 use crate::journal::{CallbackOutcome, DialOutcome, DialRecord};
@@ -19,6 +19,7 @@ pub(crate) enum Verb {
     Pause(Duration),
     Hangup,
     Redirect(Ask),
+    Enqueue(WorkflowSid),
     Dial(Dial),
     Gather(Gather),
     Record(Record),
@@ -124,6 +125,9 @@ impl Reader {
                 max_length: seconds(element, "maxLength", 3600)?,
                 timeout: seconds(element, "timeout", 5)?,
             })),
+            "Enqueue" => attribute(element, "workflowSid")?
+                .map(Verb::Enqueue)
+                .ok_or(InvalidTwiml::Attribute("workflowSid")),
             "Hangup" => Ok(Verb::Hangup),
             _ => heard(element),
         }

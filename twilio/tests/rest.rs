@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use twilio::rest::{
-    AssignmentStatus, Client, ClientConfig, Credentials, Exchange, Instructions, RestError,
+    AssignmentStatus, CallDraft, CallStatus, Client, ClientConfig, Credentials, Exchange,
+    Instructions, Leg, RestError,
 };
 use twilio::{AuthToken, CallSid, Conversation, TaskQueueSid, WorkspaceSid};
 
@@ -195,6 +196,9 @@ async fn a_list_that_goes_in_a_circle_or_on_for_ever_is_an_error() {
 async fn a_task_says_its_call_and_whether_somebody_has_the_caller() {
     let waiting = single(&json!({})).await;
     assert_eq!(waiting.assignment_status, AssignmentStatus::Pending);
+    assert_eq!(waiting.reason, None);
+    let ended = single(&json!({"assignment_status": "canceled", "reason": "hangup"})).await;
+    assert_eq!(ended.reason.as_deref(), Some("hangup"));
     assert_eq!(waiting.attributes.unwrap().conversation, None);
     let attributes = json!({"call_sid": sid::<CallSid>("CA", 1), "conference": {"sid": "CF1"}});
     let talking = single(&json!({"attributes": attributes.to_string()})).await;
@@ -207,6 +211,40 @@ async fn a_task_says_its_call_and_whether_somebody_has_the_caller() {
     let unreadable = single(&json!({"attributes": "{", "assignment_status": "paused"})).await;
     assert_eq!(unreadable.attributes, None);
     assert_eq!(unreadable.assignment_status, AssignmentStatus::Unknown);
+}
+
+#[tokio::test]
+async fn a_call_is_made_watched_and_ended() {
+    const CALLS: &str = "/2010-04-01/Accounts/AC00000000000000000000000000000001/Calls.json";
+    const LEGS: &str = "/2010-04-01/Accounts/AC00000000000000000000000000000001/Calls.json\
+         ?ParentCallSid=CA00000000000000000000000000000001&PageSize=100";
+    let leg = |number, status| json!({"sid": sid::<CallSid>("CA", number), "status": status});
+    let legs = json!({"calls": [leg(2, "no-answer"), leg(3, "whistling")], "next_page_uri": null});
+    let client = client([
+        (CALLS, ok(leg(1, "queued").to_string())),
+        (LEGS, ok(legs.to_string())),
+        (CALL, ok(leg(1, "completed").to_string())),
+    ]);
+    let (account, caller) = (sid("AC", 1), sid("CA", 1));
+    let draft = CallDraft {
+        to: "+14155550100".parse().unwrap(),
+        from: "+14155550150".parse().unwrap(),
+        url: "https://overflow.example.com/begin",
+        timeout: 60,
+        time_limit: 600,
+    };
+    assert!(!format!("{draft:?}").contains("4155550"));
+    assert_eq!(client.create_call(&account, draft).await.unwrap(), caller);
+    let legs = client.legs(&account, &caller).await.unwrap();
+    let expected = [(2, CallStatus::NoAnswer), (3, CallStatus::Unknown)];
+    let expected = expected.map(|(number, status)| Leg {
+        sid: sid("CA", number),
+        status,
+    });
+    assert_eq!(legs, expected);
+    assert!(client.hang_up(&account, &caller).await.unwrap());
+    let gone = client.hang_up(&account, &sid("CA", 9)).await;
+    assert!(!gone.unwrap(), "there is nothing to end");
 }
 
 /// The `Retry-After` of an answer with these headers.

@@ -114,6 +114,16 @@ fn a_message_is_recorded_and_what_follows_it_is_said() {
 }
 
 #[test]
+fn a_caller_waits_for_a_workflow() {
+    let workflow = "WW0123456789abcdef0123456789abcdef".parse().unwrap();
+    assert_eq!(
+        document([Verb::Pause(10), Verb::Enqueue(workflow)]),
+        "<Response><Pause length=\"10\"/>\
+         <Enqueue workflowSid=\"WW0123456789abcdef0123456789abcdef\"/></Response>"
+    );
+}
+
+#[test]
 fn seconds_that_twilio_refuses_cannot_be_asked_for() {
     assert!(Seconds::<5, 600>::new(4).is_none());
     assert!(Seconds::<5, 600>::new(5).is_some());

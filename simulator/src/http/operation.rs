@@ -47,6 +47,9 @@ macro_rules! operations {
 operations! {
     "/2010-04-01/Accounts/{Sid}.json":
         GET FetchAccount => fixed::fetch_account;
+    "/2010-04-01/Accounts/{AccountSid}/Calls.json":
+        GET ListCall => calls::list_all,
+        POST CreateCall => calls::create;
     "/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json":
         GET FetchCall => fetch::<Call>,
         POST UpdateCall => calls::update;

@@ -24,7 +24,7 @@ impl State {
 
     /// Rings somebody for a caller.
     pub(crate) fn ring(&mut self, call: CallSid, dial: usize, number: E164, asked: bool) -> Rung {
-        let phone = self.phones.get(&number).copied().unwrap_or_default();
+        let phone = self.phone(&number);
         let log = CalleeLog {
             call: self.ids.sid(),
             number,

@@ -10,6 +10,7 @@ mod delivery;
 mod faults;
 mod hang_ups;
 mod messages;
+mod outgoing;
 mod phones;
 mod provisioning;
 mod redirects;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use simulator::{Config, PlaceCall, RequestRecord, Simulator, TaskAfterRedirect};
+use simulator::{Config, PlaceCall, RequestRecord, Simulator, State, TaskAfterRedirect};
 use twilio::rest::Endpoint;
 
 use crate::support::{Answered, Api, DIAL, Receiver, Reply, fast, start, waiting};
@@ -222,6 +222,20 @@ async fn calls(checked: &mut Checked<'_>) {
     checked.get(&call).await;
     checked.post(&call, &[("Twiml", DIAL)]).await;
     checked.post(&call, &[("Status", "completed")]).await;
+    let calls = format!("{account}/Calls.json");
+    checked.get(&calls).await;
+    let draft = [
+        ("To", "+14155550123"),
+        ("From", "+14155550160"),
+        ("Twiml", DIAL),
+    ];
+    let made = checked.post(&calls, &draft).await;
+    let has_rung = |state: &State| {
+        let log = state.journal().caller(&made.parse().unwrap());
+        log.is_some_and(|log| !log.callees.is_empty())
+    };
+    checked.simulator.wait_until(has_rung).await;
+    checked.get(&format!("{calls}?ParentCallSid={made}")).await;
     let tasks = format!("{}/Tasks", checked.api.workspace);
     let task = checked.api.task(&other);
     checked.get(&tasks).await;

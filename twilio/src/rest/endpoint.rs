@@ -36,6 +36,10 @@ endpoints! {
     "api" {
         /// Reading the account.
         FetchAccount,
+        /// Making a call.
+        CreateCall,
+        /// Listing calls, such as those that were made for a caller.
+        ListCall,
         /// Reading a call.
         FetchCall,
         /// Updating a call: the redirect.

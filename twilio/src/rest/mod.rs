@@ -36,7 +36,7 @@ use tracing::{Instrument, field};
 
 pub use accounts::{Account, AccountStatus, AccountType};
 pub use api_url::{ApiUrl, InvalidApiUrl};
-pub use calls::{CallStatus, Instructions};
+pub use calls::{CallDraft, CallStatus, Instructions, Leg};
 pub use dialing_permissions::CountryPermissions;
 pub use endpoint::Endpoint;
 use error::found;

@@ -7,7 +7,7 @@ use quick_xml::events::BytesText;
 use quick_xml::writer::ElementWriter;
 
 use super::{Record, Seconds};
-use crate::E164;
+use crate::{E164, WorkflowSid};
 
 /// One instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,11 @@ pub enum Verb {
     Say(Say),
     /// A recording is played, from its URL (<https://www.twilio.com/docs/voice/twiml/play>).
     Play(String),
+    /// So many seconds of silence (<https://www.twilio.com/docs/voice/twiml/pause>).
+    Pause(u32),
+    /// The caller waits, with hold music, and a task stands for them in this workflow
+    /// (<https://www.twilio.com/docs/voice/twiml/enqueue>).
+    Enqueue(WorkflowSid),
     /// Numbers ring.
     Dial(Dial),
     /// A key is waited for.
@@ -123,6 +128,14 @@ impl Verb {
         match self {
             Self::Say(say) => say.write(to),
             Self::Play(url) => written(to.create_element("Play").write_text_content(text(url))),
+            Self::Pause(seconds) => {
+                let pause = to.create_element("Pause");
+                written(with(pause, "length", Some(seconds.to_string())).write_empty())
+            }
+            Self::Enqueue(workflow) => {
+                let enqueue = to.create_element("Enqueue");
+                written(with(enqueue, "workflowSid", Some(workflow.as_str())).write_empty())
+            }
             Self::Dial(dial) => dial.write(to),
             Self::Gather(gather) => gather.write(to),
             Self::Record(message) => message.write(to),
