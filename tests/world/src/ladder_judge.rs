@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use simulator::{CalleeLog, CallerLog, Entry, Fate, Heard};
 
+use crate::ladders::KEY;
 use crate::promises::Promise;
 
 /// Longer than any prompt, its key and what comes with them: whoever had somebody for so long talked to
@@ -53,7 +54,7 @@ pub fn promises_broken(log: &CallerLog, could_ask: bool, mailbox: bool) -> Vec<P
     let mut broken = Vec::new();
     let mut breaks = |promise, is_broken: bool| broken.extend(is_broken.then_some(promise));
     breaks(Promise::DialledTwiceAtOnce, log.was_dialled_twice_at_once());
-    breaks(Promise::GivenAway, log.was_given_away_without_a_key());
+    breaks(Promise::GivenAway, log.callees.iter().any(is_given_away));
     breaks(Promise::RungAfterTalk, was_rung_after_a_talk(log));
     let Some(climb) = climb(log) else {
         return broken;
@@ -72,6 +73,11 @@ pub fn promises_broken(log: &CallerLog, could_ask: bool, mailbox: bool) -> Vec<P
     let all_over = climb.callees.iter().all(|callee| callee.ended().is_some());
     breaks(Promise::NeverOver, is_on_a_ladder(&climb) || !all_over);
     broken
+}
+
+/// Whether somebody has the caller who should have pressed the key, and pressed none or another.
+fn is_given_away(callee: &CalleeLog) -> bool {
+    callee.asked && callee.had_the_caller() && callee.pressed().next() != Some(KEY)
 }
 
 fn began(callee: &CalleeLog) -> Option<Duration> {

@@ -17,6 +17,9 @@ const NUMBERS: [&str; 4] = [
     "+14155550104",
 ];
 
+/// The key to press.
+pub const KEY: char = '1';
+
 /// Where callers go, and what becomes of it.
 #[derive(Debug, Clone)]
 pub struct Ladders {
@@ -136,7 +139,7 @@ fn ladder(rng: &mut Rng) -> String {
             hours => format!("when = \"Mo-Su {hours}\"\n"),
         };
         let does = match rng.u8(..6) {
-            0 | 1 => format!("dial = {numbers:?}\naccept = \"Press 1 to take a call.\""),
+            0 | 1 => format!("dial = {numbers:?}\naccept = \"Press {KEY} to take a call.\""),
             2 | 3 => format!("dial = {numbers:?}\ntimeout = {}", rng.u8(5..40)),
             4 => "voicemail = \"Please leave a message.\"".to_owned(),
             _ => "say = \"Please hold.\"".to_owned(),
