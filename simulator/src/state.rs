@@ -4,6 +4,7 @@
 mod calls;
 mod emit;
 mod incoming;
+mod legs;
 mod lines;
 mod other_tasks;
 mod outgoing;
@@ -19,8 +20,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 use twilio::{
-    CallSid, E164, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid, TaskChannelSid,
-    TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+    CallSid, E164, FlowSid, PhoneNumberSid, QueueSid, RecordingSid, SinkSid, SubscriptionSid,
+    TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
 };
 use url::Url;
 
@@ -39,8 +40,8 @@ use crate::line::Follow;
 use crate::ordered::Ordered;
 use crate::phone::Phone;
 use crate::resources::{
-    Activity, Call, Flow, IncomingNumber, Sink, Subscription, Task, TaskQueue, TaskStatus,
-    VoiceQueue, Workflow, Workspace,
+    Activity, Call, Flow, IncomingNumber, Leg, Recording, Sink, Subscription, Task, TaskQueue,
+    TaskStatus, VoiceQueue, Workflow, Workspace,
 };
 use crate::story::{Moment, Story};
 
@@ -57,6 +58,8 @@ pub struct State {
     pub(crate) calls: Ordered<CallSid, Call>,
     /// The last call that a request made to a number.
     made: HashMap<E164, CallSid>,
+    pub(crate) legs: Ordered<CallSid, Leg>,
+    pub(crate) recordings: Ordered<RecordingSid, Recording>,
     pub(crate) voice_queues: Ordered<QueueSid, VoiceQueue>,
     pub(crate) flows: Ordered<FlowSid, Flow>,
     pub(crate) sinks: Ordered<SinkSid, Sink>,

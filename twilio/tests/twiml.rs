@@ -70,6 +70,7 @@ fn whoever_picks_up_may_be_asked_first() {
         numbers: vec![Number {
             number: number("+14155550100"),
             whisper: Some("https://overflow.example.com/asked#rc=5&rt=2500".into()),
+            status_callback: None,
         }],
         action: Some("https://overflow.example.com/dialed".into()),
         ..dial()
@@ -91,6 +92,24 @@ fn whoever_picks_up_may_be_asked_first() {
          <Say>Press 1.</Say></Gather><Hangup/></Response>"
     );
     assert_eq!(document([]), "<Response/>");
+}
+
+#[test]
+fn the_end_of_each_call_to_a_number_may_be_told() {
+    let ended = |name: &str| Number {
+        status_callback: Some(format!("https://overflow.example.com/{name}#rc=5&rp=all")),
+        ..number("+14155550100").into()
+    };
+    let dial = Dial {
+        numbers: vec![ended("ended"), number("+14155550101").into()],
+        ..dial()
+    };
+    assert_eq!(
+        document([Verb::Dial(dial)]),
+        "<Response><Dial><Number statusCallbackEvent=\"completed\" \
+         statusCallback=\"https://overflow.example.com/ended#rc=5&amp;rp=all\">+14155550100</Number>\
+         <Number>+14155550101</Number></Dial></Response>"
+    );
 }
 
 #[test]

@@ -17,10 +17,10 @@ use super::paging::page;
 use super::request::ApiRequest;
 use super::resource::{Resource, camel, fetch, find, kept, list};
 use crate::dates::{Dates, rfc2822};
-use crate::journal::HangUp;
+use crate::journal::{CalleeLog, HangUp};
 use crate::line::Source;
 use crate::ordered::Ordered;
-use crate::resources::{Activity, Call};
+use crate::resources::{Activity, Call, Leg};
 use crate::state::{MakeCall, NotInProgress, State, seconds_between};
 use crate::twiml::Ask;
 
@@ -31,37 +31,71 @@ impl Resource for Call {
     kept!(CallSid, calls, "calls");
 
     fn show(&self, state: &State) -> Value {
-        Leg {
+        let Dates { created, .. } = self.dates;
+        let lasted = self.ended.map(|ended| seconds_between(created, ended));
+        let shown = Shown {
             sid: self.sid,
             caller: None,
+            from: &self.from,
             to: &self.to,
             status: self.status(),
             direction: self.direction(),
-        }
-        .show(state, self)
+            dates: self.dates,
+            ended: self.ended,
+            duration: lasted.map(|seconds| seconds.to_string()),
+            queue_time: self.queue_time,
+        };
+        shown.show(state)
+    }
+}
+
+impl Resource for Leg {
+    kept!(CallSid, legs, "calls");
+
+    fn show(&self, state: &State) -> Value {
+        let callee = state.callee_log(self.caller, self.index);
+        let lasted = callee.and_then(|callee| state.lasted(callee));
+        let shown = Shown {
+            sid: self.sid,
+            caller: Some(self.caller),
+            from: &self.from,
+            to: callee.map_or(&self.from, |callee| &callee.number),
+            status: callee.map_or("failed", CalleeLog::status),
+            direction: "outbound-dial",
+            dates: self.dates,
+            ended: self.ended,
+            duration: lasted
+                .filter(|_| self.ended.is_some())
+                .map(|lasted| lasted.as_secs().to_string()),
+            queue_time: 0,
+        };
+        shown.show(state)
     }
 }
 
 /// A call, or one that was made for its caller.
-struct Leg<'a> {
+struct Shown<'a> {
     sid: CallSid,
     caller: Option<CallSid>,
+    from: &'a E164,
     to: &'a E164,
     status: &'a str,
     direction: &'a str,
+    dates: Dates,
+    ended: Option<Timestamp>,
+    duration: Option<String>,
+    queue_time: i64,
 }
 
-impl Leg<'_> {
-    /// Its times are those of the caller's call.
-    fn show(&self, state: &State, call: &Call) -> Value {
+impl Shown<'_> {
+    fn show(self, state: &State) -> Value {
         let account = state.account.sid;
         let uri = format!("/2010-04-01/Accounts/{account}/Calls/{}", self.sid);
         let below = SUBRESOURCES
             .split_whitespace()
             .map(|name| (name, format!("{uri}/{}.json", camel(name))));
-        let (from, to) = (call.from.as_str(), self.to.as_str());
-        let Dates { created, updated } = call.dates;
-        let duration = call.ended.map(|ended| seconds_between(created, ended));
+        let (from, to) = (self.from.as_str(), self.to.as_str());
+        let Dates { created, updated } = self.dates;
         json!({
             "sid": self.sid,
             "date_created": rfc2822(created),
@@ -75,8 +109,8 @@ impl Leg<'_> {
             "phone_number_sid": null,
             "status": self.status,
             "start_time": rfc2822(created),
-            "end_time": call.ended.map(rfc2822),
-            "duration": duration.map(|seconds| seconds.to_string()),
+            "end_time": self.ended.map(rfc2822),
+            "duration": self.duration,
             "price": null,
             "price_unit": "USD",
             "direction": self.direction,
@@ -85,11 +119,20 @@ impl Leg<'_> {
             "forwarded_from": null,
             "group_sid": null,
             "caller_name": null,
-            "queue_time": (call.queue_time * 1000).to_string(),
+            "queue_time": (self.queue_time * 1000).to_string(),
             "trunk_sid": null,
             "uri": format!("{uri}.json"),
             "subresource_uris": below.collect::<BTreeMap<_, _>>(),
         })
+    }
+}
+
+/// A call, or one to somebody who was rung.
+pub(super) fn fetch_any(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
+    let sid = request.sid("Sid")?;
+    match state.legs.get(&sid).is_some() {
+        true => fetch::<Leg>(state, request),
+        false => fetch::<Call>(state, request),
     }
 }
 
@@ -98,24 +141,9 @@ pub(super) fn list_all(state: &mut State, request: &ApiRequest) -> Result<Respon
     let Some(caller) = request.parsed_query::<CallSid>("ParentCallSid")? else {
         return list::<Call>(state, request);
     };
-    let call = state.calls.get(&caller);
-    let rung = state.journal.caller(&caller).zip(call);
-    let rung = rung.into_iter().flat_map(|(log, call)| {
-        log.callees.iter().map(move |callee| {
-            let leg = Leg {
-                sid: callee.call,
-                caller: Some(caller),
-                to: &callee.number,
-                status: callee.status(),
-                direction: "outbound-dial",
-            };
-            (leg, call)
-        })
-    });
-    let rung = (0..).zip(rung).map(|(place, leg)| ((0, place), leg));
-    page(state, request, Call::LIST, rung.collect(), |(leg, call)| {
-        leg.show(state, call)
-    })
+    let rung = (0..).zip(state.legs_of(&caller));
+    let rung = rung.map(|(place, leg)| ((0, place), leg)).collect();
+    page(state, request, Leg::LIST, rung, |leg| leg.show(state))
 }
 
 pub(super) fn create(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {

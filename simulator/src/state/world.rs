@@ -102,6 +102,8 @@ impl State {
             tasks: Ordered::default(),
             calls: Ordered::default(),
             made: HashMap::new(),
+            legs: Ordered::default(),
+            recordings: Ordered::default(),
             voice_queues: Ordered::default(),
             flows: Ordered::default(),
             sinks: Ordered::default(),

@@ -7,6 +7,7 @@ mod support;
 mod api;
 mod control;
 mod delivery;
+mod endings;
 mod faults;
 mod hang_ups;
 mod messages;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use simulator::{Config, PlaceCall, RequestRecord, Simulator, State, TaskAfterRedirect};
+use simulator::{Conduct, Config, PlaceCall, RequestRecord, Simulator, State, TaskAfterRedirect};
 use twilio::rest::Endpoint;
 
-use crate::support::{Answered, Api, DIAL, Receiver, Reply, fast, start, waiting};
+use crate::support::{Answered, Api, DIAL, Receiver, Reply, fast, seconds, start, waiting};
 
 struct Specification {
     files: Vec<Value>,
@@ -235,7 +235,27 @@ async fn calls(checked: &mut Checked<'_>) {
         log.is_some_and(|log| !log.callees.is_empty())
     };
     checked.simulator.wait_until(has_rung).await;
-    checked.get(&format!("{calls}?ParentCallSid={made}")).await;
+    let rung = checked.get(&format!("{calls}?ParentCallSid={made}")).await;
+    let leg = rung["calls"][0]["sid"].as_str().unwrap();
+    checked.get(&format!("{account}/Calls/{leg}.json")).await;
+    let conduct = Conduct {
+        message: Some(seconds(20)),
+        ..Conduct::default()
+    };
+    let talkative = PlaceCall {
+        conduct,
+        ..PlaceCall::into_placeholder()
+    };
+    let call = checked.simulator.place_call(talkative).unwrap().call_sid;
+    let record = format!("<Response><Record action=\"{}\"/></Response>", web.url("/"));
+    assert!(checked.simulator.redirect(call, &record));
+    checked
+        .simulator
+        .wait_until(|state| !state.is_in_progress(&call))
+        .await;
+    checked
+        .get(&format!("{account}/Calls/{call}/Recordings.json"))
+        .await;
     let tasks = format!("{}/Tasks", checked.api.workspace);
     let task = checked.api.task(&other);
     checked.get(&tasks).await;

@@ -1,9 +1,13 @@
 //! The Calls API (<https://www.twilio.com/docs/voice/api/call-resource>).
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::{Client, Endpoint, RestError};
+use super::{Client, Endpoint, RestError, rfc2822, seconds};
+use crate::json::lenient;
 use crate::twiml::Twiml;
 use crate::{AccountSid, CallSid, E164};
 
@@ -56,13 +60,22 @@ pub struct CallDraft<'a> {
     pub time_limit: u32,
 }
 
-/// One of those who are rung for a caller.
+/// A call that was made for another: one of those who are rung for a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct Leg {
+pub struct ChildCall {
     /// The call to them.
     pub sid: CallSid,
     /// How far it has come.
     pub status: CallStatus,
+    /// Their number, if it can be read.
+    #[serde(default, deserialize_with = "lenient")]
+    pub to: Option<E164>,
+    /// How long it lasted since somebody picked up; zero where nobody did, or it isn't over.
+    #[serde(default, deserialize_with = "seconds")]
+    pub duration: Duration,
+    /// When it was made, to the second.
+    #[serde(rename = "date_created", default, deserialize_with = "rfc2822")]
+    pub created_at: Option<Timestamp>,
 }
 
 impl Client {
@@ -111,11 +124,11 @@ impl Client {
     ///
     /// # Errors
     /// Twilio refused, or no answer came.
-    pub async fn legs(
+    pub async fn child_calls(
         &self,
         account: &AccountSid,
         caller: &CallSid,
-    ) -> Result<Vec<Leg>, RestError> {
+    ) -> Result<Vec<ChildCall>, RestError> {
         let first = format!(
             "/2010-04-01/Accounts/{account}/Calls.json?ParentCallSid={caller}&PageSize=100"
         );

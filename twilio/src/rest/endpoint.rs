@@ -44,6 +44,8 @@ endpoints! {
         FetchCall,
         /// Updating a call: the redirect.
         UpdateCall,
+        /// Listing what of a call was recorded.
+        ListCallRecording,
         /// Listing voice queues.
         ListQueue,
         /// Reading a voice queue.

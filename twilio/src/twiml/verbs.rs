@@ -71,6 +71,10 @@ pub struct Number {
     pub number: E164,
     /// What whoever picks up hears before the caller is connected, by an absolute URL.
     pub whisper: Option<String>,
+    /// What is told once the call to the number is over, by an absolute URL: `completed` comes after
+    /// every ending, be it busy, canceled, completed, failed or no-answer, says the same page. The
+    /// caller doesn't wait for it.
+    pub status_callback: Option<String>,
 }
 
 /// Waits for a key (<https://www.twilio.com/docs/voice/twiml/gather>). Without one Twilio goes on with
@@ -103,6 +107,7 @@ impl From<E164> for Number {
         Self {
             number,
             whisper: None,
+            status_callback: None,
         }
     }
 }
@@ -172,6 +177,10 @@ impl Dial {
         written(dial.write_inner_content(|to| {
             self.numbers.iter().try_for_each(|number| {
                 let element = with(to.create_element("Number"), "url", number.whisper.as_ref());
+                let callback = number.status_callback.as_ref();
+                let event = callback.map(|_| "completed");
+                let element = with(element, "statusCallbackEvent", event);
+                let element = with(element, "statusCallback", callback);
                 written(element.write_text_content(text(number.number.as_str())))
             })
         }))
