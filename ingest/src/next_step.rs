@@ -24,7 +24,8 @@ pub(crate) async fn next_step(
     }
     // A path that was signed, and that we don't read, is another version's: its caller hears the last words.
     let hop = Hop::parse(&rest).unwrap_or_else(|_| Hop::unknown());
-    let next = ingest.plans.answer(&hop, &params, ingest.clock.now());
+    let (now, public_url) = (ingest.clock.now(), &ingest.public_url);
+    let next = ingest.plans.answer(&hop, &params, now, public_url);
     let is_the_same = next.hash == Some(hop.hash);
     ingest.metrics.asked(&hop, is_the_same);
     tracing::info!(

@@ -169,7 +169,7 @@ impl<'a> Hop<'a> {
     }
 
     /// The URL as TwiML names it: a request that fails is repeated.
-    pub(crate) fn url(&self, public_url: &PublicUrl) -> String {
+    pub fn url(&self, public_url: &PublicUrl) -> String {
         let overrides = match self.stage {
             Stage::PickedUp | Stage::Pressed => QUICKLY,
             _ => CONNECTION_OVERRIDES,

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use twilio::FormParams;
-
-/// Below this a recording holds no message.
-const SHORTEST_MESSAGE: Duration = Duration::from_secs(2);
+use twilio::{FormParams, SHORTEST_MESSAGE};
 
 /// What became of a dialling, by the parameters of its `action`
 /// (<https://www.twilio.com/docs/voice/twiml/dial#dialcallstatus-values>).

@@ -43,6 +43,7 @@ impl Ring {
                 .map(|number| Number {
                     number: *number,
                     whisper: whisper.clone(),
+                    status_callback: None,
                 })
                 .collect(),
             caller_id: caller.shown(chosen, self.caller_id_fallback),

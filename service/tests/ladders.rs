@@ -35,12 +35,16 @@ const PLANS: &str = r#"
 const NOON: &str = "2026-11-27T11:00:00Z";
 const NIGHT: &str = "2026-11-27T23:00:00Z";
 
+fn public_url() -> PublicUrl {
+    "https://overflow.example.com/flex".parse().unwrap()
+}
+
 fn read(text: &str) -> Plans {
-    let public_url: PublicUrl = "https://overflow.example.com/flex".parse().unwrap();
-    Plans::read(text, Some(&public_url)).unwrap()
+    Plans::read(text, Some(&public_url())).unwrap()
 }
 
 /// A call on the ladder: what it is told now, and the paths that the document names.
+#[derive(Clone)]
 struct Call {
     plans: Plans,
     now: Timestamp,
@@ -65,13 +69,28 @@ impl Call {
     /// Twilio asks for the URL that ends in `stage`.
     fn asks(&mut self, stage: &str, params: &str) -> &mut Self {
         let path = self.path(stage);
-        let hop = Hop::parse(&path).unwrap();
+        assert_eq!(
+            self.answer(&path, params),
+            Some(Hop::parse(&path).unwrap().hash)
+        );
+        self
+    }
+
+    /// The same of an ingest that may have other plans.
+    fn asks_others(&mut self, stage: &str, params: &str) -> &mut Self {
+        let path = self.path(stage);
+        self.answer(&path, params);
+        self
+    }
+
+    /// The hash of the ladder that what is told now comes from.
+    fn answer(&mut self, path: &str, params: &str) -> Option<&str> {
+        let hop = Hop::parse(path).unwrap();
         let numbers = "To=%2B14155550111&From=%2B14155550122";
         let params = FormParams::parse(format!("{numbers}&{params}").as_bytes());
-        let next = self.plans.answer(&hop, &params, self.now);
-        assert_eq!(next.hash, Some(hop.hash));
+        let next = self.plans.answer(&hop, &params, self.now, &public_url());
         self.document = next.twiml.as_str().to_owned();
-        self
+        next.hash
     }
 
     /// What follows [`PATH`] in the URL of the document that ends in `stage`.
@@ -233,7 +252,7 @@ fn a_ladder_that_changed_goes_on_with_what_there_is() {
     let answer = |plans: &str, hop: &str, params: &FormParams| {
         let now = NOON.parse().unwrap();
         let (hop, plans) = (Hop::parse(hop).unwrap(), read(plans));
-        let next = plans.answer(&hop, params, now);
+        let next = plans.answer(&hop, params, now, &public_url());
         (next.twiml.as_str().to_owned(), next.hash == Some(hop.hash))
     };
     // Another number, another sentence: the place is the same.
@@ -268,6 +287,32 @@ fn a_ladder_that_changed_goes_on_with_what_there_is() {
 }
 
 #[test]
+fn a_caller_on_a_ladder_that_became_one_number_is_told_when_nobody_is_there() {
+    let number = "[[plan]]\nname = \"sales\"\ntask_queue_sid = \"WQ00000000000000000000000000000001\"\n\
+                  forward_to = \"+14155550155\"";
+    for (number, nobody) in [
+        (number.to_owned(), "DialCallStatus=busy&DialBridged=false"),
+        (
+            number.replace("sales", "selling"),
+            "DialCallStatus=no-answer",
+        ),
+    ] {
+        let mut call = Call::begin(PLANS, NIGHT);
+        call.plans = read(&number);
+        assert_eq!(call.asks_others("dialed", nobody).rings(), ["+14155550155"]);
+        let talked = "DialBridged=true&DialCallDuration=90";
+        let mut another = call.clone();
+        let ended = another.asks_others("dialed", talked);
+        assert_eq!(ended.document, call.hang_up());
+        assert!(
+            call.asks_others("dialed", nobody)
+                .says("Nobody can take your call")
+                && call.ends()
+        );
+    }
+}
+
+#[test]
 fn two_ingests_that_do_not_know_each_others_plans_send_nobody_round() {
     let steps = "task_queue_sid = \"WQ00000000000000000000000000000001\"\n\
                  [[plan.step]]\ndial = [\"+14155550100\"]\n";
@@ -279,7 +324,8 @@ fn two_ingests_that_do_not_know_each_others_plans_send_nobody_round() {
     for plans in [&other, &one].into_iter().cycle().take(8) {
         let path = call.path("dialed");
         let plans = read(plans);
-        let next = plans.answer(&Hop::parse(&path).unwrap(), &busy, call.now);
+        let hop = Hop::parse(&path).unwrap();
+        let next = plans.answer(&hop, &busy, call.now, &public_url());
         call.document = next.twiml.as_str().to_owned();
         if call.ends() {
             break;

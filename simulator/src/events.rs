@@ -65,6 +65,9 @@ kinds! {
     ReservationTimeout = "reservation.timeout",
     /// A worker changed their activity.
     WorkerActivityUpdate = "worker.activity.update",
+    /// A call to somebody who was rung is over. It is no event of TaskRouter's: a `<Number>` says who
+    /// is told.
+    CallCompleted = "call.completed",
 }
 
 /// How an event is delivered.
@@ -73,6 +76,8 @@ kinds! {
 pub enum Transport {
     /// The workspace's event callback: a form.
     EventCallback,
+    /// The status callback of a `<Number>`: a form.
+    StatusCallback,
     /// An Event Streams webhook sink: a JSON array of one CloudEvent.
     EventStream,
 }

@@ -185,6 +185,12 @@ impl Rule {
 pub enum CallbackFault {
     /// It is never sent.
     Drop,
+    /// It is sent later, and others before it.
+    Delay {
+        /// How much later.
+        #[serde(rename = "ms", with = "crate::millis")]
+        by: Duration,
+    },
     /// It is delivered, and some time later delivered again.
     Duplicate {
         /// From the first sending to the second.

@@ -13,6 +13,7 @@ mod event_streams;
 mod fixed;
 mod flows;
 mod incoming_numbers;
+mod recordings;
 mod task_queues;
 mod tasks;
 mod voice_queues;

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use twilio::{
-    AccountSid, ApiKeySid, CallSid, E164, EventSid, FlowSid, PhoneNumberSid, QueueSid, SinkSid,
-    SubscriptionSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+    AccountSid, ApiKeySid, CallSid, E164, EventSid, FlowSid, PhoneNumberSid, QueueSid,
+    RecordingSid, SinkSid, SubscriptionSid, TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid,
+    WorkspaceSid,
 };
 
 use crate::config::Account;
@@ -40,6 +41,7 @@ sids!(
 sids!(
     SubscriptionSid,
     QueueSid,
+    RecordingSid,
     TaskSid,
     TaskChannelSid,
     TaskQueueSid,

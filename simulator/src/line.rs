@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
-use twilio::CallSid;
+use twilio::{CallSid, WorkflowSid};
 
 use crate::core::Core;
 use crate::journal::{Callee, HangUp, Heard};
@@ -135,6 +135,8 @@ impl Line {
                 Verb::Redirect(ask) => Some(Turn::Asks(ask, Params::new())),
                 Verb::Dial(_) if self.callee.is_some() => Some(out_of_place("Dial")),
                 Verb::Record(_) if self.callee.is_some() => Some(out_of_place("Record")),
+                Verb::Enqueue(_) if self.callee.is_some() => Some(out_of_place("Enqueue")),
+                Verb::Enqueue(workflow) => Some(self.enqueue(workflow)?),
                 Verb::Dial(dial) => self.dial(dial).await?,
                 Verb::Record(record) => self.record(record).await?,
             };
@@ -143,6 +145,16 @@ impl Line {
             }
         }
         Ok(Turn::Ends(End::OfDocument))
+    }
+
+    /// What follows it is not carried out: the call does something else from then on.
+    fn enqueue(&self, workflow: WorkflowSid) -> Result<Turn, Stopped> {
+        match self.change(|state| state.enqueue_for(self.call, workflow))? {
+            Some(()) => Err(Stopped),
+            None => Ok(Turn::Ends(End::Problem(InvalidTwiml::Attribute(
+                "workflowSid",
+            )))),
+        }
     }
 
     async fn hears(&self, verb: &Verb) -> Result<(), Stopped> {

@@ -4,7 +4,10 @@
 mod calls;
 mod emit;
 mod incoming;
+mod legs;
 mod lines;
+mod other_tasks;
+mod outgoing;
 mod redirects;
 mod task_changes;
 mod tasks;
@@ -17,15 +20,17 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 use twilio::{
-    CallSid, E164, FlowSid, PhoneNumberSid, QueueSid, SinkSid, SubscriptionSid, TaskChannelSid,
-    TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
+    CallSid, E164, FlowSid, PhoneNumberSid, QueueSid, RecordingSid, SinkSid, SubscriptionSid,
+    TaskChannelSid, TaskQueueSid, TaskSid, WorkflowSid, WorkspaceSid,
 };
 use url::Url;
 
 pub use calls::{Caller, PlaceCall, PlaceCallError};
 pub(crate) use calls::{NotInProgress, seconds_between};
+pub use other_tasks::OtherTask;
+pub(crate) use outgoing::MakeCall;
 pub(crate) use task_changes::TaskChange;
-pub use tasks::{Begin, OtherTask, TurnDown};
+pub use tasks::{Begin, TurnDown};
 
 use crate::config::{Account, Config};
 use crate::events::{EventKind, Webhook};
@@ -35,8 +40,8 @@ use crate::line::Follow;
 use crate::ordered::Ordered;
 use crate::phone::Phone;
 use crate::resources::{
-    Activity, Call, Flow, IncomingNumber, Sink, Subscription, Task, TaskQueue, TaskStatus,
-    VoiceQueue, Workflow, Workspace,
+    Activity, Call, Flow, IncomingNumber, Leg, Recording, Sink, Subscription, Task, TaskQueue,
+    TaskStatus, VoiceQueue, Workflow, Workspace,
 };
 use crate::story::{Moment, Story};
 
@@ -51,6 +56,10 @@ pub struct State {
     pub(crate) workflows: Ordered<WorkflowSid, Workflow>,
     pub(crate) tasks: Ordered<TaskSid, Task>,
     pub(crate) calls: Ordered<CallSid, Call>,
+    /// The last call that a request made to a number.
+    made: HashMap<E164, CallSid>,
+    pub(crate) legs: Ordered<CallSid, Leg>,
+    pub(crate) recordings: Ordered<RecordingSid, Recording>,
     pub(crate) voice_queues: Ordered<QueueSid, VoiceQueue>,
     pub(crate) flows: Ordered<FlowSid, Flow>,
     pub(crate) sinks: Ordered<SinkSid, Sink>,
@@ -141,7 +150,7 @@ impl State {
         self.calls.get(call).is_some_and(Call::is_waiting)
     }
 
-    /// Whether this call is in progress.
+    /// Whether this call rings or is in progress.
     pub fn is_in_progress(&self, call: &CallSid) -> bool {
         let call = self.calls.get(call);
         call.is_some_and(|call| call.activity != Activity::Over)
@@ -149,7 +158,7 @@ impl State {
 
     /// The task that stands for a caller now.
     pub fn task_of(&self, call: &CallSid) -> Option<TaskSid> {
-        Some(self.calls.get(call)?.task)
+        self.calls.get(call)?.task
     }
 
     /// Whether a task is one of a conference or a transfer, by its attributes.

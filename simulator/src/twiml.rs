@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use roxmltree::{Document, Node};
-use twilio::E164;
+use twilio::{E164, WorkflowSid};
 use url::Url;
 
 use crate::journal::{CallbackOutcome, DialOutcome, DialRecord};
@@ -19,6 +19,7 @@ pub(crate) enum Verb {
     Pause(Duration),
     Hangup,
     Redirect(Ask),
+    Enqueue(WorkflowSid),
     Dial(Dial),
     Gather(Gather),
     Record(Record),
@@ -45,9 +46,19 @@ pub(crate) enum TwimlMethod {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Dial {
     pub(crate) record: DialRecord,
-    /// For each of its numbers, what whoever picks up hears first.
-    pub(crate) whispers: Vec<Option<Ask>>,
+    /// Its numbers.
+    pub(crate) nouns: Vec<Noun>,
     pub(crate) action: Option<Ask>,
+}
+
+/// `<Number>` (<https://www.twilio.com/docs/voice/twiml/number>).
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Noun {
+    pub(crate) number: E164,
+    /// What whoever picks up hears first.
+    pub(crate) whisper: Option<Ask>,
+    /// Who is told of the end of the call to it, by a `POST`.
+    pub(crate) status_callback: Option<String>,
 }
 
 /// `<Gather>` (<https://www.twilio.com/docs/voice/twiml/gather>).
@@ -101,6 +112,9 @@ pub(crate) fn parse(text: &str, base: Option<&str>) -> Result<Vec<Verb>, Invalid
     elements(root).map(|element| reader.verb(element)).collect()
 }
 
+/// The event of which is told where `statusCallbackEvent` doesn't say.
+const COMPLETED: &str = "completed";
+
 struct Reader {
     base: Option<Url>,
 }
@@ -124,6 +138,9 @@ impl Reader {
                 max_length: seconds(element, "maxLength", 3600)?,
                 timeout: seconds(element, "timeout", 5)?,
             })),
+            "Enqueue" => attribute(element, "workflowSid")?
+                .map(Verb::Enqueue)
+                .ok_or(InvalidTwiml::Attribute("workflowSid")),
             "Hangup" => Ok(Verb::Hangup),
             _ => heard(element),
         }
@@ -133,17 +150,20 @@ impl Reader {
         if let Some(other) = elements(element).find(|noun| !noun.has_tag_name("Number")) {
             return Err(InvalidTwiml::Unknown(other.tag_name().name().to_owned()));
         }
-        let (mut numbers, mut whispers) = (Vec::new(), Vec::new());
+        let mut nouns = Vec::new();
         for noun in elements(element).chain([element]) {
             // Twilio executes the verb and fails to dial what is not in E.164 form (error 13224).
             if let Ok(number) = text(noun).parse() {
-                numbers.push(number);
-                whispers.push(self.ask(noun, "url", "method")?);
+                nouns.push(Noun {
+                    number,
+                    whisper: self.ask(noun, "url", "method")?,
+                    status_callback: self.status_callback(noun)?,
+                });
             }
         }
         Ok(Dial {
             record: DialRecord {
-                numbers,
+                numbers: nouns.iter().map(|noun| noun.number).collect(),
                 caller_id: attribute::<E164>(element, "callerId")?,
                 timeout: attribute(element, "timeout")?,
                 time_limit: attribute(element, "timeLimit")?,
@@ -151,9 +171,17 @@ impl Reader {
                 sequential: attribute(element, "sequential")?.unwrap_or(false),
                 outcome: DialOutcome::Failed,
             },
-            whispers,
+            nouns,
             action: self.ask(element, "action", "method")?,
         })
+    }
+
+    /// Who is told of the end of the call to a number. Nobody is told of anything else here.
+    fn status_callback(&self, noun: Node<'_, '_>) -> Result<Option<String>, InvalidTwiml> {
+        let events = noun.attribute("statusCallbackEvent").unwrap_or(COMPLETED);
+        let tells = events.split_whitespace().any(|event| event == COMPLETED);
+        let url = noun.attribute("statusCallback").filter(|_| tells);
+        url.map(|url| self.url(url)).transpose()
     }
 
     /// What `action` names, or where the document is.

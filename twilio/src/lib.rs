@@ -17,6 +17,9 @@ mod signature;
 mod task_attributes;
 pub mod twiml;
 
+/// A recording that is shorter holds no message of the caller's: they hung up, or said nothing.
+pub const SHORTEST_MESSAGE: std::time::Duration = std::time::Duration::from_secs(2);
+
 pub use caller::Caller;
 pub use e164::{E164, InvalidE164};
 pub use event::{CLOUD_EVENT_PREFIX, CancelReason, EventType, PROBE_EVENT, TaskRouterEvent};

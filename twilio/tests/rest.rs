@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use twilio::rest::{
-    AssignmentStatus, Client, ClientConfig, Credentials, Exchange, Instructions, RestError,
+    AssignmentStatus, CallDraft, CallStatus, ChildCall, Client, ClientConfig, Credentials,
+    Exchange, Instructions, Recording, RestError,
 };
 use twilio::{AuthToken, CallSid, Conversation, TaskQueueSid, WorkspaceSid};
 
@@ -195,6 +196,9 @@ async fn a_list_that_goes_in_a_circle_or_on_for_ever_is_an_error() {
 async fn a_task_says_its_call_and_whether_somebody_has_the_caller() {
     let waiting = single(&json!({})).await;
     assert_eq!(waiting.assignment_status, AssignmentStatus::Pending);
+    assert_eq!(waiting.reason, None);
+    let ended = single(&json!({"assignment_status": "canceled", "reason": "hangup"})).await;
+    assert_eq!(ended.reason.as_deref(), Some("hangup"));
     assert_eq!(waiting.attributes.unwrap().conversation, None);
     let attributes = json!({"call_sid": sid::<CallSid>("CA", 1), "conference": {"sid": "CF1"}});
     let talking = single(&json!({"attributes": attributes.to_string()})).await;
@@ -207,6 +211,100 @@ async fn a_task_says_its_call_and_whether_somebody_has_the_caller() {
     let unreadable = single(&json!({"attributes": "{", "assignment_status": "paused"})).await;
     assert_eq!(unreadable.attributes, None);
     assert_eq!(unreadable.assignment_status, AssignmentStatus::Unknown);
+}
+
+#[tokio::test]
+async fn a_call_is_made_watched_and_ended() {
+    const CALLS: &str = "/2010-04-01/Accounts/AC00000000000000000000000000000001/Calls.json";
+    const LEGS: &str = "/2010-04-01/Accounts/AC00000000000000000000000000000001/Calls.json\
+         ?ParentCallSid=CA00000000000000000000000000000001&PageSize=100";
+    let leg = |number, status| json!({"sid": sid::<CallSid>("CA", number), "status": status});
+    let legs = json!({"calls": [leg(2, "no-answer"), leg(3, "whistling")], "next_page_uri": null});
+    let client = client([
+        (CALLS, ok(leg(1, "queued").to_string())),
+        (LEGS, ok(legs.to_string())),
+        (CALL, ok(leg(1, "completed").to_string())),
+    ]);
+    let (account, caller) = (sid("AC", 1), sid("CA", 1));
+    let draft = CallDraft {
+        to: "+14155550100".parse().unwrap(),
+        from: "+14155550150".parse().unwrap(),
+        url: "https://overflow.example.com/begin",
+        timeout: 60,
+        time_limit: 600,
+    };
+    assert!(!format!("{draft:?}").contains("4155550"));
+    assert_eq!(client.create_call(&account, draft).await.unwrap(), caller);
+    let legs = client.child_calls(&account, &caller).await.unwrap();
+    let expected = [(2, CallStatus::NoAnswer), (3, CallStatus::Unknown)];
+    let expected = expected.map(|(number, status)| ChildCall {
+        sid: sid("CA", number),
+        status,
+        to: None,
+        duration: Duration::ZERO,
+        created_at: None,
+    });
+    assert_eq!(legs, expected);
+    assert!(client.hang_up(&account, &caller).await.unwrap());
+    let gone = client.hang_up(&account, &sid("CA", 9)).await;
+    assert!(!gone.unwrap(), "there is nothing to end");
+}
+
+#[tokio::test]
+async fn a_call_says_who_was_rung_for_its_caller_and_what_was_recorded() {
+    const CHILDREN: &str = "/2010-04-01/Accounts/AC00000000000000000000000000000001/Calls.json\
+         ?ParentCallSid=CA00000000000000000000000000000001&PageSize=100";
+    const RECORDINGS: &str = "/2010-04-01/Accounts/AC00000000000000000000000000000001\
+         /Calls/CA00000000000000000000000000000001/Recordings.json?PageSize=100";
+    let created = "Fri, 02 Jan 2026 03:04:05 +0000";
+    let children = json!({"calls": [
+        {"sid": sid::<CallSid>("CA", 2), "status": "completed", "to": "+14155550100", "duration": "75",
+         "date_created": created},
+        // The specification has null and empty where nobody picked up.
+        {"sid": sid::<CallSid>("CA", 3), "status": "busy", "to": "sip:a@example.com", "duration": null,
+         "date_created": ""},
+        {"sid": sid::<CallSid>("CA", 4), "status": "canceled", "to": null, "duration": ""},
+    ]});
+    let recording = |number: u32, source: &str, duration: &str| {
+        json!({"sid": format!("RE{number:032x}"), "source": source, "duration": duration,
+               "date_created": created})
+    };
+    let recordings = json!({"recordings": [
+        recording(1, "RecordVerb", "12"),
+        recording(2, "RecordVerb", "1"),
+        recording(3, "DialVerb", "75"),
+        {"sid": format!("RE{:032x}", 4), "source": null, "duration": null},
+    ]});
+    let client = client([
+        (CHILDREN, ok(children.to_string())),
+        (RECORDINGS, ok(recordings.to_string())),
+    ]);
+    let (account, caller) = (sid("AC", 1), sid("CA", 1));
+    let children = client.child_calls(&account, &caller).await.unwrap();
+    assert!(!format!("{children:?}").contains("4155550"));
+    let at = "2026-01-02T03:04:05Z".parse().ok();
+    let expected = [
+        (CallStatus::Completed, "+14155550100".parse().ok(), 75, at),
+        (CallStatus::Busy, None, 0, None),
+        (CallStatus::Canceled, None, 0, None),
+    ];
+    let said = children.iter().map(|call| {
+        (
+            call.status,
+            call.to,
+            call.duration.as_secs(),
+            call.created_at,
+        )
+    });
+    assert_eq!(said.collect::<Vec<_>>(), expected);
+
+    let recordings = client.recordings(&account, &caller).await.unwrap();
+    let messages: Vec<_> = recordings.iter().map(Recording::is_message).collect();
+    assert_eq!(messages, [true, false, false, false]);
+    assert_eq!(recordings[0].duration, Duration::from_secs(12));
+    assert_eq!(recordings[0].created_at, at);
+    // A call that Twilio doesn't know is no call without recordings.
+    assert!(client.recordings(&account, &sid("CA", 9)).await.is_err());
 }
 
 /// The `Retry-After` of an answer with these headers.

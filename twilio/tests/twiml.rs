@@ -70,6 +70,7 @@ fn whoever_picks_up_may_be_asked_first() {
         numbers: vec![Number {
             number: number("+14155550100"),
             whisper: Some("https://overflow.example.com/asked#rc=5&rt=2500".into()),
+            status_callback: None,
         }],
         action: Some("https://overflow.example.com/dialed".into()),
         ..dial()
@@ -94,6 +95,24 @@ fn whoever_picks_up_may_be_asked_first() {
 }
 
 #[test]
+fn the_end_of_each_call_to_a_number_may_be_told() {
+    let ended = |name: &str| Number {
+        status_callback: Some(format!("https://overflow.example.com/{name}#rc=5&rp=all")),
+        ..number("+14155550100").into()
+    };
+    let dial = Dial {
+        numbers: vec![ended("ended"), number("+14155550101").into()],
+        ..dial()
+    };
+    assert_eq!(
+        document([Verb::Dial(dial)]),
+        "<Response><Dial><Number statusCallbackEvent=\"completed\" \
+         statusCallback=\"https://overflow.example.com/ended#rc=5&amp;rp=all\">+14155550100</Number>\
+         <Number>+14155550101</Number></Dial></Response>"
+    );
+}
+
+#[test]
 fn a_message_is_recorded_and_what_follows_it_is_said() {
     let message = Message {
         action: "https://overflow.example.com/recorded".into(),
@@ -110,6 +129,16 @@ fn a_message_is_recorded_and_what_follows_it_is_said() {
         "<Response><Play>https://example.com/a.mp3?b=1&amp;c</Play>\
          <Record action=\"https://overflow.example.com/recorded\" maxLength=\"120\" finishOnKey=\"#\" transcribe=\"true\"/>\
          <Redirect>https://overflow.example.com/not-recorded</Redirect></Response>"
+    );
+}
+
+#[test]
+fn a_caller_waits_for_a_workflow() {
+    let workflow = "WW0123456789abcdef0123456789abcdef".parse().unwrap();
+    assert_eq!(
+        document([Verb::Pause(10), Verb::Enqueue(workflow)]),
+        "<Response><Pause length=\"10\"/>\
+         <Enqueue workflowSid=\"WW0123456789abcdef0123456789abcdef\"/></Response>"
     );
 }
 

@@ -175,6 +175,7 @@ impl Teardown {
         for workflow in kept.filter(|_| !self.re_evaluate_tasks) {
             let tasks = client.waiting_tasks(workspace, workflow).await;
             let tasks = tasks.doing(doing)?;
+            let tasks = tasks.items.len() + tasks.unreadable;
             if tasks > 0 {
                 waiting.push(format!("{tasks} of workflow {workflow}"));
             }

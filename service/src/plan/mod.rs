@@ -8,9 +8,9 @@ mod step;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use ladder::{CallerId, Hop, Ladder, Ring, Step, Voice};
+use ladder::{CallerId, Hop, Ladder, Ring, Stage, Step, Voice};
 use twilio::twiml::{Dial, Response, Say, Twiml, Verb};
-use twilio::{Caller, E164, FormParams, TaskQueueSid};
+use twilio::{Caller, E164, FormParams, PublicUrl, TaskQueueSid};
 
 pub use self::args::PlanArgs;
 
@@ -48,9 +48,11 @@ pub struct Forward {
 }
 
 impl Forward {
-    fn response(&self, caller: &Caller) -> Response {
+    /// What a caller hears. `action` is what Twilio asks for after the call to the number, if anything.
+    fn response(&self, caller: &Caller, action: Option<String>) -> Response {
         let dial = Dial {
             caller_id: caller.shown(self.dial.caller_id, self.caller_id_fallback),
+            action,
             ..self.dial.clone()
         };
         let notice = self.notice.clone().map(Verb::Say);
@@ -62,7 +64,7 @@ impl Plan {
     /// What a caller hears first. It was seen at the start that Twilio takes it.
     pub fn begin(&self, caller: &Caller, now: Timestamp) -> Twiml {
         let response = match &self.way {
-            Way::Number(forward) => forward.response(caller),
+            Way::Number(forward) => forward.response(caller, None),
             Way::Ladder(ladder) => ladder.begin(caller, now),
         };
         response.to_twiml().unwrap_or_else(|_| Twiml::hang_up())
@@ -154,7 +156,13 @@ impl Plans {
 
     /// What Twilio is told that asks what comes next. Where there is no plan of that name, or it has
     /// no steps any more, the caller goes on with what there is.
-    pub fn answer(&self, hop: &Hop<'_>, params: &FormParams, now: Timestamp) -> NextStep<'_> {
+    pub fn answer(
+        &self,
+        hop: &Hop<'_>,
+        params: &FormParams,
+        now: Timestamp,
+        public_url: &PublicUrl,
+    ) -> NextStep<'_> {
         let named = self.iter().find(|plan| plan.name == hop.plan);
         let ladder = named.and_then(Plan::ladder);
         let caller = Caller::of(params);
@@ -162,7 +170,15 @@ impl Plans {
             (Some(ladder), _) => ladder.answer(hop, params, now),
             (None, _) if !hop.stage.goes_on(None, params) => Response(vec![Verb::Hangup]),
             (None, Some(plan)) if !hop.again => match &plan.way {
-                Way::Number(forward) => forward.response(&caller),
+                // Whoever comes from a ladder was promised words at the end.
+                Way::Number(forward) => {
+                    let end = Hop {
+                        again: true,
+                        stage: Stage::Dialed,
+                        ..*hop
+                    };
+                    forward.response(&caller, Some(end.url(public_url)))
+                }
                 Way::Ladder(ladder) => ladder.begin_again(&caller, now),
             },
             (None, _) => Response(Voice::default().last_words().into()),

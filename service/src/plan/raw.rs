@@ -109,7 +109,7 @@ impl RawPlan {
                 }),
             caller_id_fallback,
         };
-        if let Err(problem) = forward.response(&wordiest_caller()).to_twiml() {
+        if let Err(problem) = forward.response(&wordiest_caller(), None).to_twiml() {
             problems.add(&place.name("notice"), problem, "Please hold the line.");
             return None;
         }

@@ -36,6 +36,10 @@ impl Core {
                 webhook.forged = true;
                 self.send(&webhook).await;
             }
+            Some(CallbackFault::Delay { by }) => {
+                tokio::time::sleep(by).await;
+                self.send(&webhook).await;
+            }
             Some(CallbackFault::Drop) => {
                 let outcome = CallbackOutcome::Dropped;
                 self.record(&webhook, 0, self.now(), outcome, Duration::ZERO);
@@ -58,7 +62,9 @@ impl Core {
         let mut attempt = 1;
         loop {
             let timeout = match webhook.transport {
-                Transport::EventCallback => overrides.timeout(started.elapsed()),
+                Transport::EventCallback | Transport::StatusCallback => {
+                    overrides.timeout(started.elapsed())
+                }
                 Transport::EventStream => STREAM_TIMEOUT,
             };
             let permit = self.sender.permits.acquire().await;
@@ -74,7 +80,7 @@ impl Core {
             self.record(webhook, attempt, at, outcome, sent.elapsed());
             let elapsed = started.elapsed();
             let again = match webhook.transport {
-                Transport::EventCallback => overrides
+                Transport::EventCallback | Transport::StatusCallback => overrides
                     .retries(attempt, outcome, elapsed)
                     .then_some(Duration::ZERO),
                 Transport::EventStream => stream_retry(outcome, attempt, elapsed),
@@ -101,7 +107,7 @@ impl Core {
             false => &self.signing_token,
         };
         let mut request = match webhook.transport {
-            Transport::EventCallback => {
+            Transport::EventCallback | Transport::StatusCallback => {
                 let signature = sign_form(token, url, &webhook.event.form());
                 let body = webhook.event.form_body();
                 request(Method::POST, url, &signature, Some((FORM, body)))

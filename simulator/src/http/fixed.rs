@@ -100,7 +100,7 @@ fn voice_channel(state: &State, request: &ApiRequest) -> Result<Value, ApiError>
 }
 
 /// The one number that was verified.
-const VERIFIED: &str = "+14155550160";
+pub(super) const VERIFIED: &str = "+14155550160";
 
 pub(super) fn list_verified(state: &mut State, request: &ApiRequest) -> Result<Response, ApiError> {
     let wanted = request.query("PhoneNumber");

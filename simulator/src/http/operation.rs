@@ -11,11 +11,11 @@ use super::error::ApiError;
 use super::request::ApiRequest;
 use super::resource::{delete, fetch, list};
 use super::{
-    calls, event_streams, fixed, flows, incoming_numbers, task_queues, tasks, voice_queues,
-    workflows, workspaces,
+    calls, event_streams, fixed, flows, incoming_numbers, recordings, task_queues, tasks,
+    voice_queues, workflows, workspaces,
 };
 use crate::resources::{
-    Call, Flow, IncomingNumber, Sink, Subscription, TaskQueue, VoiceQueue, Workflow, Workspace,
+    Flow, IncomingNumber, Sink, Subscription, TaskQueue, VoiceQueue, Workflow, Workspace,
 };
 use crate::state::State;
 
@@ -47,9 +47,14 @@ macro_rules! operations {
 operations! {
     "/2010-04-01/Accounts/{Sid}.json":
         GET FetchAccount => fixed::fetch_account;
+    "/2010-04-01/Accounts/{AccountSid}/Calls.json":
+        GET ListCall => calls::list_all,
+        POST CreateCall => calls::create;
     "/2010-04-01/Accounts/{AccountSid}/Calls/{Sid}.json":
-        GET FetchCall => fetch::<Call>,
+        GET FetchCall => calls::fetch_any,
         POST UpdateCall => calls::update;
+    "/2010-04-01/Accounts/{AccountSid}/Calls/{CallSid}/Recordings.json":
+        GET ListCallRecording => recordings::list;
     "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers.json":
         GET ListIncomingPhoneNumber => list::<IncomingNumber>;
     "/2010-04-01/Accounts/{AccountSid}/IncomingPhoneNumbers/{Sid}.json":

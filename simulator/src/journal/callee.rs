@@ -80,6 +80,19 @@ impl CalleeLog {
         Some(moment.at)
     }
 
+    /// `status` of the call to them.
+    pub(crate) fn status(&self) -> &'static str {
+        match self.ended() {
+            Some((CalleeEnd::Busy, _)) => "busy",
+            Some((CalleeEnd::NoAnswer, _)) => "no-answer",
+            Some((CalleeEnd::Failed, _)) => "failed",
+            Some((CalleeEnd::Canceled, _)) if self.picked_up().is_none() => "canceled",
+            Some(_) => "completed",
+            None if self.picked_up().is_some() => "in-progress",
+            None => "ringing",
+        }
+    }
+
     /// When they picked up.
     pub fn picked_up(&self) -> Option<Duration> {
         self.when(|what| *what == Callee::PickedUp)

@@ -13,8 +13,8 @@ use super::callee::CalleeLog;
 pub struct CallerLog {
     /// The call.
     pub call: CallSid,
-    /// The task that stands for it.
-    pub task: TaskSid,
+    /// The task that stood for it first; none if it was never in a queue.
+    pub task: Option<TaskSid>,
     /// What was heard, oldest first.
     pub entries: Vec<Entry>,
     /// Who was rung for them.
@@ -36,6 +36,8 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "heard", rename_all = "snake_case")]
 pub enum Heard {
+    /// They were called by a request, and picked up.
+    PickedUp,
     /// Hold music, in the workflow's voice queue.
     HoldMusic,
     /// An API request gave the call new instructions. What they make the caller hear follows.
@@ -147,6 +149,10 @@ pub enum HangUp {
     Twiml,
     /// An application error.
     ApplicationError,
+    /// Nobody: they were called by a request, and didn't pick up.
+    NotReached,
+    /// The call had lasted as long as it might.
+    TimeLimit,
 }
 
 impl CallerLog {

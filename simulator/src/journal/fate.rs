@@ -52,7 +52,7 @@ impl CallerLog {
         for Entry { heard, .. } in &self.entries {
             if let Heard::HungUp { by } = heard {
                 return match (by, last) {
-                    (HangUp::Caller, _) => Fate::HungUp,
+                    (HangUp::Caller | HangUp::NotReached, _) => Fate::HungUp,
                     (HangUp::ApplicationError, _) => Fate::ApplicationError,
                     (_, Some(Heard::Said { .. } | Heard::Played { .. })) => Fate::LastSentence,
                     _ => Fate::Silence,

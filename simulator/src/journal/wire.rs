@@ -107,7 +107,7 @@ pub struct CallbackRecord {
     pub event: EventSid,
     /// Its type.
     pub kind: EventKind,
-    /// Its call, if it has one.
+    /// Its call, if it has one: the one that is over, of [`EventKind::CallCompleted`].
     pub call: Option<CallSid>,
     /// Its task, if it has one.
     pub task: Option<TaskSid>,

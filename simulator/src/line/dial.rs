@@ -10,7 +10,7 @@ use super::{End, Line, Rung, Source, Stopped, Turn};
 use crate::journal::{Callee, CalleeEnd, HangUp, Heard};
 use crate::phone::PickUp;
 use crate::resources::Activity;
-use crate::twiml::{Ask, Dial};
+use crate::twiml::{Ask, Dial, Noun};
 
 /// How long phones ring unless a `<Dial>` says otherwise.
 const TIMEOUT: u32 = 30;
@@ -48,26 +48,19 @@ impl Line {
     }
 
     async fn ring_and_talk(&self, dial: &Dial, number: usize) -> Result<(), Stopped> {
-        let each: Vec<_> = dial
-            .record
-            .numbers
-            .iter()
-            .copied()
-            .zip(&dial.whispers)
-            .collect();
         let together = if dial.record.sequential {
             1
         } else {
-            each.len()
+            dial.nouns.len()
         };
         let timeout = Duration::from_secs(dial.record.timeout.unwrap_or(TIMEOUT).into());
-        for numbers in each.chunks(together.max(1)) {
+        for nouns in dial.nouns.chunks(together.max(1)) {
             let rung = self.change(|state| {
-                let ring = |(callee, whisper): &(_, &Option<Ask>)| {
-                    let rung = state.ring(self.call, number, *callee, whisper.is_some());
-                    (rung, (*whisper).clone())
+                let ring = |noun: &Noun| {
+                    let rung = state.ring(self.call, number, &dial.record, noun);
+                    (rung, noun.whisper.clone())
                 };
-                numbers.iter().map(ring).collect::<Vec<_>>()
+                nouns.iter().map(ring).collect::<Vec<_>>()
             })?;
             let at_once = |(rung, whisper): &Whispered| whisper.is_none() && rung.rings_no_time();
             if !rung.iter().all(at_once) {

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use twilio::RecordingSid;
 
 use super::{Line, Params, Stopped, Turn};
+use crate::dates::Dates;
 use crate::journal::{HangUp, Heard};
+use crate::resources::Recording;
 use crate::twiml::Record;
 
 impl Line {
@@ -47,7 +50,17 @@ impl Line {
     fn recorded(&self, lasted: Duration) -> Params {
         self.core.change(|state| {
             state.heard(self.call, Heard::Recorded { lasted });
-            let recording = state.ids.text("RE");
+            let sid: RecordingSid = state.ids.sid();
+            let recording = sid.to_string();
+            if !lasted.is_zero() {
+                let kept = Recording {
+                    sid,
+                    call: self.call,
+                    lasted,
+                    dates: Dates::new(state.now()),
+                };
+                state.recordings.insert(sid, kept);
+            }
             let account = state.account.sid;
             let url = format!(
                 "https://api.twilio.com/2010-04-01/Accounts/{account}/Recordings/{recording}"

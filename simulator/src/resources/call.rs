@@ -11,7 +11,10 @@ use crate::phone::Conduct;
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) sid: CallSid,
-    pub(crate) task: TaskSid,
+    /// The task that stands for it, or did last; none before it is put into a queue.
+    pub(crate) task: Option<TaskSid>,
+    /// Whether a request made it. Else somebody called.
+    pub(crate) outbound: bool,
     pub(crate) from: E164,
     pub(crate) to: E164,
     pub(crate) activity: Activity,
@@ -22,6 +25,8 @@ pub(crate) struct Call {
     pub(crate) stop: CancellationToken,
     pub(crate) dates: Dates,
     pub(crate) ended: Option<Timestamp>,
+    /// `status` once it is over.
+    pub(crate) end: &'static str,
     /// How long it waited in voice queues, in seconds.
     pub(crate) queue_time: i64,
 }
@@ -32,11 +37,19 @@ impl Call {
         matches!(self.activity, Activity::Waiting { .. })
     }
 
-    /// `status`. Callers wait in a queue from the start, so the states before that don't occur.
+    /// `status`. Who calls is connected at once.
     pub(crate) fn status(&self) -> &'static str {
         match self.activity {
-            Activity::Over => "completed",
+            Activity::Ringing => "ringing",
+            Activity::Over => self.end,
             _ => "in-progress",
+        }
+    }
+
+    pub(crate) fn direction(&self) -> &'static str {
+        match self.outbound {
+            true => "outbound-api",
+            false => "inbound",
         }
     }
 }
@@ -44,6 +57,8 @@ impl Call {
 /// What a call does, and its caller hears, at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Activity {
+    /// It rings, and nobody has picked up yet.
+    Ringing,
     /// Hold music in a voice queue.
     Waiting { queue: QueueSid, since: Timestamp },
     /// What its instructions say, or they are on their way.

@@ -9,14 +9,13 @@ use tokio_util::sync::CancellationToken;
 use twilio::{CallSid, E164, QueueSid, TaskSid, WorkflowSid};
 
 use super::State;
-use super::tasks::{Begin, OtherTask};
+use super::tasks::Begin;
 use crate::config::TaskAfterRedirect;
 use crate::dates::Dates;
-use crate::events::EventKind;
 use crate::journal::{CallerLog, HangUp, Heard};
 use crate::ordered::Ordered;
 use crate::phone::Conduct;
-use crate::resources::{Activity, Call, Task, TaskStatus, VoiceQueue};
+use crate::resources::{Activity, Call, Task, VoiceQueue};
 use crate::story::Story;
 
 /// A call to be placed.
@@ -100,27 +99,7 @@ impl State {
             .ok_or(PlaceCallError::NoRoute(workflow))?;
         task.withhold_events = place.withhold_events;
         let task_sid = task.sid;
-        let call = Call {
-            sid,
-            task: task_sid,
-            from,
-            to,
-            activity: Activity::Instructed,
-            conduct: place.conduct,
-            run: 0,
-            stop: CancellationToken::new(),
-            dates: Dates::new(self.now()),
-            ended: None,
-            queue_time: 0,
-        };
-        self.calls.insert(sid, call);
-        let log = CallerLog {
-            call: sid,
-            task: task_sid,
-            entries: Vec::new(),
-            callees: Vec::new(),
-        };
-        self.journal.callers.insert(sid, log);
+        self.begin_call(sid, (from, to), place.conduct, false);
         self.enqueue(sid, workflow, task);
         if let Some(patience) = place.conduct.patience {
             self.later(self.config.speed.shorten(patience), move |state| {
@@ -133,6 +112,42 @@ impl State {
         })
     }
 
+    /// Somebody calls, or a request calls somebody.
+    pub(super) fn begin_call(
+        &mut self,
+        sid: CallSid,
+        (from, to): (E164, E164),
+        conduct: Conduct,
+        outbound: bool,
+    ) {
+        let log = CallerLog {
+            call: sid,
+            task: None,
+            entries: Vec::new(),
+            callees: Vec::new(),
+        };
+        self.journal.callers.insert(sid, log);
+        let call = Call {
+            sid,
+            task: None,
+            outbound,
+            from,
+            to,
+            activity: match outbound {
+                true => Activity::Ringing,
+                false => Activity::Instructed,
+            },
+            conduct,
+            run: 0,
+            stop: CancellationToken::new(),
+            dates: Dates::new(self.now()),
+            ended: None,
+            end: "completed",
+            queue_time: 0,
+        };
+        self.calls.insert(sid, call);
+    }
+
     /// Ends a call. If it waited in a queue, its task is cancelled.
     pub(crate) fn end_call(&mut self, sid: CallSid, by: HangUp) -> Result<(), NotInProgress> {
         let was = self.leave_activity(sid, Activity::Over)?;
@@ -141,9 +156,12 @@ impl State {
             return Err(NotInProgress);
         };
         call.ended = Some(now);
+        if was == Activity::Ringing && by != HangUp::NotReached {
+            call.end = "canceled";
+        }
         let task = call.task;
         self.heard(sid, Heard::HungUp { by });
-        if matches!(was, Activity::Waiting { .. }) {
+        if let (Activity::Waiting { .. }, Some(task)) = (was, task) {
             self.cancel_if_unassigned(task, "hangup");
         }
         Ok(())
@@ -169,7 +187,7 @@ impl State {
 
     fn task_of_waiting(&self, sid: CallSid) -> Option<TaskSid> {
         let call = self.calls.get(&sid)?;
-        call.is_waiting().then_some(call.task)
+        call.task.filter(|_| call.is_waiting())
     }
 
     fn talks(&mut self, sid: CallSid, heard: Heard) -> bool {
@@ -195,17 +213,22 @@ impl State {
         let workflow = self.demo.workflow;
         let task = self.new_task(workflow, &attributes(sid, &from, &to), begin)?;
         let task_sid = task.sid;
-        self.complete_if_assigned(old);
+        if let Some(old) = old {
+            self.complete_if_assigned(old);
+        }
         self.enqueue(sid, workflow, task);
         Some(task_sid)
     }
 
     /// Puts a call into the workflow's voice queue, and starts its task on the workflow.
-    fn enqueue(&mut self, sid: CallSid, workflow: WorkflowSid, task: Task) {
+    pub(super) fn enqueue(&mut self, sid: CallSid, workflow: WorkflowSid, task: Task) {
         let (since, queue) = (self.now(), self.voice_queue(workflow));
         let _ = self.leave_activity(sid, Activity::Waiting { queue, since });
         if let Some(call) = self.calls.get_mut(&sid) {
-            call.task = task.sid;
+            call.task = Some(task.sid);
+        }
+        if let Some(log) = self.journal.callers.get_mut(&sid) {
+            log.task.get_or_insert(task.sid);
         }
         if let Some(queue) = self.voice_queues.get_mut(&queue) {
             queue.members.insert(sid, since);
@@ -216,44 +239,6 @@ impl State {
             task: task.sid,
         });
         self.route_task(task);
-    }
-
-    /// A task that doesn't stand for a waiting caller enters the placeholder queue.
-    pub(crate) fn place_other_task(&mut self, other: OtherTask) -> Option<TaskSid> {
-        let (call, mark) = match other {
-            OtherTask::Chat => (None, Some(("channelType", json!("web")))),
-            OtherTask::Conference(call) => {
-                let sid = format!("CF{}", &call.as_str()[2..]);
-                (Some(call), Some(("conference", json!({ "sid": sid }))))
-            }
-            OtherTask::Transfer(call) => {
-                let mark = json!({ "transferStatus": "transferring", "mode": "COLD" });
-                (Some(call), Some(("transferMeta", mark)))
-            }
-            OtherTask::Consultation(call) => (Some(call), None),
-        };
-        let mut attributes = match call {
-            Some(call) => {
-                let Call { from, to, .. } = self.calls.get(&call)?;
-                attributes(call, from, to)
-            }
-            None => json!({}),
-        };
-        if let Some((name, value)) = mark {
-            attributes[name] = value;
-        }
-        let mut task = self.new_task(self.demo.workflow, &attributes, Begin::LastStep)?;
-        let sid = task.sid;
-        let taken = matches!(other, OtherTask::Consultation(_));
-        if taken {
-            task.status = TaskStatus::Reserved;
-        }
-        self.route_task(task);
-        if taken {
-            self.emit(EventKind::ReservationCreated, sid);
-            self.assign_task(sid);
-        }
-        Some(sid)
     }
 
     /// Sets what a call does, and ends what it does now; returns what that was.
@@ -300,7 +285,7 @@ impl State {
 
     /// How long ago a call's task entered the task queue that it is in.
     pub(super) fn since_entered(&self, call: CallSid) -> Option<Duration> {
-        let task = self.tasks.get(&self.calls.get(&call)?.task)?;
+        let task = self.tasks.get(&self.task_of(&call)?)?;
         Some(self.elapsed().saturating_sub(task.entered_at))
     }
 }
@@ -310,7 +295,7 @@ pub(crate) fn seconds_between(from: Timestamp, to: Timestamp) -> i64 {
 }
 
 /// A voice task's attributes, as in Flex.
-fn attributes(call: CallSid, from: &E164, to: &E164) -> Value {
+pub(super) fn attributes(call: CallSid, from: &E164, to: &E164) -> Value {
     json!({
         "from_country": "US",
         "called": to.as_str(),

@@ -54,9 +54,10 @@ impl State {
     pub(crate) fn call_view(&self, call: CallSid) -> Option<Value> {
         let shown = self.calls.get(&call)?;
         let log = self.journal.caller(&call)?;
-        let task = self.tasks.get(&shown.task);
+        let task = shown.task.and_then(|task| self.tasks.get(&task));
         Some(json!({
             "status": match shown.activity {
+                Activity::Ringing => "ringing",
                 Activity::Waiting { .. } => "waiting",
                 Activity::Instructed => "instructed",
                 Activity::Talking => "talking",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use twilio::{CallSid, E164};
+use twilio::CallSid;
 
 use super::State;
 use crate::journal::{Callee, CalleeEnd, CalleeLog, CalleeMoment, DialOutcome, DialRecord, Heard};
@@ -11,6 +11,7 @@ use crate::phone::PickUp;
 use crate::readings::RefusedWhisper;
 use crate::resources::Activity;
 use crate::story::Story;
+use crate::twiml::Noun;
 
 impl State {
     /// Which of its `<Dial>`s a call comes to next.
@@ -23,13 +24,20 @@ impl State {
     }
 
     /// Rings somebody for a caller.
-    pub(crate) fn ring(&mut self, call: CallSid, dial: usize, number: E164, asked: bool) -> Rung {
-        let phone = self.phones.get(&number).copied().unwrap_or_default();
+    pub(crate) fn ring(
+        &mut self,
+        call: CallSid,
+        dial: usize,
+        record: &DialRecord,
+        noun: &Noun,
+    ) -> Rung {
+        let phone = self.phone(&noun.number);
+        let sid = self.ids.sid();
         let log = CalleeLog {
-            call: self.ids.sid(),
-            number,
+            call: sid,
+            number: noun.number,
             dial,
-            asked,
+            asked: noun.whisper.is_some(),
             mailbox: phone.pick_up == PickUp::Mailbox,
             moments: Vec::new(),
         };
@@ -42,6 +50,7 @@ impl State {
             callees.push(log);
             callees.len() - 1
         });
+        self.begin_leg(sid, (call, index), record, noun);
         self.callee(call, index, Callee::Rung);
         Rung { index, phone }
     }
@@ -53,9 +62,12 @@ impl State {
         let Some(callee) = log.and_then(|log| log.callees.get_mut(index)) else {
             return;
         };
-        let (number, mailbox) = (callee.number, callee.mailbox);
+        let (leg, number, mailbox) = (callee.call, callee.number, callee.mailbox);
         let moment = what.clone();
         callee.moments.push(CalleeMoment { at, what: moment });
+        if matches!(what, Callee::Ended(_)) {
+            self.end_leg(leg);
+        }
         self.tell(Story::Callee {
             call,
             number,
@@ -66,7 +78,7 @@ impl State {
 
     /// When they picked up, since the simulator's start.
     pub(crate) fn picked_up(&self, call: CallSid, index: usize) -> Option<Duration> {
-        self.journal.caller(&call)?.callees.get(index)?.picked_up()
+        self.callee_log(call, index)?.picked_up()
     }
 
     /// Those of a call who are still on it.
@@ -159,31 +171,9 @@ impl State {
             ("DialCallStatus", status.to_owned()),
             ("DialBridged", bridged.to_string()),
         ];
-        if let Some(picked_up) = callee.picked_up() {
-            let until = callee.ended().map_or(self.elapsed(), |(_, at)| at);
-            let lasted = self.config.speed.lengthen(until.saturating_sub(picked_up));
+        if let Some(lasted) = self.lasted(callee) {
             params.push(("DialCallDuration", lasted.as_secs().to_string()));
         }
-        params
-    }
-
-    /// What a request says about the call to somebody who was rung.
-    pub(crate) fn callee_params(&self, call: CallSid, index: usize) -> Params {
-        let log = self.journal.caller(&call);
-        let Some(callee) = log.and_then(|log| log.callees.get(index)) else {
-            return Params::new();
-        };
-        let number = callee.number.as_str();
-        let mut params = self.twiml_params(call);
-        for (name, value) in &mut params {
-            match *name {
-                "CallSid" => *value = callee.call.to_string(),
-                "To" | "Called" => *value = number.to_owned(),
-                "Direction" => *value = "outbound-dial".to_owned(),
-                _ => {}
-            }
-        }
-        params.push(("ParentCallSid", call.to_string()));
         params
     }
 }

@@ -1,8 +1,9 @@
 //! New instructions for calls.
 
-use twilio::CallSid;
+use twilio::{CallSid, WorkflowSid};
 
-use super::calls::NotInProgress;
+use super::calls::{NotInProgress, attributes};
+use super::tasks::Begin;
 use super::{Effect, State};
 use crate::journal::{Heard, Instructions};
 use crate::line::{Follow, Source};
@@ -33,21 +34,34 @@ impl State {
                 instructions,
             },
         );
-        let Some(call) = self.calls.get(&sid) else {
-            return Ok(());
-        };
-        let task = call.task;
-        let follow = Follow {
-            call: sid,
-            run: call.run,
-            stop: call.stop.clone(),
-            source,
-        };
-        self.effects.push(Effect::Follow(follow));
-        if matches!(was, Activity::Waiting { .. }) {
+        self.follow(sid, source);
+        if let (Activity::Waiting { .. }, Some(task)) = (was, self.task_of(&sid)) {
             self.left_behind(task);
         }
         Ok(())
+    }
+
+    /// Instructions put a call into a workflow's queue. `None` if there is no such workflow, or it
+    /// takes no such task.
+    pub(crate) fn enqueue_for(&mut self, sid: CallSid, workflow: WorkflowSid) -> Option<()> {
+        let call = self.calls.get(&sid)?;
+        let attributes = attributes(sid, &call.from, &call.to);
+        let task = self.new_task(workflow, &attributes, Begin::FirstStep)?;
+        self.enqueue(sid, workflow, task);
+        Some(())
+    }
+
+    /// A call follows instructions from now on.
+    pub(super) fn follow(&mut self, sid: CallSid, source: Source) {
+        if let Some(call) = self.calls.get(&sid) {
+            let follow = Follow {
+                call: sid,
+                run: call.run,
+                stop: call.stop.clone(),
+                source,
+            };
+            self.effects.push(Effect::Follow(follow));
+        }
     }
 
     /// What a request for TwiML says about its call.
@@ -65,7 +79,7 @@ impl State {
             ("To", to.to_owned()),
             ("Called", to.to_owned()),
             ("CallStatus", status.to_owned()),
-            ("Direction", "inbound".to_owned()),
+            ("Direction", call.direction().to_owned()),
             ("ApiVersion", "2010-04-01".to_owned()),
         ]
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
-use twilio::{CallSid, TaskSid, WorkflowSid};
+use twilio::{TaskSid, WorkflowSid};
 
 use super::State;
 use crate::dates::Dates;
@@ -30,19 +30,6 @@ pub enum TurnDown {
     Rejected,
     /// By ignoring the offer until it expires.
     Ignored,
-}
-
-/// A task that doesn't stand for a waiting caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OtherTask {
-    /// A chat's, in the same workflow: it stands for no call.
-    Chat,
-    /// Of a caller in a conference of Flex.
-    Conference(CallSid),
-    /// Of a caller who is being transferred.
-    Transfer(CallSid),
-    /// Of an agent who consults a colleague. Its attributes don't say so, and it is taken at once.
-    Consultation(CallSid),
 }
 
 impl State {

@@ -1,6 +1,6 @@
 //! The account at the start: a Flex workspace with a workflow that nobody answers.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use tokio::time::Instant;
 use twilio::{AccountSid, TaskQueueSid};
@@ -101,6 +101,9 @@ impl State {
             workflows,
             tasks: Ordered::default(),
             calls: Ordered::default(),
+            made: HashMap::new(),
+            legs: Ordered::default(),
+            recordings: Ordered::default(),
             voice_queues: Ordered::default(),
             flows: Ordered::default(),
             sinks: Ordered::default(),

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use simulator::{Config, PlaceCall, RequestRecord, Simulator, TaskAfterRedirect};
+use simulator::{Conduct, Config, PlaceCall, RequestRecord, Simulator, State, TaskAfterRedirect};
 use twilio::rest::Endpoint;
 
-use crate::support::{Answered, Api, DIAL, Receiver, Reply, fast, start, waiting};
+use crate::support::{Answered, Api, DIAL, Receiver, Reply, fast, seconds, start, waiting};
 
 struct Specification {
     files: Vec<Value>,
@@ -222,6 +222,40 @@ async fn calls(checked: &mut Checked<'_>) {
     checked.get(&call).await;
     checked.post(&call, &[("Twiml", DIAL)]).await;
     checked.post(&call, &[("Status", "completed")]).await;
+    let calls = format!("{account}/Calls.json");
+    checked.get(&calls).await;
+    let draft = [
+        ("To", "+14155550123"),
+        ("From", "+14155550160"),
+        ("Twiml", DIAL),
+    ];
+    let made = checked.post(&calls, &draft).await;
+    let has_rung = |state: &State| {
+        let log = state.journal().caller(&made.parse().unwrap());
+        log.is_some_and(|log| !log.callees.is_empty())
+    };
+    checked.simulator.wait_until(has_rung).await;
+    let rung = checked.get(&format!("{calls}?ParentCallSid={made}")).await;
+    let leg = rung["calls"][0]["sid"].as_str().unwrap();
+    checked.get(&format!("{account}/Calls/{leg}.json")).await;
+    let conduct = Conduct {
+        message: Some(seconds(20)),
+        ..Conduct::default()
+    };
+    let talkative = PlaceCall {
+        conduct,
+        ..PlaceCall::into_placeholder()
+    };
+    let call = checked.simulator.place_call(talkative).unwrap().call_sid;
+    let record = format!("<Response><Record action=\"{}\"/></Response>", web.url("/"));
+    assert!(checked.simulator.redirect(call, &record));
+    checked
+        .simulator
+        .wait_until(|state| !state.is_in_progress(&call))
+        .await;
+    checked
+        .get(&format!("{account}/Calls/{call}/Recordings.json"))
+        .await;
     let tasks = format!("{}/Tasks", checked.api.workspace);
     let task = checked.api.task(&other);
     checked.get(&tasks).await;

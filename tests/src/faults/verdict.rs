@@ -94,7 +94,7 @@ pub(super) fn judge(
             }
             (_, _) => broken.push(format!("not redirected just once: {heard:?}")),
         }
-        if let Some(at) = cancelled.get(heard.task.as_str())
+        if let Some(at) = heard.task.and_then(|task| cancelled.get(task.as_str()))
             && on_hold_at(heard, *at)
         {
             broken.push(format!(

@@ -4,19 +4,23 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use parking_lot::Mutex;
 use queue::RawMessage;
 use queue::memory::Broker;
 use simulator::{CallbackOutcome, Carrier};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tower::ServiceExt;
-use twilio::{CallSid, TaskQueueSid};
+use twilio::{CallSid, FormParams, TaskQueueSid};
 
-use crate::judge::{Notes, Promise};
+use crate::promises::{Notes, Promise};
 use crate::story::Teller;
 use crate::twilio_side::{inward, outward};
 use crate::weather::Sky;
+
+type Answer = Result<reqwest::Response, CallbackOutcome>;
 
 /// The ingests that are up, behind one address. Clones are the same.
 #[derive(Clone)]
@@ -40,6 +44,16 @@ pub struct Up {
     pub(crate) name: String,
     pub(crate) router: Router,
     pub(crate) requests: Mutex<JoinSet<()>>,
+}
+
+/// Longer than ingest takes to say what comes next, whatever else is away.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
+/// Twilio asks what comes next for a call, or a leg of it.
+#[derive(Debug, Clone, Copy)]
+struct OnLadder {
+    leg: CallSid,
+    caller: CallSid,
 }
 
 /// An event that asks for a redirect.
@@ -106,12 +120,13 @@ impl Ingests {
         })
     }
 
-    /// Delivers a callback, and gives back the answer to the first copy.
-    async fn callback(
-        &self,
-        request: reqwest::Request,
-    ) -> Result<reqwest::Response, CallbackOutcome> {
-        let fate = self.0.sky.callback();
+    /// Delivers a callback or a question, and gives back the answer to the first copy.
+    async fn callback(&self, request: reqwest::Request) -> Answer {
+        let on_ladder = OnLadder::read(&request);
+        let fate = self.0.sky.callback(on_ladder.is_some());
+        if let Some(OnLadder { leg, .. }) = on_ladder {
+            self.0.notes.asks(leg, request.url().path());
+        }
         let mut answers = Vec::new();
         for (copy, after) in fate.copies.iter().copied().enumerate() {
             if let Some(request) = request.try_clone() {
@@ -131,10 +146,13 @@ impl Ingests {
             return std::future::pending().await;
         };
         let answer = first.await.unwrap_or(Err(CallbackOutcome::Broken));
-        match fate.answer_lost {
-            true => Err(CallbackOutcome::Broken),
-            false => answer,
+        if fate.answer_lost {
+            return Err(CallbackOutcome::Broken);
         }
+        if let (Some(OnLadder { leg, .. }), Ok(_)) = (on_ladder, &answer) {
+            self.0.notes.hears(leg);
+        }
+        answer
     }
 
     fn send(
@@ -142,13 +160,23 @@ impl Ingests {
         request: reqwest::Request,
         after: Duration,
         how: &'static str,
-    ) -> oneshot::Receiver<Result<reqwest::Response, CallbackOutcome>> {
+    ) -> oneshot::Receiver<Answer> {
         let (answer, when_answered) = oneshot::channel();
         let ingests = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
             let stranded = ingests.stranded(&request);
-            let answered = ingests.deliver(request).await;
+            let on_ladder = OnLadder::read(&request);
+            let what = request.url().path().to_owned();
+            let delivered = ingests.deliver(request);
+            let answered = match on_ladder {
+                None => delivered.await,
+                Some(asked) => {
+                    ingests
+                        .next_step(asked, &format!("{what}{how}"), delivered)
+                        .await
+                }
+            };
             if let Some(stranded) = stranded {
                 ingests.note(&stranded, how, &answered);
             }
@@ -158,12 +186,7 @@ impl Ingests {
         when_answered
     }
 
-    fn note(
-        &self,
-        stranded: &Stranded,
-        how: &str,
-        answered: &Result<reqwest::Response, CallbackOutcome>,
-    ) {
+    fn note(&self, stranded: &Stranded, how: &str, answered: &Answer) {
         let status = answered.as_ref().ok().map(reqwest::Response::status);
         let answer = status.map_or_else(
             || "nobody answers".to_owned(),
@@ -182,6 +205,34 @@ impl Ingests {
             shared.notes.broken(Promise::EventLost, call);
         }
         shared.taken.lock().push((id.clone(), stranded.call));
+    }
+
+    /// What comes next is asked, and said at once.
+    async fn next_step(
+        &self,
+        asked: OnLadder,
+        what: &str,
+        delivered: impl Future<Output = Answer>,
+    ) -> Answer {
+        let (notes, call) = (&self.0.notes, asked.caller);
+        let Ok(answered) = timeout(AT_ONCE, delivered).await else {
+            notes.broken(Promise::NoAnswer, Some(call));
+            return Err(CallbackOutcome::TimedOut);
+        };
+        let answer = match &answered {
+            Ok(answer) => answer.status().to_string(),
+            Err(problem) => problem.to_string(),
+        };
+        self.0
+            .teller
+            .say_of(call, format!("Twilio asks {what}: {answer}"));
+        if answered
+            .as_ref()
+            .is_ok_and(|answer| answer.status() != StatusCode::OK)
+        {
+            notes.broken(Promise::NoAnswer, Some(call));
+        }
+        answered
     }
 
     /// What the callback asks for: a redirect, or nothing.
@@ -206,10 +257,7 @@ impl Ingests {
         })
     }
 
-    async fn deliver(
-        &self,
-        request: reqwest::Request,
-    ) -> Result<reqwest::Response, CallbackOutcome> {
+    async fn deliver(&self, request: reqwest::Request) -> Answer {
         let up: Weak<Up> = {
             let up = self.0.up.lock();
             if up.is_empty() {
@@ -230,6 +278,18 @@ impl Ingests {
             });
         }
         when_answered.await.map_err(|_| CallbackOutcome::Broken)
+    }
+}
+
+impl OnLadder {
+    fn read(request: &reqwest::Request) -> Option<Self> {
+        let is_asked = request.url().path().starts_with(ladder::PATH);
+        let body = request.body().filter(|_| is_asked)?.as_bytes()?;
+        let params = FormParams::parse(body);
+        let sid = |name| params.get(name)?.parse().ok();
+        let leg = sid("CallSid")?;
+        let caller = sid("ParentCallSid").unwrap_or(leg);
+        Some(Self { leg, caller })
     }
 }
 

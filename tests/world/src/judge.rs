@@ -1,114 +1,13 @@
 //! Whether every promise was kept, by the simulator's journal.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use simulator::{CallerLog, EventKind, Heard, Moment, Simulator, Story};
 use twilio::{CallSid, TaskQueueSid, TaskSid};
 
-/// A promise that was broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Promise {
-    /// A caller whom we had moved was updated again.
-    MovedTwice,
-    /// A conversation with somebody else was cut.
-    ConversationCut,
-    /// A caller was moved whose task had not come to the placeholder queue.
-    MovedTooEarly,
-    /// A caller is on hold long after the weather has cleared.
-    LeftOnHold,
-    /// The task of a caller who was on hold was closed.
-    TaskClosed,
-    /// The task of a conference, transfer or consultation was closed.
-    TransferClosed,
-    /// A caller who was helped is a dead letter.
-    DeadLetter,
-    /// A caller who waits is a dead letter, though Twilio could be reached.
-    GivenUp,
-    /// An event was answered with a 2xx and is nowhere.
-    EventLost,
-    /// A request never came to an end.
-    NeverSettled,
-    /// Something of ours panicked.
-    Panic,
-}
-
-impl Promise {
-    /// In words.
-    pub fn broken(self) -> &'static str {
-        match self {
-            Self::MovedTwice => "a caller was moved twice",
-            Self::ConversationCut => "a conversation was cut",
-            Self::MovedTooEarly => "a caller was moved before the placeholder queue",
-            Self::LeftOnHold => "a caller was left on hold",
-            Self::TaskClosed => "the task of a caller on hold was closed",
-            Self::TransferClosed => "the task of a transfer was closed",
-            Self::DeadLetter => "a caller was helped, and is a dead letter",
-            Self::GivenUp => "a caller was given up, though Twilio said that they wait",
-            Self::EventLost => "an event was answered with 2xx, and is lost",
-            Self::NeverSettled => "a request never came to an end",
-            Self::Panic => "something panicked",
-        }
-    }
-}
-
-/// A promise that was broken, and to whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Broken {
-    /// Which.
-    pub promise: Promise,
-    /// To whom, where it is known.
-    pub call: Option<CallSid>,
-}
-
-/// What is noticed while it happens. Clones are the same.
-#[derive(Clone, Default)]
-pub struct Notes(Arc<Mutex<Noted>>);
-
-#[derive(Default)]
-struct Noted {
-    broken: Vec<Broken>,
-    /// When each update was sent, by Twilio's name of it.
-    sent: BTreeMap<String, Duration>,
-    requests: usize,
-    updates: usize,
-}
-
-impl Notes {
-    /// A promise is broken.
-    pub fn broken(&self, promise: Promise, call: Option<CallSid>) {
-        self.with(|noted| noted.broken.push(Broken { promise, call }));
-    }
-
-    /// A request is made to Twilio.
-    pub fn request(&self, updates: bool) {
-        self.with(|noted| {
-            noted.requests += 1;
-            noted.updates += usize::from(updates);
-        });
-    }
-
-    /// How many requests were made to Twilio.
-    pub fn requests(&self) -> usize {
-        self.with(|noted| noted.requests)
-    }
-
-    /// How many of them were updates of calls.
-    pub fn updates(&self) -> usize {
-        self.with(|noted| noted.updates)
-    }
-
-    /// An update is carried out that was sent at `at`.
-    pub fn sent(&self, request_id: &str, at: Duration) {
-        self.with(|noted| noted.sent.insert(request_id.to_owned(), at));
-    }
-
-    fn with<T>(&self, what: impl FnOnce(&mut Noted) -> T) -> T {
-        what(&mut self.0.lock())
-    }
-}
+use crate::ladder_judge;
+use crate::promises::{Broken, Notes, Promise};
 
 /// What a world allows.
 #[derive(Debug, Clone)]
@@ -125,6 +24,8 @@ pub struct Terms {
     pub sweeps: bool,
     /// The tasks whose requests are dead letters.
     pub given_up: BTreeSet<TaskSid>,
+    /// Whether callers come onto a ladder, and if so, whether it may lead to a mailbox.
+    pub ladder: Option<bool>,
 }
 
 /// Every promise that was broken, once for each caller. `moments` are what the simulator told.
@@ -151,7 +52,7 @@ pub fn judge(
     });
     let tasks = tasks(moments);
     let none = Vec::new();
-    let (mut broken, sent) = notes.with(|noted| (noted.broken.clone(), noted.sent.clone()));
+    let (mut broken, sent) = notes.taken();
     for log in simulator.journal().callers() {
         let caller = Caller {
             log,
@@ -162,7 +63,12 @@ pub fn judge(
             terms: &terms,
         };
         let call = Some(log.call);
-        let promises = caller.promises_broken().into_iter();
+        let mut promises = caller.promises_broken();
+        if let Some(mailbox) = terms.ladder {
+            let could_ask = notes.could_ask(log.call);
+            promises.extend(ladder_judge::promises_broken(log, could_ask, mailbox));
+        }
+        let promises = promises.into_iter();
         broken.extend(promises.map(|promise| Broken { promise, call }));
     }
     broken.sort_unstable();

@@ -100,6 +100,8 @@ kinds! {
     IngestsDie = "ingests-die";
     /// Ingests are killed right before or after something that they ask of the queue.
     IngestsDieWorking = "ingests-die-working";
+    /// Ingests stop and start again with another file of plans.
+    OtherPlans = "other-plans";
     /// The spool is full.
     FullSpool = "full-spool";
     /// The spool can't be written or read.

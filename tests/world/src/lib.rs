@@ -3,13 +3,17 @@
 //! memory; between them is a weather that the seed decides. The simulator's journal judges.
 
 mod callbacks;
+mod dead_letters;
 mod judge;
 mod kind;
+mod ladder_judge;
+mod ladders;
 mod life;
 pub mod load;
 mod panics;
 mod people;
 mod processes;
+mod promises;
 mod setup;
 mod story;
 mod strikes;
@@ -21,25 +25,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use simulator::{Moment, Simulator, State};
+use simulator::{Fate, Moment, Simulator, State};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
 use twilio::CallSid;
 
-pub use judge::{Broken, Promise};
 pub use kind::{Kind, UnknownKind, kinds_of};
+pub use promises::{Broken, Promise};
 pub use setup::Told;
 pub use story::Line;
 pub use twilio_side::{inward, outward};
 
-use judge::{Promise::*, Terms, judge};
+use judge::{Terms, judge};
+use ladder_judge::is_on_a_ladder;
 use people::Person;
+use promises::Promise::*;
 use setup::{Setup, Stage};
 use story::story_of;
 use weather::CLEARS_AFTER;
 
 /// When the last of what the weather has delayed has come.
 const ENDS_AFTER: Duration = Duration::from_secs(320);
+/// No ladder takes longer.
+const LONGEST_LADDER: Duration = Duration::from_secs(3_600);
 
 /// One world: what was lived in it, and what was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +59,8 @@ pub struct World {
     told: Told,
     /// How many callers lived in it.
     pub lives: usize,
+    /// How it ended for those who came onto a ladder.
+    pub fates: Vec<Fate>,
     /// The promises broken.
     pub broken: Vec<Broken>,
     /// What happened.
@@ -147,10 +157,11 @@ async fn live(seed: u64, kinds: &[Kind], told: Told) -> World {
             rng: rng.fork(),
             teller: teller.clone(),
             began,
+            climbs: setup.ladders.are_there(),
         };
         tokio::spawn(person.live());
     }
-    let watched = setup::watch_dead_letters(&struck, &wire, kinds);
+    let watched = dead_letters::watch(&struck, &wire, kinds);
     let watched = tokio::spawn(watched);
 
     // What it is at when the weather clears, it leaves.
@@ -162,6 +173,10 @@ async fn live(seed: u64, kinds: &[Kind], told: Told) -> World {
         .for_each(|process| process.recover());
     teller.say("the weather has cleared");
     tokio::time::sleep_until(began + ENDS_AFTER).await;
+    if setup.ladders.are_there() {
+        let over = simulator.wait_until(|state| !state.journal().callers().any(is_on_a_ladder));
+        let _ = tokio::time::timeout(LONGEST_LADDER, over).await;
+    }
     watched.abort();
 
     for call in ingests.lost() {
@@ -180,14 +195,27 @@ async fn live(seed: u64, kinds: &[Kind], told: Told) -> World {
         until: simulator.inspect(State::elapsed),
         sweeps: setup.sweeps,
         given_up: given_up.collect(),
+        ladder: setup
+            .ladders
+            .are_there()
+            .then(|| setup.ladders.may_reach_a_mailbox()),
     };
     let broken = judge(&simulator, &moments_told(&mut moments), &wire.notes, terms);
     tell_what_was_heard(&simulator, &wire.teller);
+    let fates = match setup.ladders.are_there() {
+        true => simulator
+            .journal()
+            .callers()
+            .filter_map(ladder_judge::fate)
+            .collect(),
+        false => Vec::new(),
+    };
     World {
         seed,
         kinds: kinds.to_vec(),
         told,
         lives: setup.callers,
+        fates,
         broken,
         lines: teller.lines(),
         names: names(&simulator),
@@ -200,17 +228,37 @@ fn moments_told(moments: &mut Receiver<Moment>) -> Vec<Moment> {
 }
 
 fn tell_what_was_heard(simulator: &Simulator, teller: &story::Teller) {
-    use simulator::Heard;
+    use simulator::{Callee, Heard};
     for log in simulator.journal().callers() {
         for entry in &log.entries {
             let what = match &entry.heard {
                 Heard::HoldMusic => "the caller hears hold music".to_owned(),
                 Heard::Redirected { .. } => "the caller is redirected".to_owned(),
                 Heard::ConversationCut { .. } => "the caller's conversation is cut".to_owned(),
-                Heard::Dialled(_) => "the outside number answers the caller".to_owned(),
+                Heard::Dialled(dial) => format!("numbers were dialled: {:?}", dial.outcome),
+                Heard::Said { text } => format!("the caller hears {text:?}"),
+                Heard::Recorded { lasted } => format!("a message of {lasted:?} is recorded"),
+                Heard::ApplicationError { problem } => {
+                    format!("the caller hears of an application error: {problem}")
+                }
+                Heard::HungUp { by } => format!("the call ends: {by:?}"),
                 _ => continue,
             };
             teller.say_at(entry.at, log.call, what);
+        }
+        for callee in &log.callees {
+            let who = if callee.mailbox {
+                "the mailbox"
+            } else {
+                "the phone"
+            };
+            for moment in &callee.moments {
+                let what = match &moment.what {
+                    Callee::Heard(_) => continue,
+                    what => format!("{who} of {}: {what:?}", callee.number.as_str()),
+                };
+                teller.say_at(moment.at, log.call, what);
+            }
         }
     }
 }

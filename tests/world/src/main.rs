@@ -1,5 +1,6 @@
 //! Lives worlds until a promise is broken, or so many lives were lived.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
     let (seed, lives) = (AtomicU64::new(args.seed), AtomicUsize::new(0));
     let (worlds, broken) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let telling = Mutex::new(());
+    let fates = Mutex::new(BTreeMap::<_, usize>::new());
     let began = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..args.threads {
@@ -86,6 +88,11 @@ fn main() -> ExitCode {
                     let world = World::told(seed, &kinds, told);
                     lives.fetch_add(world.lives, Ordering::Relaxed);
                     worlds.fetch_add(1, Ordering::Relaxed);
+                    if let Ok(mut fates) = fates.lock() {
+                        for fate in &world.fates {
+                            *fates.entry(*fate).or_default() += 1;
+                        }
+                    }
                     if world.broken.is_empty() {
                         continue;
                     }
@@ -103,6 +110,12 @@ fn main() -> ExitCode {
         worlds.into_inner(),
         lives as f64 / began.elapsed().as_secs_f64(),
     );
+    let fates = fates.into_inner().unwrap_or_default();
+    let fates: Vec<_> = fates
+        .iter()
+        .map(|(fate, count)| format!("{fate:?} {count}"))
+        .collect();
+    println!("how it ended on ladders: {}", fates.join(", "));
     match broken {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,

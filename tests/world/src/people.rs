@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use simulator::{Begin, OtherTask, PlaceCall, Simulator, State, TurnDown};
+use simulator::{Begin, Conduct, OtherTask, PlaceCall, Simulator, State, TurnDown};
 use tokio::time::Instant;
 use twilio::CallSid;
 
 use crate::kind::Kind;
+use crate::ladders::conduct;
 use crate::story::Teller;
 use crate::weather::seconds;
 
@@ -30,6 +31,8 @@ pub struct Person {
     pub(crate) rng: Rng,
     pub(crate) teller: Teller,
     pub(crate) began: Instant,
+    /// Whether their plan is a ladder.
+    pub(crate) climbs: bool,
 }
 
 impl Person {
@@ -39,11 +42,17 @@ impl Person {
         let begin = [Begin::LastStep, Begin::FirstStep][self.rng.usize(..2)];
         let hangs_up = self.does(Kind::HangUps, 0.5);
         let after = seconds(&mut self.rng, 0.0, 60.0);
+        let conduct = conduct(&mut self.rng);
         let chat = self.does(Kind::Chats, 0.5);
         let expires = self.does(Kind::ExpiredTasks, 0.5);
         let expires = expires.then(|| seconds(&mut self.rng, 0.0, 1.5 * WITH_AGENTS));
         let call = PlaceCall {
             begin,
+            conduct: if self.climbs {
+                conduct
+            } else {
+                Conduct::default()
+            },
             ..PlaceCall::default()
         };
         let Ok(caller) = self.simulator.place_call(call) else {

@@ -38,7 +38,8 @@ pub struct Site {
     pub(crate) wire: Wire,
     pub(crate) ingests: Ingests,
     pub(crate) client: Client,
-    pub(crate) plans: Plans,
+    /// What the redirectors and, as a rule, the ingests know, and what stands in another file.
+    pub(crate) plans: [Plans; 2],
     pub(crate) clock: Clock,
     pub(crate) settings: RedirectorArgs,
     pub(crate) teller: Teller,
@@ -71,6 +72,8 @@ pub struct Process {
 #[derive(Default)]
 struct State {
     lives: u32,
+    /// Which file it reads when it starts.
+    file: usize,
     running: Option<Running>,
 }
 
@@ -170,9 +173,10 @@ impl Process {
         let clock = Clock::simulated(self.site.clock.now());
         let queue = self.site.broker.open(life.name(), Options::default());
         let host = Host::on(Arc::new(queue), clock.clone(), stop.clone());
+        let plans = self.site.plans[state.file].clone();
         let work = match self.role {
-            Role::Ingest => self.ingest(&life, host),
-            Role::Redirector => self.redirector(&life, host),
+            Role::Ingest => self.ingest(&life, host, plans),
+            Role::Redirector => self.redirector(&life, host, plans),
         };
         let undertaker = tokio::spawn(self.clone().bury(life.clone(), work.abort_handle()));
         state.running = Some(Running {
@@ -184,14 +188,14 @@ impl Process {
         });
     }
 
-    fn redirector(&self, life: &Life, mut host: Host) -> JoinHandle<()> {
+    fn redirector(&self, life: &Life, mut host: Host, plans: Plans) -> JoinHandle<()> {
         let settings = self.site.settings.clone();
         let settings = settings.resolve(&mut Problems::default());
         let settings = settings.expect("the world's own settings are good");
         let client = self.site.client.clone();
         let client = client.carried_by(self.site.wire.transport(life));
         let queue = Arc::clone(&host.queue);
-        let redirector = Redirector::new(&mut host, settings, client, self.site.plans.clone());
+        let redirector = Redirector::new(&mut host, settings, client, plans);
         tokio::spawn(async move {
             // Fails only where the queue is closed.
             let _ = redirector.run().await;
@@ -199,7 +203,7 @@ impl Process {
         })
     }
 
-    fn ingest(&self, life: &Life, mut host: Host) -> JoinHandle<()> {
+    fn ingest(&self, life: &Life, mut host: Host, plans: Plans) -> JoinHandle<()> {
         let args: IngestArgs = from_flags([""; 0]).expect("the world's own settings are good");
         let public_url = PUBLIC_URL.parse().expect("the world's own URL is good");
         let settings = args.resolve(Some(&public_url), &mut Problems::default());
@@ -213,7 +217,7 @@ impl Process {
             &settings,
             account.sid,
             verifier,
-            self.site.plans.clone(),
+            plans,
             Some(Arc::clone(&spool)),
         ));
         self.site.ingests.add(Up {
@@ -265,6 +269,12 @@ impl Process {
         if let Some(running) = &self.state.lock().running {
             running.life.set_doom(doom);
         }
+    }
+
+    /// Reads another file of plans when it starts again, or the first once more.
+    pub fn change_plans(&self) {
+        let mut state = self.state.lock();
+        state.file = 1 - state.file;
     }
 
     /// Waits until it is dead.

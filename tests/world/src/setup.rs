@@ -11,25 +11,23 @@ use redirector::RedirectorArgs;
 use service::settings::from_flags;
 use simulator::{Config, EventKind, Moment, Simulator, TaskAfterRedirect};
 use tokio::sync::broadcast::Receiver;
-use tokio::time::Instant;
 use twilio::rest::{Client, ClientConfig, Credentials};
 use twilio::{AccountSid, AuthToken};
 
 use crate::callbacks::Ingests;
-use crate::judge::{Notes, Promise};
 use crate::kind::Kind;
+use crate::ladders::Ladders;
 use crate::processes::{Lives, PUBLIC_URL, Process, Role, Site};
+use crate::promises::Notes;
 use crate::story::Teller;
 use crate::strikes::Struck;
 use crate::twilio_side::{Sick, Wire};
-use crate::weather::{CLEARS_AFTER, Sky, TWILIO_LATE};
+use crate::weather::{Sky, TWILIO_LATE};
 
 /// How good an intent is, and the pause that is assumed.
 const INTENT_AND_PAUSE: Duration = Duration::from_secs(5);
 /// How long some requests take.
 const SOME_REQUESTS: Duration = Duration::from_secs(5);
-/// Whoever is given up later than this after the weather has cleared was given up in calm.
-const CALM: Duration = Duration::from_secs(20);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 const SWEEP_GRACE: Duration = Duration::from_secs(10);
 
@@ -43,7 +41,7 @@ pub struct Told {
 }
 
 /// What a seed draws besides the weather.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Setup {
     ingests: usize,
     redirectors: usize,
@@ -60,6 +58,7 @@ pub struct Setup {
     knows_workspace: bool,
     filters_events: bool,
     lists_attributes: bool,
+    pub(crate) ladders: Ladders,
 }
 
 /// A world at its beginning.
@@ -102,6 +101,7 @@ impl Setup {
             knows_workspace: rng.bool(),
             filters_events: rng.u32(..4) > 0,
             lists_attributes: rng.u32(..4) > 0,
+            ladders: Ladders::draw(seed),
         }
     }
 
@@ -124,6 +124,7 @@ impl Setup {
             knows_workspace: true,
             filters_events: true,
             lists_attributes: true,
+            ladders: Ladders::none(),
         }
     }
 
@@ -193,6 +194,8 @@ impl Setup {
                 .then(|| "task-queue.entered,task.canceled,workflow.timeout".to_owned()),
             task_after_redirect: self.after_redirect,
             attributes_in_lists: self.lists_attributes,
+            phones: self.ladders.phones.clone(),
+            readings: self.ladders.readings,
             story_backlog: 4096,
             ..Config::default()
         }));
@@ -202,11 +205,7 @@ impl Setup {
             let sink = format!("{PUBLIC_URL}/taskrouter/event-stream");
             simulator.set_event_stream(Some(&sink), &[EventKind::TaskQueueEntered]);
         }
-        let plans = format!(
-            "[[plan]]\ntask_queue_sid = \"{}\"\nforward_to = \"+14155550100\"\nrescue = {}\n",
-            simulator.placeholder(),
-            self.rescues
-        );
+        let placeholder = simulator.placeholder();
         let wire = Wire {
             simulator: Arc::clone(&simulator),
             sky: sky.clone(),
@@ -221,7 +220,7 @@ impl Setup {
             wire: wire.clone(),
             ingests: ingests.clone(),
             client: client(),
-            plans: plans.parse().expect("a plan"),
+            plans: self.ladders.plans(placeholder, self.rescues),
             clock,
             settings: self.settings(&simulator),
             teller: teller.clone(),
@@ -263,48 +262,4 @@ fn client() -> Client {
         Client::new(&ClientConfig::new(credentials)).expect("a client")
     };
     CLIENT.get_or_init(make).clone()
-}
-
-/// Notes the callers who are helped when they become dead letters, as far as Twilio could be asked,
-/// and those who wait though it could be asked long since.
-pub fn watch_dead_letters(
-    struck: &Struck,
-    wire: &Wire,
-    kinds: &[Kind],
-) -> impl Future<Output = ()> + use<> {
-    let (broker, simulator) = (struck.broker.clone(), Arc::clone(&wire.simulator));
-    let (notes, teller, began) = (wire.notes.clone(), wire.teller.clone(), Instant::now());
-    let could_ask = match kinds.iter().any(|kind| kind.is_of_the_api()) {
-        true => CLEARS_AFTER,
-        false => Duration::ZERO,
-    };
-    async move {
-        let mut seen = 0;
-        loop {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            let letters = broker.dead_letters();
-            for letter in letters.get(seen..).unwrap_or_default() {
-                let Some(call) = letter.request().map(|request| request.call_sid) else {
-                    continue;
-                };
-                let what = format!("its request is a dead letter: {}", letter.cause.reason);
-                teller.say_of(call, what);
-                let now = began.elapsed();
-                let waits = simulator.inspect(|state| match state.is_in_progress(&call) {
-                    true => Some(state.is_waiting(&call)),
-                    false => None,
-                });
-                match waits {
-                    Some(false) if now > could_ask => {
-                        notes.broken(Promise::DeadLetter, Some(call));
-                    }
-                    Some(true) if now > CLEARS_AFTER + CALM => {
-                        notes.broken(Promise::GivenUp, Some(call));
-                    }
-                    _ => {}
-                }
-            }
-            seen = letters.len();
-        }
-    }
 }

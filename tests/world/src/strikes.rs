@@ -79,6 +79,13 @@ impl Struck {
             Kind::IngestsStop => self.stop(&one(Some(Role::Ingest)), rng).await,
             Kind::RedirectorsDie => self.kill(&one(Some(Role::Redirector)), rng).await,
             Kind::IngestsDie => self.kill(&one(Some(Role::Ingest)), rng).await,
+            Kind::OtherPlans => {
+                let ingest = one(Some(Role::Ingest));
+                ingest.change_plans();
+                self.teller
+                    .say("the file of an ingest's plans is another one");
+                self.stop(&ingest, rng).await;
+            }
             Kind::RedirectorsDieWorking => self.doom(&one(Some(Role::Redirector)), rng).await,
             Kind::IngestsDieWorking => self.doom(&one(Some(Role::Ingest)), rng).await,
             Kind::Replays => {

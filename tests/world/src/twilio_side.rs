@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use twilio::rest::{RestError, Transport};
 use twilio::{CallSid, TaskSid};
 
-use crate::judge::{Notes, Promise};
 use crate::life::{Life, Step};
+use crate::promises::{Notes, Promise};
 use crate::story::Teller;
 use crate::weather::{Fault, RequestFate, Sky, Target};
 

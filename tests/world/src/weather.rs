@@ -48,7 +48,7 @@ pub enum Fault {
     },
 }
 
-/// What befalls an event callback.
+/// What befalls an event callback, or a question what comes next on a ladder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallbackFate {
     /// When each copy arrives; none if it is lost.
@@ -204,8 +204,8 @@ impl Sky {
         })
     }
 
-    /// What befalls an event callback.
-    pub fn callback(&self) -> CallbackFate {
+    /// What befalls an event callback, or a question what comes next on a ladder.
+    pub fn callback(&self, on_ladder: bool) -> CallbackFate {
         self.with(|state| {
             let first = milliseconds(&mut state.calm, 5, 60);
             let mut fate = CallbackFate {
@@ -222,7 +222,9 @@ impl Sky {
                     fate.copies.push(first + second);
                 }
                 Kind::LateCallbacks => {
-                    let late = seconds(rng, 1.0, 180.0);
+                    // A question is not asked for longer.
+                    let longest = if on_ladder { 15.0 } else { 180.0 };
+                    let late = seconds(rng, 0.5, longest);
                     fate.copies.iter_mut().for_each(|copy| *copy += late);
                 }
                 Kind::LostCallbackAnswers => fate.answer_lost = true,

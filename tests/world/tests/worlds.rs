@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use simulator::Fate;
 use world::{Kind, Promise, Told, World};
 
 /// How many callers' lives every run of the tests lives.
@@ -14,10 +17,12 @@ const LIVES: usize = 20_000;
 #[test]
 fn no_promise_is_broken_in_twenty_thousand_lives() {
     let (seeds, lived) = (AtomicU64::new(0), AtomicUsize::new(0));
+    let fates = Mutex::new(BTreeSet::new());
     let live = || {
         while lived.load(Ordering::Relaxed) < LIVES {
             let world = World::of(seeds.fetch_add(1, Ordering::Relaxed));
             lived.fetch_add(world.lives, Ordering::Relaxed);
+            fates.lock().unwrap().extend(world.fates.iter().copied());
             if !world.broken.is_empty() {
                 panic!("{}", world.smallest().story());
             }
@@ -29,6 +34,17 @@ fn no_promise_is_broken_in_twenty_thousand_lives() {
             scope.spawn(live);
         }
     });
+    let fates = fates.into_inner().unwrap();
+    let each = [
+        Fate::Human,
+        Fate::Mailbox,
+        Fate::Message,
+        Fate::HungUp,
+        Fate::LastSentence,
+        // Nobody could reach ingest.
+        Fate::ApplicationError,
+    ];
+    assert_eq!(fates, BTreeSet::from(each));
 }
 
 /// A world that can't break shows nothing.

@@ -1,11 +1,15 @@
 //! The Calls API (<https://www.twilio.com/docs/voice/api/call-resource>).
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
 
-use super::{Client, Endpoint, RestError};
+use super::{Client, Endpoint, RestError, rfc2822, seconds};
+use crate::json::lenient;
 use crate::twiml::Twiml;
-use crate::{AccountSid, CallSid};
+use crate::{AccountSid, CallSid, E164};
 
 /// What a call is to do from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +45,96 @@ pub enum CallStatus {
     Unknown,
 }
 
+/// A call to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct CallDraft<'a> {
+    /// Who is called.
+    pub to: E164,
+    /// The number that they see: the account's own, or verified.
+    pub from: E164,
+    /// Where Twilio asks, by a signed `POST`, what whoever picks up is to hear.
+    pub url: &'a str,
+    /// How long it rings, in seconds.
+    pub timeout: u32,
+    /// How long it may last, in seconds.
+    pub time_limit: u32,
+}
+
+/// A call that was made for another: one of those who are rung for a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct ChildCall {
+    /// The call to them.
+    pub sid: CallSid,
+    /// How far it has come.
+    pub status: CallStatus,
+    /// Their number, if it can be read.
+    #[serde(default, deserialize_with = "lenient")]
+    pub to: Option<E164>,
+    /// How long it lasted since somebody picked up; zero where nobody did, or it isn't over.
+    #[serde(default, deserialize_with = "seconds")]
+    pub duration: Duration,
+    /// When it was made, to the second.
+    #[serde(rename = "date_created", default, deserialize_with = "rfc2822")]
+    pub created_at: Option<Timestamp>,
+}
+
 impl Client {
+    /// Makes a call.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came: then the phone may ring.
+    pub async fn create_call(
+        &self,
+        account: &AccountSid,
+        draft: CallDraft<'_>,
+    ) -> Result<CallSid, RestError> {
+        #[derive(Deserialize)]
+        struct Made {
+            sid: CallSid,
+        }
+        let path = format!("/2010-04-01/Accounts/{account}/Calls.json");
+        let form = [
+            ("To", draft.to.as_str()),
+            ("From", draft.from.as_str()),
+            ("Url", draft.url),
+            ("Timeout", &draft.timeout.to_string()),
+            ("TimeLimit", &draft.time_limit.to_string()),
+        ];
+        let made: Made = self.post(Endpoint::CreateCall, &path, &form).await?;
+        Ok(made.sid)
+    }
+
+    /// Ends a call, whether it rings or somebody talks. Returns whether there was something to end.
+    ///
+    /// # Errors
+    /// Twilio refused for another reason, or no answer came.
+    pub async fn hang_up(&self, account: &AccountSid, call: &CallSid) -> Result<bool, RestError> {
+        let path = format!("/2010-04-01/Accounts/{account}/Calls/{call}.json");
+        let request = self.request(Method::POST, Endpoint::UpdateCall, &path);
+        let request = request.form(&[("Status", "completed")]);
+        match self.send_only(Endpoint::UpdateCall, request).await {
+            Ok(_) => Ok(true),
+            // Not in progress, or gone.
+            Err(RestError::Refused(refusal)) if matches!(refusal.status, 400 | 404) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Who is, or was, rung for a caller.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn child_calls(
+        &self,
+        account: &AccountSid,
+        caller: &CallSid,
+    ) -> Result<Vec<ChildCall>, RestError> {
+        let first = format!(
+            "/2010-04-01/Accounts/{account}/Calls.json?ParentCallSid={caller}&PageSize=100"
+        );
+        self.list(Endpoint::ListCall, first, "calls").await
+    }
+
     /// Updates a live call. Returns Twilio's request ID, if the answer has one.
     ///
     /// # Errors

@@ -36,10 +36,16 @@ endpoints! {
     "api" {
         /// Reading the account.
         FetchAccount,
+        /// Making a call.
+        CreateCall,
+        /// Listing calls, such as those that were made for a caller.
+        ListCall,
         /// Reading a call.
         FetchCall,
         /// Updating a call: the redirect.
         UpdateCall,
+        /// Listing what of a call was recorded.
+        ListCallRecording,
         /// Listing voice queues.
         ListQueue,
         /// Reading a voice queue.

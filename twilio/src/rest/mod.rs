@@ -11,6 +11,7 @@ mod flows;
 mod incoming_numbers;
 mod list;
 mod patience;
+mod recordings;
 mod task_channels;
 mod task_queues;
 mod tasks;
@@ -36,7 +37,7 @@ use tracing::{Instrument, field};
 
 pub use accounts::{Account, AccountStatus, AccountType};
 pub use api_url::{ApiUrl, InvalidApiUrl};
-pub use calls::{CallStatus, Instructions};
+pub use calls::{CallDraft, CallStatus, ChildCall, Instructions};
 pub use dialing_permissions::CountryPermissions;
 pub use endpoint::Endpoint;
 use error::found;
@@ -46,6 +47,7 @@ pub use flows::{Flow, FlowDraft};
 pub use incoming_numbers::{IncomingNumber, VoiceWebhook};
 pub use list::Listed;
 pub use patience::Patience;
+pub use recordings::Recording;
 pub use task_channels::TaskChannel;
 pub use task_queues::{TaskQueue, TaskQueueDraft};
 pub use tasks::{AssignmentStatus, Task};
@@ -369,4 +371,16 @@ fn retry_after(answer: &Response) -> Option<Duration> {
 /// For strings that Twilio sends as null when they are empty.
 fn null_is_empty<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Option::<String>::deserialize(from).map(Option::unwrap_or_default)
+}
+
+/// A date of the 2010 API; none where it can't be read.
+fn rfc2822<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let text: Option<String> = json::lenient(from)?;
+    Ok(text.and_then(|text| http_date(&text)))
+}
+
+/// A length of the 2010 API, in seconds; zero where it can't be read.
+fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let seconds: Option<u64> = json::lenient(from)?;
+    Ok(Duration::from_secs(seconds.unwrap_or_default()))
 }

@@ -49,6 +49,8 @@ pub struct Task {
     pub account_sid: Option<AccountSid>,
     /// Its status.
     pub assignment_status: AssignmentStatus,
+    /// Why it ended, in the words of whoever ended it.
+    pub reason: Option<String>,
     /// The task queue that it is in.
     pub task_queue_sid: Option<TaskQueueSid>,
     /// The workflow that routes it.
@@ -72,6 +74,8 @@ impl<'de> Deserialize<'de> for Task {
             #[serde(default, deserialize_with = "lenient")]
             assignment_status: Option<String>,
             #[serde(default, deserialize_with = "lenient")]
+            reason: Option<String>,
+            #[serde(default, deserialize_with = "lenient")]
             task_queue_sid: Option<TaskQueueSid>,
             #[serde(default, deserialize_with = "lenient")]
             workflow_sid: Option<WorkflowSid>,
@@ -88,6 +92,7 @@ impl<'de> Deserialize<'de> for Task {
             sid: shown.sid,
             account_sid: shown.account_sid,
             assignment_status: AssignmentStatus::from_name(&status),
+            reason: shown.reason,
             task_queue_sid: shown.task_queue_sid,
             workflow_sid: shown.workflow_sid,
             entered_at: shown.task_queue_entered_date.or(shown.date_created),
@@ -149,6 +154,19 @@ impl Client {
         self.tasks(workspace, &wanted).await
     }
 
+    /// The tasks of a workflow that wait to be accepted, in whichever task queue, oldest first.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn waiting_tasks(
+        &self,
+        workspace: &WorkspaceSid,
+        workflow: &WorkflowSid,
+    ) -> Result<Listed<Task>, RestError> {
+        let wanted = format!("WorkflowSid={workflow}&AssignmentStatus=pending");
+        self.tasks(workspace, &wanted).await
+    }
+
     /// The tasks of a workspace that have not ended, oldest first.
     ///
     /// # Errors
@@ -159,7 +177,7 @@ impl Client {
     }
 
     /// The tasks of a workspace that the query wants, oldest first.
-    pub(super) async fn tasks(
+    async fn tasks(
         &self,
         workspace: &WorkspaceSid,
         wanted: &str,

@@ -2,11 +2,10 @@
 //! (<https://www.twilio.com/docs/taskrouter/twiml-queue-calls>).
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::error::found;
-use super::{Client, Endpoint, Listed, RestError, http_date};
-use crate::json::lenient;
+use super::{Client, Endpoint, Listed, RestError, rfc2822};
 use crate::{AccountSid, CallSid, QueueSid, WorkflowSid};
 
 /// A voice queue.
@@ -86,10 +85,4 @@ impl Client {
         let list = self.list_readable(Endpoint::ListMember, first, "queue_members", so_far);
         found(list.await)
     }
-}
-
-/// A date of the 2010 API; none where it can't be read.
-fn rfc2822<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-    let text: Option<String> = lenient(from)?;
-    Ok(text.and_then(|text| http_date(&text)))
 }

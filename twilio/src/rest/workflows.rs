@@ -131,20 +131,6 @@ impl Client {
             .await
     }
 
-    /// How many tasks of a workflow wait to be accepted, in whichever task queue.
-    ///
-    /// # Errors
-    /// Twilio refused, or no answer came.
-    pub async fn waiting_tasks(
-        &self,
-        workspace: &WorkspaceSid,
-        workflow: &WorkflowSid,
-    ) -> Result<usize, RestError> {
-        let wanted = format!("WorkflowSid={workflow}&AssignmentStatus=pending");
-        let tasks = self.tasks(workspace, &wanted).await?;
-        Ok(tasks.items.len() + tasks.unreadable)
-    }
-
     /// Deletes a workflow. Returns whether it still existed.
     ///
     /// # Errors

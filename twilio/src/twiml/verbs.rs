@@ -7,7 +7,7 @@ use quick_xml::events::BytesText;
 use quick_xml::writer::ElementWriter;
 
 use super::{Record, Seconds};
-use crate::E164;
+use crate::{E164, WorkflowSid};
 
 /// One instruction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,11 @@ pub enum Verb {
     Say(Say),
     /// A recording is played, from its URL (<https://www.twilio.com/docs/voice/twiml/play>).
     Play(String),
+    /// So many seconds of silence (<https://www.twilio.com/docs/voice/twiml/pause>).
+    Pause(u32),
+    /// The caller waits, with hold music, and a task stands for them in this workflow
+    /// (<https://www.twilio.com/docs/voice/twiml/enqueue>).
+    Enqueue(WorkflowSid),
     /// Numbers ring.
     Dial(Dial),
     /// A key is waited for.
@@ -66,6 +71,10 @@ pub struct Number {
     pub number: E164,
     /// What whoever picks up hears before the caller is connected, by an absolute URL.
     pub whisper: Option<String>,
+    /// What is told once the call to the number is over, by an absolute URL: `completed` comes after
+    /// every ending, be it busy, canceled, completed, failed or no-answer, says the same page. The
+    /// caller doesn't wait for it.
+    pub status_callback: Option<String>,
 }
 
 /// Waits for a key (<https://www.twilio.com/docs/voice/twiml/gather>). Without one Twilio goes on with
@@ -98,6 +107,7 @@ impl From<E164> for Number {
         Self {
             number,
             whisper: None,
+            status_callback: None,
         }
     }
 }
@@ -123,6 +133,14 @@ impl Verb {
         match self {
             Self::Say(say) => say.write(to),
             Self::Play(url) => written(to.create_element("Play").write_text_content(text(url))),
+            Self::Pause(seconds) => {
+                let pause = to.create_element("Pause");
+                written(with(pause, "length", Some(seconds.to_string())).write_empty())
+            }
+            Self::Enqueue(workflow) => {
+                let enqueue = to.create_element("Enqueue");
+                written(with(enqueue, "workflowSid", Some(workflow.as_str())).write_empty())
+            }
             Self::Dial(dial) => dial.write(to),
             Self::Gather(gather) => gather.write(to),
             Self::Record(message) => message.write(to),
@@ -159,6 +177,10 @@ impl Dial {
         written(dial.write_inner_content(|to| {
             self.numbers.iter().try_for_each(|number| {
                 let element = with(to.create_element("Number"), "url", number.whisper.as_ref());
+                let callback = number.status_callback.as_ref();
+                let event = callback.map(|_| "completed");
+                let element = with(element, "statusCallbackEvent", event);
+                let element = with(element, "statusCallback", callback);
                 written(element.write_text_content(text(number.number.as_str())))
             })
         }))
