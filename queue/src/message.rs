@@ -112,6 +112,16 @@ impl Content {
         }
     }
 
+    /// What those who listen are told in short: of which plan, and what came of it. `None` for what
+    /// is not for them.
+    pub(crate) fn told(&self) -> Option<(&str, &'static str)> {
+        match self {
+            Self::Outcome(outcome) => Some((&outcome.plan, outcome.outcome.as_str())),
+            Self::Redirected(redirected) => Some((&redirected.plan, "redirected")),
+            Self::Redirect(_) | Self::Notify(_) => None,
+        }
+    }
+
     fn body(&self) -> Vec<u8> {
         let body = match self {
             Self::Redirect(request) => serde_json::to_vec(request),
@@ -163,6 +173,14 @@ impl RawMessage {
     /// The lane in which it belongs.
     pub fn lane(&self) -> Lane {
         Lane::of(self.kind.as_deref())
+    }
+
+    /// The lane to which it returns once it was delivered: what has waited until later has waited.
+    pub(crate) fn lane_again(&self) -> Lane {
+        match self.lane() {
+            Lane::Later => Lane::Outcomes,
+            lane => lane,
+        }
     }
 
     /// Reads the message.
