@@ -44,20 +44,29 @@ pub enum Content {
     Notify(Outcome),
 }
 
-/// One of the queues behind the queue: what waits in one doesn't hold up the others.
+/// One of the queues behind the queue: what waits in one doesn't hold up the others. Files know them by
+/// their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lane {
     /// Requests to redirect a caller.
-    Redirects,
+    Redirects = 0,
     /// Outcomes, and what comes out of [`Lane::Later`].
-    Outcomes,
+    Outcomes = 1,
     /// What moves on to [`Lane::Outcomes`] by itself, some time later. It has no consumers.
-    Later,
+    Later = 2,
     /// What somebody is to be told.
-    Notifications,
+    Notifications = 3,
 }
 
 impl Lane {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Redirects,
+        Self::Outcomes,
+        Self::Later,
+        Self::Notifications,
+    ];
+
     /// Where a message of this type is put.
     pub fn of(kind: Option<&str>) -> Self {
         match kind {
