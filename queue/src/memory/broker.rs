@@ -127,7 +127,8 @@ impl Broker {
     /// Puts a message on the queue, as a stranger would.
     pub fn put(&self, message: RawMessage) {
         self.0.change(|state| {
-            state.insert(message);
+            let lane = message.lane();
+            state.insert(message, lane);
         });
     }
 
@@ -232,6 +233,13 @@ impl State {
         }
     }
 
+    /// How many messages there are in this lane, delivered or not.
+    pub(super) fn length(&self, lane: Lane) -> u64 {
+        let unacked = self.unacked.values().map(|unacked| &unacked.stored);
+        let all = self.ready.values().chain(unacked);
+        all.filter(|stored| stored.lane == lane).count() as u64
+    }
+
     /// The first message that is ready in this lane.
     pub(super) fn first_ready(&mut self, lane: Lane) -> Option<(u64, Stored)> {
         let (number, _) = self.ready.iter().find(|(_, stored)| stored.lane == lane)?;
@@ -255,12 +263,12 @@ impl State {
         self.next
     }
 
-    pub(super) fn insert(&mut self, message: RawMessage) -> u64 {
+    pub(super) fn insert(&mut self, message: RawMessage, lane: Lane) -> u64 {
         let number = self.number();
         self.taken.extend(message.id.clone());
         let stored = Stored {
-            lane: message.lane(),
             message,
+            lane,
             redelivered: false,
             deliveries: 0,
         };

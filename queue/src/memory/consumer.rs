@@ -185,7 +185,8 @@ impl Settle for MemorySettle {
     async fn panicked(self: Box<Self>, _: &RawMessage) -> Result<(), QueueError> {
         self.settle(|state, mut message| {
             message.panics += 1;
-            state.insert(message);
+            let lane = message.lane_again();
+            state.insert(message, lane);
         })
         .await
     }

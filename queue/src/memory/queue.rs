@@ -54,7 +54,9 @@ impl DeadLetters for MemoryQueue {
         let now = Timestamp::now();
         let taken = self.0.take(filter, |state, letter| {
             if how == Settlement::Replay {
-                state.insert(letter.replayed(now));
+                let message = letter.replayed(now);
+                let lane = message.lane_again();
+                state.insert(message, lane);
             }
         })?;
         taken.into_iter().for_each(done);
