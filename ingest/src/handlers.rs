@@ -146,7 +146,7 @@ pub(crate) async fn redirect_twiml(
             .and_then(|task_queue| ingest.plans.get(&task_queue)),
     };
     match plan {
-        Some(plan) => twiml(&plan.begin(&Caller::of(&form), ingest.clock.now())),
+        Some(plan) => twiml(&plan.begin(&Caller::of(&form), ingest.clock.now()).twiml),
         None => (
             StatusCode::NOT_FOUND,
             format!("no redirect plan for that {PLAN_PARAMETER}\n"),

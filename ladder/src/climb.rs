@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use twilio::twiml::{Response, Say, TwimlError, Verb};
-use twilio::{Caller, FormParams, PublicUrl};
+use twilio::{Caller, E164, FormParams, PublicUrl};
 
+use crate::answer::{Answer, LONGEST_ASKING, Offer};
 use crate::step::Accept;
-use crate::{Action, Calendar, DialOutcome, Hop, Position, Stage, Step, is_message};
-
-/// How long a prompt that the plan no longer has may have taken, and all that comes with it.
-const LONGEST_ASKING: Duration = Duration::from_secs(60);
+use crate::{Action, Calendar, Hop, Position, Stage, Step};
 
 /// What a caller hears whom nobody takes, where the ladder says nothing.
 const LAST_SENTENCE: &str = "Nobody can take your call at the moment. Please call again later.";
@@ -52,6 +50,7 @@ pub struct Ladder {
     voice: Voice,
     calendar: Calendar,
     public_url: PublicUrl,
+    tells: bool,
     hash: String,
 }
 
@@ -64,13 +63,15 @@ pub fn wordiest_caller() -> Caller {
 }
 
 impl Ladder {
-    /// The ladder of the plan of that name, which stands in URLs under the public one.
+    /// The ladder of the plan of that name, which stands in URLs under the public one. If it `tells`,
+    /// Twilio is to say how each call to a number ended.
     pub fn new(
         plan: impl Into<String>,
         steps: Vec<Step>,
         voice: Voice,
         calendar: Calendar,
         public_url: PublicUrl,
+        tells: bool,
     ) -> Self {
         let mut hasher = DefaultHasher::new();
         (&steps, &voice).hash(&mut hasher);
@@ -81,6 +82,7 @@ impl Ladder {
             voice,
             calendar,
             public_url,
+            tells,
         }
     }
 
@@ -148,17 +150,17 @@ impl Ladder {
     }
 
     /// What a call is told that comes onto the ladder.
-    pub fn begin(&self, caller: &Caller, now: Timestamp) -> Response {
+    pub fn begin(&self, caller: &Caller, now: Timestamp) -> Answer {
         self.climb(Position::default(), false, caller, now)
     }
 
     /// What a call is told that was on a ladder of which nothing is known here.
-    pub fn begin_again(&self, caller: &Caller, now: Timestamp) -> Response {
+    pub fn begin_again(&self, caller: &Caller, now: Timestamp) -> Answer {
         self.climb(Position::default(), true, caller, now)
     }
 
     /// What Twilio is told that asks what comes next.
-    pub fn answer(&self, hop: &Hop<'_>, params: &FormParams, now: Timestamp) -> Response {
+    pub fn answer(&self, hop: &Hop<'_>, params: &FormParams, now: Timestamp) -> Answer {
         let Hop {
             position,
             stage,
@@ -169,16 +171,16 @@ impl Ladder {
         let accept = ring.and_then(|ring| ring.accept.as_ref());
         match (stage, accept) {
             (Stage::PickedUp, Some(accept)) => {
-                return accept.ask(self.url(position, Stage::Pressed, again));
+                return accept.ask(self.url(position, Stage::Pressed, again)).into();
             }
             // An empty answer connects.
             (Stage::Pressed, Some(accept)) if accept.is_pressed(params) => {
-                return Response::default();
+                return Response::default().into();
             }
             _ => {}
         }
         if !stage.goes_on(accept, params) {
-            return Response(vec![Verb::Hangup]);
+            return Response(vec![Verb::Hangup]).into();
         }
         let next = match ring {
             Some(_) => Position {
@@ -194,7 +196,7 @@ impl Ladder {
     }
 
     /// What a call is told that comes to this place. One that is no more is the end.
-    fn climb(&self, at: Position, again: bool, caller: &Caller, now: Timestamp) -> Response {
+    fn climb(&self, at: Position, again: bool, caller: &Caller, now: Timestamp) -> Answer {
         let mut verbs = Vec::new();
         // Nobody is hung up without a word that comes after the last attempt.
         let mut owed = true;
@@ -215,7 +217,10 @@ impl Ladder {
                 Action::Voicemail(_) if !is_in_force => owed = true,
                 Action::Ring(_) | Action::Voicemail(_) => {
                     verbs.extend(self.verbs(step, position, caller, again));
-                    return Response(verbs);
+                    return Answer {
+                        response: Response(verbs),
+                        offer: Offer::More,
+                    };
                 }
             }
         }
@@ -223,17 +228,43 @@ impl Ladder {
             true => verbs.extend(self.voice.last_words()),
             false => verbs.push(Verb::Hangup),
         }
-        Response(verbs)
+        Answer {
+            response: Response(verbs),
+            offer: Offer::LastWords,
+        }
     }
 
     /// What Twilio is told of a step.
     fn verbs(&self, step: &Step, position: Position, caller: &Caller, again: bool) -> Vec<Verb> {
         let url = |position, stage| self.url(position, stage, again);
         match &step.action {
-            Action::Ring(ring) => vec![Verb::Dial(ring.dial(position, caller, &url))],
+            Action::Ring(ring) => {
+                let ended = self.tells.then(|| url(position, Stage::Ended));
+                vec![Verb::Dial(ring.dial(position, caller, ended, &url))]
+            }
             Action::Voicemail(voicemail) => voicemail.verbs(position, &url).into_iter().collect(),
             Action::Say(say) => vec![Verb::Say(say.clone())],
             Action::Play(recording) => vec![Verb::Play(recording.clone())],
+        }
+    }
+
+    /// Where a number rings first, if it does.
+    pub fn position_of(&self, number: &E164) -> Option<Position> {
+        self.steps.iter().enumerate().find_map(|(step, at)| {
+            let ring = at.ring()?;
+            let index = ring.numbers.iter().position(|known| known == number)?;
+            // Numbers that ring together do so in one go.
+            let go = index.min(ring.goes().saturating_sub(1));
+            Some(Position { step, go })
+        })
+    }
+
+    /// How long whoever picks up there may be asked whether they take the caller; `None` where nobody
+    /// is asked. Of a step that the ladder no longer has nobody knows: it is assumed that they are.
+    pub fn longest_asking(&self, position: Position) -> Option<Duration> {
+        match self.steps.get(position.step).and_then(Step::ring) {
+            Some(ring) => ring.accept.as_ref().map(Accept::longest_asking),
+            None => Some(LONGEST_ASKING),
         }
     }
 
@@ -253,25 +284,6 @@ impl Ladder {
             hash: &self.hash,
             again,
             stage,
-        }
-    }
-}
-
-impl Stage {
-    /// Whether the caller is to be offered more. Else whoever asked is hung up: nobody is rung for a
-    /// caller who has been talked to, and who pressed no key or the wrong one doesn't get them.
-    pub fn goes_on(self, accept: Option<&Accept>, params: &FormParams) -> bool {
-        match self {
-            Self::PickedUp | Self::Pressed => false,
-            Self::Dialed => DialOutcome::of(params) == DialOutcome::Nobody,
-            Self::Asked => match DialOutcome::of(params) {
-                DialOutcome::Nobody => true,
-                DialOutcome::Connected(lasted) => {
-                    lasted <= accept.map_or(LONGEST_ASKING, Accept::longest_asking)
-                }
-            },
-            Self::Recorded => !is_message(params),
-            Self::NotRecorded => true,
         }
     }
 }

@@ -53,17 +53,20 @@ pub enum Stage {
     Recorded,
     /// None was.
     NotRecorded,
+    /// A call to one of the numbers is over. Nothing is asked: it is told.
+    Ended,
 }
 
 impl Stage {
     /// Each of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Dialed,
         Self::Asked,
         Self::PickedUp,
         Self::Pressed,
         Self::Recorded,
         Self::NotRecorded,
+        Self::Ended,
     ];
 
     /// As paths and metrics write it.
@@ -75,6 +78,7 @@ impl Stage {
             Self::Pressed => "pressed",
             Self::Recorded => "recorded",
             Self::NotRecorded => "not-recorded",
+            Self::Ended => "ended",
         }
     }
 }
@@ -96,6 +100,9 @@ pub struct Hop<'a> {
     pub stage: Stage,
 }
 
+/// What stands in place of a ladder's hash where the plan is one number and no ladder.
+const NO_LADDER: &str = "number";
+
 /// What stands before the hash of a ladder that a call began again.
 const AGAIN: &str = "again-";
 
@@ -114,6 +121,7 @@ impl fmt::Display for Stage {
             Self::Pressed => "a key was pressed",
             Self::Recorded => "a recording has ended",
             Self::NotRecorded => "nothing was recorded",
+            Self::Ended => "a call to a number is over",
         })
     }
 }
@@ -128,6 +136,22 @@ impl<'a> Hop<'a> {
             again: true,
             stage: Stage::NotRecorded,
         }
+    }
+
+    /// Where it is told how the call ended that is all there is of a plan.
+    pub fn of_number(plan: &'a str) -> Self {
+        Self {
+            plan,
+            position: Position::default(),
+            hash: NO_LADDER,
+            again: false,
+            stage: Stage::Ended,
+        }
+    }
+
+    /// Whether nothing follows, whatever has become of it.
+    pub fn is_of_number(&self) -> bool {
+        self.hash == NO_LADDER
     }
 
     /// Reads what follows [`PATH`].

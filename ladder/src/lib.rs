@@ -4,6 +4,7 @@
 //! A ladder keeps no state of a call. Where a call is on it stands in the URLs that its TwiML hands to
 //! Twilio, so that whoever knows the plans can answer each of them.
 
+mod answer;
 mod climb;
 mod hop;
 mod hours;
@@ -11,8 +12,9 @@ mod outcome;
 mod step;
 mod twiml;
 
+pub use self::answer::{Answer, LONGEST_ASKING, Offer};
 pub use self::climb::{Ladder, Voice, wordiest_caller};
 pub use self::hop::{Hop, InvalidHop, LADDER_HEADER, PATH, Position, Stage};
 pub use self::hours::{Calendar, Hours, InvalidHours};
-pub use self::outcome::{DialOutcome, is_message};
+pub use self::outcome::{DialOutcome, LegOutcome, is_message, seconds_told};
 pub use self::step::{Accept, Action, CallerId, Ring, Step, Voicemail};

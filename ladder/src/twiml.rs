@@ -25,6 +25,7 @@ impl Ring {
         &self,
         position: Position,
         caller: &Caller,
+        ended: Option<String>,
         url: &impl Fn(Position, Stage) -> String,
     ) -> Dial {
         let (whisper, dialed) = match &self.accept {
@@ -43,7 +44,7 @@ impl Ring {
                 .map(|number| Number {
                     number: *number,
                     whisper: whisper.clone(),
-                    status_callback: None,
+                    status_callback: ended.clone(),
                 })
                 .collect(),
             caller_id: caller.shown(chosen, self.caller_id_fallback),

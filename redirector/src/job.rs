@@ -303,7 +303,7 @@ impl<'a> Job<'a> {
         let instructions = match &shared.settings.twiml_delivery {
             TwimlDelivery::Inline => {
                 inline = self.plan.begin(&self.request.caller, shared.time.now());
-                Instructions::Twiml(&inline)
+                Instructions::Twiml(&inline.twiml)
             }
             TwimlDelivery::FromIngest(url) => {
                 from_ingest = url.for_task_queue(&self.plan.task_queue_sid);

@@ -60,7 +60,7 @@ impl Call {
             .unwrap()
             .begin(&Caller::of(&called), now);
         Self {
-            document: first.as_str().to_owned(),
+            document: first.twiml.as_str().to_owned(),
             plans,
             now,
         }
@@ -240,7 +240,7 @@ fn a_ladder_ends_in_words_and_a_caller_without_a_number_is_dialled_with_another(
         .default_plan()
         .unwrap()
         .begin(&withheld, NOON.parse().unwrap());
-    assert!(first.as_str().contains("callerId=\"+14155550190\""));
+    assert!(first.twiml.as_str().contains("callerId=\"+14155550190\""));
 }
 
 #[test]

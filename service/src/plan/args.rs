@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use twilio::PublicUrl;
 
 use super::file::{Place, read_file};
-use super::raw::RawPlan;
+use super::raw::{RawPlan, Reports};
 use super::{Plan, Plans};
 use crate::Problems;
 use crate::settings::Setting;
@@ -62,6 +62,11 @@ pub struct PlanArgs {
     #[arg(long, env = "FORWARD_RESCUE", value_name = "BOOL", default_value = "")]
     pub forward_rescue: Setting<Option<bool>>,
 
+    /// Whether it is found out what became of redirected callers: Twilio then tells at the public URL
+    /// how each call to a number ended: true or false
+    #[arg(long, env = "OUTCOMES", value_name = "BOOL", default_value = "true")]
+    pub outcomes: Setting<bool>,
+
     /// A TOML file with a [[plan]] for each further placeholder task queue
     #[arg(long, env = "REDIRECT_PLANS", value_name = "FILE")]
     pub redirect_plans: Option<PathBuf>,
@@ -79,10 +84,14 @@ impl PlanArgs {
         }
     }
 
-    /// Parses them, and reads the file.
-    /// Ladders need the public URL, by which Twilio asks what comes next.
+    /// Parses them, and reads the file. Ladders need the public URL, by which Twilio asks what comes next.
     pub fn resolve(self, public_url: Option<&PublicUrl>, problems: &mut Problems) -> Option<Plans> {
         let mut raw = Vec::new();
+        let outcomes = problems.take(self.outcomes.clone());
+        let reports = Reports {
+            public_url,
+            outcomes,
+        };
         let file = self
             .redirect_plans
             .clone()
@@ -95,7 +104,7 @@ impl PlanArgs {
         }
         let mut plans: Vec<Plan> = Vec::with_capacity(raw.len());
         for (place, plan) in raw {
-            let Some(plan) = plan.parse(&place, public_url, problems) else {
+            let Some(plan) = plan.parse(&place, &reports, problems) else {
                 continue;
             };
             if plans
@@ -112,7 +121,7 @@ impl PlanArgs {
             }
             plans.push(plan);
         }
-        (!plans.is_empty()).then_some(Plans(plans))
+        (!plans.is_empty()).then_some(Plans { plans, outcomes })
     }
 
     fn default_plan(self, problems: &mut Problems, file: bool) -> Option<RawPlan> {

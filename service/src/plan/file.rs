@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use twilio::PublicUrl;
 
-use super::raw::{RawPlan, read};
+use super::raw::{RawPlan, Reports, read};
 use super::{Plan, Plans};
 use crate::Problems;
 use crate::settings::InvalidSettings;
@@ -112,13 +112,17 @@ impl Plans {
     pub fn read(text: &str, public_url: Option<&PublicUrl>) -> Result<Self, InvalidSettings> {
         let mut problems = Problems::default();
         let place = Place::File("plan".into());
+        let reports = Reports {
+            public_url,
+            outcomes: true,
+        };
         let plans: Vec<Plan> = match toml::from_str::<PlansFile>(text) {
             Ok(file) => file
                 .plan
                 .into_iter()
                 .filter_map(|plan| {
                     let plan = read::<RawPlan>(plan.into_inner(), &place, &mut problems)?;
-                    plan.parse(&place, public_url, &mut problems)
+                    plan.parse(&place, &reports, &mut problems)
                 })
                 .collect(),
             Err(error) => {
@@ -126,7 +130,11 @@ impl Plans {
                 Vec::new()
             }
         };
-        problems.finish((!plans.is_empty()).then_some(Self(plans)))
+        let plans = Self {
+            plans,
+            outcomes: true,
+        };
+        problems.finish(Some(plans).filter(|plans| !plans.plans.is_empty()))
     }
 }
 

@@ -2,17 +2,19 @@
 
 mod args;
 mod file;
+mod outcomes;
 mod raw;
 mod step;
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use ladder::{CallerId, Hop, Ladder, Ring, Stage, Step, Voice};
+use ladder::{Answer, CallerId, Hop, Ladder, Offer, Ring, Stage, Step, Voice};
 use twilio::twiml::{Dial, Response, Say, Twiml, Verb};
 use twilio::{Caller, E164, FormParams, PublicUrl, TaskQueueSid};
 
 pub use self::args::PlanArgs;
+pub use self::outcomes::Ending;
 
 /// What happens to the callers of one placeholder task queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,26 +50,47 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// What a caller hears. `action` is what Twilio asks for after the call to the number, if anything.
-    fn response(&self, caller: &Caller, action: Option<String>) -> Response {
+    fn response(&self, caller: &Caller) -> Response {
         let dial = Dial {
             caller_id: caller.shown(self.dial.caller_id, self.caller_id_fallback),
-            action,
             ..self.dial.clone()
         };
         let notice = self.notice.clone().map(Verb::Say);
         Response(notice.into_iter().chain([Verb::Dial(dial)]).collect())
     }
+
+    /// The same for a caller from a ladder: what Twilio asks for after the call to the number, and
+    /// whom it tells of its end.
+    fn after_a_ladder(&self, action: String, ended: Option<String>) -> Self {
+        let mut forward = self.clone();
+        forward.dial.action = Some(action);
+        for number in &mut forward.dial.numbers {
+            number.status_callback.clone_from(&ended);
+        }
+        forward
+    }
+}
+
+/// What Twilio is told of a caller first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstStep {
+    /// The document. It was seen at the start that Twilio takes it.
+    pub twiml: Twiml,
+    /// What the caller gets by it.
+    pub offer: Offer,
 }
 
 impl Plan {
-    /// What a caller hears first. It was seen at the start that Twilio takes it.
-    pub fn begin(&self, caller: &Caller, now: Timestamp) -> Twiml {
-        let response = match &self.way {
-            Way::Number(forward) => forward.response(caller, None),
+    /// What a caller hears first.
+    pub fn begin(&self, caller: &Caller, now: Timestamp) -> FirstStep {
+        let Answer { response, offer } = match &self.way {
+            Way::Number(forward) => rings(forward, caller),
             Way::Ladder(ladder) => ladder.begin(caller, now),
         };
-        response.to_twiml().unwrap_or_else(|_| Twiml::hang_up())
+        FirstStep {
+            twiml: response.to_twiml().unwrap_or_else(|_| Twiml::hang_up()),
+            offer,
+        }
     }
 
     /// The steps, if it has any.
@@ -126,18 +149,28 @@ pub struct NextStep<'a> {
     pub twiml: Twiml,
     /// The hash of the ladder that it comes from; none where there is no such ladder.
     pub hash: Option<&'a str>,
+    /// What the caller gets by it.
+    pub offer: Offer,
 }
 
 /// All plans, by their placeholder task queue. There is at least one; the first is the default.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plans(Vec<Plan>);
+pub struct Plans {
+    plans: Vec<Plan>,
+    outcomes: bool,
+}
+
+fn rings(forward: &Forward, caller: &Caller) -> Answer {
+    Answer {
+        response: forward.response(caller),
+        offer: Offer::More,
+    }
+}
 
 impl Plans {
     /// The plan for the callers of a task queue, if it is a placeholder.
     pub fn get(&self, task_queue: &TaskQueueSid) -> Option<&Plan> {
-        self.0
-            .iter()
-            .find(|plan| plan.task_queue_sid == *task_queue)
+        self.iter().find(|plan| plan.task_queue_sid == *task_queue)
     }
 
     /// The plan for callers who are to be rescued from a task queue. One that has no plan of its own
@@ -151,7 +184,7 @@ impl Plans {
 
     /// The first plan.
     pub fn default_plan(&self) -> Option<&Plan> {
-        self.0.first()
+        self.plans.first()
     }
 
     /// What Twilio is told that asks what comes next. Where there is no plan of that name, or it has
@@ -166,9 +199,9 @@ impl Plans {
         let named = self.iter().find(|plan| plan.name == hop.plan);
         let ladder = named.and_then(Plan::ladder);
         let caller = Caller::of(params);
-        let response = match (ladder, named.or_else(|| self.default_plan())) {
+        let Answer { response, offer } = match (ladder, named.or_else(|| self.default_plan())) {
             (Some(ladder), _) => ladder.answer(hop, params, now),
-            (None, _) if !hop.stage.goes_on(None, params) => Response(vec![Verb::Hangup]),
+            (None, _) if !hop.stage.goes_on(None, params) => Response(vec![Verb::Hangup]).into(),
             (None, Some(plan)) if !hop.again => match &plan.way {
                 // Whoever comes from a ladder was promised words at the end.
                 Way::Number(forward) => {
@@ -177,21 +210,32 @@ impl Plans {
                         stage: Stage::Dialed,
                         ..*hop
                     };
-                    forward.response(&caller, Some(end.url(public_url)))
+                    let ended = Hop {
+                        plan: plan.task_queue_sid.as_str(),
+                        stage: Stage::Ended,
+                        ..end
+                    };
+                    let ended = self.outcomes.then(|| ended.url(public_url));
+                    let forward = forward.after_a_ladder(end.url(public_url), ended);
+                    rings(&forward, &caller)
                 }
                 Way::Ladder(ladder) => ladder.begin_again(&caller, now),
             },
-            (None, _) => Response(Voice::default().last_words().into()),
+            (None, _) => Answer {
+                response: Response(Voice::default().last_words().into()),
+                offer: Offer::LastWords,
+            },
         };
         NextStep {
             // It was seen at the start that all of it can be written.
             twiml: response.to_document().unwrap_or_else(|_| Twiml::hang_up()),
             hash: ladder.map(Ladder::hash),
+            offer,
         }
     }
 
     /// Each plan.
     pub fn iter(&self) -> impl Iterator<Item = &Plan> {
-        self.0.iter()
+        self.plans.iter()
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ladder::{Calendar, InvalidHours, Ladder, Voice, wordiest_caller};
+use ladder::{Calendar, Hop, InvalidHours, Ladder, Voice, wordiest_caller};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use twilio::twiml::{Dial, MAX_INLINE_CHARS, Record, Say, Seconds};
+use twilio::twiml::{Dial, MAX_INLINE_CHARS, Number, Record, Say, Seconds};
 use twilio::{E164, PublicUrl, TaskQueueSid};
 
 use super::file::Place;
@@ -13,6 +13,20 @@ use super::step::{PlanSays, RawStep};
 use super::{Forward, Plan, Way};
 use crate::Problems;
 use crate::settings::Setting;
+
+/// Where Twilio asks and tells what becomes of callers.
+pub(super) struct Reports<'a> {
+    pub(super) public_url: Option<&'a PublicUrl>,
+    /// Whether it is to tell how calls to numbers ended.
+    pub(super) outcomes: bool,
+}
+
+impl Reports<'_> {
+    /// Where it tells how calls to numbers ended, if it is to.
+    fn of_legs(&self) -> Option<&PublicUrl> {
+        self.public_url.filter(|_| self.outcomes)
+    }
+}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,7 +59,7 @@ impl RawPlan {
     pub(super) fn parse(
         self,
         place: &Place,
-        public_url: Option<&PublicUrl>,
+        reports: &Reports<'_>,
         problems: &mut Problems,
     ) -> Option<Plan> {
         let task_queue_sid = self.task_queue_sid.clone();
@@ -58,10 +72,17 @@ impl RawPlan {
         let name = name.or_else(|| task_queue_sid.map(|sid| sid.to_string()));
         let rescue = self.rescue.unwrap_or(true);
         let way = match self.step.is_empty() {
-            true => self.forward(fallback, place, problems).map(Way::Number),
+            true => {
+                let ended = task_queue_sid.and_then(|sid| {
+                    let hop = Hop::of_number(sid.as_str());
+                    Some(hop.url(reports.of_legs()?))
+                });
+                let forward = self.forward(fallback, ended, place, problems);
+                forward.map(Way::Number)
+            }
             false => {
                 let name = name.clone().unwrap_or_default();
-                let ladder = self.ladder(&name, fallback, place, public_url, problems);
+                let ladder = self.ladder(&name, fallback, place, reports, problems);
                 ladder.map(Way::Ladder)
             }
         };
@@ -76,6 +97,7 @@ impl RawPlan {
     fn forward(
         self,
         caller_id_fallback: Option<E164>,
+        ended: Option<String>,
         place: &Place,
         problems: &mut Problems,
     ) -> Option<Forward> {
@@ -97,7 +119,10 @@ impl RawPlan {
                 timeout: seconds(self.timeout, place.name("timeout"), "30s", problems),
                 time_limit: seconds(self.time_limit, place.name("time_limit"), "1h", problems),
                 record: record.unwrap_or(Record::DoNotRecord),
-                ..Dial::from(number?)
+                ..Dial::from(Number {
+                    status_callback: ended,
+                    ..number?.into()
+                })
             },
             notice: self
                 .notice
@@ -109,7 +134,7 @@ impl RawPlan {
                 }),
             caller_id_fallback,
         };
-        if let Err(problem) = forward.response(&wordiest_caller(), None).to_twiml() {
+        if let Err(problem) = forward.response(&wordiest_caller()).to_twiml() {
             problems.add(&place.name("notice"), problem, "Please hold the line.");
             return None;
         }
@@ -121,7 +146,7 @@ impl RawPlan {
         name: &str,
         fallback: Option<E164>,
         place: &Place,
-        public_url: Option<&PublicUrl>,
+        reports: &Reports<'_>,
         problems: &mut Problems,
     ) -> Option<Ladder> {
         let of_numbers = [
@@ -142,7 +167,7 @@ impl RawPlan {
             let problem = "is part of URLs where a plan has steps: letters, digits, - and _ only";
             problems.add(&place.name("name"), problem, "sales");
         }
-        if public_url.is_none() {
+        if reports.public_url.is_none() {
             problems.add(
                 "PUBLIC_URL",
                 format!(
@@ -184,7 +209,8 @@ impl RawPlan {
             };
             steps.extend(step.parse(&plan, &place, problems));
         }
-        let ladder = Ladder::new(name, steps, voice, calendar?, public_url?.clone());
+        let public_url = reports.public_url?.clone();
+        let ladder = Ladder::new(name, steps, voice, calendar?, public_url, reports.outcomes);
         // Where a step can't be read, the numbers of the others are not those of the file.
         let is_whole = ladder.steps().len() == count;
         if let Some((step, problem)) = ladder.refused_step().filter(|_| is_whole) {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error, StrDeserializer};
 
 use super::{Client, Endpoint, RestError, rfc2822, seconds};
 use crate::json::lenient;
@@ -43,6 +45,22 @@ pub enum CallStatus {
     /// A status that Twilio added later.
     #[serde(other)]
     Unknown,
+}
+
+impl CallStatus {
+    /// The status of that name.
+    pub fn from_name(name: &str) -> Self {
+        let name: StrDeserializer<'_, Error> = name.into_deserializer();
+        Self::deserialize(name).unwrap_or(Self::Unknown)
+    }
+
+    /// Whether it is one of an ended call.
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Completed | Self::Busy | Self::Failed | Self::NoAnswer | Self::Canceled => true,
+            Self::Queued | Self::Ringing | Self::InProgress | Self::Unknown => false,
+        }
+    }
 }
 
 /// A call to be made.

@@ -112,11 +112,17 @@ impl From<E164> for Number {
     }
 }
 
-/// To this number, as Twilio does it by itself.
 impl From<E164> for Dial {
     fn from(number: E164) -> Self {
+        Number::from(number).into()
+    }
+}
+
+/// To this number, as Twilio does it by itself.
+impl From<Number> for Dial {
+    fn from(number: Number) -> Self {
         Self {
-            numbers: vec![number.into()],
+            numbers: vec![number],
             caller_id: None,
             timeout: None,
             time_limit: None,

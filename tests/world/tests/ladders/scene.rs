@@ -138,7 +138,10 @@ impl Scene {
         let caller = self.simulator.place_call(call).unwrap();
         let begin = self.plans.default_plan().unwrap();
         let begin = begin.begin(&twilio::Caller::default(), Timestamp::UNIX_EPOCH);
-        assert!(self.simulator.redirect(caller.call_sid, begin.as_str()));
+        assert!(
+            self.simulator
+                .redirect(caller.call_sid, begin.twiml.as_str())
+        );
         caller
     }
 
