@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::error::found;
-use super::{Client, Endpoint, Listed, RestError, http_date};
+use super::{Client, Endpoint, Listed, RestError};
 use crate::json::lenient;
 use crate::{AccountSid, CallSid, QueueSid, WorkflowSid};
 
@@ -91,5 +91,5 @@ impl Client {
 /// A date of the 2010 API; none where it can't be read.
 fn rfc2822<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
     let text: Option<String> = lenient(from)?;
-    Ok(text.and_then(|text| http_date(&text)))
+    Ok(text.and_then(|text| retry::http_date(&text)))
 }
