@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
+use notify::Reach;
 use serde::Deserialize;
 use toml::Spanned;
 use twilio::PublicUrl;
@@ -118,7 +119,7 @@ impl Plans {
                 .into_iter()
                 .filter_map(|plan| {
                     let plan = read::<RawPlan>(plan.into_inner(), &place, &mut problems)?;
-                    plan.parse(&place, public_url, &mut problems)
+                    plan.parse(&place, public_url, Reach::Public, &mut problems)
                 })
                 .collect(),
             Err(error) => {

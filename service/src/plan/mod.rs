@@ -2,6 +2,7 @@
 
 mod args;
 mod file;
+mod notify;
 mod raw;
 mod step;
 
@@ -13,6 +14,7 @@ use twilio::twiml::{Dial, Response, Say, Twiml, Verb};
 use twilio::{Caller, E164, FormParams, TaskQueueSid};
 
 pub use self::args::PlanArgs;
+pub use self::notify::Notify;
 
 /// What happens to the callers of one placeholder task queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Plan {
     pub rescue: bool,
     /// Where its callers go.
     pub way: Way,
+    /// Who is told what became of them.
+    pub notify: Option<Notify>,
 }
 
 /// Where callers go.

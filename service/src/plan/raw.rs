@@ -1,20 +1,24 @@
 //! A plan as its strings stand in the file or the environment.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ladder::{Calendar, InvalidHours, Ladder, Voice, wordiest_caller};
+use notify::Reach;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use twilio::twiml::{Dial, MAX_INLINE_CHARS, Record, Say, Seconds};
 use twilio::{E164, PublicUrl, TaskQueueSid};
 
 use super::file::Place;
+use super::notify::RawNotify;
 use super::step::{PlanSays, RawStep};
 use super::{Forward, Plan, Way};
 use crate::Problems;
 use crate::settings::Setting;
 
-#[derive(Debug, Default, Deserialize)]
+/// Not to be shown: it holds secrets.
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPlan {
     pub(super) name: Option<String>,
@@ -31,6 +35,12 @@ pub(super) struct RawPlan {
     pub(super) notice_language: Option<String>,
     pub(super) notice_voice: Option<String>,
     pub(super) rescue: Option<bool>,
+    pub(super) notify: Option<String>,
+    pub(super) notify_file: Option<PathBuf>,
+    pub(super) notify_on: Option<Vec<String>>,
+    pub(super) notify_secret: Option<String>,
+    pub(super) notify_secret_file: Option<PathBuf>,
+    pub(super) notify_number: Option<bool>,
     pub(super) time_zone: Option<String>,
     pub(super) holidays: Option<String>,
     #[serde(default)]
@@ -43,9 +53,10 @@ pub(super) struct RawPlan {
 
 impl RawPlan {
     pub(super) fn parse(
-        self,
+        mut self,
         place: &Place,
         public_url: Option<&PublicUrl>,
+        reach: Reach,
         problems: &mut Problems,
     ) -> Option<Plan> {
         let task_queue_sid = self.task_queue_sid.clone();
@@ -57,6 +68,15 @@ impl RawPlan {
         let name = self.name.clone();
         let name = name.or_else(|| task_queue_sid.map(|sid| sid.to_string()));
         let rescue = self.rescue.unwrap_or(true);
+        let notify = RawNotify {
+            url: self.notify.take(),
+            url_file: self.notify_file.take(),
+            on: self.notify_on.take(),
+            secret: self.notify_secret.take(),
+            secret_file: self.notify_secret_file.take(),
+            number: self.notify_number.take(),
+        };
+        let notify = notify.parse(place, reach, problems);
         let way = match self.step.is_empty() {
             true => self.forward(fallback, place, problems).map(Way::Number),
             false => {
@@ -70,6 +90,7 @@ impl RawPlan {
             task_queue_sid: task_queue_sid?,
             rescue,
             way: way?,
+            notify,
         })
     }
 
