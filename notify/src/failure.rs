@@ -42,6 +42,14 @@ impl Failure {
         }
     }
 
+    /// How long the receiver asks us to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Later { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// What an answer says, unless it says that it was told.
     pub(crate) fn of_status(status: u16, retry_after: Option<Duration>) -> Option<Self> {
         match status {

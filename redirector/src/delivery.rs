@@ -11,8 +11,8 @@ use crate::job::Job;
 use crate::outcome::Outcome;
 use crate::shared::Shared;
 
-/// A request whose job has panicked this often is poison: it becomes a dead letter.
-const PANICS: u32 = 3;
+/// A message whose job has panicked this often is poison: it becomes a dead letter.
+pub(crate) const PANICS: u32 = 3;
 
 /// Takes a delivery to its end, and settles it.
 pub(crate) async fn handle(shared: &Shared, delivery: Delivery) {
