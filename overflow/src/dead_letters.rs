@@ -85,8 +85,8 @@ struct Chosen {
 
 #[derive(Debug, Clone, Default, clap::Args)]
 struct Which {
-    /// Only those with this reason: expired, no_plan, refused, unauthorized, undecodable, panicked
-    /// or delivery_limit
+    /// Only those with this reason: expired, no_plan, refused, unauthorized, undecodable, panicked,
+    /// not_notified or delivery_limit
     #[arg(long, value_name = "REASON", value_parser = known_reason)]
     reason: Option<Reason>,
 

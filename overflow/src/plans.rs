@@ -8,7 +8,8 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use ladder::{Action, CallerId, Ladder, Ring};
-use service::plan::{Forward, PlanArgs, Way};
+use queue::CallerEnd;
+use service::plan::{Forward, Notify, PlanArgs, Way};
 use service::settings::Setting;
 use service::{Plan, Plans, Problems, out};
 use twilio::PublicUrl;
@@ -147,6 +148,9 @@ fn check(plan: &Plan, at: Option<DateTime>, to: &mut String) {
 /// Draws the ladder.
 fn show(plan: &Plan, to: &mut String) {
     let _ = writeln!(to, "{}  ({})", plan.name, plan.task_queue_sid);
+    if let Some(notify) = &plan.notify {
+        let _ = writeln!(to, "│  {}", tells(notify));
+    }
     let ladder = match &plan.way {
         Way::Number(forward) => {
             let _ = writeln!(to, "└── {}\n", forwards(forward));
@@ -166,6 +170,18 @@ fn show(plan: &Plan, to: &mut String) {
         let _ = writeln!(to, "│");
     }
     let _ = writeln!(to, "└── the call ends\n");
+}
+
+/// Who is told what became of callers.
+fn tells(notify: &Notify) -> String {
+    let ends = CallerEnd::ALL.into_iter().filter(|end| notify.wants(*end));
+    let ends: Vec<_> = ends.map(CallerEnd::as_str).collect();
+    let number = match notify.number {
+        true => ", with their numbers",
+        false => "",
+    };
+    let (host, ends) = (notify.target.host(), ends.join(" or "));
+    format!("{host} is told of callers who were {ends}{number}")
 }
 
 fn ending(ladder: &Ladder, now: Timestamp) -> &'static str {

@@ -27,19 +27,22 @@ pub enum Reason {
     DeliveryLimit,
     /// Its consumers panicked over it again and again.
     Panicked,
+    /// Somebody was to be told what became of a caller, and could not be.
+    NotNotified,
     /// Something else put it there, with this reason.
     Other(String),
 }
 
 impl Reason {
     /// The reasons that a redirector gives. The delivery limit is the queue's.
-    pub const OURS: [Self; 6] = [
+    pub const OURS: [Self; 7] = [
         Self::Expired,
         Self::NoPlan,
         Self::Refused,
         Self::Unauthorized,
         Self::Undecodable,
         Self::Panicked,
+        Self::NotNotified,
     ];
 
     /// The name that metrics, headers and the command line use.
@@ -52,6 +55,7 @@ impl Reason {
             Self::Undecodable => "undecodable",
             Self::DeliveryLimit => "delivery_limit",
             Self::Panicked => "panicked",
+            Self::NotNotified => "not_notified",
             Self::Other(name) => name,
         }
     }
@@ -67,6 +71,7 @@ impl From<&str> for Reason {
             "undecodable" => Self::Undecodable,
             "delivery_limit" => Self::DeliveryLimit,
             "panicked" => Self::Panicked,
+            "not_notified" => Self::NotNotified,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -89,7 +94,7 @@ impl Serialize for Reason {
 pub struct Cause {
     /// Why.
     pub reason: Reason,
-    /// How many times Twilio was asked to update the call.
+    /// How many times Twilio was asked to update the call, or somebody was told.
     pub attempts: u32,
     /// The last error, if an attempt was made.
     pub last_error: Option<String>,

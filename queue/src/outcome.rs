@@ -24,6 +24,26 @@ pub struct Redirected {
     pub in_doubt: bool,
 }
 
+impl Redirected {
+    /// The caller's end, where nobody had them and they left no message.
+    pub fn missed(&self, at: Timestamp, outcome: OutcomeKind) -> Outcome {
+        Outcome {
+            id: self.call_sid.to_string(),
+            at,
+            account_sid: self.account_sid,
+            call_sid: self.call_sid,
+            task_sid: Some(self.task_sid),
+            plan: self.plan.clone(),
+            step: None,
+            outcome,
+            caller: Some(CallerEnd::Missed),
+            dialed_call_sid: None,
+            recording_sid: None,
+            seconds: None,
+        }
+    }
+}
+
 /// What became of one attempt to reach somebody, or of the caller. It never carries a number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {

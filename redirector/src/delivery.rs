@@ -7,13 +7,12 @@ use queue::{Cause, Delivery, Reason, RedirectRequest, TraceParent};
 use service::{Plan, telemetry};
 use tracing::{Instrument, field};
 
-use crate::follow_up::FollowUp;
 use crate::job::Job;
 use crate::outcome::Outcome;
 use crate::shared::Shared;
 
-/// A request whose job has panicked this often is poison: it becomes a dead letter.
-const PANICS: u32 = 3;
+/// A message whose job has panicked this often is poison: it becomes a dead letter.
+pub(crate) const PANICS: u32 = 3;
 
 /// Takes a delivery to its end, and settles it.
 pub(crate) async fn handle(shared: &Shared, delivery: Delivery) {
@@ -87,19 +86,6 @@ async fn settle(
             Reason::Panicked,
             "the redirector panicked over it again and again: please report it".to_owned(),
         );
-    }
-    if let (Some(request), Some(plan)) = (request, plan)
-        && shared.settings.follow_up
-        && match outcome {
-            Outcome::Redirected => true,
-            // Whoever had it before may have redirected the caller, and not lived to say so.
-            Outcome::AlreadyHandled if redelivered => {
-                shared.ledger.doubt(&request.call_sid).is_some()
-            }
-            _ => false,
-        }
-    {
-        FollowUp::begin(shared, request, plan).await;
     }
     let settled = match &outcome {
         Outcome::Redirected

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use ladder::Offer;
 use queue::{Cause, Intent, READ_BACK, Reason, RedirectRequest, Source};
 use retry::Delays;
 use service::Plan;
@@ -15,6 +16,7 @@ use twilio::rest::Instructions;
 
 use crate::classify::{Advice, Aftermath, ApiHealth, failed_update};
 use crate::deadline::{Deadline, Interrupted};
+use crate::follow_up::{self, Redirect};
 use crate::ledger::INTENT_GOOD_FOR;
 use crate::limiter::{Class, Slot};
 use crate::lookup::{LookFailure, Whereabouts};
@@ -198,7 +200,9 @@ impl<'a> Job<'a> {
             Whereabouts::Ended => Next::End(Outcome::CallEnded),
             Whereabouts::Transfer => Next::End(Outcome::Transfer),
             Whereabouts::Absent | Whereabouts::OtherTask => match self.unseen_since {
-                Some(first) if look.asked >= first + LOOK_TWICE => Next::End(self.is_elsewhere()),
+                Some(first) if look.asked >= first + LOOK_TWICE => {
+                    Next::End(self.is_elsewhere().await)
+                }
                 first => {
                     let first = *self.unseen_since.insert(first.unwrap_or(look.asked));
                     let rest = (first + LOOK_TWICE).saturating_duration_since(Instant::now());
@@ -258,11 +262,15 @@ impl<'a> Job<'a> {
     }
 
     /// The caller is on the line, and not on hold for this task any more.
-    fn is_elsewhere(&self) -> Outcome {
+    async fn is_elsewhere(&self) -> Outcome {
+        let nobody_tried = self.shared.ledger.doubt(&self.request.call_sid).is_none();
+        if !nobody_tried {
+            // Whoever tried may not have lived to see to it.
+            follow_up::begin(self.shared, self.request, self.plan, Redirect::InDoubt).await;
+        }
         if self.in_doubt {
             return Outcome::Redirected;
         }
-        let nobody_tried = self.shared.ledger.doubt(&self.request.call_sid).is_none();
         if nobody_tried && self.request.is_live() && self.age() < READ_BACK {
             self.shared.metrics.spared_conversation();
         }
@@ -300,9 +308,13 @@ impl<'a> Job<'a> {
     async fn update(&mut self, intent: &Intent, mut slot: Slot) -> Next {
         let shared = self.shared;
         let (inline, from_ingest);
+        let mut redirect = Redirect::Done;
         let instructions = match &shared.settings.twiml_delivery {
             TwimlDelivery::Inline => {
                 inline = self.plan.begin(&self.request.caller, shared.time.now());
+                if inline.offer == Offer::LastWords {
+                    redirect = Redirect::ToLastWords;
+                }
                 Instructions::Twiml(&inline.twiml)
             }
             TwimlDelivery::FromIngest(url) => {
@@ -326,6 +338,7 @@ impl<'a> Job<'a> {
             Ok(request_id) => {
                 shared.calls.done(self.request.task_sid);
                 tracing::debug!(twilio_request_id = request_id, "updated");
+                follow_up::begin(shared, self.request, self.plan, redirect).await;
                 return Next::End(Outcome::Redirected);
             }
             Err(error) => error,

@@ -16,6 +16,7 @@ mod limiter;
 mod lookup;
 mod members;
 mod metrics;
+mod notifier;
 mod outcome;
 mod settings;
 mod shared;

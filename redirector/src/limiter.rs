@@ -1,4 +1,4 @@
-//! The limiter in front of one of Twilio's APIs: how many requests this process has under way
+//! The limiter in front of one of Twilio's APIs, or of another's: how many requests this process has under way
 //! there, who goes first, and when it holds back because that API refuses or fails.
 //!
 //! A `429` halves the allowance and closes the limiter for a while, for every call. Failure after
@@ -35,6 +35,8 @@ const CLASSES: usize = 3;
 
 /// The limiter.
 pub(crate) struct Limiter {
+    /// Whose API it is.
+    whose: String,
     max_in_flight: usize,
     /// The longest that `Retry-After` is believed.
     longest_retry_after: Duration,
@@ -76,14 +78,16 @@ pub(crate) struct Reading {
 }
 
 impl Limiter {
-    /// One that lets up to `max_in_flight` requests through at a time, and closes for delays of
-    /// `cool_down`.
+    /// One of somebody's API that lets up to `max_in_flight` requests through at a time, and closes for
+    /// delays of `cool_down`.
     pub(crate) fn new(
+        whose: impl Into<String>,
         max_in_flight: usize,
         cool_down: Policy,
         longest_retry_after: Duration,
     ) -> Arc<Self> {
         Arc::new(Self {
+            whose: whose.into(),
             max_in_flight,
             longest_retry_after,
             state: Mutex::new(State {
@@ -204,7 +208,8 @@ impl Limiter {
             tracing::warn!(
                 for_ms = telemetry::millis(delay),
                 allowance = state.allowance,
-                "Twilio refuses or fails: holding back"
+                "{} refuses or fails: holding back",
+                self.whose
             );
             self.open_after(state, delay);
         }
@@ -288,7 +293,7 @@ mod tests {
 
     fn limiter(max_in_flight: usize) -> Arc<Limiter> {
         let cool_down = Policy::new(SECOND, SECOND * 8).unwrap();
-        Limiter::new(max_in_flight, cool_down, SECOND * 30)
+        Limiter::new("Twilio", max_in_flight, cool_down, SECOND * 30)
     }
 
     async fn enter(limiter: &Arc<Limiter>) -> Slot {

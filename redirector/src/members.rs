@@ -259,7 +259,7 @@ mod tests {
             .unwrap()
             .carried_by(Arc::new(transport));
         let second = Duration::from_secs(1);
-        let limiter = Limiter::new(1, Policy::new(second, second).unwrap(), second);
+        let limiter = Limiter::new("Twilio", 1, Policy::new(second, second).unwrap(), second);
         let queues = Arc::new(VoiceQueues::new(client, limiter, second));
         let members = async |call| {
             let members = queues.members((account, sid("WW", 1)), None, Some(sid("CA", call)));

@@ -17,6 +17,7 @@ use twilio::rest::{Exchange, Observer};
 use crate::deliveries::{Deliveries, DeliveryGuard};
 use crate::limiter::Reading;
 use crate::lookup::Whereabouts;
+use crate::notifier::NotifierMetrics;
 use crate::outcome::Outcome;
 use crate::twilio_time::TwilioTime;
 
@@ -29,7 +30,7 @@ const TIME_TO_REDIRECT: [f64; 12] = [
 const REQUEST_TIME: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
 /// The plan of a delivery that no plan is for.
-const NO_PLAN: &str = "none";
+pub(crate) const NO_PLAN: &str = "none";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
@@ -98,6 +99,7 @@ pub(crate) struct Metrics {
     in_flight: Family<ApiLabels, Gauge>,
     allowance: Family<ApiLabels, Gauge>,
     held_back: Family<ApiLabels, Gauge>,
+    pub(crate) notifier: NotifierMetrics,
 }
 
 impl Metrics {
@@ -127,6 +129,7 @@ impl Metrics {
             in_flight: Family::default(),
             allowance: Family::default(),
             held_back: Family::default(),
+            notifier: NotifierMetrics::register(registry, plans),
         };
         registry.register(
             "overflow_redirector_deliveries",

@@ -82,6 +82,15 @@ pub struct RedirectorArgs {
     #[arg(long, env = "SWEEP_GRACE", value_name = "DURATION", default_value = "10s")]
     pub sweep_grace: Setting<Duration>,
 
+    /// How long it is tried to tell somebody what became of a caller (FORWARD_NOTIFY), 20m at most;
+    /// later that becomes a dead letter
+    #[arg(long, env = "NOTIFY_DEADLINE", value_name = "DURATION", default_value = "5m")]
+    pub notify_deadline: Setting<Duration>,
+
+    /// How long whoever is told may take to answer
+    #[arg(long, env = "NOTIFY_TIMEOUT", value_name = "DURATION", default_value = "10s")]
+    pub notify_timeout: Setting<Duration>,
+
     /// The workspace of the placeholder task queues, WS…  [default: looked up]
     #[arg(long, env = "TWILIO_WORKSPACE_SID", value_name = "WS…", default_value = "")]
     pub workspace_sid: Setting<Option<WorkspaceSid>>,
@@ -112,10 +121,12 @@ pub struct RedirectorSettings {
     pub twiml_delivery: TwimlDelivery,
     /// The sweep for callers whom no redirector is working on; none if it is off.
     pub sweep: Option<SweepSettings>,
+    /// How long it is tried to tell somebody what became of a caller.
+    pub notify_deadline: Duration,
+    /// How long whoever is told may take to answer.
+    pub notify_timeout: Duration,
     /// How long a stop waits.
     pub stop_timeout: Duration,
-    /// Whether it is found out what becomes of redirected callers.
-    pub follow_up: bool,
 }
 
 /// The sweep.
@@ -171,10 +182,13 @@ service::values!(TwimlDelivery = "inline");
 impl RedirectorArgs {
     /// Parses them.
     pub fn resolve(self, problems: &mut Problems) -> Option<RedirectorSettings> {
-        let deadline = self.redirect_deadline.more_than_0().must(
-            |deadline| *deadline <= LONGEST_DEADLINE,
-            "is more than 20m: a broker takes a request back that is held for 30m (consumer_timeout)",
-        );
+        let holdable = |deadline: Setting<Duration>| {
+            deadline.more_than_0().must(
+                |deadline| *deadline <= LONGEST_DEADLINE,
+                "is more than 20m: a broker takes a request back that is held for 30m (consumer_timeout)",
+            )
+        };
+        let deadline = holdable(self.redirect_deadline);
         // An event that is taken at its word must be younger than what a new reader of the log of
         // intents reads back, whatever clocks say.
         let verify_after = self.verify_after.must(
@@ -214,9 +228,10 @@ impl RedirectorArgs {
             max_in_flight,
             twiml_delivery: problems.take(self.twiml_delivery),
             sweep: (!sweep.interval.is_zero()).then_some(sweep),
+            notify_deadline: problems.take(holdable(self.notify_deadline)),
+            notify_timeout: problems.take(self.notify_timeout.more_than_0()),
             stop_timeout: problems.take(self.redirector_stop_timeout),
             retry: retry.ok()?,
-            follow_up: true,
         })
     }
 }

@@ -17,6 +17,7 @@ use crate::limiter::Limiter;
 use crate::lookup::Lookup;
 use crate::members::VoiceQueues;
 use crate::metrics::Metrics;
+use crate::notifier;
 use crate::settings::RedirectorSettings;
 use crate::shared::Shared;
 use crate::sweep::Sweeper;
@@ -44,6 +45,7 @@ impl Redirector {
         let client = client.observed_by(metrics.observer());
         let limiter = || {
             Limiter::new(
+                "Twilio",
                 settings.max_in_flight,
                 settings.retry,
                 settings.longest_retry_after,
@@ -98,9 +100,11 @@ impl Redirector {
             sweep.spawn(Sweeper::new(Arc::clone(&shared), settings).run());
         }
         let mut beside = JoinSet::new();
-        if shared.settings.follow_up {
+        if shared.plans.outcomes() {
             beside.spawn(FollowUp::new(Arc::clone(&shared)).run());
         }
+        let mut notifier = JoinSet::new();
+        notifier.spawn(notifier::run(Arc::clone(&shared)));
         let mut jobs = JoinSet::new();
         let mut ended = Ok(());
         let mut read_limiters = tokio::time::interval(READ_LIMITERS);
@@ -126,11 +130,16 @@ impl Redirector {
                 },
             }
         }
+        // If the queue can't be used, nothing goes on beside it.
+        shared.stop.cancel();
         consumer.stop().await;
         // What it publishes is durable or not; it leaves nothing half done.
         sweep.abort_all();
         tracing::info!(under_way = jobs.len(), "finishing what is under way");
-        let finished = async { while jobs.join_next().await.is_some() {} };
+        let finished = async {
+            while jobs.join_next().await.is_some() {}
+            while notifier.join_next().await.is_some() {}
+        };
         let finished = tokio::time::timeout(shared.settings.stop_timeout, finished).await;
         if finished.is_err() {
             tracing::warn!(

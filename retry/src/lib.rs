@@ -3,10 +3,14 @@
 //! The one place that knows the `backoff` crate. That crate is no longer maintained, so it only
 //! computes delays here; what is retried, and until when, is decided where it is known.
 
+mod after;
+
 use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff as _;
+
+pub use after::{after, http_date};
 
 /// How much a delay may differ from its base, up or down, as a share of it: enough that a crowd
 /// which failed together doesn't come back together.

@@ -16,6 +16,6 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub use host::{Host, ending};
-pub use plan::{Plan, Plans};
+pub use plan::{Notify, Plan, Plans};
 pub use role::Role;
 pub use settings::Problems;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use queue::CallerEnd;
 use service::plan::PlanArgs;
 use service::settings::from_flags;
 use service::{Plans, Problems};
@@ -240,5 +241,146 @@ fn a_plan_of_one_number_needs_no_public_url() {
         refused
             .unwrap_err()
             .contains("time_zone: is for plans with steps")
+    );
+}
+
+const FLAT: &str = r#"
+[[plan]]
+name = "sales"
+task_queue_sid = "WQ00000000000000000000000000000001"
+forward_to = "+14155550100"
+"#;
+
+/// A password of a chat tool, and a key.
+const TOKEN: &str = "T0hush";
+const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+#[test]
+fn who_is_told_of_which_callers_stands_in_the_plan_and_is_secret() {
+    let notify = |more: &str| {
+        let url = format!("notify = \"https://hooks.example.com/{TOKEN}\"\n");
+        let plans = resolve(&format!("{FLAT}{url}{more}"), None).0.unwrap();
+        let debug = format!("{plans:?}");
+        assert!(debug.contains("hooks.example.com"), "{debug}");
+        assert!(!debug.contains(TOKEN) && !debug.contains("MfKQ"), "{debug}");
+        plans.default_plan().unwrap().notify.clone().unwrap()
+    };
+    let wanted = |more| CallerEnd::ALL.map(|end| notify(more).wants(end));
+    assert_eq!(
+        wanted(""),
+        [false, true, true],
+        "not of those who were taken"
+    );
+    assert_eq!(wanted("notify_on = [\"taken\"]"), [true, false, false]);
+    assert!(!notify("").number);
+    assert!(notify("notify_number = true").number);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, format!("{KEY}\n")).unwrap();
+    let from_file = notify(&format!("notify_secret_file = {file:?}"));
+    assert_eq!(from_file, notify(&format!("notify_secret = {KEY:?}")));
+    assert_ne!(from_file, notify(""));
+    let nobody = resolve(FLAT, None).0.unwrap();
+    assert_eq!(nobody.default_plan().unwrap().notify, None);
+}
+
+#[test]
+fn what_is_wrong_with_who_is_told_is_said_at_once_and_shows_no_secret() {
+    let wrong = format!(
+        "{FLAT}notify = \"https://10.0.0.1/{TOKEN}\"\nnotify_on = [\"lost\"]\n\
+         notify_secret = \"{TOKEN}\"\n\
+         {FLAT}notify_number = true\n\
+         {FLAT}notify = \"http://example.com/{TOKEN}\"\nnotify_on = []\n\
+         notify_secret = \"{KEY}\"\nnotify_secret_file = \"/nowhere\"\n\
+         {FLAT}notify = \"{TOKEN}\"\nnotify_secret_file = \"/nowhere\"\n"
+    );
+    let refused = resolve(&wrong, None).0.unwrap_err();
+    let plan = |line| format!("plans.toml, line {line}, plan \"sales\"");
+    for wanted in [
+        format!("{}: notify_secret: is no key of Standard Webhooks", plan(2)),
+        format!(
+            "{}: notify_on: can hold missed, recorded and taken, and nothing else \
+             (example: notify_on = [\"missed\", \"recorded\"])",
+            plan(2)
+        ),
+        format!(
+            "{}: notify: leads to a private address; NOTIFY_PRIVATE=true allows it",
+            plan(2)
+        ),
+        format!("{}: notify_number: has no meaning without", plan(10)),
+        format!(
+            "{}: notify: must be a URL with https; NOTIFY_PRIVATE=true allows it",
+            plan(16)
+        ),
+        format!("{}: notify_on: holds nothing", plan(16)),
+        format!(
+            "{}: notify_secret_file: is set, and notify_secret too: leave one out \
+             (example: notify_secret_file = \"/run/secrets/notify_secret\")",
+            plan(16)
+        ),
+        format!("{}: notify: is not a URL with a host", plan(25)),
+        format!("{}: notify_secret_file: cannot read /nowhere", plan(25)),
+    ] {
+        assert!(refused.contains(&wanted), "{wanted}\n{refused}");
+    }
+    assert!(
+        !refused.contains(TOKEN) && !refused.contains(KEY),
+        "{refused}"
+    );
+}
+
+#[test]
+fn who_is_told_is_no_part_of_a_ladder() {
+    let hash = |more: &str| {
+        let text = format!("{STEPS}{more}[[plan.step]]\nsay = \"Hello.\"\n");
+        let plans = resolve(&text, Some(&public_url())).0.unwrap();
+        let ladder = plans.default_plan().unwrap().ladder().unwrap();
+        ladder.hash().to_owned()
+    };
+    let more = "notify = \"https://example.com\"\nnotify_number = true\n";
+    assert_eq!(hash(more), hash(""));
+}
+
+#[test]
+fn the_plan_of_the_environment_tells_somebody_too() {
+    let flags = |more: &[&str]| {
+        let plan = [
+            "--forward-call-task-queue-sid=WQ00000000000000000000000000000001",
+            "--forward-to-number=+14155550100",
+        ];
+        let args: PlanArgs = from_flags(plan.iter().chain(more)).unwrap();
+        let mut problems = Problems::default();
+        let plans = args.resolve(None, &mut problems);
+        let plans = problems.finish(plans).map_err(|error| error.to_string());
+        plans.map(|plans| plans.default_plan().unwrap().notify.clone())
+    };
+    let private = [
+        "--forward-notify=http://10.0.0.1/",
+        "--forward-notify-on=missed, taken",
+    ];
+    let refused = flags(&private).unwrap_err();
+    assert!(refused.starts_with("FORWARD_NOTIFY: must be"), "{refused}");
+    let allowed = [
+        &private[..],
+        &["--notify-private=true", "--forward-notify-number=true"],
+    ];
+    let notify = flags(&allowed.concat()).unwrap().unwrap();
+    assert_eq!(notify.target.host(), "10.0.0.1");
+    let wants = CallerEnd::ALL.map(|end| notify.wants(end));
+    assert_eq!((wants, notify.number), ([true, false, true], true));
+    assert_eq!(flags(&["--forward-notify="]), Ok(None));
+    let refused = flags(&["--forward-notify-on=missed"]).unwrap_err();
+    assert!(
+        refused.starts_with("FORWARD_NOTIFY_ON: has no"),
+        "{refused}"
+    );
+    let refused = flags(&[
+        "--forward-notify=https://example.com",
+        "--forward-notify-on=all",
+    ]);
+    assert!(
+        refused
+            .unwrap_err()
+            .contains("FORWARD_NOTIFY_ON=missed,recorded")
     );
 }

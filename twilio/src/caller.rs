@@ -51,13 +51,14 @@ impl Caller {
     pub(crate) fn new(called: Option<&str>, from: Option<&str>) -> Self {
         Self {
             called: called.and_then(|number| number.parse().ok()),
-            lacks_number: from.is_some_and(is_no_number),
+            lacks_number: from.is_some_and(|from| number(from).is_none()),
         }
     }
 }
 
-fn is_no_number(from: &str) -> bool {
-    WITHHELD.contains(&from) || from.parse::<E164>().is_err()
+/// The caller's number, if `from` is one.
+pub(crate) fn number(from: &str) -> Option<E164> {
+    from.parse().ok().filter(|_| !WITHHELD.contains(&from))
 }
 
 fn written<S: Serializer>(number: &Option<E164>, to: S) -> Result<S::Ok, S::Error> {

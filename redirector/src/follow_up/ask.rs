@@ -151,19 +151,6 @@ impl FollowUp {
 
     /// The caller hung up: had they heard a plan to its end, we would have been told.
     fn end(&self, redirected: &Redirected) -> Outcome {
-        Outcome {
-            id: redirected.call_sid.to_string(),
-            at: self.shared.time.now(),
-            account_sid: redirected.account_sid,
-            call_sid: redirected.call_sid,
-            task_sid: Some(redirected.task_sid),
-            plan: redirected.plan.clone(),
-            step: None,
-            outcome: OutcomeKind::HungUp,
-            caller: Some(CallerEnd::Missed),
-            dialed_call_sid: None,
-            recording_sid: None,
-            seconds: None,
-        }
+        redirected.missed(self.shared.time.now(), OutcomeKind::HungUp)
     }
 }

@@ -13,7 +13,7 @@ use queue::{
     CallerEnd, Cause, Content, Delivery, Lane, Message, Outcome, OutcomeKind, QueueError, Reason,
     RedirectRequest, Redirected,
 };
-use service::Plan;
+use service::{Notify, Plan};
 use tokio::task::JoinSet;
 
 use self::memory::{Memory, REMEMBERED};
@@ -28,6 +28,51 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// So many failed calls in a row of one plan are more than bad luck.
 const FAILED_IN_A_ROW: u32 = 3;
+
+/// How a caller was redirected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Redirect {
+    /// Somebody is rung, or a message is recorded.
+    Done,
+    /// The plan had nothing but its last words for them.
+    ToLastWords,
+    /// They are gone, perhaps by an update that had no answer.
+    InDoubt,
+}
+
+/// Sees to it that what becomes of a redirected caller will be known, even if nobody tells.
+pub(crate) async fn begin(
+    shared: &Shared,
+    request: &RedirectRequest,
+    plan: &Plan,
+    redirect: Redirect,
+) {
+    if !shared.plans.outcomes() {
+        return;
+    }
+    let redirected = Redirected {
+        account_sid: request.account_sid,
+        call_sid: request.call_sid,
+        task_sid: request.task_sid,
+        plan: plan.name.clone(),
+        entered_at: request.entered_at,
+        redirected_at: shared.time.now(),
+        in_doubt: redirect == Redirect::InDoubt,
+    };
+    let later = match redirect {
+        Redirect::ToLastWords => {
+            let at = redirected.redirected_at;
+            Content::Outcome(redirected.missed(at, OutcomeKind::LastWords))
+        }
+        Redirect::Done | Redirect::InDoubt => Content::Redirected(redirected.clone()),
+    };
+    if redirect != Redirect::InDoubt {
+        shared.queue.tell(&Content::Redirected(redirected)).await;
+    }
+    if let Err(error) = shared.queue.publish(&later.into()).await {
+        tracing::warn!(%error, "if Twilio doesn't tell what becomes of the caller, nobody asks");
+    }
+}
 
 /// Takes outcomes off the queue.
 pub(crate) struct FollowUp {
@@ -44,27 +89,6 @@ impl FollowUp {
             memory: Memory::new(),
             failed: Mutex::default(),
         })
-    }
-
-    /// Sees to it that what becomes of a redirected caller will be known, even if nobody tells.
-    pub(crate) async fn begin(shared: &Shared, request: &RedirectRequest, plan: &Plan) {
-        let redirected = Content::Redirected(Redirected {
-            account_sid: request.account_sid,
-            call_sid: request.call_sid,
-            task_sid: request.task_sid,
-            plan: plan.name.clone(),
-            entered_at: request.entered_at,
-            redirected_at: shared.time.now(),
-            in_doubt: !shared.calls.is_done(&request.task_sid),
-        });
-        shared.queue.tell(&redirected).await;
-        let message = Message {
-            content: redirected,
-            traceparent: None,
-        };
-        if let Err(error) = shared.queue.publish(&message).await {
-            tracing::warn!(%error, "if Twilio doesn't tell what becomes of the caller, nobody asks");
-        }
     }
 
     /// Works until it is stopped, then finishes what is under way.
@@ -148,7 +172,12 @@ impl FollowUp {
         outcome.task_sid = outcome
             .task_sid
             .or_else(|| self.memory.task(&outcome.call_sid));
-        if self.wants_notice(&outcome) {
+        let mut plans = self.shared.plans.iter();
+        let notify = plans
+            .find(|plan| plan.name == outcome.plan)
+            .and_then(|plan| plan.notify.as_ref());
+        let wants = |notify: &Notify| outcome.caller.is_some_and(|end| notify.wants(end));
+        if notify.is_some_and(wants) {
             self.publish(Content::Notify(outcome.clone()))
                 .await
                 .inspect_err(|_| self.memory.give_back(&outcome.id))?;
@@ -188,10 +217,7 @@ impl FollowUp {
 
     /// Publishes, however long that takes: what is released too often would be a dead letter.
     async fn publish(&self, content: Content) -> Result<(), Interrupted> {
-        let message = Message {
-            content,
-            traceparent: None,
-        };
+        let message = Message::from(content);
         let mut delays = self.shared.settings.retry.delays();
         while let Err(error) = self.shared.queue.publish(&message).await {
             let call = message.content.call_sid();

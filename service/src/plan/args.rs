@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use notify::Reach;
 use twilio::PublicUrl;
 
 use super::file::{Place, read_file};
@@ -67,6 +68,36 @@ pub struct PlanArgs {
     #[arg(long, env = "OUTCOMES", value_name = "BOOL", default_value = "true")]
     pub outcomes: Setting<bool>,
 
+    /// Who is told by webhook what became of callers: a URL with https, such as a chat tool gives
+    /// [default: nobody]
+    #[arg(long, env = "FORWARD_NOTIFY", value_name = "URL")]
+    pub forward_notify: Option<String>,
+
+    /// A file that holds that URL
+    #[arg(long, env = "FORWARD_NOTIFY_FILE", value_name = "FILE")]
+    pub forward_notify_file: Option<PathBuf>,
+
+    /// Of which callers: missed, recorded, taken, separated by commas  [default: missed,recorded]
+    #[arg(long, env = "FORWARD_NOTIFY_ON", value_name = "LIST")]
+    pub forward_notify_on: Option<String>,
+
+    /// What that is signed with, whsec_…, by the Standard Webhooks scheme; several, separated by
+    /// commas, while one is being changed  [default: it is not signed]
+    #[arg(long, env = "FORWARD_NOTIFY_SECRET", value_name = "SECRET")]
+    pub forward_notify_secret: Option<String>,
+
+    /// A file that holds it
+    #[arg(long, env = "FORWARD_NOTIFY_SECRET_FILE", value_name = "FILE")]
+    pub forward_notify_secret_file: Option<PathBuf>,
+
+    /// Whether the caller's number is told, too: true or false  [default: false]
+    #[arg(long, env = "FORWARD_NOTIFY_NUMBER", value_name = "BOOL", default_value = "")]
+    pub forward_notify_number: Setting<Option<bool>>,
+
+    /// Whether whoever is told may be at a private address, or without https: true or false
+    #[arg(long, env = "NOTIFY_PRIVATE", value_name = "BOOL", default_value = "false")]
+    pub notify_private: Setting<bool>,
+
     /// A TOML file with a [[plan]] for each further placeholder task queue
     #[arg(long, env = "REDIRECT_PLANS", value_name = "FILE")]
     pub redirect_plans: Option<PathBuf>,
@@ -86,11 +117,16 @@ impl PlanArgs {
 
     /// Parses them, and reads the file. Ladders need the public URL, by which Twilio asks what comes next.
     pub fn resolve(self, public_url: Option<&PublicUrl>, problems: &mut Problems) -> Option<Plans> {
+        let reach = match problems.take(self.notify_private.clone()) {
+            true => Reach::Anywhere,
+            false => Reach::Public,
+        };
         let mut raw = Vec::new();
         let outcomes = problems.take(self.outcomes.clone());
         let reports = Reports {
             public_url,
             outcomes,
+            reach,
         };
         let file = self
             .redirect_plans
@@ -126,6 +162,7 @@ impl PlanArgs {
 
     fn default_plan(self, problems: &mut Problems, file: bool) -> Option<RawPlan> {
         let set = |value: Option<String>| value.filter(|value| !value.trim().is_empty());
+        let is_set = |file: Option<PathBuf>| file.filter(|file| !file.as_os_str().is_empty());
         let task_queue_sid = set(self.forward_call_task_queue_sid);
         let forward_to = set(self.forward_to_number);
         if task_queue_sid.is_none() && forward_to.is_none() && file {
@@ -144,6 +181,13 @@ impl PlanArgs {
             notice_language: set(self.forward_notice_language),
             notice_voice: set(self.forward_notice_voice),
             rescue: problems.take(self.forward_rescue),
+            notify: set(self.forward_notify),
+            notify_file: is_set(self.forward_notify_file),
+            notify_on: set(self.forward_notify_on)
+                .map(|on| on.split(',').map(|end| end.trim().to_owned()).collect()),
+            notify_secret: set(self.forward_notify_secret),
+            notify_secret_file: is_set(self.forward_notify_secret_file),
+            notify_number: problems.take(self.forward_notify_number),
             ..RawPlan::default()
         })
     }

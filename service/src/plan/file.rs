@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
+use notify::Reach;
 use serde::Deserialize;
 use toml::Spanned;
 use twilio::PublicUrl;
@@ -115,6 +116,7 @@ impl Plans {
         let reports = Reports {
             public_url,
             outcomes: true,
+            reach: Reach::Public,
         };
         let plans: Vec<Plan> = match toml::from_str::<PlansFile>(text) {
             Ok(file) => file

@@ -2,6 +2,7 @@
 
 mod args;
 mod file;
+mod notify;
 mod outcomes;
 mod raw;
 mod step;
@@ -14,6 +15,7 @@ use twilio::twiml::{Dial, Response, Say, Twiml, Verb};
 use twilio::{Caller, E164, FormParams, PublicUrl, TaskQueueSid};
 
 pub use self::args::PlanArgs;
+pub use self::notify::Notify;
 pub use self::outcomes::Ending;
 
 /// What happens to the callers of one placeholder task queue.
@@ -27,6 +29,8 @@ pub struct Plan {
     pub rescue: bool,
     /// Where its callers go.
     pub way: Way,
+    /// Who is told what became of them.
+    pub notify: Option<Notify>,
 }
 
 /// Where callers go.

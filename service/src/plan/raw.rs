@@ -1,14 +1,17 @@
 //! A plan as its strings stand in the file or the environment.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ladder::{Calendar, Hop, InvalidHours, Ladder, Voice, wordiest_caller};
+use notify::Reach;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use twilio::twiml::{Dial, MAX_INLINE_CHARS, Number, Record, Say, Seconds};
 use twilio::{E164, PublicUrl, TaskQueueSid};
 
 use super::file::Place;
+use super::notify::RawNotify;
 use super::step::{PlanSays, RawStep};
 use super::{Forward, Plan, Way};
 use crate::Problems;
@@ -19,6 +22,8 @@ pub(super) struct Reports<'a> {
     pub(super) public_url: Option<&'a PublicUrl>,
     /// Whether it is to tell how calls to numbers ended.
     pub(super) outcomes: bool,
+    /// Where whoever is told of them may be.
+    pub(super) reach: Reach,
 }
 
 impl Reports<'_> {
@@ -28,7 +33,8 @@ impl Reports<'_> {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Not to be shown: it holds secrets.
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPlan {
     pub(super) name: Option<String>,
@@ -45,6 +51,12 @@ pub(super) struct RawPlan {
     pub(super) notice_language: Option<String>,
     pub(super) notice_voice: Option<String>,
     pub(super) rescue: Option<bool>,
+    pub(super) notify: Option<String>,
+    pub(super) notify_file: Option<PathBuf>,
+    pub(super) notify_on: Option<Vec<String>>,
+    pub(super) notify_secret: Option<String>,
+    pub(super) notify_secret_file: Option<PathBuf>,
+    pub(super) notify_number: Option<bool>,
     pub(super) time_zone: Option<String>,
     pub(super) holidays: Option<String>,
     #[serde(default)]
@@ -57,7 +69,7 @@ pub(super) struct RawPlan {
 
 impl RawPlan {
     pub(super) fn parse(
-        self,
+        mut self,
         place: &Place,
         reports: &Reports<'_>,
         problems: &mut Problems,
@@ -71,6 +83,15 @@ impl RawPlan {
         let name = self.name.clone();
         let name = name.or_else(|| task_queue_sid.map(|sid| sid.to_string()));
         let rescue = self.rescue.unwrap_or(true);
+        let notify = RawNotify {
+            url: self.notify.take(),
+            url_file: self.notify_file.take(),
+            on: self.notify_on.take(),
+            secret: self.notify_secret.take(),
+            secret_file: self.notify_secret_file.take(),
+            number: self.notify_number.take(),
+        };
+        let notify = notify.parse(place, reports.reach, problems);
         let way = match self.step.is_empty() {
             true => {
                 let ended = task_queue_sid.and_then(|sid| {
@@ -91,6 +112,7 @@ impl RawPlan {
             task_queue_sid: task_queue_sid?,
             rescue,
             way: way?,
+            notify,
         })
     }
 

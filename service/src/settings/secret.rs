@@ -7,7 +7,8 @@ use secrecy::SecretString;
 use super::Problems;
 
 impl Problems {
-    /// Reads a secret from its variable or, under the variable's name with `_FILE`, from a file.
+    /// Reads a secret from its variable or, under the variable's name with `_FILE`, from a file. So
+    /// with a key of a file of plans.
     pub fn secret(
         &mut self,
         variable: &str,
@@ -20,8 +21,8 @@ impl Problems {
         let text = match (value, file) {
             (Some(_), Some(_)) => {
                 self.add(
-                    &format!("{variable}_FILE"),
-                    format!("is set, and {variable} too: leave one out"),
+                    &of_file(variable),
+                    format!("is set, and {} too: leave one out", name(variable)),
                     &file_example(variable),
                 );
                 return None;
@@ -32,7 +33,7 @@ impl Problems {
                 Err(problem) => {
                     let path = file.display();
                     self.add(
-                        &format!("{variable}_FILE"),
+                        &of_file(variable),
                         format!("cannot read {path}: {problem}"),
                         &file_example(variable),
                     );
@@ -68,8 +69,20 @@ fn wrapping(text: &str) -> Option<&'static str> {
     }
 }
 
+fn of_file(variable: &str) -> String {
+    match variable.ends_with(|last: char| last.is_lowercase()) {
+        true => format!("{variable}_file"),
+        false => format!("{variable}_FILE"),
+    }
+}
+
 fn file_example(variable: &str) -> String {
-    format!("/run/secrets/{}", variable.to_lowercase())
+    format!("/run/secrets/{}", name(variable).to_lowercase())
+}
+
+/// Without the place of a key in a file of plans.
+fn name(variable: &str) -> &str {
+    variable.rsplit_once(": ").map_or(variable, |(_, key)| key)
 }
 
 #[cfg(test)]

@@ -5,13 +5,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
-use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::{Client, Endpoint, RestError, rfc2822, seconds};
 use crate::json::lenient;
 use crate::twiml::Twiml;
-use crate::{AccountSid, CallSid, E164};
+use crate::{AccountSid, CallSid, E164, caller};
 
 /// What a call is to do from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,8 +185,34 @@ impl Client {
         struct Call {
             status: CallStatus,
         }
-        let path = format!("/2010-04-01/Accounts/{account}/Calls/{call}.json");
-        let call = self.find(Endpoint::FetchCall, &path).await?;
+        let call = self.call(account, call).await?;
         Ok(call.map(|call: Call| call.status))
+    }
+
+    /// The number of whoever called; `None` where Twilio knows no such call, or the caller has none.
+    ///
+    /// # Errors
+    /// Twilio refused, or no answer came.
+    pub async fn caller_number(
+        &self,
+        account: &AccountSid,
+        call: &CallSid,
+    ) -> Result<Option<E164>, RestError> {
+        #[derive(Deserialize)]
+        struct Call {
+            from: Option<String>,
+        }
+        let call: Option<Call> = self.call(account, call).await?;
+        let from = call.and_then(|call| call.from);
+        Ok(from.and_then(|from| caller::number(&from)))
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        account: &AccountSid,
+        call: &CallSid,
+    ) -> Result<Option<T>, RestError> {
+        let path = format!("/2010-04-01/Accounts/{account}/Calls/{call}.json");
+        self.find(Endpoint::FetchCall, &path).await
     }
 }

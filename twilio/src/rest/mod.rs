@@ -57,9 +57,6 @@ pub use workspaces::{Workspace, WorkspaceChange};
 
 use crate::{AccountSid, ApiKeySid, AuthToken, json};
 
-/// The longest `Retry-After` that is honoured, so that sums with it stay in range.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// The header with Twilio's request ID; its support asks for it.
 const REQUEST_ID: &str = "twilio-request-id";
 
@@ -348,24 +345,12 @@ fn header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
 }
 
 fn date(answer: &Response) -> Option<Timestamp> {
-    http_date(header(answer, DATE.as_str())?)
+    retry::http_date(header(answer, DATE.as_str())?)
 }
 
-fn http_date(text: &str) -> Option<Timestamp> {
-    Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp())
-}
-
-/// `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), which only the answer's own
-/// date makes a wait: our clock may be wrong.
 fn retry_after(answer: &Response) -> Option<Duration> {
-    let text = header(answer, RETRY_AFTER.as_str())?.trim();
-    let wait = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
-    } else {
-        let wait = http_date(text)?.duration_since(date(answer)?);
-        Duration::try_from(wait).unwrap_or_default()
-    };
-    Some(wait.min(LONGEST_WAIT))
+    let asked = header(answer, RETRY_AFTER.as_str())?;
+    retry::after(asked, header(answer, DATE.as_str()))
 }
 
 /// For strings that Twilio sends as null when they are empty.
@@ -376,7 +361,7 @@ fn null_is_empty<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error>
 /// A date of the 2010 API; none where it can't be read.
 fn rfc2822<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
     let text: Option<String> = json::lenient(from)?;
-    Ok(text.and_then(|text| http_date(&text)))
+    Ok(text.and_then(|text| retry::http_date(&text)))
 }
 
 /// A length of the 2010 API, in seconds; zero where it can't be read.
