@@ -109,6 +109,7 @@ impl Office {
             at: Timestamp::now(),
             account_sid: self.twilio.account_sid(),
             call_sid,
+            task_sid: None,
             plan: plan.to_owned(),
             step: Some("2.1".to_owned()),
             outcome: OutcomeKind::NoAnswer,
