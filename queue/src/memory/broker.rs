@@ -62,6 +62,8 @@ pub(super) struct Unacked {
 }
 
 pub(super) struct Turn {
+    /// The name of its client.
+    pub(super) client: String,
     pub(super) lane: Lane,
     pub(super) last_served: u64,
     pub(super) waiting: bool,
@@ -223,10 +225,9 @@ impl State {
         let Some(mine) = self.consumers.get(&consumer) else {
             return false;
         };
-        let mut others = self
-            .consumers
-            .iter()
-            .filter(|(_, turn)| turn.lane == mine.lane);
+        let mut others = self.consumers.iter().filter(|(_, turn)| {
+            turn.lane == mine.lane && self.connected.contains_key(&turn.client)
+        });
         match mine.lane {
             Lane::Outcomes => others.next().is_some_and(|(first, _)| *first == consumer),
             _ => !others.any(|(_, turn)| turn.waiting && turn.last_served < mine.last_served),
