@@ -40,6 +40,7 @@ pub fn outcome(number: u32) -> Content {
         at: "2026-01-02T03:05:05.678Z".parse().unwrap(),
         account_sid: sid("AC", 1),
         call_sid: sid("CA", number),
+        task_sid: None,
         plan: "default".to_owned(),
         step: Some("2.1".to_owned()),
         outcome: OutcomeKind::NoAnswer,
@@ -58,6 +59,7 @@ pub fn redirected(number: u32) -> Content {
         task_sid: sid("WT", number),
         plan: "default".to_owned(),
         entered_at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+        in_doubt: false,
         redirected_at: "2026-01-02T03:04:06Z".parse().unwrap(),
     })
 }
