@@ -1,14 +1,10 @@
 //! Who is told what became of callers: real receivers that are well, slow, wrong or away, a redirector
 //! and the queue between.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
-mod office;
-
 use std::time::{Duration, Instant};
 
+use crate::office::{NUMBER, Office, PATIENCE, Receiver, TOKEN};
 use futures::FutureExt;
-use office::{NUMBER, Office, PATIENCE, Receiver, TOKEN};
 use queue::{Content, Filter, Lane, Reason};
 use simulator::{Endpoint, Fault, Rule};
 use tokio::net::TcpListener;

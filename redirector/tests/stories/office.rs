@@ -27,6 +27,9 @@ use twilio::rest::{Client, ClientConfig, Credentials};
 /// Far above what anything takes.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
+/// How long it takes until it is seen to that something became of a caller.
+const LATER: Duration = Duration::from_millis(20);
+
 /// The password in the URLs of receivers.
 pub const TOKEN: &str = "T0hush";
 pub const KEY: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -48,7 +51,11 @@ impl Office {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let twilio = Simulator::start(listener, Config::default()).unwrap();
         let broker = Broker::default();
-        let queue: Arc<dyn Queue> = Arc::new(broker.open("test", Options::default()));
+        let options = Options {
+            later: LATER,
+            ..Options::default()
+        };
+        let queue: Arc<dyn Queue> = Arc::new(broker.open("test", options.clone()));
         let client = Client::new(&ClientConfig {
             api_url: twilio.api_url().to_string().parse().unwrap(),
             ..ClientConfig::new(Credentials::AuthToken(
@@ -84,7 +91,7 @@ impl Office {
         let args: RedirectorArgs = from_flags(flags).unwrap();
         let settings = args.resolve(&mut problems);
         let (plans, settings) = problems.finish(plans.zip(settings)).unwrap();
-        let own = Arc::new(broker.open("redirector", Options::default()));
+        let own = Arc::new(broker.open("redirector", options));
         let mut host = Host::on(own, Clock::system(), CancellationToken::new());
         let redirector = Redirector::new(&mut host, settings, client.unwrap(), plans);
         let work = tokio::spawn(async move { redirector.run().await.unwrap() });
@@ -136,19 +143,24 @@ impl Office {
         self.broker.dead_letters()
     }
 
+    pub fn metrics(&self) -> String {
+        let mut metrics = String::new();
+        prometheus_client::encoding::text::encode(&mut metrics, &self.host.registry).unwrap();
+        metrics
+    }
+
     pub fn stop(&self) {
         self.host.stop.cancel();
     }
 
     /// Once it has stopped: its metrics. Nothing secret was logged meanwhile.
-    pub async fn closed(self) -> String {
+    pub async fn closed(mut self) -> String {
         self.stop();
-        tokio::time::timeout(PATIENCE, self.work)
+        tokio::time::timeout(PATIENCE, &mut self.work)
             .await
             .unwrap()
             .unwrap();
-        let mut metrics = String::new();
-        prometheus_client::encoding::text::encode(&mut metrics, &self.host.registry).unwrap();
+        let metrics = self.metrics();
         let log = String::from_utf8(log().0.lock().unwrap().clone()).unwrap();
         for secret in [TOKEN, &KEY["whsec_".len()..], NUMBER] {
             assert!(!log.contains(secret), "{secret} is logged: {log}");
