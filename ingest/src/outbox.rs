@@ -1,15 +1,14 @@
-//! Where requests and outcomes become durable: on the queue or, while that is away, in the spool.
+//! Where requests become durable: on the queue or, while that is away, in the spool.
 //!
 //! The spool is the embedded queue in a file of its own. What is in it goes to the queue in order,
 //! while new requests go there directly.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use futures::FutureExt;
-use futures::future::{join_all, try_join};
+use futures::future::join_all;
 use jiff::Timestamp;
 use queue::sqlite::SqliteQueue;
 use queue::{
@@ -88,7 +87,7 @@ impl Outbox {
             Health::Down(why) | Health::Broken(why) => QueueError::Unavailable(why),
         };
         tracing::warn!(
-            message_id = %message.content.id(),
+            event_sid = %message.content.id(),
             call_sid = %message.content.call_sid(),
             %error,
             "the queue did not take it: it goes to the spool"
@@ -112,30 +111,20 @@ impl Outbox {
         let Some(spool) = &self.spool else {
             return Ok(());
         };
-        let drained = try_join(
-            self.drain_lane(&**spool, Lane::Redirects, stop),
-            self.drain_lane(&**spool, Lane::Outcomes, stop),
-        );
-        tokio::select! {
-            drained = drained => drained.map(drop),
-            never = self.measure(&**spool) => match never {},
-        }
-    }
-
-    /// What waits in one lane doesn't hold up the other.
-    async fn drain_lane(
-        &self,
-        spool: &dyn Queue,
-        lane: Lane,
-        stop: &CancellationToken,
-    ) -> Result<(), QueueError> {
-        let Some(consumer) = stop.run_until_cancelled(spool.consume(lane, BATCH)).await else {
-            return Ok(());
-        };
-        let mut consumer = consumer?;
+        let mut consumer = spool.consume(Lane::Redirects, BATCH).await?;
         let mut delays = RETRY.delays();
-        while let Some(batch) = stop.run_until_cancelled(next_batch(&mut *consumer)).await {
-            let moved = batch?.into_iter().map(|delivery| self.move_on(delivery));
+        let mut read_depth = tokio::time::interval(READ_DEPTH);
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                _ = read_depth.tick() => {
+                    self.measure(&**spool).await;
+                    continue;
+                }
+                batch = next_batch(&mut *consumer) => batch?,
+            };
+            let moved = batch.into_iter().map(|delivery| self.move_on(delivery));
             let moved = join_all(moved).await;
             let failed = moved.iter().filter(|moved| !**moved).count();
             self.metrics.drained(moved.len() - failed);
@@ -144,9 +133,11 @@ impl Outbox {
                 continue;
             }
             let pause = tokio::time::sleep(delays.next_delay());
-            stop.run_until_cancelled(pause).await;
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = pause => self.measure(&**spool).await,
+            }
         }
-        Ok(())
     }
 
     /// Whether the request is out of the spool now.
@@ -178,18 +169,13 @@ impl Outbox {
         }
     }
 
-    /// Reads the depth again and again.
-    async fn measure(&self, spool: &dyn Queue) -> Infallible {
-        let mut read_depth = tokio::time::interval(READ_DEPTH);
-        loop {
-            read_depth.tick().await;
-            if let Ok(stats) = spool.stats().await {
-                let depth = stats.ready + stats.unacked.unwrap_or(0);
-                let age = stats.oldest.map_or(Duration::ZERO, |oldest| {
-                    Duration::try_from(Timestamp::now().duration_since(oldest)).unwrap_or_default()
-                });
-                self.metrics.spool(depth, age);
-            }
+    async fn measure(&self, spool: &dyn Queue) {
+        if let Ok(stats) = spool.stats().await {
+            let depth = stats.ready + stats.unacked.unwrap_or(0);
+            let age = stats.oldest.map_or(Duration::ZERO, |oldest| {
+                Duration::try_from(Timestamp::now().duration_since(oldest)).unwrap_or_default()
+            });
+            self.metrics.spool(depth, age);
         }
     }
 
