@@ -175,6 +175,11 @@ fn a_wrong_setting_of_each_kind_stops_the_start_with_one_line_that_names_it() {
         (both, "FORWARD_RECORD", "yes"),
         (both, "FORWARD_NOTICE", "\u{1}"),
         (both, "FORWARD_RESCUE", "maybe"),
+        (both, "FORWARD_NOTIFY", "http://hooks.example.com/hush"),
+        (both, "FORWARD_NOTIFY", "https://192.168.0.1/hush"),
+        (both, "FORWARD_NOTIFY_FILE", "/nowhere/url"),
+        (both, "FORWARD_NOTIFY_NUMBER", "maybe"),
+        (both, "NOTIFY_PRIVATE", "on"),
         (both, "REDIRECT_PLANS", "/nowhere/plans.toml"),
         (both, "REDIRECT_PLANS", "bad.toml"),
         (both, "QUEUE_URL", "redis://localhost"),
@@ -206,6 +211,8 @@ fn a_wrong_setting_of_each_kind_stops_the_start_with_one_line_that_names_it() {
         (ingest, "PUBLISH_TIMEOUT", "20s"),
         (redirector, "REDIRECT_DEADLINE", "soon"),
         (redirector, "REDIRECT_DEADLINE", "25m"),
+        (redirector, "NOTIFY_DEADLINE", "25m"),
+        (redirector, "NOTIFY_TIMEOUT", "0"),
         (redirector, "PREFETCH", "0"),
         (redirector, "MAX_IN_FLIGHT", "many"),
         (redirector, "RETRY_FIRST", "1h"),
@@ -239,11 +246,13 @@ fn several_wrong_settings_are_told_at_once_and_no_secret_is_repeated() {
             ("FORWARD_TO_NUMBER", "0049301234567"),
             ("QUEUE_URL", "amqp://user:hush@"),
             ("PUBLIC_URL", "https://user:hush@example.com/?token=hush"),
+            ("FORWARD_NOTIFY", "http://example.com/hush"),
+            ("FORWARD_NOTIFY_SECRET", "hush"),
         ],
     );
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(78), "{said}");
-    assert_eq!(said.lines().count(), 3, "{said}");
+    assert_eq!(said.lines().count(), 5, "{said}");
     assert!(
         !said.contains("hush") && !said.contains("49301234567"),
         "{said}"

@@ -77,6 +77,9 @@ async fn the_dashboard_and_the_alerts_work_on_what_the_processes_expose() {
         settings: vec![
             ("SWEEP_INTERVAL", "500ms".to_owned()),
             ("SWEEP_GRACE", "1s".to_owned()),
+            // Nobody is there.
+            ("FORWARD_NOTIFY", "https://127.0.0.1:9/".to_owned()),
+            ("NOTIFY_PRIVATE", "true".to_owned()),
         ],
         redirectors: 2,
         ..StackOptions::default()

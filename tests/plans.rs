@@ -14,6 +14,8 @@ task_queue_sid = "WQ0123456789abcdef0123456789abcdef"
 time_zone = "Europe/Berlin"
 holidays = "DE"
 closed = ["2026-12-24"]
+notify = "https://hooks.example.com/services/hush"
+notify_number = true
 
 [[plan.step]]
 dial = ["+14155550100", "+14155550101"]
@@ -93,6 +95,9 @@ fn show_draws_each_step_with_its_hours_and_numbers() {
         drawn.find("night"),
     );
     assert!(step.is_some() && step < night, "{drawn}");
+    let told =
+        "│  hooks.example.com is told of callers who were recorded or missed, with their numbers\n";
+    assert!(drawn.contains(told) && !drawn.contains("hush"), "{drawn}");
     assert!(
         drawn.contains("│      Mo-Fr 08:00-18:00; PH off\n│      +14155550100\n"),
         "{drawn}"
@@ -107,7 +112,7 @@ fn a_file_that_cannot_be_used_is_refused_with_all_that_is_wrong() {
     let said = String::from_utf8(output.stderr).unwrap();
     for line in [
         "plans.toml, line 2, plan \"sales\": holidays: \"Germany\" is no country",
-        "plans.toml, line 21, plan \"night\": task_queue_sid: ",
+        "plans.toml, line 23, plan \"night\": task_queue_sid: ",
     ] {
         assert!(said.contains(line), "{line}\n{said}");
     }

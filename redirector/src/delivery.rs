@@ -13,6 +13,8 @@ use crate::shared::Shared;
 
 /// A message whose job has panicked this often is poison: it becomes a dead letter.
 pub(crate) const PANICS: u32 = 3;
+pub(crate) const PANICKED: &str =
+    "the redirector panicked over it again and again: please report it";
 
 /// Takes a delivery to its end, and settles it.
 pub(crate) async fn handle(shared: &Shared, delivery: Delivery) {
@@ -82,10 +84,7 @@ async fn settle(
 ) {
     let (redelivered, delivery_count) = (delivery.redelivered, delivery.delivery_count);
     if outcome == Outcome::Panicked && delivery.message.panics + 1 >= PANICS {
-        outcome = refused(
-            Reason::Panicked,
-            "the redirector panicked over it again and again: please report it".to_owned(),
-        );
+        outcome = refused(Reason::Panicked, PANICKED.to_owned());
     }
     let settled = match &outcome {
         Outcome::Redirected

@@ -2,6 +2,8 @@
 
 use queue::{Cause, Reason};
 
+use crate::delivery::PANICKED;
+
 /// How a notification ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
@@ -46,15 +48,15 @@ impl End {
     /// Why it is a dead letter, if it is one.
     pub(super) fn cause(self, attempts: u32) -> Option<Cause> {
         let (reason, last_error) = match self {
-            Self::Refused(problem) | Self::GivenUp(problem) => (Reason::NotNotified, Some(problem)),
-            Self::Undecodable(problem) => (Reason::Undecodable, Some(problem)),
-            Self::Poison => (Reason::Panicked, None),
+            Self::Refused(problem) | Self::GivenUp(problem) => (Reason::NotNotified, problem),
+            Self::Undecodable(problem) => (Reason::Undecodable, problem),
+            Self::Poison => (Reason::NotNotified, PANICKED.to_owned()),
             Self::Told | Self::Released | Self::Panicked => return None,
         };
         Some(Cause {
             reason,
             attempts,
-            last_error,
+            last_error: Some(last_error),
         })
     }
 }

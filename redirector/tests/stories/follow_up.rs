@@ -56,7 +56,7 @@ async fn next_outcome(told: &mut Box<dyn History>) -> Outcome {
 fn asked(metrics: &str) -> usize {
     let asked = metrics
         .lines()
-        .filter(|line| line.starts_with("overflow_twilio_requests_total{endpoint=\"fetch_call\""));
+        .filter(|line| line.starts_with("overflow_twilio_requests_total{endpoint=\"FetchCall\""));
     asked
         .filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok())
         .sum()
