@@ -5,6 +5,7 @@ use twilio::rest::Patience;
 use crate::console::{Console, Status};
 use crate::doctor::DoctorArgs;
 use crate::error::Error;
+use crate::live::VerifyLiveArgs;
 use crate::setup::SetupArgs;
 use crate::teardown::TeardownArgs;
 
@@ -17,6 +18,8 @@ pub enum Command {
     Doctor(Box<DoctorArgs>),
     /// Remove what setup made, and restore what it replaced
     Teardown(Box<TeardownArgs>),
+    /// Find out, with phones of your own, what Twilio does where its documentation is silent
+    VerifyLive(Box<VerifyLiveArgs>),
 }
 
 impl Command {
@@ -27,12 +30,17 @@ impl Command {
             Self::Setup(args) => args.run(console, patience).await,
             Self::Doctor(args) => Ok(args.run(console, patience).await),
             Self::Teardown(args) => args.run(console, patience).await,
+            Self::VerifyLive(args) => args.run(console, patience).await,
         };
         match ended {
             Ok(status) => status,
             Err(Error::Settings(invalid)) => {
                 console.line(invalid);
                 Status::WrongSettings
+            }
+            Err(Error::Interrupted) => {
+                console.line("interrupted");
+                Status::Interrupted
             }
             Err(error) => {
                 console.line(format_args!("✗ {error}"));
