@@ -19,6 +19,14 @@ pub enum Command {
     /// Remove what setup made, and restore what it replaced
     Teardown(Box<TeardownArgs>),
     /// Find out, with phones of your own, what Twilio does where its documentation is silent
+    ///
+    /// What becomes of a task by the redirect, what Twilio says after a refused whisper, whether others
+    /// ring on meanwhile, and whether it asks on when the caller hangs up. It makes four real calls,
+    /// which Twilio charges for, asks before each, and removes in the end what it made. Twilio must get
+    /// to this command: beside a running ingest, let `cloudflared tunnel --url http://127.0.0.1:8081`
+    /// give it a URL of its own. For example
+    /// `overflow verify-live --public-url https://calm-fox.trycloudflare.com --phone +14155550101
+    /// --phone +14155550102`. The exit code is 0 only if all is found out.
     VerifyLive(Box<VerifyLiveArgs>),
 }
 

@@ -8,18 +8,16 @@ use super::report::Report;
 use crate::live::Answers;
 
 pub(super) fn show(file: &Path, account: AccountSid, report: &mut Report<'_>) {
-    match Answers::find(file) {
-        Ok(Some(answers)) if answers.are_of(account) => {
-            for answer in answers.told() {
-                report.ok("live", answer);
-            }
-        }
-        // Nothing is known of this account.
-        Ok(_) => {}
+    let answers = match Answers::read(file, account) {
+        Ok(answers) => answers,
         Err(error) => {
             let text = error.to_string();
             let (found, todo) = text.split_once("\n  ").unwrap_or((&text, ""));
-            report.warn("live", found, todo);
+            return report.warn("live", found, todo);
         }
+    };
+    for told in answers.iter().flat_map(Answers::told) {
+        let told = told.unwrap_or_else(|question| format!("not found out: {question}"));
+        report.ok("live", told);
     }
 }

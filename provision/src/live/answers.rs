@@ -1,7 +1,7 @@
-//! What Twilio does where its documentation is silent, as it was found out on an account, in a file
-//! beside `.env`. No number is in it.
+//! What Twilio does where its documentation is silent, as it was found out, in a file beside `.env`. No
+//! number is in it.
 
-use std::fmt::{self, Display};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -11,29 +11,19 @@ use twilio::{AccountSid, FormParams};
 use crate::error::{Error, Result};
 use crate::files;
 
-const VERSION: u32 = 1;
-
-/// The content of the file. What was not found out is `null`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What was found out on an account; what wasn't is `null`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Answers {
-    version: u32,
-    account_sid: AccountSid,
-    /// What a call update does to the task of a caller who waits.
     pub(super) task_after_update: Option<Found<TaskAfterUpdate>>,
-    /// What `action` is told after a refused whisper.
     pub(super) refused_whisper: Option<Found<RefusedWhisper>>,
-    /// What becomes of the others while a whisper runs.
     pub(super) others: Option<Found<Others>>,
-    /// Whether `action` is requested after the caller's hang-up.
     pub(super) action_after_hang_up: Option<Found<ActionAfterHangUp>>,
 }
 
 /// An answer, and when it was found out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Found<T> {
-    /// What Twilio does.
     pub(super) answer: T,
     found_out: Timestamp,
 }
@@ -42,25 +32,22 @@ pub(crate) struct Found<T> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TaskAfterUpdate {
-    /// It is cancelled.
+    /// It is cancelled, for a reason in Twilio's words.
     Canceled {
-        /// In Twilio's words.
         reason: Option<String>,
     },
-    /// It stays open.
     StaysOpen,
 }
 
 /// What `action` is told of somebody who picked up and, after a whisper, didn't get the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RefusedWhisper {
-    /// `DialCallStatus`.
     pub(super) status: DialCallStatus,
     /// `DialBridged`; `None` where it isn't there.
     pub(super) bridged: Option<bool>,
 }
 
-/// `DialCallStatus` (<https://www.twilio.com/docs/voice/twiml/dial#dialcallstatus-values>).
+/// <https://www.twilio.com/docs/voice/twiml/dial#dialcallstatus-values>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum DialCallStatus {
@@ -72,13 +59,11 @@ pub(crate) enum DialCallStatus {
     Canceled,
 }
 
-/// What becomes of the others who are rung when the first picks up and hears a whisper.
+/// What becomes of the other phones when the first is picked up and hears a whisper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Others {
-    /// Their phones ring on.
     RingOn,
-    /// They are hung up.
     HungUp,
 }
 
@@ -86,14 +71,11 @@ pub(crate) enum Others {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ActionAfterHangUp {
-    /// It is.
     Requested,
-    /// It isn't.
     NotRequested,
 }
 
 impl<T> Found<T> {
-    /// Found out just now.
     pub(super) fn now(answer: T) -> Self {
         Self {
             answer,
@@ -115,149 +97,82 @@ impl TaskAfterUpdate {
 impl RefusedWhisper {
     /// Reads the parameters of the `action`; `None` if its status is none that we know.
     pub(super) fn of(params: &FormParams) -> Option<Self> {
-        let status = serde_json::from_value(params.get("DialCallStatus")?.into()).ok()?;
-        let bridged = params.get("DialBridged").and_then(|text| text.parse().ok());
-        Some(Self { status, bridged })
+        Some(Self {
+            status: serde_json::from_value(params.get("DialCallStatus")?.into()).ok()?,
+            bridged: params.get("DialBridged").and_then(|is| is.parse().ok()),
+        })
     }
 }
 
 impl Answers {
-    /// What the file says of the account; nothing where there is no such file.
-    pub(super) fn read(path: &Path, account: AccountSid) -> Result<Self> {
-        match Self::find(path)? {
-            Some(answers) if answers.account_sid != account => Err(Error::Unclear(format!(
-                "{} is about account {}, not {account}\n  Name a file of its own for this one by \
-                 --live-file.",
-                path.display(),
-                answers.account_sid
-            ))),
-            Some(answers) => Ok(answers),
-            None => Ok(Self {
-                version: VERSION,
-                account_sid: account,
-                task_after_update: None,
-                refused_whisper: None,
-                others: None,
-                action_after_hang_up: None,
-            }),
-        }
+    /// What the file says of an account; `None` where it says nothing.
+    pub(crate) fn read(path: &Path, account: AccountSid) -> Result<Option<Self>> {
+        Ok(read(path)?.remove(&account))
     }
 
-    /// What the file says; `None` where there is no such file.
-    pub(crate) fn find(path: &Path) -> Result<Option<Self>> {
-        let Some(text) = files::read(path)? else {
-            return Ok(None);
-        };
-        let answers: Option<Self> = serde_json::from_str(&text).ok();
-        let answers = answers.filter(|answers| answers.version == VERSION);
-        let broken = || {
-            let path = path.display();
-            Error::Unclear(format!(
-                "{path} is not as `overflow verify-live` writes it\n  Remove it, or name another by \
-                 --live-file."
-            ))
-        };
-        answers.map(Some).ok_or_else(broken)
-    }
-
-    pub(super) fn write(&self, path: &Path) -> Result<()> {
+    pub(super) fn write(&self, path: &Path, account: AccountSid) -> Result<()> {
+        let mut all = read(path)?;
+        all.insert(account, self.clone());
         // Strings and SIDs.
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_else(|_| unreachable!());
-        text.push('\n');
-        files::write_atomically(path, &text)
+        let text = serde_json::to_string_pretty(&all).unwrap_or_else(|_| unreachable!());
+        files::write_atomically(path, &(text + "\n"))
     }
 
-    /// Whether they are about this account.
-    pub(crate) fn are_of(&self, account: AccountSid) -> bool {
-        self.account_sid == account
-    }
-
-    /// Each as a sentence.
-    pub(crate) fn told(&self) -> [String; 4] {
+    /// Each as a sentence; `Err` with what is still to be found out.
+    pub(crate) fn told(&self) -> [Result<String, &'static str>; 4] {
         [
-            told(
-                self.task_after_update.as_ref(),
-                "what a call update does to the task of a caller who waits",
-            ),
-            told(
-                self.refused_whisper.as_ref(),
-                "what Twilio says after a refused whisper",
-            ),
-            told(
-                self.others.as_ref(),
-                "whether others ring on while somebody hears a whisper",
-            ),
-            told(
-                self.action_after_hang_up.as_ref(),
-                "whether action is requested after the caller's hang-up",
-            ),
+            told(&self.task_after_update, |task| match task {
+                TaskAfterUpdate::Canceled { reason: Some(reason) } => format!(
+                    "a call update cancels the task of a caller who waits, with the reason {reason:?}"
+                ),
+                TaskAfterUpdate::Canceled { reason: None } => {
+                    "a call update cancels the task of a caller who waits".to_owned()
+                }
+                TaskAfterUpdate::StaysOpen => {
+                    "a call update leaves the task of a caller who waits open".to_owned()
+                }
+            })
+            .ok_or("what a call update does to the task of a caller who waits"),
+            told(&self.refused_whisper, |told| {
+                let status = serde_json::to_value(told.status).unwrap_or_default();
+                let status = status.as_str().unwrap_or_default();
+                let bridged = told.bridged.map_or("missing", |is| if is { "true" } else { "false" });
+                format!("after a refused whisper DialCallStatus is {status}, DialBridged {bridged}")
+            })
+            .ok_or("what Twilio says after a refused whisper"),
+            told(&self.others, |others| {
+                let do_what = match others {
+                    Others::RingOn => "ring on",
+                    Others::HungUp => "are hung up",
+                };
+                format!("others {do_what} while somebody hears a whisper")
+            })
+            .ok_or("whether others ring on while somebody hears a whisper"),
+            told(&self.action_after_hang_up, |action| {
+                let is = match action {
+                    ActionAfterHangUp::Requested => "is",
+                    ActionAfterHangUp::NotRequested => "is not",
+                };
+                format!("action {is} requested after the caller's hang-up")
+            })
+            .ok_or("whether action is requested after the caller's hang-up"),
         ]
     }
-
-    /// Whether nothing is left to find out.
-    pub(super) fn are_all_there(&self) -> bool {
-        self.task_after_update.is_some()
-            && self.refused_whisper.is_some()
-            && self.others.is_some()
-            && self.action_after_hang_up.is_some()
-    }
 }
 
-fn told<T: Display>(found: Option<&Found<T>>, question: &str) -> String {
-    match found {
-        Some(Found { answer, found_out }) => {
-            format!("{answer} (found out on {})", found_out.strftime("%Y-%m-%d"))
-        }
-        None => format!("not found out: {question}"),
-    }
+fn told<T>(found: &Option<Found<T>>, say: impl FnOnce(&T) -> String) -> Option<String> {
+    let Found { answer, found_out } = found.as_ref()?;
+    let day = found_out.strftime("%Y-%m-%d");
+    Some(format!("{} (found out on {day})", say(answer)))
 }
 
-impl Display for TaskAfterUpdate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Canceled { reason } => {
-                f.write_str("a call update cancels the task of a caller who waits")?;
-                match reason {
-                    Some(reason) => write!(f, ", with the reason {reason:?}"),
-                    None => Ok(()),
-                }
-            }
-            Self::StaysOpen => {
-                f.write_str("a call update leaves the task of a caller who waits open")
-            }
-        }
-    }
-}
-
-impl Display for RefusedWhisper {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = serde_json::to_value(self.status).unwrap_or_default();
-        let status = status.as_str().unwrap_or_default();
-        let bridged = match self.bridged {
-            Some(bridged) => format!("DialBridged {bridged}"),
-            None => "DialBridged isn't there".to_owned(),
-        };
-        write!(
-            f,
-            "after a refused whisper DialCallStatus is {status} and {bridged}"
-        )
-    }
-}
-
-impl Display for Others {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::RingOn => "others ring on while somebody hears a whisper",
-            Self::HungUp => "others are hung up when somebody picks up and hears a whisper",
-        })
-    }
-}
-
-impl Display for ActionAfterHangUp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Requested => "action is requested after the caller's hang-up",
-            Self::NotRequested => "action is not requested after the caller's hang-up",
-        })
-    }
+fn read(path: &Path) -> Result<BTreeMap<AccountSid, Answers>> {
+    let text = files::read(path)?;
+    let all = serde_json::from_str(text.as_deref().unwrap_or("{}"));
+    all.map_err(|_| {
+        Error::Unclear(format!(
+            "{} is not as `overflow verify-live` writes it\n  Remove it, or name another by --live-file.",
+            path.display()
+        ))
+    })
 }

@@ -24,7 +24,8 @@ impl Run<'_, '_> {
         self.line(format_args!("{caller:?} waits."));
 
         self.confirm(format!("2. Ring {rung:?}?")).await?;
-        self.dial(&[rung], Asked::Whisper, Asked::Refused).await?;
+        self.dial(&[rung], RINGS, (Asked::Whisper, Asked::Refused))
+            .await?;
         self.line(format_args!("Pick up {rung:?}. The call ends by itself."));
         // Once this is asked, the update was carried out, whatever was answered to it.
         let told = self.until(Asked::Refused).await?.ok_or_else(gone)?;
@@ -41,7 +42,9 @@ impl Run<'_, '_> {
         self.confirm(question).await?;
         let before = self.legs().await?;
         let both = [rung, other];
-        self.dial(&both, Asked::Listen, Asked::Over).await?;
+        // Longer than it takes to pick up and to look: a phone that ends by itself would mislead.
+        self.dial(&both, 2 * RINGS, (Asked::Listen, Asked::Over))
+            .await?;
         self.line(format_args!("Pick up {rung:?}, and let {other:?} ring."));
         let Some(listens) = self.until(Asked::Listen).await? else {
             self.line(format_args!("{rung:?} was not picked up."));

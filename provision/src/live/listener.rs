@@ -10,23 +10,23 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use parking_lot::Mutex;
+use serde::Deserialize;
 use twilio::twiml::{self, Say, Verb};
 use twilio::{FormParams, PublicUrl, SIGNATURE_HEADER, SignatureVerifier, SignedUrl, WorkflowSid};
 
-/// How long the caller waits for the next step, and whoever picked up for the caller's hang-up, in
-/// seconds.
+/// How long phones are held while their owner looks at the terminal, in seconds.
 const HOLD: u32 = 300;
 
-/// What Twilio asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What Twilio asks for, as paths write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(super) enum Asked {
     /// Nothing: we see whether the public URL leads here.
     Probe,
     /// The caller has picked up.
     Begin,
-    /// Somebody has picked up who is to refuse.
+    /// Somebody has picked up who is to be hung up on.
     Whisper,
-    /// They have.
+    /// They have been.
     Refused,
     /// Somebody has picked up while another phone rings.
     Listen,
@@ -34,32 +34,10 @@ pub(super) enum Asked {
     Over,
 }
 
-impl Asked {
-    const ALL: [Self; 6] = [
-        Self::Probe,
-        Self::Begin,
-        Self::Whisper,
-        Self::Refused,
-        Self::Listen,
-        Self::Over,
-    ];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Probe => "probe",
-            Self::Begin => "begin",
-            Self::Whisper => "whisper",
-            Self::Refused => "refused",
-            Self::Listen => "listen",
-            Self::Over => "over",
-        }
-    }
-}
-
 /// Where Twilio asks, under the public URL.
 pub(super) struct Listener {
     public_url: PublicUrl,
-    /// Below it, what was asked for by a run before is not found.
+    /// What was to be asked of a run before is not found.
     path: String,
     verifier: SignatureVerifier,
     workflow: OnceLock<WorkflowSid>,
@@ -71,7 +49,7 @@ impl Listener {
     pub(super) fn new(public_url: PublicUrl, verifier: SignatureVerifier) -> Arc<Self> {
         Arc::new(Self {
             public_url,
-            path: format!("/verify-live/{:016x}/", rand::random::<u64>()),
+            path: format!("/verify-live/{:016x}", rand::random::<u64>()),
             verifier,
             workflow: OnceLock::new(),
             asked: Mutex::default(),
@@ -82,17 +60,14 @@ impl Listener {
     pub(super) fn router(self: &Arc<Self>) -> Router {
         let mut prefixes = vec!["", self.public_url.path_prefix()];
         prefixes.dedup();
-        prefixes
-            .into_iter()
-            .fold(Router::new(), |router, prefix| {
-                router.route(&format!("{prefix}{}{{asked}}", self.path), post(answer))
-            })
-            .with_state(Arc::clone(self))
+        let routes = prefixes.into_iter().fold(Router::new(), |router, prefix| {
+            router.route(&format!("{prefix}{}/{{asked}}", self.path), post(answer))
+        });
+        routes.with_state(Arc::clone(self))
     }
 
     pub(super) fn url(&self, asked: Asked) -> String {
-        self.public_url
-            .join(&format!("{}{}", self.path, asked.as_str()))
+        self.public_url.join(&format!("{}/{asked:?}", self.path))
     }
 
     /// Whoever plays the caller is to wait there.
@@ -108,7 +83,7 @@ impl Listener {
         first.map(|(_, params)| params.clone())
     }
 
-    fn verbs(&self, asked: Asked) -> Vec<Verb> {
+    fn answer(&self, asked: Asked) -> twiml::Response {
         let say = |text: &str| {
             Verb::Say(Say {
                 text: text.to_owned(),
@@ -116,47 +91,39 @@ impl Listener {
                 voice: None,
             })
         };
-        match (asked, self.workflow.get()) {
-            (Asked::Begin, Some(workflow)) => vec![
-                say("You are the caller. Please wait."),
-                Verb::Enqueue(*workflow),
-            ],
-            (Asked::Whisper, _) => vec![say("Thank you. This call ends now."), Verb::Hangup],
-            (Asked::Refused, _) => vec![say("Please look at the terminal."), Verb::Pause(HOLD)],
-            (Asked::Listen, _) => vec![
+        twiml::Response(match (asked, self.workflow.get()) {
+            (Asked::Begin, Some(workflow)) => vec![Verb::Enqueue(*workflow)],
+            (Asked::Whisper, _) => vec![say("Thank you. Goodbye."), Verb::Hangup],
+            (Asked::Refused | Asked::Listen, _) => vec![
                 say("Please stay on the line, and look at the terminal."),
                 Verb::Pause(HOLD),
                 Verb::Hangup,
             ],
             _ => vec![Verb::Hangup],
-        }
+        })
     }
 }
 
 async fn answer(
     State(listener): State<Arc<Listener>>,
-    Path(name): Path<String>,
+    Path(asked): Path<Asked>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let Some(asked) = Asked::ALL.into_iter().find(|asked| asked.as_str() == name) else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    let params = FormParams::parse(&body);
-    let signature = headers.get(SIGNATURE_HEADER);
-    let verified = listener.verifier.verify_form(
-        &SignedUrl::new(&listener.url(asked)),
-        query.as_deref(),
-        &params,
-        signature.and_then(|signature| signature.to_str().ok()),
+    let (url, params) = (
+        SignedUrl::new(&listener.url(asked)),
+        FormParams::parse(&body),
     );
-    if let Err(error) = verified {
+    let signature = headers.get(SIGNATURE_HEADER);
+    let signature = signature.and_then(|signature| signature.to_str().ok());
+    let verifier = &listener.verifier;
+    if let Err(error) = verifier.verify_form(&url, query.as_deref(), &params, signature) {
         tracing::warn!(%error, "a request was refused as not Twilio's");
         return StatusCode::FORBIDDEN.into_response();
     }
     listener.asked.lock().push((asked, params));
-    match twiml::Response(listener.verbs(asked)).to_document() {
+    match listener.answer(asked).to_document() {
         Ok(twiml) => ([(CONTENT_TYPE, "text/xml")], twiml.as_str().to_owned()).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -9,6 +9,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,11 +36,14 @@ use crate::workspace;
 /// The file of answers, unless it is named.
 pub(crate) const FILE: &str = ".overflow-live.json";
 
-/// Finds out what Twilio does where its documentation is silent.
+/// No phone that rings ends by itself meanwhile.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Finds out, with phones of the operator's own, what Twilio does where its documentation is silent.
 #[derive(Debug, Clone, clap::Args)]
 pub struct VerifyLiveArgs {
-    /// A phone of your own, at hand; two or three times: the caller's, the one that is rung, and one
-    /// that rings beside it [default: the caller's, where a second call waits]
+    /// A phone of your own, at hand, two or three times: the caller's, the one that is rung, and one
+    /// that rings beside it, else the caller's, where a second call waits  [required]
     #[arg(long, value_name = "+…")]
     phone: Vec<String>,
 
@@ -86,35 +90,27 @@ struct VerifyLive {
     wait: Duration,
     yes: bool,
     file: PathBuf,
-    listener: Arc<Listener>,
-    stop: CancellationToken,
-}
-
-/// The command, resolved.
-struct Settings {
-    live: VerifyLive,
     listen: SocketAddr,
+    listener: Arc<Listener>,
+    /// Signs as Twilio does.
     token: AuthToken,
+    stop: CancellationToken,
 }
 
 impl VerifyLiveArgs {
     pub(crate) async fn run(self, console: &mut Console<'_>, patience: Patience) -> Result<Status> {
         let stop = service::shutdown::on_signal()?;
         let mut problems = Problems::default();
-        let settings = self.resolve(patience, stop, &mut problems);
-        let Settings {
-            live,
-            listen,
-            token,
-        } = problems.finish(settings)?;
-        let socket = TcpListener::bind(listen).await;
-        let socket = socket.map_err(|error| {
+        let live = self.resolve(patience, stop, &mut problems);
+        let live = problems.finish(live)?;
+        let socket = TcpListener::bind(live.listen).await.map_err(|error| {
+            let listen = live.listen;
             Error::Unclear(format!(
                 "cannot listen on {listen}: {error}\n  Choose another port by --listen."
             ))
         })?;
         let served = tokio::spawn(axum::serve(socket, live.listener.router()).into_future());
-        let ended = match live.probe(&token, listen).await {
+        let ended = match live.probe().await {
             Ok(()) => live.run(console).await,
             Err(error) => Err(error),
         };
@@ -127,18 +123,21 @@ impl VerifyLiveArgs {
         patience: Patience,
         stop: CancellationToken,
         problems: &mut Problems,
-    ) -> Option<Settings> {
+    ) -> Option<VerifyLive> {
         let account = args::account(self.twilio, patience, problems);
         let phones = self.phone.into_iter().filter_map(|phone| {
             problems.required(Setting::named("--phone".to_owned(), Some(phone)))
         });
         let phones: Vec<E164> = phones.collect();
-        let is_twice = |at: usize| phones[..at].contains(&phones[at]);
-        if !(2..=3).contains(&phones.len()) || (0..phones.len()).any(is_twice) {
+        let different: BTreeSet<_> = phones.iter().collect();
+        if !(2..=3).contains(&phones.len()) || different.len() < phones.len() {
             problems.add_line("--phone: give two or three different phones of your own");
         }
         let (from, workspace) = (problems.take(self.from), problems.take(self.workspace));
-        let (listen, wait) = (problems.take(self.listen), problems.take(self.wait));
+        let wait = self
+            .wait
+            .must(|wait| *wait <= LONGEST_WAIT, "must be at most 30s");
+        let (listen, wait) = (problems.take(self.listen), problems.take(wait));
         let public_url = problems.required(self.public_url);
         let (twilio, api) = account?;
         let (verifier, public_url) = (twilio.verifier(problems)?, public_url?);
@@ -148,29 +147,28 @@ impl VerifyLiveArgs {
                 PublicUrlFlaw::Private
             ));
         }
-        Some(Settings {
+        Some(VerifyLive {
+            api,
+            workspace,
+            phones,
+            from,
+            wait,
+            yes: self.yes,
+            file: self.live_file,
             listen,
+            listener: Listener::new(public_url, verifier),
             token: twilio.auth_tokens.first()?.clone(),
-            live: VerifyLive {
-                api,
-                workspace,
-                phones,
-                from,
-                wait,
-                yes: self.yes,
-                file: self.live_file,
-                listener: Listener::new(public_url, verifier),
-                stop,
-            },
+            stop,
         })
     }
 }
 
 impl VerifyLive {
     /// Whether the public URL leads to the listener, before a call is made.
-    async fn probe(&self, token: &AuthToken, listen: SocketAddr) -> Result<()> {
+    async fn probe(&self) -> Result<()> {
+        let listen = self.listen;
         let url = self.listener.url(Asked::Probe);
-        let problem = match doctor::post(&url, &[], Some(token)).await {
+        let problem = match doctor::post(&url, &[], Some(&self.token)).await {
             Ok(answer) if answer.status == 200 => return Ok(()),
             Ok(answer) => format!("it answers {}", answer.status),
             Err(problem) => problem,
@@ -192,21 +190,34 @@ impl VerifyLive {
         let answers = Answers::read(&self.file, self.api.account)?;
         let workspace = workspace::find(&self.api, self.workspace).await?.sid;
         let from = self.shown_number().await?;
-        self.announce(from, console);
+        let (caller, rung, other) = (self.phones[0], self.phones[1], self.other_phone());
+        console.line(format_args!(
+            "This makes 4 real calls that show {from:?}, in about three minutes. Twilio charges the \
+             account for each:\n\
+             \x20 1. to {caller:?}, who is the caller\n\
+             \x20 2. to {rung:?}, who is rung for them\n\
+             \x20 3. to {rung:?} again, and at once to {other:?}{}\n\
+             A task queue and a workflow, {:?}, are made in the workspace, and removed in the end.\n",
+            if other == caller { ", where a second call waits" } else { "" },
+            made::NAME
+        ));
         let mut run = Run {
             live: self,
             console,
             workspace,
             from,
-            answers,
+            answers: answers.unwrap_or_default(),
             called_at: None,
             call: None,
         };
         let ended = run.experiments().await;
         let cleaned = run.clean_up().await;
-        let Run { answers, .. } = run;
-        for answer in answers.told() {
-            console.line(format_args!("- {answer}"));
+        let told = run.answers.told();
+        for told in &told {
+            match told {
+                Ok(told) => console.line(format_args!("✓ {told}")),
+                Err(question) => console.line(format_args!("! not found out: {question}")),
+            }
         }
         if cleaned.is_err() {
             console.line(format_args!(
@@ -216,7 +227,7 @@ impl VerifyLive {
             ));
         }
         ended.and(cleaned)?;
-        Ok(match answers.are_all_there() {
+        Ok(match told.iter().all(Result::is_ok) {
             true => Status::Done,
             false => Status::Failed,
         })
@@ -229,27 +240,7 @@ impl VerifyLive {
         let own = self.api.client.incoming_numbers(&self.api.account, None);
         let own = own.await.doing("list the phone numbers")?;
         let first = own.iter().find_map(|number| number.number());
-        first.ok_or_else(|| {
-            Error::Unclear(
-                "the account has no phone number\n  Name a verified one by --from.".to_owned(),
-            )
-        })
-    }
-
-    fn announce(&self, from: E164, console: &mut Console<'_>) {
-        let (caller, rung, other) = (self.phones[0], self.phones[1], self.other_phone());
-        let waits = match self.phones.len() {
-            2 => ", as a second call beside the first",
-            _ => "",
-        };
-        console.line(format_args!(
-            "This makes 4 real calls, and Twilio charges the account for each:\n\
-             \x20 1. to {caller:?}, who is the caller\n\
-             \x20 2. to {rung:?}, who is rung for them\n\
-             \x20 3. to {rung:?} again, and at once to {other:?}{waits}\n\
-             They show {from:?}, and take about three minutes. A task queue and a workflow are made in \
-             the workspace, {:?}, and removed in the end.\n",
-            made::NAME
-        ));
+        let none = "the account has no phone number\n  Name a verified one by --from.";
+        first.ok_or_else(|| Error::Unclear(none.to_owned()))
     }
 }

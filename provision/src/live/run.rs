@@ -71,11 +71,17 @@ impl Run<'_, '_> {
 
     /// Keeps what was found out so far.
     pub(super) fn keep(&self) -> Result<()> {
-        self.answers.write(&self.live.file)
+        let live = self.live;
+        self.answers.write(&live.file, live.api.account)
     }
 
-    /// The caller's call rings these.
-    pub(super) async fn dial(&self, rung: &[E164], whisper: Asked, action: Asked) -> Result<()> {
+    /// The caller's call rings these, for so many seconds.
+    pub(super) async fn dial(
+        &self,
+        rung: &[E164],
+        rings: u32,
+        (whisper, action): (Asked, Asked),
+    ) -> Result<()> {
         let live = self.live;
         let whisper = live.listener.url(whisper);
         let numbers = rung.iter().map(|number| Number {
@@ -85,7 +91,7 @@ impl Run<'_, '_> {
         let dial = Dial {
             numbers: numbers.collect(),
             caller_id: Some(self.from),
-            timeout: Seconds::new(RINGS),
+            timeout: Seconds::new(rings),
             action: Some(live.listener.url(action)),
             ..Dial::from(rung[0])
         };

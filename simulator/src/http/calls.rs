@@ -31,37 +31,14 @@ impl Resource for Call {
     kept!(CallSid, calls, "calls");
 
     fn show(&self, state: &State) -> Value {
-        Leg {
-            sid: self.sid,
-            caller: None,
-            to: &self.to,
-            status: self.status(),
-            direction: self.direction(),
-        }
-        .show(state, self)
-    }
-}
-
-/// A call, or one that was made for its caller.
-struct Leg<'a> {
-    sid: CallSid,
-    caller: Option<CallSid>,
-    to: &'a E164,
-    status: &'a str,
-    direction: &'a str,
-}
-
-impl Leg<'_> {
-    /// Its times are those of the caller's call.
-    fn show(&self, state: &State, call: &Call) -> Value {
         let account = state.account.sid;
         let uri = format!("/2010-04-01/Accounts/{account}/Calls/{}", self.sid);
         let below = SUBRESOURCES
             .split_whitespace()
             .map(|name| (name, format!("{uri}/{}.json", camel(name))));
-        let (from, to) = (call.from.as_str(), self.to.as_str());
-        let Dates { created, updated } = call.dates;
-        let duration = call.ended.map(|ended| seconds_between(created, ended));
+        let (from, to) = (self.from.as_str(), self.to.as_str());
+        let Dates { created, updated } = self.dates;
+        let duration = self.ended.map(|ended| seconds_between(created, ended));
         json!({
             "sid": self.sid,
             "date_created": rfc2822(created),
@@ -73,19 +50,19 @@ impl Leg<'_> {
             "from": from,
             "from_formatted": from,
             "phone_number_sid": null,
-            "status": self.status,
+            "status": self.status(),
             "start_time": rfc2822(created),
-            "end_time": call.ended.map(rfc2822),
+            "end_time": self.ended.map(rfc2822),
             "duration": duration.map(|seconds| seconds.to_string()),
             "price": null,
             "price_unit": "USD",
-            "direction": self.direction,
+            "direction": self.direction(),
             "answered_by": null,
             "api_version": "2010-04-01",
             "forwarded_from": null,
             "group_sid": null,
             "caller_name": null,
-            "queue_time": (call.queue_time * 1000).to_string(),
+            "queue_time": (self.queue_time * 1000).to_string(),
             "trunk_sid": null,
             "uri": format!("{uri}.json"),
             "subresource_uris": below.collect::<BTreeMap<_, _>>(),
@@ -101,20 +78,11 @@ pub(super) fn list_all(state: &mut State, request: &ApiRequest) -> Result<Respon
     let call = state.calls.get(&caller);
     let rung = state.journal.caller(&caller).zip(call);
     let rung = rung.into_iter().flat_map(|(log, call)| {
-        log.callees.iter().map(move |callee| {
-            let leg = Leg {
-                sid: callee.call,
-                caller: Some(caller),
-                to: &callee.number,
-                status: callee.status(),
-                direction: "outbound-dial",
-            };
-            (leg, call)
-        })
+        let legs = log.callees.iter().map(|callee| call.leg(callee));
+        (0..).zip(legs).map(|(place, leg)| ((0, place), leg))
     });
-    let rung = (0..).zip(rung).map(|(place, leg)| ((0, place), leg));
-    page(state, request, Call::LIST, rung.collect(), |(leg, call)| {
-        leg.show(state, call)
+    page(state, request, Call::LIST, rung.collect(), |leg| {
+        leg.show(state)
     })
 }
 
