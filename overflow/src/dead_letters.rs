@@ -232,8 +232,7 @@ async fn is_agreed(command: &DeadLetterCommand, queue: &dyn Queue) -> anyhow::Re
     let letters = if count == 1 { "letter" } else { "letters" };
     let url = &command.queue.url;
     let question = format!("Discard {count} dead {letters} in {url}, for good?");
-    let answer = tokio::task::spawn_blocking(move || AskTerminal.confirm(&question));
-    Ok(answer.await??)
+    Ok(AskTerminal.confirm(&question).await?)
 }
 
 /// Shows the letters and returns their IDs, or settles them and adds their IDs to `settled`.

@@ -89,12 +89,12 @@ pub(crate) struct ConsentArgs {
 
 impl ConsentArgs {
     /// How the command ends if the steps that were shown are not carried out.
-    pub(crate) fn refused(&self, console: &mut Console<'_>) -> Result<Option<Status>> {
+    pub(crate) async fn refused(&self, console: &mut Console<'_>) -> Result<Option<Status>> {
         if self.dry_run {
             console.line("\nA dry run: nothing was changed.");
             return Ok(Some(Status::Done));
         }
-        if !self.yes && !console.confirm("\nDo this?")? {
+        if !self.yes && !console.confirm("\nDo this?").await? {
             console.line("Nothing was changed.");
             return Ok(Some(Status::Failed));
         }

@@ -3,36 +3,44 @@
 use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
 /// Answers questions.
 pub trait Ask: Send {
     /// Whether to go on.
     ///
     /// # Errors
     /// Nobody is there to ask.
-    fn confirm(&mut self, question: &str) -> io::Result<bool>;
+    fn confirm<'a>(&'a mut self, question: &'a str) -> BoxFuture<'a, io::Result<bool>>;
 }
 
-/// Asks at the terminal.
+/// Asks at the terminal, on a thread of its own: a signal is heard meanwhile.
 #[derive(Debug, Default)]
 pub struct AskTerminal;
 
 impl Ask for AskTerminal {
-    fn confirm(&mut self, question: &str) -> io::Result<bool> {
-        if !io::stdin().is_terminal() {
-            return Err(io::Error::other(
-                "there is no terminal to ask at; pass --yes to go on without asking",
-            ));
-        }
-        let mut stderr = io::stderr();
-        write!(stderr, "{question} [y/N] ")?;
-        stderr.flush()?;
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
-        Ok(matches!(
-            answer.trim().to_ascii_lowercase().as_str(),
-            "y" | "yes"
-        ))
+    fn confirm<'a>(&'a mut self, question: &'a str) -> BoxFuture<'a, io::Result<bool>> {
+        let question = question.to_owned();
+        async { tokio::task::spawn_blocking(move || ask(&question)).await? }.boxed()
     }
+}
+
+fn ask(question: &str) -> io::Result<bool> {
+    if !io::stdin().is_terminal() {
+        return Err(io::Error::other(
+            "there is no terminal to ask at; pass --yes to go on without asking",
+        ));
+    }
+    let mut stderr = io::stderr();
+    write!(stderr, "{question} [y/N] ")?;
+    stderr.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(
+        answer.trim().to_ascii_lowercase().as_str(),
+        "y" | "yes"
+    ))
 }
 
 /// What a command writes to and asks at.
@@ -68,9 +76,9 @@ impl<'a> Console<'a> {
         self.written.and_then(|()| self.out.flush())
     }
 
-    pub(crate) fn confirm(&mut self, question: &str) -> io::Result<bool> {
+    pub(crate) async fn confirm(&mut self, question: &str) -> io::Result<bool> {
         let _ = self.out.flush();
-        self.ask.confirm(question)
+        self.ask.confirm(question).await
     }
 }
 
@@ -83,6 +91,8 @@ pub enum Status {
     Failed,
     /// The settings can't be used.
     WrongSettings,
+    /// A signal ended it.
+    Interrupted,
 }
 
 impl From<Status> for std::process::ExitCode {
@@ -91,6 +101,7 @@ impl From<Status> for std::process::ExitCode {
             Status::Done => 0,
             Status::Failed => 1,
             Status::WrongSettings => service::settings::EXIT_CONFIG,
+            Status::Interrupted => service::shutdown::EXIT_INTERRUPTED,
         })
     }
 }

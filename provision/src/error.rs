@@ -115,6 +115,8 @@ pub(crate) enum Error {
     Write { path: PathBuf, error: io::Error },
     #[error("cannot read {path}: {error}", path = path.display())]
     Read { path: PathBuf, error: io::Error },
+    #[error("interrupted")]
+    Interrupted,
     #[error("cannot ask: {0}")]
     Ask(#[from] io::Error),
     #[error("{0}")]

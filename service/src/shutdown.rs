@@ -9,7 +9,7 @@ use crate::telemetry;
 
 /// The exit code after a second signal, and of an interrupted command: what a shell shows for a
 /// process that SIGINT ended.
-pub(crate) const EXIT_INTERRUPTED: u8 = 130;
+pub const EXIT_INTERRUPTED: u8 = 130;
 
 /// A token that is cancelled by the first SIGTERM or SIGINT, or by the SIGHUP of a terminal that
 /// is closed.

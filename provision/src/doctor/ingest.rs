@@ -104,14 +104,14 @@ fn probe(twilio: &TwilioSettings) -> Vec<(&'static str, String)> {
 }
 
 /// What was answered.
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// The ladder that it comes from, if it comes from one.
     pub(super) ladder: Option<String>,
 }
 
 /// Posts a form, signed as Twilio does, if there is a token.
-pub(super) async fn post(
+pub(crate) async fn post(
     url: &str,
     form: &[(&'static str, String)],
     token: Option<&AuthToken>,

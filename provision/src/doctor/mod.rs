@@ -8,12 +8,14 @@ mod events;
 mod flows;
 mod ingest;
 mod ladders;
+mod live;
 mod numbers;
 mod queue;
 mod report;
 mod routing;
 
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use service::plan::PlanArgs;
@@ -29,6 +31,7 @@ use crate::inventory::Inventory;
 use crate::record::Record;
 use crate::workspace;
 
+pub(crate) use self::ingest::post;
 use self::report::Report;
 
 /// Checks everything that a redirect depends on, and says what to do about what is wrong.
@@ -47,6 +50,10 @@ pub struct DoctorArgs {
     /// How long one check may take
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     check_timeout: Setting<Duration>,
+
+    /// The file in which `overflow verify-live` keeps what it found out
+    #[arg(long, value_name = "FILE", default_value = crate::live::FILE)]
+    live_file: PathBuf,
 
     // Last: what follows them would stand under their headings.
     #[command(flatten)]
@@ -117,6 +124,9 @@ impl DoctorArgs {
                     report.within(limit, "ladder", look).await;
                 }
             }
+        }
+        if let Some((twilio, _)) = &account {
+            live::show(&self.live_file, twilio.account_sid, report);
         }
         if let Some(queue) = &queue {
             let look = async |report: &mut Report<'_>| queue::check(queue, report).await;

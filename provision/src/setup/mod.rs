@@ -59,7 +59,7 @@ impl Setup {
             self.say_what_is_missing(&dotenv, console);
             return Ok(status);
         }
-        if let Some(status) = self.consent.refused(console)? {
+        if let Some(status) = self.consent.refused(console).await? {
             return Ok(status);
         }
         self.record_found(&mut site, &adopted, via, by_hand, planned.extended);

@@ -131,7 +131,7 @@ impl Teardown {
         if !self.consent.dry_run {
             self.refuse_while_callers_wait(&site, console).await?;
         }
-        if let Some(status) = self.consent.refused(console)? {
+        if let Some(status) = self.consent.refused(console).await? {
             return Ok(status);
         }
         let keeps_record = site.state_file.exists();

@@ -13,6 +13,7 @@ mod interrupted;
 mod joins;
 mod ladders;
 mod left_behind;
+mod live;
 mod meanwhile;
 mod refusals;
 mod setup;

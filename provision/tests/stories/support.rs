@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use ingest::IngestArgs;
 use provision::{Ask, Command, Console, Patience, Status};
 use serde_json::Value;
@@ -56,10 +58,10 @@ impl Run {
 pub struct Answers(VecDeque<bool>);
 
 impl Ask for Answers {
-    fn confirm(&mut self, _: &str) -> io::Result<bool> {
-        self.0
-            .pop_front()
-            .ok_or_else(|| io::Error::other("nobody is there"))
+    fn confirm<'a>(&'a mut self, _: &'a str) -> BoxFuture<'a, io::Result<bool>> {
+        let answer = self.0.pop_front();
+        let answer = answer.ok_or_else(|| io::Error::other("nobody is there"));
+        async { answer }.boxed()
     }
 }
 
@@ -67,9 +69,9 @@ impl Ask for Answers {
 struct Meanwhile<F>(F);
 
 impl<F: FnMut() + Send> Ask for Meanwhile<F> {
-    fn confirm(&mut self, _: &str) -> io::Result<bool> {
+    fn confirm<'a>(&'a mut self, _: &'a str) -> BoxFuture<'a, io::Result<bool>> {
         (self.0)();
-        Ok(true)
+        async { Ok(true) }.boxed()
     }
 }
 

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 use twilio::{CallSid, E164, QueueSid, TaskSid};
 
 use crate::dates::Dates;
+use crate::journal::CalleeLog;
 use crate::phone::Conduct;
 
 /// A phone call.
@@ -15,6 +16,8 @@ pub(crate) struct Call {
     pub(crate) task: Option<TaskSid>,
     /// Whether a request made it. Else somebody called.
     pub(crate) outbound: bool,
+    /// The call for which it was made.
+    pub(crate) caller: Option<CallSid>,
     pub(crate) from: E164,
     pub(crate) to: E164,
     pub(crate) activity: Activity,
@@ -47,9 +50,22 @@ impl Call {
     }
 
     pub(crate) fn direction(&self) -> &'static str {
-        match self.outbound {
-            true => "outbound-api",
-            false => "inbound",
+        match (self.caller, self.outbound) {
+            (Some(_), _) => "outbound-dial",
+            (None, true) => "outbound-api",
+            (None, false) => "inbound",
+        }
+    }
+
+    /// The call to one of those who are rung for the caller, with the times of the caller's.
+    pub(crate) fn leg(&self, callee: &CalleeLog) -> Self {
+        Self {
+            sid: callee.call,
+            caller: Some(self.sid),
+            to: callee.number,
+            activity: Activity::Over,
+            end: callee.status(),
+            ..self.clone()
         }
     }
 }

@@ -131,6 +131,7 @@ impl State {
             sid,
             task: None,
             outbound,
+            caller: None,
             from,
             to,
             activity: match outbound {

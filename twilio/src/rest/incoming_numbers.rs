@@ -56,6 +56,11 @@ impl IncomingNumber {
         self.phone_number == number.as_str()
     }
 
+    /// The number; `None` if it can't be read.
+    pub fn number(&self) -> Option<E164> {
+        self.phone_number.parse().ok()
+    }
+
     /// The TwiML application that takes its calls in place of the webhook.
     pub fn voice_application(&self) -> Option<&str> {
         self.voice_application_sid.as_deref()
