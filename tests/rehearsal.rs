@@ -193,6 +193,40 @@ async fn a_workflow_that_was_there_is_extended_and_takes_the_calls() {
 }
 
 #[tokio::test]
+async fn a_call_onto_a_ladder_is_followed_to_who_has_the_caller() {
+    let mut rehearsal = Rehearsal::start().await;
+    rehearsal.done(&["setup", "--yes"]);
+    let env = rehearsal.path().join(".env");
+    let settings = std::fs::read_to_string(&env).unwrap();
+    let mut lines = settings.lines();
+    let queue = lines.find_map(|line| line.strip_prefix("FORWARD_CALL_TASK_QUEUE_SID="));
+    let plans = format!(
+        "[[plan]]\nname = \"sales\"\ntask_queue_sid = \"{}\"\n\
+         [[plan.step]]\ndial = [\"+14155550101\", \"+14155550102\"]\naccept = \"Press 1.\"\n",
+        queue.unwrap()
+    );
+    std::fs::write(rehearsal.path().join("plans.toml"), plans).unwrap();
+    let others = settings
+        .lines()
+        .filter(|line| !line.starts_with("FORWARD_"));
+    let others: Vec<_> = others.chain(["REDIRECT_PLANS=plans.toml\n"]).collect();
+    std::fs::write(&env, others.join("\n")).unwrap();
+    rehearsal.run_services().await;
+    let phone = async |number: &str, phone: &str| {
+        let url = format!("http://{}/simulator/phones/{number}", rehearsal.simulator);
+        let answer = http().put(url).json(phone).send().await.unwrap();
+        assert!(answer.status().is_success());
+    };
+    phone("+14155550101", "busy").await;
+    let call = rehearsal.done(&["call", "--wait"]);
+    assert!(call.contains("redirected to +14155550102, "), "{call}");
+    phone("+14155550102", "silent").await;
+    let call = rehearsal.done(&["call", "--wait"]);
+    assert!(call.contains(": nobody took it, "), "{call}");
+    assert!(call.contains("“Nobody can take your call"), "{call}");
+}
+
+#[tokio::test]
 async fn a_call_that_nobody_redirects_is_told_as_one() {
     let rehearsal = Rehearsal::start().await;
     let unset = rehearsal.run(&["call", "--to", NUMBER]);

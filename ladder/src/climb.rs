@@ -141,12 +141,15 @@ impl Ladder {
     /// Whether the caller is told at the end that nobody can take the call: the ladder itself has no
     /// words for that then.
     pub fn ends_in_our_words(&self, now: Timestamp) -> bool {
-        self.steps
-            .iter()
-            .fold(true, |owed, step| match step.action {
-                Action::Ring(_) | Action::Voicemail(_) => true,
-                Action::Say(_) | Action::Play(_) => owed && !step.is_in_force(now),
-            })
+        let is_attempt =
+            |step: &Step| matches!(step.action, Action::Ring(_) | Action::Voicemail(_));
+        let attempts = self.steps.iter().rposition(is_attempt);
+        let behind = Position {
+            step: attempts.map_or(0, |last| last + 1),
+            go: 0,
+        };
+        let end = self.climb(behind, false, &Caller::default(), now);
+        end.response.0.ends_with(&self.voice.last_words())
     }
 
     /// What a call is told that comes onto the ladder.

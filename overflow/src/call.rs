@@ -1,5 +1,7 @@
 //! `overflow call`: a simulated caller, and what becomes of them.
 
+mod progress;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use twilio::{CallSid, E164, TaskSid};
 use url::Url;
+
+use self::progress::Progress;
 
 /// How often the simulator is asked.
 const EACH: Duration = Duration::from_millis(100);
@@ -43,8 +47,8 @@ pub(crate) struct CallArgs {
     #[arg(long, value_name = "+…", default_value = "")]
     to: Setting<Option<E164>>,
 
-    /// Wait for as long at most, and tell what becomes of each call: exit code 0 only if it is
-    /// redirected, once  [default without a duration: 1m]
+    /// Wait for as long at most, and tell what becomes of each call, who has the caller or that nobody
+    /// does: exit code 0 only if it is redirected, once  [default without a duration: 1m]
     #[arg(
         long,
         value_name = "DURATION",
@@ -131,7 +135,7 @@ async fn follow(
     longest: Duration,
 ) -> anyhow::Result<()> {
     let deadline = Instant::now() + longest;
-    let (mut missed, mut repeated) = (0, 0);
+    let (mut missed, mut repeated, mut broken) = (0, 0, 0);
     for caller in callers {
         let call = &caller.call_sid;
         let url = simulator.join(&format!("/simulator/calls/{call}"))?;
@@ -145,20 +149,21 @@ async fn follow(
         };
         match progress.redirects() {
             0 => missed += 1,
-            1 => {}
+            1 => broken += usize::from(progress.heard_an_error()),
             _ => repeated += 1,
         }
         out::line(format_args!("call {call} {}", progress.told()));
     }
     let of = callers.len();
     let was = |count| if count == 1 { "was" } else { "were" };
-    match (missed, repeated) {
-        (0, 0) => Ok(()),
-        (0, count) => bail!(
+    match (missed, repeated, broken) {
+        (0, 0, 0) => Ok(()),
+        (0, 0, count) => bail!("{count} of {of} calls ended in an application error"),
+        (0, count, _) => bail!(
             "{count} of {of} calls {} redirected more than once",
             was(count)
         ),
-        (count, _) => bail!("{count} of {of} calls {} not redirected", was(count)),
+        (count, ..) => bail!("{count} of {of} calls {} not redirected", was(count)),
     }
 }
 
@@ -191,95 +196,4 @@ async fn answer<T: DeserializeOwned>(
             "what answers at {shown} is not a simulator ({status}): name another with --simulator"
         )
     })
-}
-
-/// How far a call has come.
-#[derive(Deserialize)]
-struct Progress {
-    status: Status,
-    /// Where its task is, or was last.
-    task_queue: Option<String>,
-    task_queue_entered_at_ms: Option<f64>,
-    entries: Vec<Entry>,
-}
-
-#[derive(Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-enum Status {
-    Waiting,
-    Instructed,
-    Talking,
-    Over,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    at_ms: f64,
-    #[serde(flatten)]
-    heard: Heard,
-}
-
-/// Of what a caller heard, that which decides what became of the call.
-#[derive(Deserialize)]
-#[serde(tag = "heard", rename_all = "snake_case")]
-enum Heard {
-    Redirected,
-    Dialled {
-        numbers: Vec<String>,
-    },
-    AgentAnswered,
-    TakenOffHold,
-    ApplicationError {
-        problem: String,
-    },
-    HungUp,
-    #[serde(other)]
-    Other,
-}
-
-impl Progress {
-    fn is_settled(&self) -> bool {
-        matches!(self.status, Status::Talking | Status::Over)
-    }
-
-    /// How often it was redirected; 0 if no number rang.
-    fn redirects(&self) -> usize {
-        let redirects = self.entries.iter();
-        let redirects = redirects.filter(|entry| matches!(entry.heard, Heard::Redirected));
-        self.dialled().map_or(0, |_| redirects.count())
-    }
-
-    /// The numbers that rang, and when.
-    fn dialled(&self) -> Option<(&[String], f64)> {
-        self.entries.iter().find_map(|entry| match &entry.heard {
-            Heard::Dialled { numbers } => Some((numbers.as_slice(), entry.at_ms)),
-            _ => None,
-        })
-    }
-
-    /// What became of the call, as an end of a sentence.
-    fn told(&self) -> String {
-        let queue = self.task_queue.as_deref().unwrap_or("no task queue");
-        if !self.is_settled() {
-            return format!("still waits, in {queue}: nobody redirected it");
-        }
-        if let Some((numbers, at)) = self.dialled() {
-            let since = self.task_queue_entered_at_ms;
-            let after =
-                since.map(|since| format!(", {:.0} ms after it entered {queue}", at - since));
-            let after = after.unwrap_or_default();
-            return format!("redirected to {}{after}", numbers.join(", "));
-        }
-        let ends = self.entries.iter().rev();
-        let mut ends = ends.filter_map(|entry| match &entry.heard {
-            Heard::AgentAnswered => Some("was taken by an agent".to_owned()),
-            Heard::TakenOffHold => Some("was taken off hold by other software".to_owned()),
-            Heard::ApplicationError { problem } => {
-                Some(format!("heard an application error: {problem}"))
-            }
-            Heard::HungUp => Some("ended".to_owned()),
-            _ => None,
-        });
-        ends.next().unwrap_or_else(|| "left the queue".to_owned())
-    }
 }

@@ -352,3 +352,32 @@ fn what_is_said_before_an_attempt_that_is_skipped_is_not_the_last_word() {
     let call = Call::begin(text, NIGHT);
     assert!(call.says("One moment") && call.says("Nobody can take your call") && call.ends());
 }
+
+#[test]
+fn what_is_known_of_a_ladders_end_is_what_a_caller_hears_whom_nobody_takes() {
+    let silent = PLANS.split("[[plan.step]]").take(4).collect::<Vec<_>>();
+    let silent = silent.join("[[plan.step]]");
+    let by_day = PLANS.replace("say =", "when = \"Mo-Fr 08:00-18:00\"\nsay =");
+    let early = silent.replace(
+        "[[plan.step]]\n    voicemail",
+        "[[plan.step]]\n    say = \"Hello.\"\n    [[plan.step]]\n    voicemail",
+    );
+    for (text, now, expected) in [
+        (PLANS, NOON, false),
+        (&silent, NOON, true),
+        (&early, NOON, true),
+        (&by_day, NOON, false),
+        (&by_day, NIGHT, true),
+    ] {
+        let mut call = Call::begin(text, now);
+        while !call.ends() {
+            match call.says("<Record") {
+                true => call.asks("recorded", "RecordingDuration=0"),
+                false => call.asks("dialed", "DialCallStatus=busy"),
+            };
+        }
+        let plan = call.plans.default_plan().unwrap();
+        assert_eq!(plan.ladder().unwrap().ends_in_our_words(call.now), expected);
+        assert_eq!(call.says("Nobody can take your call"), expected, "{text}");
+    }
+}

@@ -78,7 +78,7 @@ when = "Mo-Fr 08:00-18:00; PH off"
         "plans.toml, line 2, plan \"sales\", step 1: transcribe: has no meaning for dial",
         "plans.toml, line 2, plan \"sales\", step 2: must do one thing",
         "plans.toml, line 16, plan \"support desk\": name: is part of URLs",
-        "REDIRECT_PLANS: plans.toml, line 16, plan \"support desk\", step 1: unknown field `max_lenght`",
+        "plans.toml, line 16, plan \"support desk\", step 1: max_lenght: not known here, expected one of",
         "plans.toml, line 16, plan \"support desk\", step 2: when: speak of public holidays",
         "plans.toml, line 16, plan \"support desk\", step 2: when: needs the plan's time zone",
     ] {
@@ -91,6 +91,117 @@ when = "Mo-Fr 08:00-18:00; PH off"
         !refused.contains("0415"),
         "no number is repeated: {refused}"
     );
+}
+
+#[test]
+fn each_setting_that_cannot_be_read_is_named_and_the_others_are_looked_at_all_the_same() {
+    let (refused, _) = resolve(
+        r#"
+[[plan]]
+nmae = "sales"
+task_queue = "WQ00000000000000000000000000000001"
+time_zone = "Europe/Berlim"
+holiday = "DE"
+
+[[plan.step]]
+dail = ["+14155550100"]
+timeout = "4s"
+prompt = "Press 1."
+
+[[plan]]
+name = 5
+task_queue_sid = "WQ1"
+rescue = "never"
+
+[[plan.step]]
+dial = "+14155550100"
+"#,
+        Some(&public_url()),
+    );
+    let refused = refused.unwrap_err();
+    for wanted in [
+        "plans.toml, line 2, plan: holiday, nmae, task_queue: not known here, expected one of",
+        "plans.toml, line 2, plan: task_queue_sid: is not set",
+        "plans.toml, line 2, plan: time_zone: \"Europe/Berlim\" is no time zone",
+        "plans.toml, line 2, plan, step 1: dail, prompt: not known here, expected one of",
+        "plans.toml, line 2, plan, step 1: must do one thing",
+        "plans.toml, line 13, plan: name: must be a string",
+        "plans.toml, line 13, plan: rescue: must be a boolean",
+        "plans.toml, line 13, plan: task_queue_sid: not a task queue SID",
+        "plans.toml, line 13, plan, step 1: dial: must be a list",
+    ] {
+        let mut lines = refused.lines();
+        assert!(
+            lines.any(|line| line.starts_with(wanted)),
+            "{wanted}\n{refused}"
+        );
+    }
+    assert!(
+        !refused.contains("+1415"),
+        "no number is repeated: {refused}"
+    );
+}
+
+#[test]
+fn a_text_that_xml_cannot_hold_is_named_and_nothing_is_said_of_its_length() {
+    let text = |name: &str| format!("{name} = \"1\\u0001\"\n");
+    let dial = "dial = [\"+14155550100\"]\n";
+    let step = |step: String| format!("[[plan.step]]\n{step}");
+    for (plan, wanted) in [
+        (step(text("say")), "step 1: say"),
+        (step(text("voicemail")), "step 1: voicemail"),
+        (step(format!("{dial}{}", text("accept"))), "step 1: accept"),
+        (
+            step("play = \"https://example.com/1\\u0001\"\n".to_owned()),
+            "step 1: play",
+        ),
+        // They are heard at the end, if nowhere before.
+        (text("language") + &step(dial.to_owned()), "language"),
+        (text("voice") + &step(dial.to_owned()), "voice"),
+        (
+            format!("forward_to = \"+14155550100\"\n{}", text("notice")),
+            "notice",
+        ),
+        (
+            format!(
+                "forward_to = \"+14155550100\"\nnotice = \"Hello.\"\n{}",
+                text("notice_voice")
+            ),
+            "notice_voice",
+        ),
+    ] {
+        let (refused, _) = resolve(&format!("{STEPS}{plan}"), Some(&public_url()));
+        let refused = refused.expect_err(wanted);
+        let said = format!("{wanted}: holds the character '\\u{{1}}', which XML cannot hold");
+        assert!(refused.contains(&said), "{said}\n{refused}");
+        assert!(!refused.contains("4000"), "{refused}");
+    }
+}
+
+#[test]
+fn only_american_english_is_written_down() {
+    for (voice, is_taken) in [
+        ("", true),
+        ("language = \"en-US\"", true),
+        ("language = \"en-US\"\nvoice = \"Polly.Joanna\"", true),
+        ("voice = \"alice\"", true),
+        ("voice = \"Google.en-US-Standard-A\"", true),
+        ("language = \"en-GB\"", false),
+        ("voice = \"Polly.Vicki\"", false),
+        ("voice = \"Google.de-DE-Standard-A\"", false),
+        (
+            "language = \"en-US\"\nvoice = \"Google.de-DE-Standard-A\"",
+            false,
+        ),
+    ] {
+        let step = "[[plan.step]]\nvoicemail = \"Speak.\"\ntranscribe = true\n";
+        let (plans, _) = resolve(&format!("{STEPS}{voice}\n{step}"), Some(&public_url()));
+        assert_eq!(plans.is_ok(), is_taken, "{voice}");
+        if let Err(refused) = plans {
+            let wanted = "step 1: transcribe: Twilio writes down American English";
+            assert!(refused.contains(wanted), "{refused}");
+        }
+    }
 }
 
 #[test]
@@ -127,10 +238,10 @@ fn each_thing_that_twilio_cannot_do_is_refused() {
             "a URL with https",
         ),
         (format!("say = \"{}\"", "a".repeat(4000)), "4000 characters"),
-        ("say = \"a\\u0001b\"".into(), "which XML can't"),
+        ("say = \"a\\u0001b\"".into(), "which XML cannot hold"),
         (
             "dial = [\"+14155550100\"]\naccept = \"1 \\u0001\"".into(),
-            "which XML can't",
+            "which XML cannot hold",
         ),
         ("say = \" \"".into(), "say: says nothing"),
         (

@@ -1,6 +1,6 @@
 //! What is told of phones, and of what a caller hears on a ladder.
 
-use simulator::{Callee, CalleeEnd, Heard};
+use simulator::{Callee, CalleeEnd, DialOutcome, Heard};
 use twilio::E164;
 
 /// What happened to somebody who was rung.
@@ -27,6 +27,18 @@ fn ended(end: CalleeEnd) -> &'static str {
         CalleeEnd::HungUp => "hangs up",
         CalleeEnd::TimeLimit => "is hung up: the time is over",
         CalleeEnd::CallerGone => "is left alone: the caller is gone",
+    }
+}
+
+/// What came of a dialling in which nobody took the caller.
+pub(super) fn outcome(outcome: DialOutcome) -> Option<&'static str> {
+    match outcome {
+        DialOutcome::Answered => None,
+        DialOutcome::Busy => Some("busy"),
+        DialOutcome::NoAnswer => Some("nobody answers"),
+        DialOutcome::Failed => Some("it can't be called"),
+        DialOutcome::Refused => Some("whoever picked up doesn't take the call"),
+        DialOutcome::Canceled => Some("the caller is gone"),
     }
 }
 

@@ -7,6 +7,7 @@ use notify::Reach;
 use serde::Deserialize;
 use toml::Spanned;
 use twilio::PublicUrl;
+use twilio::twiml::check_text;
 
 use super::raw::{RawPlan, Reports, read};
 use super::{Plan, Plans};
@@ -51,6 +52,24 @@ impl Place {
         for (field, _) in given.into_iter().filter(|(_, given)| *given) {
             problems.add_line(format!("{}: {problem}", self.name(field)));
         }
+    }
+
+    /// Whether TwiML can hold the texts that are given there.
+    pub(super) fn is_writable<'a>(
+        &self,
+        texts: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+        problems: &mut Problems,
+    ) -> bool {
+        let unwritable = texts.into_iter().filter_map(|(field, text)| {
+            let problem = check_text(text?).err()?;
+            Some(format!("{}: {problem}", self.name(field)))
+        });
+        let unwritable: Vec<_> = unwritable.collect();
+        let is_writable = unwritable.is_empty();
+        unwritable
+            .into_iter()
+            .for_each(|problem| problems.add_line(problem));
+        is_writable
     }
 
     /// One of the plan's steps.

@@ -132,6 +132,14 @@ impl RawPlan {
         ];
         let problem = "is for plans with steps: this one has no [[plan.step]]";
         place.misplaced(of_ladders, problem, problems);
+        let is_writable = place.is_writable(
+            [
+                ("notice", self.notice.as_deref()),
+                ("notice_language", self.notice_language.as_deref()),
+                ("notice_voice", self.notice_voice.as_deref()),
+            ],
+            problems,
+        );
         let number = Setting::named(place.name("forward_to"), self.forward_to);
         let number: Option<E164> = problems.required(number);
         let record = problems.take(Setting::named(place.name("record"), self.record));
@@ -156,6 +164,9 @@ impl RawPlan {
                 }),
             caller_id_fallback,
         };
+        if !is_writable {
+            return None;
+        }
         if let Err(problem) = forward.response(&wordiest_caller()).to_twiml() {
             problems.add(&place.name("notice"), problem, "Please hold the line.");
             return None;
@@ -210,6 +221,13 @@ impl RawPlan {
             problems.add_line(format!("{}: {problem}", place.name(field)));
         });
         let calendar = calendar.ok();
+        let is_writable = place.is_writable(
+            [
+                ("language", self.language.as_deref()),
+                ("voice", self.voice.as_deref()),
+            ],
+            problems,
+        );
         let voice = Voice {
             language: self.language,
             voice: self.voice,
@@ -234,7 +252,7 @@ impl RawPlan {
         let public_url = reports.public_url?.clone();
         let ladder = Ladder::new(name, steps, voice, calendar?, public_url, reports.outcomes);
         // Where a step can't be read, the numbers of the others are not those of the file.
-        let is_whole = ladder.steps().len() == count;
+        let is_whole = is_writable && ladder.steps().len() == count;
         if let Some((step, problem)) = ladder.refused_step().filter(|_| is_whole) {
             let problem = format!(
                 "{problem}; what a caller hears first goes to Twilio in {MAX_INLINE_CHARS} characters"
@@ -245,18 +263,36 @@ impl RawPlan {
     }
 }
 
-/// Reads a table of the file, and says what can't be.
+/// Reads a table of the file, and says what can't be and is left out: each key is tried alone, so that
+/// all are named. What stands there isn't repeated: it may be a number.
 pub(super) fn read<T: DeserializeOwned>(
     table: toml::Table,
     place: &Place,
     problems: &mut Problems,
 ) -> Option<T> {
-    let read = T::deserialize(toml::Value::Table(table));
-    read.map_err(|error| {
-        let problem = format!("{}: {}", place.name(""), error.message());
-        problems.add("REDIRECT_PLANS", problem, "plans.toml");
-    })
-    .ok()
+    let (mut readable, mut unknown) = (toml::Table::new(), Vec::new());
+    let mut known = String::new();
+    for (key, value) in table {
+        let alone = toml::Table::from_iter([(key.clone(), value.clone())]);
+        let Err(error) = T::deserialize(toml::Value::Table(alone)) else {
+            readable.insert(key, value);
+            continue;
+        };
+        let message = error.message();
+        let (_, expected) = message.split_once("expected ").unwrap_or_default();
+        if message.starts_with("unknown field") {
+            expected.clone_into(&mut known);
+            unknown.push(key);
+            continue;
+        }
+        let expected = expected.replace("a sequence", "a list");
+        problems.add_line(format!("{}: must be {expected}", place.name(&key)));
+    }
+    if !unknown.is_empty() {
+        let unknown = place.name(&unknown.join(", "));
+        problems.add_line(format!("{unknown}: not known here, expected {known}"));
+    }
+    T::deserialize(toml::Value::Table(readable)).ok()
 }
 
 /// A duration; a number alone is one of seconds.

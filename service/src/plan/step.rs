@@ -18,6 +18,9 @@ const MOST_TOGETHER: usize = 10;
 /// How long a message may be where the plan doesn't say.
 const MESSAGE: &str = "2m";
 
+/// The longest message that Twilio writes down, in seconds.
+const LONGEST_TRANSCRIBED: u32 = 120;
+
 /// What its plan says for all steps.
 pub(super) struct PlanSays<'a> {
     pub(super) voice: &'a Voice,
@@ -93,6 +96,15 @@ impl RawStep {
         if kind != "voicemail" {
             place.misplaced(of_voicemail, &problem, problems);
         }
+        let is_writable = place.is_writable(
+            [
+                ("accept", self.accept.as_deref()),
+                ("voicemail", self.voicemail.as_deref()),
+                ("say", self.say.as_deref()),
+                ("play", self.play.as_deref()),
+            ],
+            problems,
+        );
         for (name, text) in [("say", &self.say), ("accept", &self.accept)] {
             if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
                 problems.add_line(format!("{}: says nothing", place.name(name)));
@@ -120,20 +132,21 @@ impl RawStep {
                 Action::Play(url)
             }
         };
-        Some(Step { when, action })
+        is_writable.then_some(Step { when, action })
     }
 
     fn ring(self, plan: &PlanSays<'_>, place: &Place, problems: &mut Problems) -> Option<Ring> {
-        let numbers: Vec<E164> = self
-            .dial
-            .unwrap_or_default()
+        let given = self.dial.unwrap_or_default();
+        if given.is_empty() {
+            problems.add(&place.name("dial"), "holds no number", "[\"+14155550100\"]");
+        }
+        let numbers: Vec<E164> = given
             .into_iter()
             .filter_map(|number| {
                 problems.required(Setting::named(place.name("dial"), Some(number)))
             })
             .collect();
         if numbers.is_empty() {
-            problems.add(&place.name("dial"), "holds no number", "[\"+14155550100\"]");
             return None;
         }
         let distinct: HashSet<_> = numbers.iter().collect();
@@ -183,11 +196,17 @@ impl RawStep {
         let max_length: Seconds<2, 14_400> =
             seconds(Some(max_length), place.name("max_length"), "2m", problems)?;
         let transcribe = self.transcribe.unwrap_or(false);
-        let is_american = voice.language.as_deref().is_none_or(|l| l == "en-US");
-        if transcribe && (!is_american || max_length.get() > 120) {
+        if transcribe && !is_american(voice) {
             problems.add_line(format!(
-                "{}: Twilio writes down American English (language = \"en-US\") up to 120 s only",
+                "{}: Twilio writes down American English only: the plan must say language = \"en-US\", \
+                 and have no voice of another",
                 place.name("transcribe")
+            ));
+        }
+        if transcribe && max_length.get() > LONGEST_TRANSCRIBED {
+            problems.add_line(format!(
+                "{}: Twilio writes down messages up to {LONGEST_TRANSCRIBED} s only",
+                place.name("max_length")
             ));
         }
         let keys = self.finish_on_key.as_deref().unwrap_or("#");
@@ -209,5 +228,16 @@ impl RawStep {
             transcribe,
             finish_on_key: self.finish_on_key,
         })
+    }
+}
+
+/// Whether callers are spoken to in American English, as far as can be known.
+fn is_american(voice: &Voice) -> bool {
+    let name = voice.voice.as_deref().unwrap_or_default();
+    // Google's voices have their language in their name, most others speak one of their own.
+    match (voice.language.as_deref(), name.strip_prefix("Google.")) {
+        (_, Some(google)) if !google.starts_with("en-US-") => false,
+        (None, None) => matches!(name, "" | "man" | "woman" | "alice"),
+        (language, _) => language.is_none_or(|language| language == "en-US"),
     }
 }

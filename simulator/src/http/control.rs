@@ -35,11 +35,13 @@ pub(super) fn router() -> Router<Arc<Core>> {
 }
 
 /// What there is, for who mistypes a path.
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 11] = [
     "POST /simulator/calls",
     "GET /simulator/calls/CA…",
     "POST /simulator/calls/CA…/hangup",
     "POST /simulator/tasks/WT…/expire",
+    "PUT /simulator/phones/+…",
+    "PUT /simulator/readings",
     "POST /simulator/faults",
     "POST /simulator/callback-faults",
     "DELETE /simulator/faults",

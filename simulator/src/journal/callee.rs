@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use twilio::{CallSid, E164};
 
 /// What one of those heard who were rung for a caller.
@@ -34,7 +34,7 @@ pub struct CalleeMoment {
 }
 
 /// What happens to somebody who is rung.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Callee {
     /// Their phone rings.
@@ -52,7 +52,7 @@ pub enum Callee {
 }
 
 /// How a call to somebody who was rung ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CalleeEnd {
     /// The line was busy.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::caller::{CallerLog, Entry, HangUp, Heard};
 
@@ -10,7 +10,7 @@ use super::caller::{CallerLog, Entry, HangUp, Heard};
 const SHORTEST_MESSAGE: Duration = Duration::from_secs(2);
 
 /// How it ended for a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// It hasn't yet.

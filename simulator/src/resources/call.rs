@@ -56,18 +56,6 @@ impl Call {
             (None, false) => "inbound",
         }
     }
-
-    /// The call to one of those who are rung for the caller, with the times of the caller's.
-    pub(crate) fn leg(&self, callee: &CalleeLog) -> Self {
-        Self {
-            sid: callee.call,
-            caller: Some(self.sid),
-            to: callee.number,
-            activity: Activity::Over,
-            end: callee.status(),
-            ..self.clone()
-        }
-    }
 }
 
 /// What a call does, and its caller hears, at the moment.

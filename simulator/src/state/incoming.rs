@@ -65,7 +65,9 @@ impl State {
             },
             "task_queue": task.map(|task| self.task_queue_name(task.target().queue)),
             "task_queue_entered_at_ms": task.map(|task| task.entered_at.as_secs_f64() * 1e3),
+            "fate": log.fate(),
             "entries": log.entries,
+            "callees": log.callees,
         }))
     }
 }

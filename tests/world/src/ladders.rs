@@ -68,7 +68,7 @@ impl Ladders {
                 says: format!("forward_to = \"{}\"\n", one_of(&mut rng, &NUMBERS)),
             },
             name => Plan {
-                name: ["support", "sales"][usize::from(name > 1)],
+                name: ["support", "sales"][usize::from(name > 2)],
                 says: ladder(&mut rng),
             },
         };

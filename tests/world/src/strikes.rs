@@ -35,6 +35,8 @@ impl Struck {
             let mut rng = kind.rng(seed.rotate_left(32));
             let count = match kind {
                 Kind::BrokerConnections => 12,
+                // An odd number: of two ingests, one has another file at the end.
+                Kind::OtherPlans => 3,
                 _ => 4,
             };
             let strikes = sky.strikes(*kind, count);

@@ -182,13 +182,17 @@ impl Sky {
                 fate.fault = fate.fault.or(fault);
             });
             fate.there = fate.there.min(TWILIO_LATE);
-            if let Some(Fault::Status {
-                carried_out: Some(later),
-                ..
-            }) = &mut fate.fault
-            {
-                fate.back = fate.back.min(TWILIO_LATE - fate.there);
-                *later = (*later).min(TWILIO_LATE - fate.there - fate.back);
+            // However late it is, it is no later than Twilio ever is.
+            match &mut fate.fault {
+                Some(Fault::Reset) => fate.back = fate.back.min(TWILIO_LATE - fate.there),
+                Some(Fault::Status {
+                    carried_out: Some(later),
+                    ..
+                }) => {
+                    fate.back = fate.back.min(TWILIO_LATE - fate.there);
+                    *later = (*later).min(TWILIO_LATE - fate.there - fate.back);
+                }
+                _ => {}
             }
             fate
         })

@@ -129,7 +129,7 @@ pub enum TwimlError {
     #[error("the TwiML has {0} characters, Twilio takes {MAX_INLINE_CHARS}: shorten its texts")]
     TooLong(usize),
     /// A text holds a character that XML can't.
-    #[error("a text holds the character {0:?}, which XML can't")]
+    #[error("holds the character {0:?}, which XML cannot hold")]
     NotXml(char),
     /// The writer failed.
     #[error("cannot write the TwiML: {0}")]
@@ -164,10 +164,19 @@ impl Response {
             })?,
         };
         let document = String::from_utf8(writer.into_inner()).map_err(io::Error::other)?;
-        if let Some(character) = document.chars().find(|c| !is_xml_char(*c)) {
-            return Err(TwimlError::NotXml(character));
-        }
+        check_text(&document)?;
         Ok(Twiml(document))
+    }
+}
+
+/// Whether a text can stand in a document.
+///
+/// # Errors
+/// It holds a control character.
+pub fn check_text(text: &str) -> Result<(), TwimlError> {
+    match text.chars().find(|c| !is_xml_char(*c)) {
+        Some(character) => Err(TwimlError::NotXml(character)),
+        None => Ok(()),
     }
 }
 

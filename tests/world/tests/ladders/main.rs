@@ -4,13 +4,12 @@
 
 mod edge;
 mod outcomes;
-mod random;
 mod scene;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use simulator::{CalleeEnd, CallerLog, Conduct, Fate, Readings};
+use simulator::{CalleeEnd, CallerLog, Conduct, Entry, Fate, Heard, Readings};
 use tokio::time::Instant;
 
 use scene::{FIRST, LADDER, SECOND, Scene, THIRD, Way};
@@ -25,6 +24,21 @@ fn seconds(seconds: u64) -> Duration {
 fn ends(log: &CallerLog) -> Vec<CalleeEnd> {
     let ends = log.callees.iter().filter_map(|callee| callee.ended());
     ends.map(|(end, _)| end).collect()
+}
+
+/// What the caller and everybody who was rung for them went through, and when, since the call.
+fn heard(log: &CallerLog) -> Vec<(Duration, String)> {
+    let began = log.entries[0].at;
+    // Its request has a name of its own.
+    let is_named = |entry: &&Entry| matches!(entry.heard, Heard::Redirected { .. });
+    let heard = log.entries.iter().filter(|entry| !is_named(entry));
+    let heard = heard.map(|entry| (entry.at, format!("{:?}", entry.heard)));
+    let moments = log.callees.iter().flat_map(|callee| &callee.moments);
+    let theirs = moments.map(|moment| (moment.at, format!("{:?}", moment.what)));
+    heard
+        .chain(theirs)
+        .map(|(at, what)| (at - began, what))
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,6 +178,24 @@ async fn what_is_asked_twice_is_answered_alike() {
         let log = scene.lived(Conduct::default()).await;
         let expected = [CalleeEnd::Busy, CalleeEnd::Refused, CalleeEnd::HungUp];
         assert_eq!(ends(&log), expected, "{readings:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ingest_that_has_just_started_goes_on_where_another_ended() {
+    for third in ["answers,presses=1,stays=60", "silent"] {
+        let phones = [NOBODY[0], NOBODY[1], (THIRD, third)];
+        for readings in Readings::all() {
+            let conduct = Conduct {
+                message: Some(seconds(1)),
+                ..Conduct::default()
+            };
+            let scene = || Scene::new(readings, &phones, LADDER);
+            let (one, each) = (scene(), scene());
+            *each.way.lock() = Way::Restarts;
+            let (one, each) = (one.lived(conduct).await, each.lived(conduct).await);
+            assert_eq!(heard(&one), heard(&each), "{readings:?}");
+        }
     }
 }
 

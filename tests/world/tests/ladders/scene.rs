@@ -50,8 +50,8 @@ pub enum Way {
     SilentUntil(Instant),
     /// Every other answer is lost.
     LosesAnswers,
-    /// Another ingest answers, which was started with another file of plans.
-    OtherPlans,
+    /// An ingest that has just started answers, each time.
+    Restarts,
 }
 
 pub struct Scene {
@@ -64,47 +64,33 @@ pub struct Scene {
 
 impl Scene {
     pub fn new(readings: Readings, phones: &[(&str, &str)], ladder: &str) -> Self {
-        Self::with_other_plans(readings, phones, ladder, ladder)
-    }
-
-    /// One with a second ingest, and what it knows.
-    pub fn with_other_plans(
-        readings: Readings,
-        phones: &[(&str, &str)],
-        ladder: &str,
-        other: &str,
-    ) -> Self {
         let account = Account::new(
             "AC0123456789abcdef0123456789abcdef".parse().unwrap(),
             "token".to_owned(),
         );
         let public_url: PublicUrl = PUBLIC_URL.parse().unwrap();
         let queue = "WQ0123456789abcdef0123456789abcdef";
-        let read = |ladder: &str| {
-            let head = format!("[[plan]]\nname = \"sales\"\ntask_queue_sid = \"{queue}\"\n");
-            Plans::read(&(head + ladder), Some(&public_url)).unwrap()
-        };
-        let plans = read(ladder);
+        let head = format!("[[plan]]\nname = \"sales\"\ntask_queue_sid = \"{queue}\"\n");
+        let plans = Plans::read(&(head + ladder), Some(&public_url)).unwrap();
         let broker = Broker::default();
-        let router = ingest("ingest", &broker, &account, &plans).router();
-        let other = ingest("other", &broker, &account, &read(other)).router();
+        let (ours, known, to) = (account.clone(), plans.clone(), broker.clone());
+        let starts = move || ingest("ingest", &to, &ours, &known).router();
+        let router = starts();
         let way = Arc::new(Mutex::new(Way::Open));
         let (now, turn) = (Arc::clone(&way), Arc::<AtomicUsize>::default());
         let carrier = move |request: reqwest::Request| {
             let (way, turn) = (*now.lock(), turn.clone());
-            let knows = if way == Way::OtherPlans {
-                &other
-            } else {
-                &router
+            let router = match way {
+                Way::Restarts => starts(),
+                _ => router.clone(),
             };
-            let router = knows.clone();
             async move {
                 match way {
                     Way::Open => {}
                     Way::Closed => return Err(CallbackOutcome::NotConnected),
                     Way::SilentUntil(then) if Instant::now() >= then => {}
                     Way::SilentUntil(_) => std::future::pending().await,
-                    Way::LosesAnswers | Way::OtherPlans => {}
+                    Way::LosesAnswers | Way::Restarts => {}
                 }
                 let Ok(answer) = router.oneshot(inward(request)).await;
                 let is_lost = way == Way::LosesAnswers && turn.fetch_add(1, Relaxed) % 2 == 0;
