@@ -95,6 +95,7 @@ impl Told<'_> {
             at: self.at,
             account_sid: self.account,
             call_sid,
+            task_sid: None,
             plan: plan.to_owned(),
             step: ending.step,
             outcome: ending.outcome,

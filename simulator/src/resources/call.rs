@@ -5,7 +5,6 @@ use tokio_util::sync::CancellationToken;
 use twilio::{CallSid, E164, QueueSid, TaskSid};
 
 use crate::dates::Dates;
-use crate::journal::CalleeLog;
 use crate::phone::Conduct;
 
 /// A phone call.
@@ -16,8 +15,6 @@ pub(crate) struct Call {
     pub(crate) task: Option<TaskSid>,
     /// Whether a request made it. Else somebody called.
     pub(crate) outbound: bool,
-    /// The call for which it was made.
-    pub(crate) caller: Option<CallSid>,
     pub(crate) from: E164,
     pub(crate) to: E164,
     pub(crate) activity: Activity,
@@ -50,10 +47,9 @@ impl Call {
     }
 
     pub(crate) fn direction(&self) -> &'static str {
-        match (self.caller, self.outbound) {
-            (Some(_), _) => "outbound-dial",
-            (None, true) => "outbound-api",
-            (None, false) => "inbound",
+        match self.outbound {
+            true => "outbound-api",
+            false => "inbound",
         }
     }
 }

@@ -131,7 +131,6 @@ impl State {
             sid,
             task: None,
             outbound,
-            caller: None,
             from,
             to,
             activity: match outbound {
