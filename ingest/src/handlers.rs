@@ -8,6 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::future::join_all;
+use ladder::Offer;
 use queue::Source;
 use service::telemetry;
 use tracing::{Instrument, field};
@@ -130,6 +131,7 @@ pub(crate) async fn redirect_twiml(
     method: Method,
     request: Form,
 ) -> Response {
+    let query = FormParams::parse(request.query().as_bytes());
     let form = FormParams::parse(match method {
         Method::POST => &request.body,
         _ => &[],
@@ -137,16 +139,27 @@ pub(crate) async fn redirect_twiml(
     if let Some(refused) = refusal(&ingest, &ingest.twiml_url, &request, &form) {
         return refused;
     }
-    let params = FormParams::parse(request.query().as_bytes());
-    let plan = match params.get(PLAN_PARAMETER) {
+    let plan = match query.get(PLAN_PARAMETER) {
         None => ingest.plans.default_plan(),
         Some(sid) => sid
             .parse::<TaskQueueSid>()
             .ok()
             .and_then(|task_queue| ingest.plans.get(&task_queue)),
     };
+    // A GET has what Twilio says of the call in its query.
+    let params = if method == Method::POST { form } else { query };
     match plan {
-        Some(plan) => twiml(&plan.begin(&Caller::of(&form), ingest.clock.now()).twiml),
+        Some(plan) => {
+            let first = plan.begin(&Caller::of(&params), ingest.clock.now());
+            if first.offer == Offer::LastWords
+                && ingest.plans.outcomes()
+                && let Some(outcome) = ingest.told(&plan.name, &params).last_words()
+            {
+                // The caller doesn't wait for it.
+                drop(ingest.pass_on(outcome));
+            }
+            twiml(&first.twiml)
+        }
         None => (
             StatusCode::NOT_FOUND,
             format!("no redirect plan for that {PLAN_PARAMETER}\n"),

@@ -8,19 +8,21 @@ use std::time::Duration;
 
 use clock::Clock;
 use parking_lot::Mutex;
-use queue::{Message, Queue, QueueError, RedirectRequest, Source};
+use queue::{Content, Message, Queue, RedirectRequest, Source};
 use service::http::ListenerMetrics;
 use service::settings::TwilioSettings;
 use service::{Host, Plans, telemetry};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use twilio::{
-    AccountSid, CallSid, EVENT_STREAM_PATH, EVENTS_PATH, PublicUrl, SignatureVerifier, SignedUrl,
-    TWIML_PATH, TaskQueueSid, TaskRouterEvent, TaskSid,
+    AccountSid, CallSid, EVENT_STREAM_PATH, EVENTS_PATH, FormParams, PublicUrl, SignatureVerifier,
+    SignedUrl, TWIML_PATH, TaskQueueSid, TaskRouterEvent, TaskSid,
 };
 
+use crate::endings::Told;
 use crate::filter::{Ignored, redirect_request};
 use crate::metrics::Metrics;
 use crate::outbox::{self, Outbox};
@@ -167,9 +169,7 @@ impl Ingest {
         let publish = async move { ingest.publish(message, task_queue_sid, &has_left).await };
         let published = publish.instrument(of_log).instrument(span);
         let published = self.under_way.spawn(published);
-        published.await.unwrap_or_else(|panic| {
-            Outcome::Unavailable(QueueError::Unavailable(panic.to_string()))
-        })
+        published.await.unwrap_or_else(Outcome::panicked)
     }
 
     async fn publish(
@@ -196,6 +196,45 @@ impl Ingest {
             ),
         }
         outcome
+    }
+
+    /// What is known of a caller of that plan when Twilio says something of them.
+    pub(crate) fn told<'a>(&self, plan: &'a str, params: &'a FormParams) -> Told<'a> {
+        Told {
+            account: self.account,
+            at: self.clock.now(),
+            plan,
+            params,
+        }
+    }
+
+    /// Puts on the queue what became of a caller, if that is wanted: whoever is answered meanwhile
+    /// doesn't wait for it, unless they wait for this.
+    pub(crate) fn pass_on(self: &Arc<Self>, outcome: queue::Outcome) -> JoinHandle<Outcome> {
+        let ingest = Arc::clone(self);
+        self.under_way.spawn(async move {
+            let started = Instant::now();
+            let message = Message {
+                content: Content::Outcome(outcome.clone()),
+                traceparent: None,
+            };
+            let published = ingest.outbox.publish(&message).await;
+            let (call, plan, step) = (outcome.call_sid, outcome.plan, outcome.step);
+            let outcome_of_it = outcome.outcome.as_str();
+            match &published {
+                Outcome::Unavailable(error) => tracing::error!(
+                    call_sid = %call, plan, step, outcome = outcome_of_it, %error,
+                    "what became of a caller is not durable; Twilio sends it again, or is asked later"
+                ),
+                _ => tracing::info!(
+                    call_sid = %call, plan, step, outcome = outcome_of_it,
+                    seconds = outcome.seconds,
+                    durable_in_ms = telemetry::millis(started.elapsed()),
+                    "an outcome was {published}"
+                ),
+            }
+            published
+        })
     }
 
     /// Warns once of a plan that has no number to show for callers who have none themselves.

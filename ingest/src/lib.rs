@@ -4,6 +4,7 @@
 //! answered with `2xx` is either of no concern to us, or durable on the queue.
 
 mod app;
+mod endings;
 mod filter;
 mod handlers;
 mod ingest;

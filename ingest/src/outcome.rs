@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use queue::QueueError;
+use tokio::task::JoinError;
 use twilio::{Conversation, EventError, SignatureError};
 
 use crate::filter::Ignored;
@@ -32,6 +33,11 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// Of a publish that panicked.
+    pub(crate) fn panicked(panic: JoinError) -> Self {
+        Self::Unavailable(QueueError::Unavailable(panic.to_string()))
+    }
+
     /// All that [`Self::label`] says.
     pub(crate) const LABELS: [&'static str; 14] = [
         "queued",

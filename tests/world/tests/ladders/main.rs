@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod edge;
+mod outcomes;
 mod random;
 mod scene;
 

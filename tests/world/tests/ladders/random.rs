@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use simulator::{Conduct, Fate, Readings};
 use tokio::time::Instant;
 
+use super::outcomes::judge;
 use super::scene::{FIRST, SECOND, Scene, THIRD, Way};
 use super::seconds;
 
@@ -102,6 +103,8 @@ async fn whatever_a_ladder_and_the_phones_do_nobody_is_left_in_silence() {
         assert!(!log.was_dialled_twice_at_once(), "{what}");
         assert!(!log.was_given_away_without_a_key(), "{what}");
         assert_eq!(log.conversations_cut(), 0, "{what}");
+        let told = scene.outcomes().await;
+        judge(&log, &told, weather != 2);
         fates.insert(fate);
     }
     assert_eq!(fates.len(), 5, "{fates:?}");

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use axum::Router;
 use clock::Clock;
 use futures::FutureExt;
 use ingest::{Ingest, IngestArgs};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use queue::Options;
 use queue::memory::Broker;
+use queue::{Content, Options, Outcome};
 use service::settings::from_flags;
 use service::{Host, Plans, Problems};
 use simulator::{
@@ -23,7 +22,7 @@ use tower::ServiceExt;
 use twilio::{AuthToken, PublicUrl, SignatureVerifier};
 use world::{inward, outward};
 
-const PUBLIC_URL: &str = "https://overflow.example.com";
+pub const PUBLIC_URL: &str = "https://overflow.example.com";
 pub const FIRST: &str = "+14155550101";
 pub const SECOND: &str = "+14155550102";
 pub const THIRD: &str = "+14155550103";
@@ -59,6 +58,8 @@ pub struct Scene {
     pub simulator: Simulator,
     plans: Plans,
     pub way: Arc<Mutex<Way>>,
+    /// Where the ingests put what became of callers.
+    pub broker: Broker,
 }
 
 impl Scene {
@@ -84,8 +85,9 @@ impl Scene {
             Plans::read(&(head + ladder), Some(&public_url)).unwrap()
         };
         let plans = read(ladder);
-        let router = ingest(&account, &public_url, &plans);
-        let other = ingest(&account, &public_url, &read(other));
+        let broker = Broker::default();
+        let router = ingest("ingest", &broker, &account, &plans).router();
+        let other = ingest("other", &broker, &account, &read(other)).router();
         let way = Arc::new(Mutex::new(Way::Open));
         let (now, turn) = (Arc::clone(&way), Arc::<AtomicUsize>::default());
         let carrier = move |request: reqwest::Request| {
@@ -126,7 +128,19 @@ impl Scene {
             simulator,
             plans,
             way,
+            broker,
         }
+    }
+
+    /// What became of callers, once all is said.
+    pub async fn outcomes(&self) -> Vec<Outcome> {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let messages = self.broker.messages().into_iter();
+        let outcome = |message: queue::RawMessage| match message.content().unwrap() {
+            Content::Outcome(outcome) => outcome,
+            other => panic!("{other:?}"),
+        };
+        messages.map(outcome).collect()
     }
 
     /// A caller who is redirected as the redirector does it.
@@ -169,12 +183,14 @@ impl Scene {
     }
 }
 
-fn ingest(account: &Account, public_url: &PublicUrl, plans: &Plans) -> Router {
+/// An ingest that publishes to the broker under this name.
+pub fn ingest(name: &str, broker: &Broker, account: &Account, plans: &Plans) -> Arc<Ingest> {
     let args: IngestArgs = from_flags(Vec::<String>::new()).unwrap();
+    let public_url = PUBLIC_URL.parse().unwrap();
     let settings = args
-        .resolve(Some(public_url), &mut Problems::default())
+        .resolve(Some(&public_url), &mut Problems::default())
         .unwrap();
-    let queue = Broker::default().open("ingest", Options::default());
+    let queue = broker.open(name, Options::default());
     let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
     let mut host = Host::on(Arc::new(queue), clock, CancellationToken::new());
     let verifier = SignatureVerifier::new([AuthToken::new(&account.auth_token)]);
@@ -186,5 +202,5 @@ fn ingest(account: &Account, public_url: &PublicUrl, plans: &Plans) -> Router {
         plans.clone(),
         None,
     );
-    Arc::new(ingest).router()
+    Arc::new(ingest)
 }
