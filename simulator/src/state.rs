@@ -1,6 +1,7 @@
 //! Everything that the simulator knows. Changes are made here, without waiting for anything; what they
 //! start outside is returned as [`Effect`]s.
 
+mod arrivals;
 mod calls;
 mod emit;
 mod incoming;
@@ -22,7 +23,7 @@ use twilio::{
 };
 use url::Url;
 
-pub use calls::{Caller, PlaceCall, PlaceCallError};
+pub use arrivals::{Caller, PlaceCall, PlaceCallError};
 pub(crate) use calls::{NotInProgress, seconds_between};
 pub(crate) use task_changes::TaskChange;
 pub use tasks::{Begin, OtherTask, TurnDown};
