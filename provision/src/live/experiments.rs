@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 use twilio::E164;
-use twilio::rest::{AssignmentStatus, CallDraft, CallStatus, Leg, Task};
+use twilio::rest::{AssignmentStatus, CallDraft, CallStatus, ChildCall, Task};
 
 use super::answers::{ActionAfterHangUp, Found, Others, RefusedWhisper, TaskAfterUpdate};
 use super::listener::Asked;
@@ -52,7 +52,7 @@ impl Run<'_, '_> {
         };
         let heard = listens.get("CallSid").and_then(|sid| sid.parse().ok());
         let is_other =
-            |leg: &Leg| Some(leg.sid) != heard && before.iter().all(|old| old.sid != leg.sid);
+            |leg: &ChildCall| Some(leg.sid) != heard && before.iter().all(|old| old.sid != leg.sid);
         match self.others(is_other).await? {
             Some(found) => self.answers.others = Some(Found::now(found)),
             None => self.line(format_args!("{other:?} could not be rung meanwhile.")),
@@ -119,7 +119,7 @@ impl Run<'_, '_> {
     }
 
     /// What becomes of the phone that was not picked up; `None` if that can't be told.
-    async fn others(&self, is_other: impl Fn(&Leg) -> bool) -> Result<Option<Others>> {
+    async fn others(&self, is_other: impl Fn(&ChildCall) -> bool) -> Result<Option<Others>> {
         let mut status = None;
         let look = async || {
             let other = self.legs().await?.into_iter().find(&is_other);

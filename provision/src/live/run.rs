@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use twilio::rest::{CallStatus, Instructions, Leg, RestError};
+use twilio::rest::{CallStatus, ChildCall, Instructions, RestError};
 use twilio::twiml::{Dial, Number, Response, Seconds, Verb};
 use twilio::{CallSid, E164, FormParams, WorkspaceSid};
 
@@ -86,6 +86,7 @@ impl Run<'_, '_> {
         let whisper = live.listener.url(whisper);
         let numbers = rung.iter().map(|number| Number {
             number: *number,
+            status_callback: None,
             whisper: Some(whisper.clone()),
         });
         let dial = Dial {
@@ -110,10 +111,10 @@ impl Run<'_, '_> {
     }
 
     /// Those who are or were rung for the caller.
-    pub(super) async fn legs(&self) -> Result<Vec<Leg>> {
+    pub(super) async fn legs(&self) -> Result<Vec<ChildCall>> {
         let call = self.call.as_ref().ok_or_else(gone)?;
         let api = &self.live.api;
-        let legs = api.client.legs(&api.account, call).await;
+        let legs = api.client.child_calls(&api.account, call).await;
         legs.doing("list the calls")
     }
 
