@@ -405,6 +405,11 @@ fn what_is_wrong_on_the_command_line_is_told_by_the_flag() {
     for (variable, value, wanted) in [
         ("PUBLIC_URL", "foo", "PUBLIC_URL: is not a URL"),
         (
+            "OUTCOMES",
+            "maybe",
+            "OUTCOMES: is neither true nor false (example: OUTCOMES=true)",
+        ),
+        (
             "SPOOL_MAX_LENGTH",
             "0",
             "SPOOL_MAX_LENGTH: must be at least 1",

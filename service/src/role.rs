@@ -47,7 +47,7 @@ pub struct RunArgs<R: Role> {
     #[command(flatten)]
     pub twilio: TwilioArgs,
     /// The URL by which Twilio reaches ingest: signatures are made over it
-    /// [required, by a redirector only for plans with steps]
+    /// [required, by a redirector only for plans with steps, and to be told of outcomes]
     #[arg(long, env = "PUBLIC_URL", value_name = "URL", default_value = "")]
     pub public_url: Setting<Option<PublicUrl>>,
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
+use ladder::Stage;
 use parking_lot::Mutex;
 use queue::RawMessage;
 use queue::memory::Broker;
@@ -29,7 +30,7 @@ pub struct Ingests(Arc<Shared>);
 struct Shared {
     up: Mutex<Vec<Arc<Up>>>,
     turn: Mutex<usize>,
-    /// The events that were answered with a 2xx and ask for a redirect.
+    /// What was answered with a 2xx and is to be durable.
     taken: Mutex<Vec<(String, CallSid)>>,
     sky: Sky,
     teller: Teller,
@@ -56,10 +57,13 @@ struct OnLadder {
     caller: CallSid,
 }
 
-/// An event that asks for a redirect.
-struct Stranded {
-    event: String,
+/// Something that is durable once it is answered with a 2xx: an event that asks for a redirect, or how
+/// a call to a number ended.
+struct Durable {
+    /// Its message's.
+    id: String,
     call: CallSid,
+    what: &'static str,
 }
 
 impl Ingests {
@@ -104,7 +108,7 @@ impl Ingests {
         Some(up.remove(index))
     }
 
-    /// The events that were answered with a 2xx and came to no queue.
+    /// Whose events and endings were answered with a 2xx and came to no queue.
     pub(crate) fn lost(&self) -> Vec<CallSid> {
         let taken = self.0.taken.lock();
         let lost = taken.iter().filter(|(id, _)| !self.0.queue.has_taken(id));
@@ -165,7 +169,7 @@ impl Ingests {
         let ingests = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(after).await;
-            let stranded = ingests.stranded(&request);
+            let durable = ingests.durable(&request);
             let on_ladder = OnLadder::read(&request);
             let what = request.url().path().to_owned();
             let delivered = ingests.deliver(request);
@@ -177,8 +181,8 @@ impl Ingests {
                         .await
                 }
             };
-            if let Some(stranded) = stranded {
-                ingests.note(&stranded, how, &answered);
+            if let Some(durable) = durable {
+                ingests.note(&durable, how, &answered);
             }
             // Twilio may have given up.
             let _ = answer.send(answered);
@@ -186,25 +190,25 @@ impl Ingests {
         when_answered
     }
 
-    fn note(&self, stranded: &Stranded, how: &str, answered: &Answer) {
+    fn note(&self, durable: &Durable, how: &str, answered: &Answer) {
         let status = answered.as_ref().ok().map(reqwest::Response::status);
         let answer = status.map_or_else(
             || "nobody answers".to_owned(),
             |status| format!("ingest answers {}", status.as_u16()),
         );
         let shared = &self.0;
-        let what = format!("its event arrives{how}: {answer}");
-        shared.teller.say_of(stranded.call, what);
+        let what = format!("{} arrives{how}: {answer}", durable.what);
+        shared.teller.say_of(durable.call, what);
         if !status.is_some_and(|status| status.is_success()) {
             return;
         }
-        let id = &stranded.event;
+        let id = &durable.id;
         let spooled = || shared.spools.lock().iter().any(|spool| spool.has_taken(id));
         if !shared.queue.has_taken(id) && !spooled() {
-            let call = Some(stranded.call);
+            let call = Some(durable.call);
             shared.notes.broken(Promise::EventLost, call);
         }
-        shared.taken.lock().push((id.clone(), stranded.call));
+        shared.taken.lock().push((id.clone(), durable.call));
     }
 
     /// What comes next is asked, and said at once.
@@ -235,9 +239,17 @@ impl Ingests {
         answered
     }
 
-    /// What the callback asks for: a redirect, or nothing.
-    fn stranded(&self, request: &reqwest::Request) -> Option<Stranded> {
+    /// What the callback is about, if it is to be durable.
+    fn durable(&self, request: &reqwest::Request) -> Option<Durable> {
         let body = request.body()?.as_bytes()?;
+        if is_ending(request) {
+            let params = FormParams::parse(body);
+            return Some(Durable {
+                id: params.get("CallSid")?.to_owned(),
+                call: params.get("ParentCallSid")?.parse().ok()?,
+                what: "the end of a call to a number",
+            });
+        }
         let text = std::str::from_utf8(body).ok()?;
         let placeholder = (*self.0.placeholder.lock())?;
         let of_ours = text.contains("task-queue.entered")
@@ -251,9 +263,10 @@ impl Ingests {
                 .filter_map(|(at, _)| text.get(at..at + 34))
                 .find(hex)
         };
-        Some(Stranded {
-            event: sid("EV").filter(|_| of_ours)?.to_owned(),
+        Some(Durable {
+            id: sid("EV").filter(|_| of_ours)?.to_owned(),
             call: sid("CA")?.parse().ok()?,
+            what: "its event",
         })
     }
 
@@ -281,9 +294,15 @@ impl Ingests {
     }
 }
 
+/// Whether it is told how a call to a number ended. Nobody waits for the answer.
+fn is_ending(request: &reqwest::Request) -> bool {
+    let path = request.url().path();
+    path.starts_with(ladder::PATH) && path.ends_with(Stage::Ended.as_str())
+}
+
 impl OnLadder {
     fn read(request: &reqwest::Request) -> Option<Self> {
-        let is_asked = request.url().path().starts_with(ladder::PATH);
+        let is_asked = request.url().path().starts_with(ladder::PATH) && !is_ending(request);
         let body = request.body().filter(|_| is_asked)?.as_bytes()?;
         let params = FormParams::parse(body);
         let sid = |name| params.get(name)?.parse().ok();

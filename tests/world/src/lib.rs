@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use queue::Lane;
 use simulator::{Fate, Moment, Simulator, State};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
@@ -182,7 +183,10 @@ async fn live(seed: u64, kinds: &[Kind], told: Told) -> World {
     for call in ingests.lost() {
         wire.notes.broken(EventLost, Some(call));
     }
-    for message in struck.broker.messages().iter().chain(&ingests.spooled()) {
+    let mut left = struck.broker.messages();
+    // Those are for whoever follows them up.
+    left.retain(|message| message.lane() != Lane::Outcomes);
+    for message in left.iter().chain(&ingests.spooled()) {
         let call = message.request().ok().map(|request| request.call_sid);
         wire.notes.broken(NeverSettled, call);
     }
