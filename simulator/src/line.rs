@@ -194,6 +194,10 @@ impl Line {
             biased;
             key = pressed => {
                 let digits = ("Digits", key?.to_string());
+                if gather.num_digits != Some(1) {
+                    // Another may come.
+                    self.wait(gather.timeout).await?;
+                }
                 Ok(Some(Turn::Asks(gather.action, vec![digits])))
             }
             over = asked => over.map(|()| None),

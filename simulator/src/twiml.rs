@@ -66,8 +66,10 @@ pub(crate) struct Noun {
 pub(crate) struct Gather {
     /// What is heard meanwhile: `<Say>`, `<Play>` and `<Pause>`.
     pub(crate) prompt: Vec<Verb>,
-    /// How long a key is waited for after that.
+    /// How long a key is waited for after that, and another where more than one may come.
     pub(crate) timeout: Duration,
+    /// How many keys are waited for; any number if `None`.
+    pub(crate) num_digits: Option<u32>,
     pub(crate) action: Ask,
 }
 
@@ -131,6 +133,7 @@ impl Reader {
             "Gather" => Ok(Verb::Gather(Gather {
                 prompt: elements(element).map(heard).collect::<Result<_, _>>()?,
                 timeout: seconds(element, "timeout", 5)?,
+                num_digits: attribute(element, "numDigits")?,
                 action: self.action_or_here(element)?,
             })),
             "Record" => Ok(Verb::Record(Record {

@@ -67,7 +67,7 @@ fn a_number_that_is_not_in_e164_form_is_not_dialled() {
 #[test]
 fn urls_are_meant_from_where_the_document_is() {
     let text = r#"<Response>
-        <Gather timeout="10" action="/pressed#rc=5"><Say>Press 1</Say></Gather>
+        <Gather timeout="10" numDigits="1" action="/pressed#rc=5"><Say>Press 1</Say></Gather>
         <Record maxLength="120"/><Redirect method="GET">../next</Redirect></Response>"#;
     let verbs = parse(text, Some("https://example.com/a/b?c=d")).unwrap();
     let ask = |url: &str, method| Ask {
@@ -78,6 +78,7 @@ fn urls_are_meant_from_where_the_document_is() {
         Verb::Gather(Gather {
             prompt: vec![Verb::Say("Press 1".into())],
             timeout: Duration::from_secs(10),
+            num_digits: Some(1),
             action: ask("https://example.com/pressed#rc=5", TwimlMethod::Post),
         }),
         Verb::Record(Record {

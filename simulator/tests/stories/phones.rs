@@ -70,6 +70,21 @@ async fn who_presses_the_key_has_the_caller() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_it_is_not_said_that_one_key_is_enough_another_is_waited_for() {
+    let connected_after = async |ask: &str| {
+        let phone = "answers,thinks=9,presses=1,stays=60";
+        let scene = Scene::new(Readings::default(), &[(FIRST, phone)]);
+        scene.will(&[&dial(&[FIRST], true), ask, CONNECT, SORRY]);
+        let log = scene.over(scene.redirected(Conduct::default())).await;
+        let callee = &log.callees[0];
+        callee.when(|what| *what == Callee::Connected).unwrap() - callee.picked_up().unwrap()
+    };
+    assert_eq!(connected_after(ASK).await, seconds(9));
+    let any = ASK.replace("numDigits=\"1\" ", "");
+    assert_eq!(connected_after(&any).await, seconds(9 + 10));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_nobody_takes_says_why() {
     for (phone, status, end) in [
         ("busy", "busy", CalleeEnd::Busy),
