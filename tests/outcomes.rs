@@ -154,7 +154,7 @@ async fn a_users_own_consumer_hears_what_became_of_callers() {
     let mut consumer = Consumer::start(node, &prefix).await;
     let mut lines = Vec::new();
     for (answer, outcome, end) in [
-        ("answers,rings=0,stays=1", "answered", "taken"),
+        ("answers,rings=5,stays=60", "answered", "taken"),
         ("busy", "busy", "missed"),
         ("failed", "failed", "missed"),
     ] {
@@ -166,7 +166,10 @@ async fn a_users_own_consumer_hears_what_became_of_callers() {
         assert_eq!(told["caller"], end, "{told}");
         assert_eq!(told["plan"], "default");
         assert_eq!(told["call_sid"], caller.call_sid.as_str());
-        assert_eq!(told["task_sid"], caller.task_sid.as_str());
+        if end == "taken" {
+            // Else Twilio may say so before it answers the update.
+            assert_eq!(told["task_sid"], caller.task_sid.as_str());
+        }
         assert_eq!(told["id"], told["dialed_call_sid"]);
         assert!(!line.contains("+1"), "no number: {line}");
         lines.push(line);

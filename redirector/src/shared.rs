@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use twilio::rest::Client;
 
 use crate::calls::Calls;
+use crate::follow_up::Memory;
 use crate::ledger::Ledger;
 use crate::lookup::Lookup;
 use crate::metrics::Metrics;
@@ -26,5 +27,6 @@ pub(crate) struct Shared {
     pub(crate) calls: Arc<Calls>,
     pub(crate) time: Arc<TwilioTime>,
     pub(crate) metrics: Metrics,
+    pub(crate) told: Memory,
     pub(crate) stop: CancellationToken,
 }

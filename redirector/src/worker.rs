@@ -11,7 +11,7 @@ use twilio::rest::Client;
 
 use crate::calls::Calls;
 use crate::delivery::handle;
-use crate::follow_up::FollowUp;
+use crate::follow_up::{FollowUp, Memory};
 use crate::ledger::Ledger;
 use crate::limiter::Limiter;
 use crate::lookup::Lookup;
@@ -78,6 +78,7 @@ impl Redirector {
                 client,
                 time,
                 metrics,
+                told: Memory::new(),
                 settings,
             }),
         }

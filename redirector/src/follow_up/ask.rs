@@ -31,7 +31,7 @@ enum Call {
 impl FollowUp {
     /// Sees to it that something became of a caller who was redirected some time ago.
     pub(super) async fn look_after(&self, redirected: &Redirected) -> Result<(), Interrupted> {
-        if self.memory.has_ended(&redirected.call_sid) {
+        if self.shared.told.has_ended(&redirected.call_sid) {
             return Ok(());
         }
         let deadline = Deadline {
@@ -129,7 +129,8 @@ impl FollowUp {
         });
         let mut outcomes: Vec<Outcome> = legs.chain(messages).collect();
         let ended = outcomes.iter().any(|outcome| outcome.caller.is_some());
-        if !ended && !(redirected.in_doubt && outcomes.is_empty()) {
+        let nothing_of_ours = redirected.in_doubt && outcomes.is_empty();
+        if !ended && !nothing_of_ours {
             outcomes.push(self.end(redirected));
         }
         outcomes
@@ -144,7 +145,7 @@ impl FollowUp {
             outcome: ended.outcome,
             caller: ended.caller,
             dialed_call_sid: Some(leg.sid),
-            seconds: (ended.outcome == OutcomeKind::Answered).then(|| leg.duration.as_secs()),
+            seconds: (ended.outcome == OutcomeKind::Answered).then_some(leg.duration.as_secs()),
             ..self.end(redirected)
         })
     }

@@ -12,7 +12,7 @@ use twilio::{CallSid, TaskSid};
 pub(super) const REMEMBERED: Duration = Duration::from_secs(2 * LATER.as_secs());
 
 /// What is known of callers after the redirect.
-pub(super) struct Memory(Mutex<Generations>);
+pub(crate) struct Memory(Mutex<Generations>);
 
 struct Generations {
     young: Known,
@@ -29,7 +29,7 @@ struct Known {
 }
 
 impl Memory {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Mutex::new(Generations {
             young: Known::default(),
             old: Known::default(),

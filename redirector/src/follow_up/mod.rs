@@ -16,7 +16,8 @@ use queue::{
 use service::{Notify, Plan};
 use tokio::task::JoinSet;
 
-use self::memory::{Memory, REMEMBERED};
+pub(crate) use self::memory::Memory;
+use self::memory::REMEMBERED;
 use crate::deadline::Interrupted;
 use crate::shared::Shared;
 
@@ -67,7 +68,9 @@ pub(crate) async fn begin(
         Redirect::Done | Redirect::InDoubt => Content::Redirected(redirected.clone()),
     };
     if redirect != Redirect::InDoubt {
-        shared.queue.tell(&Content::Redirected(redirected)).await;
+        let redirected = Content::Redirected(redirected);
+        shared.told.learn(&redirected);
+        shared.queue.tell(&redirected).await;
     }
     if let Err(error) = shared.queue.publish(&later.into()).await {
         tracing::warn!(%error, "if Twilio doesn't tell what becomes of the caller, nobody asks");
@@ -77,7 +80,6 @@ pub(crate) async fn begin(
 /// Takes outcomes off the queue.
 pub(crate) struct FollowUp {
     shared: Arc<Shared>,
-    memory: Memory,
     /// How many calls of each plan have failed in a row.
     failed: Mutex<HashMap<String, u32>>,
 }
@@ -86,7 +88,6 @@ impl FollowUp {
     pub(crate) fn new(shared: Arc<Shared>) -> Arc<Self> {
         Arc::new(Self {
             shared,
-            memory: Memory::new(),
             failed: Mutex::default(),
         })
     }
@@ -128,7 +129,7 @@ impl FollowUp {
             match self.shared.queue.history(REMEMBERED).await {
                 Ok(mut history) => {
                     while let Ok(told) = history.next().await {
-                        self.memory.learn(&told);
+                        self.shared.told.learn(&told);
                     }
                 }
                 Err(error) => tracing::debug!(%error, "the history can't be read at the moment"),
@@ -166,12 +167,12 @@ impl FollowUp {
 
     /// Reports an outcome, unless it was.
     async fn report(&self, mut outcome: Outcome) -> Result<(), Interrupted> {
-        if !self.memory.claim(&outcome.id) {
+        if !self.shared.told.claim(&outcome.id) {
             return Ok(());
         }
         outcome.task_sid = outcome
             .task_sid
-            .or_else(|| self.memory.task(&outcome.call_sid));
+            .or_else(|| self.shared.told.task(&outcome.call_sid));
         let mut plans = self.shared.plans.iter();
         let notify = plans
             .find(|plan| plan.name == outcome.plan)
@@ -180,7 +181,7 @@ impl FollowUp {
         if notify.is_some_and(wants) {
             self.publish(Content::Notify(outcome.clone()))
                 .await
-                .inspect_err(|_| self.memory.give_back(&outcome.id))?;
+                .inspect_err(|_| self.shared.told.give_back(&outcome.id))?;
         }
         self.shared
             .metrics
@@ -191,7 +192,7 @@ impl FollowUp {
         }
         let told = Content::Outcome(outcome);
         self.shared.queue.tell(&told).await;
-        self.memory.learn(&told);
+        self.shared.told.learn(&told);
         Ok(())
     }
 
