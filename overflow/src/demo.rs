@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use queue::amqp::AmqpQueue;
-use queue::{Health, QueueUrl};
+use queue::{CallerEnd, Content, Health, History, QueueUrl};
 use service::process::bind;
 use service::role::{RunArgs, Settings};
 use service::settings::{Setting, from_flags};
@@ -17,7 +17,7 @@ use service::{Host, Problems, out};
 use simulator::{Config, PlaceCall, Simulator, Speed};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use twilio::{E164, PublicUrl};
+use twilio::{CallSid, E164, PublicUrl};
 
 use crate::pair::{self, Pair};
 use crate::simulate::DEFAULT_LISTEN;
@@ -132,8 +132,9 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
          simulated, so nobody is really called; requests go over {shown}.\n",
         factor = WALK.as_secs_f64() / demo.speed.shorten(WALK).as_secs_f64(),
     ));
+    let told = host.queue.history(Duration::ZERO).await?;
     let running = tokio::spawn(pair::run_on(ingest_listener, pair, host));
-    let outcome = play_with_pair(&simulator, running, &demo, &stop, &pair_stop).await;
+    let outcome = play_with_pair(&simulator, told, running, &demo, &stop, &pair_stop).await;
     simulator.shutdown().await;
     if let Some((nodes, options)) = broker {
         let removed = async { AmqpQueue::open(&nodes, options).await?.remove().await };
@@ -147,6 +148,7 @@ pub(crate) async fn run(demo: Demo, stop: CancellationToken) -> anyhow::Result<(
 /// Plays the demonstration with ingest and redirector that run, and stops them.
 async fn play_with_pair(
     simulator: &Simulator,
+    told: Box<dyn History>,
     mut running: JoinHandle<anyhow::Result<()>>,
     demo: &Demo,
     stop: &CancellationToken,
@@ -154,7 +156,7 @@ async fn play_with_pair(
 ) -> anyhow::Result<()> {
     let outcome = tokio::select! {
         ended = &mut running => return ended.context("the pair panicked")?,
-        outcome = play(simulator, demo) => outcome,
+        outcome = play(simulator, demo, told) => outcome,
         () = stop.cancelled() => match demo.once {
             true => Err(anyhow!("stopped before the call was redirected")),
             false => Ok(()),
@@ -167,7 +169,11 @@ async fn play_with_pair(
 
 /// Places a call, tells of it until it was redirected, and goes on with those of others unless it is
 /// to be one only.
-async fn play(simulator: &Simulator, demo: &Demo) -> anyhow::Result<()> {
+async fn play(
+    simulator: &Simulator,
+    demo: &Demo,
+    outcomes: Box<dyn History>,
+) -> anyhow::Result<()> {
     let mut teller = Teller::new(simulator.story(), false, demo.ladder);
     let caller = simulator.place_call(PlaceCall::default())?;
     let walk = demo.speed.shorten(
@@ -205,6 +211,16 @@ async fn play(simulator: &Simulator, demo: &Demo) -> anyhow::Result<()> {
         "\nNobody took the call: {after} later {what}\n\
          Without Flex Overflow the caller would still hear music."
     ));
+    // On a ladder a conversation counts once it has lasted longer than the question.
+    if !demo.ladder {
+        simulator.hang_up(caller.call_sid);
+        let ended = tokio::time::timeout(PATIENCE, end_of(caller.call_sid, outcomes)).await;
+        let ended = ended.context("it was not told what became of the caller")??;
+        out::line(format_args!(
+            "Later they hung up. 1 caller redirected, 1 {}.",
+            ended.as_str()
+        ));
+    }
     if demo.once {
         out::line(NEXT);
         return Ok(());
@@ -220,6 +236,18 @@ async fn play(simulator: &Simulator, demo: &Demo) -> anyhow::Result<()> {
         "Place another with `overflow call{simulator}` from a second terminal, stop with Ctrl-C.\n{NEXT}\n"
     ));
     out::seen(teller.tell().await)
+}
+
+/// What became of a caller.
+async fn end_of(call: CallSid, mut told: Box<dyn History>) -> anyhow::Result<CallerEnd> {
+    loop {
+        if let Content::Outcome(outcome) = told.next().await?
+            && outcome.call_sid == call
+            && let Some(end) = outcome.caller
+        {
+            return Ok(end);
+        }
+    }
 }
 
 /// The settings that `overflow run` would get.
