@@ -10,6 +10,7 @@ mod ingest;
 mod ladders;
 mod live;
 mod numbers;
+mod outcomes;
 mod queue;
 mod report;
 mod routing;

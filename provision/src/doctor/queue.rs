@@ -9,6 +9,7 @@ use service::policies::REMEDY;
 use service::settings::QueueSettings;
 use tokio::time::timeout;
 
+use super::outcomes;
 use super::report::Report;
 use crate::wording::counted;
 
@@ -32,6 +33,7 @@ pub(super) async fn check(settings: &QueueSettings, report: &mut Report<'_>) {
             report.ok("queue", format!("{url}: {} waiting", stats.ready));
             check_redirectors(&stats, report);
             check_dead_letters(stats.dead, recent(&*queue, stats.dead).await, report);
+            outcomes::check(&*queue, report).await;
             queue.close().await;
             check_policies(settings, report).await;
         }

@@ -3,8 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
-use queue::{Cause, Message, Options, Reason, RedirectRequest, Source};
+use queue::{
+    CallerEnd, Cause, Content, Message, Options, Outcome, OutcomeKind, Reason, RedirectRequest,
+    Redirected, Source,
+};
 use serde_json::json;
 use simulator::{Account, Config, Fault, Rule};
 use tokio::sync::Notify;
@@ -289,10 +293,46 @@ async fn callers_who_were_given_up_lately_are_a_problem() {
         .await;
 }
 
-fn request() -> Message {
-    fn sid<T: std::str::FromStr<Err: std::fmt::Debug>>(prefix: &str) -> T {
-        format!("{prefix}{:032x}", 1).parse().unwrap()
+#[tokio::test]
+async fn redirects_that_nobody_answers_are_a_problem() {
+    let ready = Ready::new().await;
+    let url = format!("sqlite:{}", ready.operator.path("queue.db").display());
+    let queue = queue::open(&url.parse().unwrap(), Options::default())
+        .await
+        .unwrap();
+    let redirected = |number: u32| Redirected {
+        account_sid: sid("AC"),
+        call_sid: format!("CA{number:032x}").parse().unwrap(),
+        task_sid: sid("WT"),
+        plan: "default".to_owned(),
+        entered_at: Timestamp::now(),
+        redirected_at: Timestamp::now(),
+        in_doubt: false,
+    };
+    for number in 0..5 {
+        let redirected = redirected(number);
+        let missed = redirected.missed(Timestamp::now(), OutcomeKind::Failed);
+        queue.tell(&Content::Redirected(redirected)).await;
+        queue.tell(&Content::Outcome(missed)).await;
     }
+    let missed = "5 redirected, of whom 0 were taken, 0 left a message and 5 were missed";
+    ready.finds(&["outcomes", missed, "13214"]).await;
+    let taken = Outcome {
+        outcome: OutcomeKind::Answered,
+        caller: Some(CallerEnd::Taken),
+        ..redirected(5).missed(Timestamp::now(), OutcomeKind::HungUp)
+    };
+    queue.tell(&Content::Outcome(taken)).await;
+    queue.close().await;
+    let output = ready.doctor(&[]).await.done();
+    assert!(output.contains("of whom 1 were taken"), "{output}");
+}
+
+fn sid<T: std::str::FromStr<Err: std::fmt::Debug>>(prefix: &str) -> T {
+    format!("{prefix}{:032x}", 1).parse().unwrap()
+}
+
+fn request() -> Message {
     RedirectRequest {
         event_sid: sid("EV"),
         account_sid: sid("AC"),
