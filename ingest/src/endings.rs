@@ -57,7 +57,10 @@ impl Told<'_> {
 
     fn message(&self, hop: &Hop<'_>) -> Option<Outcome> {
         let caller = self.sid("CallSid")?;
-        let recording: Option<RecordingSid> = self.read("RecordingSid");
+        // Twilio documents its URL, which ends in it.
+        let url = self.params.get("RecordingUrl").unwrap_or_default();
+        let in_url = || url.rsplit('/').next()?.parse().ok();
+        let recording: Option<RecordingSid> = self.read("RecordingSid").or_else(in_url);
         let id = recording.map_or_else(|| caller.to_string(), |sid| sid.to_string());
         let ending = Ending {
             step: Some(hop.position.to_string()),

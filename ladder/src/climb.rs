@@ -251,15 +251,16 @@ impl Ladder {
         }
     }
 
-    /// Where a number rings first, if it does.
-    pub fn position_of(&self, number: &E164) -> Option<Position> {
-        self.steps.iter().enumerate().find_map(|(step, at)| {
+    /// Where a number rings next, from this place on.
+    pub fn position_of(&self, number: &E164, from: Position) -> Option<Position> {
+        let mut places = self.steps.iter().enumerate().filter_map(|(step, at)| {
             let ring = at.ring()?;
             let index = ring.numbers.iter().position(|known| known == number)?;
             // Numbers that ring together do so in one go.
             let go = index.min(ring.goes().saturating_sub(1));
             Some(Position { step, go })
-        })
+        });
+        places.find(|place| *place >= from)
     }
 
     /// How long whoever picks up there may be asked whether they take the caller; `None` where nobody

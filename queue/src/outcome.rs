@@ -22,6 +22,9 @@ pub struct Redirected {
     /// Whether Twilio's answer was lost: the caller is gone from the queue, and perhaps not by us.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_doubt: bool,
+    /// Whether the call was over when Twilio was asked. What is told of it may have been on its way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_over: bool,
 }
 
 impl Redirected {
@@ -102,6 +105,8 @@ pub enum OutcomeKind {
     HungUp,
     /// Nobody was left to ring: the caller heard the plan's last words.
     LastWords,
+    /// They came outside the hours of all steps, and heard the plan's last words at once.
+    Closed,
 }
 
 /// What became of a caller.
@@ -118,7 +123,7 @@ pub enum CallerEnd {
 
 impl OutcomeKind {
     /// Each of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Answered,
         Self::Busy,
         Self::NoAnswer,
@@ -128,6 +133,7 @@ impl OutcomeKind {
         Self::Voicemail,
         Self::HungUp,
         Self::LastWords,
+        Self::Closed,
     ];
 
     /// As messages, metrics and logs write it.
@@ -142,6 +148,7 @@ impl OutcomeKind {
             Self::Voicemail => "voicemail",
             Self::HungUp => "hung-up",
             Self::LastWords => "last-words",
+            Self::Closed => "closed",
         }
     }
 }

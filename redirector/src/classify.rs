@@ -120,6 +120,20 @@ impl ApiHealth {
     }
 }
 
+impl ApiHealth {
+    /// What a request tells for which nobody waits: whether callers can be redirected is for theirs to
+    /// say. Too many requests are too many, whosever they are.
+    pub(crate) fn of_what_can_wait<T>(outcome: Result<T, &RestError>) -> Self {
+        match Self::of(outcome, true) {
+            Self::Refusing {
+                too_many: false, ..
+            }
+            | Self::Failing => Self::Unknown,
+            told => told,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

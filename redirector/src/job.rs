@@ -197,7 +197,10 @@ impl<'a> Job<'a> {
                     }
                 }
             }
-            Whereabouts::Ended => Next::End(Outcome::CallEnded),
+            Whereabouts::Ended => {
+                self.may_have_been_redirected().await;
+                Next::End(Outcome::CallEnded)
+            }
             Whereabouts::Transfer => Next::End(Outcome::Transfer),
             Whereabouts::Absent | Whereabouts::OtherTask => match self.unseen_since {
                 Some(first) if look.asked >= first + LOOK_TWICE => {
@@ -263,11 +266,7 @@ impl<'a> Job<'a> {
 
     /// The caller is on the line, and not on hold for this task any more.
     async fn is_elsewhere(&self) -> Outcome {
-        let nobody_tried = self.shared.ledger.doubt(&self.request.call_sid).is_none();
-        if !nobody_tried {
-            // Whoever tried may not have lived to see to it.
-            follow_up::begin(self.shared, self.request, self.plan, Redirect::InDoubt).await;
-        }
+        let nobody_tried = !self.may_have_been_redirected().await;
         if self.in_doubt {
             return Outcome::Redirected;
         }
@@ -275,6 +274,16 @@ impl<'a> Job<'a> {
             self.shared.metrics.spared_conversation();
         }
         Outcome::AlreadyHandled
+    }
+
+    /// Whether somebody has tried to redirect the caller. They may not have lived to see what became of
+    /// them.
+    async fn may_have_been_redirected(&self) -> bool {
+        let tried = self.shared.ledger.doubt(&self.request.call_sid).is_some();
+        if tried {
+            follow_up::begin(self.shared, self.request, self.plan, Redirect::InDoubt).await;
+        }
+        tried
     }
 
     /// Writes the intent, checks that the proof still holds, and sends the update.

@@ -297,7 +297,7 @@ fn a_number_has_its_place() {
         ("+14155550103", Some("2.2")),
         ("+14155550104", None),
     ] {
-        let position = plan.position_of(&number(rung));
+        let position = plan.position_of(&number(rung), Position::default());
         assert_eq!(
             position.map(|at| at.to_string()).as_deref(),
             place,
@@ -307,8 +307,11 @@ fn a_number_has_its_place() {
     let plans = read(NUMBER);
     let plan = plans.default_plan().unwrap();
     assert_eq!(
-        plan.position_of(&number("+14155550155")),
+        plan.position_of(&number("+14155550155"), Position::default()),
         Some(Position::default())
     );
-    assert_eq!(plan.position_of(&number("+14155550100")), None);
+    assert_eq!(
+        plan.position_of(&number("+14155550100"), Position::default()),
+        None
+    );
 }

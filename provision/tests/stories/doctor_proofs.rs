@@ -308,6 +308,7 @@ async fn redirects_that_nobody_answers_are_a_problem() {
         entered_at: Timestamp::now(),
         redirected_at: Timestamp::now(),
         in_doubt: false,
+        was_over: false,
     };
     for number in 0..5 {
         let redirected = redirected(number);

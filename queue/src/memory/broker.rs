@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Fate, Operation, Weather};
-use crate::{Cause, Content, DeadLetter, DeadLetterId, Intent, Lane, RawMessage, Reason};
+use crate::{Cause, Content, DeadLetter, DeadLetterId, Intent, Lane, Outcome, RawMessage, Reason};
 
 /// A broker in memory. Clones share it.
 #[derive(Clone)]
@@ -157,6 +157,20 @@ impl Broker {
     /// Whether a message with this ID was ever published.
     pub fn has_taken(&self, id: &str) -> bool {
         self.0.state().taken.contains(id)
+    }
+
+    /// What was told of callers' outcomes.
+    pub fn told(&self) -> Vec<Outcome> {
+        let state = self.0.state();
+        let outcome = |told: &Content| match told {
+            Content::Outcome(outcome) => Some(outcome.clone()),
+            _ => None,
+        };
+        state
+            .told
+            .iter()
+            .filter_map(|(_, told)| outcome(told))
+            .collect()
     }
 
     /// The dead letters.

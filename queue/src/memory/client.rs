@@ -84,22 +84,22 @@ impl Client {
     pub(super) async fn publish(&self, message: RawMessage) -> Result<(), QueueError> {
         let max_length = self.options.max_length;
         let lane = message.lane();
+        let (broker, later) = (Arc::clone(&self.broker), self.options.later);
         let published = self.ask(Operation::Publish, |state, _| {
             let length = state.length(lane);
-            if max_length.is_some_and(|max| length >= max) {
+            if lane != Lane::Later && max_length.is_some_and(|max| length >= max) {
                 return Err(QueueError::Refused("it is full".to_owned()));
             }
-            Ok(state.insert(message, lane))
+            let number = state.insert(message, lane);
+            if lane == Lane::Later {
+                tokio::spawn(async move {
+                    tokio::time::sleep(later).await;
+                    broker.change(|state| state.move_on(number));
+                });
+            }
+            Ok(())
         });
-        let number = published.await??;
-        if lane == Lane::Later {
-            let (broker, later) = (Arc::clone(&self.broker), self.options.later);
-            tokio::spawn(async move {
-                tokio::time::sleep(later).await;
-                broker.change(|state| state.move_on(number));
-            });
-        }
-        Ok(())
+        published.await?
     }
 
     /// Takes the dead letters that match, and does `work` with each.

@@ -141,8 +141,9 @@ impl Change {
 
 fn is_full(db: &Connection, lane: Lane, limits: Limits) -> rusqlite::Result<bool> {
     match limits.max_length {
-        Some(max_length) => Ok(messages::length(db, lane)? >= max_length),
-        None => Ok(false),
+        // Of redirects that were done none is refused.
+        Some(max_length) if lane != Lane::Later => Ok(messages::length(db, lane)? >= max_length),
+        _ => Ok(false),
     }
 }
 

@@ -60,6 +60,7 @@ pub fn redirected(number: u32) -> Content {
         plan: "default".to_owned(),
         entered_at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
         in_doubt: false,
+        was_over: false,
         redirected_at: "2026-01-02T03:04:06Z".parse().unwrap(),
     })
 }

@@ -2,29 +2,29 @@
 
 use std::time::Duration;
 
+use ladder::Position;
 use queue::{CallerEnd, Content, Outcome, OutcomeKind, Redirected};
 use service::Plan;
-use tokio::time::Instant;
-use twilio::rest::{CallStatus, ChildCall, Recording, RestError};
+use twilio::rest::{ChildCall, Recording, RestError};
 
 use super::FollowUp;
 use crate::classify::ApiHealth;
-use crate::deadline::{Deadline, Interrupted};
+use crate::deadline::Interrupted;
 use crate::limiter::Class;
 
-/// For how long it is tried before it is put off.
-const TRIED_FOR: Duration = Duration::from_secs(5 * 60);
+/// Twilio's times are cut to the second.
+const CUT: Duration = Duration::from_secs(1);
 
-/// Twilio's times are cut to the second, and ours may be behind.
-const EARLIER: Duration = Duration::from_secs(5);
+/// No call lasts longer, by far.
+const LONGEST_CALL: Duration = Duration::from_secs(48 * 60 * 60);
 
 /// What Twilio says of a call.
 enum Call {
-    /// It still runs.
+    /// It still runs, or what was dialled for it does.
     Runs,
     /// It is over, with those whom it dialled and what was recorded.
     Over(Vec<ChildCall>, Vec<Recording>),
-    /// Twilio knows it no more.
+    /// Twilio doesn't know it.
     Unknown,
 }
 
@@ -34,70 +34,67 @@ impl FollowUp {
         if self.shared.told.has_ended(&redirected.call_sid) {
             return Ok(());
         }
-        let deadline = Deadline {
-            at: Instant::now() + TRIED_FOR,
-            stop: self.shared.stop.clone(),
+        let asked = tokio::select! {
+            () = self.shared.stop.cancelled() => return Err(Interrupted::Stop),
+            asked = self.ask(redirected) => asked,
         };
-        let put_off = || self.publish(Content::Redirected(redirected.clone()));
-        match self.ask(redirected, &deadline).await {
-            Ok(Call::Runs) | Err(Interrupted::Deadline) => put_off().await,
-            Err(Interrupted::Stop) => Err(Interrupted::Stop),
-            Ok(Call::Unknown) => {
-                tracing::warn!(
-                    call_sid = %redirected.call_sid,
-                    plan = redirected.plan,
-                    "Twilio doesn't know the call of a redirected caller any more: what became of \
-                     them stays unknown"
-                );
-                Ok(())
-            }
-            Ok(Call::Over(dialled, recordings)) => {
+        let is_over = matches!(asked, Ok(Call::Over(..)));
+        let problem = match asked {
+            Ok(Call::Over(dialled, recordings))
+                if redirected.was_over || !self.shared.plans.tells(&redirected.plan) =>
+            {
                 for outcome in self.outcomes(redirected, &dialled, &recordings) {
                     self.publish(Content::Outcome(outcome)).await?;
                 }
-                Ok(())
+                return Ok(());
             }
+            Ok(Call::Runs | Call::Over(..)) => "it still ran".to_owned(),
+            Ok(Call::Unknown) => "Twilio doesn't know it".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        if self.shared.time.age(redirected.redirected_at) > LONGEST_CALL {
+            tracing::warn!(
+                call_sid = %redirected.call_sid,
+                plan = redirected.plan,
+                problem,
+                "what became of a redirected caller can't be found out"
+            );
+            return Ok(());
         }
+        // Twilio is asked again as much later. Until then it may tell by itself.
+        let again = Redirected {
+            was_over: is_over,
+            ..redirected.clone()
+        };
+        self.publish(Content::Redirected(again)).await
     }
 
-    async fn ask(&self, redirected: &Redirected, deadline: &Deadline) -> Result<Call, Interrupted> {
+    async fn ask(&self, redirected: &Redirected) -> Result<Call, RestError> {
         let client = &self.shared.client;
         let (account, call) = (&redirected.account_sid, &redirected.call_sid);
-        let status = self.asked(deadline, || client.call_status(account, call));
-        Ok(match status.await? {
-            None => Call::Unknown,
-            Some(CallStatus::Queued | CallStatus::Ringing | CallStatus::InProgress) => Call::Runs,
-            Some(_) => Call::Over(
-                self.asked(deadline, || client.child_calls(account, call))
-                    .await?,
-                self.asked(deadline, || client.recordings(account, call))
-                    .await?,
-            ),
-        })
+        let Some(status) = self.asked(client.call_status(account, call)).await? else {
+            return Ok(Call::Unknown);
+        };
+        if !status.is_over() {
+            return Ok(Call::Runs);
+        }
+        let dialled = self.asked(client.child_calls(account, call)).await?;
+        if dialled.iter().any(|leg| !leg.status.is_over()) {
+            return Ok(Call::Runs);
+        }
+        let recordings = self.asked(client.recordings(account, call)).await?;
+        Ok(Call::Over(dialled, recordings))
     }
 
-    /// Asks Twilio, last in line, as often as it takes.
-    async fn asked<T, A: Future<Output = Result<T, RestError>>>(
+    /// Asks Twilio, last in line.
+    async fn asked<T>(
         &self,
-        deadline: &Deadline,
-        ask: impl Fn() -> A,
-    ) -> Result<T, Interrupted> {
-        let mut delays = self.shared.settings.retry.delays();
-        loop {
-            let calls_api = &self.shared.lookup.calls_api;
-            let mut slot = deadline.wait(calls_api.enter(Class::Close)).await?;
-            let answer = ask().await;
-            slot.note(ApiHealth::of(answer.as_ref(), false));
-            drop(slot);
-            match answer {
-                Ok(answer) => return Ok(answer),
-                Err(error) => {
-                    tracing::debug!(%error, "Twilio could not be asked what became of a caller");
-                    let pause = tokio::time::sleep(delays.next_delay());
-                    deadline.wait(pause).await?;
-                }
-            }
-        }
+        ask: impl Future<Output = Result<T, RestError>>,
+    ) -> Result<T, RestError> {
+        let mut slot = self.shared.lookup.calls_api.enter(Class::Close).await;
+        let answer = ask.await;
+        slot.note(ApiHealth::of_what_can_wait(answer.as_ref()));
+        answer
     }
 
     /// What Twilio says became of the caller, under the same IDs as its callbacks would have said.
@@ -109,13 +106,26 @@ impl FollowUp {
     ) -> Vec<Outcome> {
         let mut plans = self.shared.plans.iter();
         let Some(plan) = plans.find(|plan| plan.name == redirected.plan) else {
+            tracing::warn!(
+                call_sid = %redirected.call_sid,
+                plan = redirected.plan,
+                "there is no such plan any more: what became of its caller isn't told"
+            );
             return Vec::new();
         };
-        let since = redirected.redirected_at - EARLIER;
+        let since = redirected.entered_at - CUT;
         // What other software dialled or recorded before is none of our business.
         let ours = |at: Option<jiff::Timestamp>| at.is_none_or(|at| at >= since);
-        let legs = dialled.iter().filter(|leg| ours(leg.created_at));
-        let legs = legs.filter_map(|leg| self.leg(redirected, plan, leg));
+        // What was told of one didn't end it for the caller.
+        let is_news = |leg: &&ChildCall| !self.shared.told.knows(leg.sid.as_str());
+        let mut legs: Vec<_> = dialled.iter().filter(|leg| ours(leg.created_at)).collect();
+        legs.sort_by_key(|leg| leg.created_at);
+        let was_reached = !legs.is_empty();
+        let mut at = Position::default();
+        let legs = legs.into_iter().filter_map(|leg| {
+            at = plan.position_of(&leg.to?, at)?;
+            is_news(&leg).then(|| self.leg(redirected, plan, leg, at))?
+        });
         let messages = recordings
             .iter()
             .filter(|recording| recording.is_message() && ours(recording.created_at));
@@ -129,16 +139,24 @@ impl FollowUp {
         });
         let mut outcomes: Vec<Outcome> = legs.chain(messages).collect();
         let ended = outcomes.iter().any(|outcome| outcome.caller.is_some());
-        let nothing_of_ours = redirected.in_doubt && outcomes.is_empty();
-        if !ended && !nothing_of_ours {
-            outcomes.push(self.end(redirected));
+        let nothing_of_ours = outcomes.is_empty() && !was_reached;
+        if !(ended || redirected.in_doubt && nothing_of_ours) {
+            outcomes.push(match nothing_of_ours && plan.rings_at_once() {
+                true => redirected.missed(self.shared.time.now(), OutcomeKind::Failed),
+                false => self.end(redirected),
+            });
         }
         outcomes
     }
 
-    fn leg(&self, redirected: &Redirected, plan: &Plan, leg: &ChildCall) -> Option<Outcome> {
-        let position = plan.position_of(&leg.to?)?;
-        let ended = plan.leg(position, leg.status, leg.duration)?;
+    fn leg(
+        &self,
+        redirected: &Redirected,
+        plan: &Plan,
+        leg: &ChildCall,
+        at: Position,
+    ) -> Option<Outcome> {
+        let ended = plan.leg(at, leg.status, leg.duration)?;
         Some(Outcome {
             id: leg.sid.to_string(),
             step: ended.step,

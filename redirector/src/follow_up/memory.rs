@@ -56,18 +56,17 @@ impl Memory {
         }
     }
 
+    /// Whether the outcome was reported.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        let known = self.0.lock();
+        known.young.outcomes.contains(id) || known.old.outcomes.contains(id)
+    }
+
     /// Whether the outcome is new. From now on it isn't.
     pub(super) fn claim(&self, id: &str) -> bool {
         let mut known = self.0.lock();
         known.age();
         !known.old.outcomes.contains(id) && known.young.outcomes.insert(id.to_owned())
-    }
-
-    /// It could not be reported: it is new again.
-    pub(super) fn give_back(&self, id: &str) {
-        let mut known = self.0.lock();
-        known.young.outcomes.remove(id);
-        known.old.outcomes.remove(id);
     }
 
     /// Whether the caller's end is known.
@@ -102,8 +101,7 @@ mod tests {
         let memory = Memory::new();
         assert!(memory.claim("RE1"));
         assert!(!memory.claim("RE1"));
-        memory.give_back("RE1");
-        assert!(memory.claim("RE1"));
+        assert!(memory.knows("RE1") && !memory.knows("RE2"));
         tokio::time::advance(REMEMBERED).await;
         assert!(!memory.claim("RE1"), "it is remembered for that long");
         tokio::time::advance(REMEMBERED * 2).await;

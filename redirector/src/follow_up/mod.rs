@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use queue::{
-    CallerEnd, Cause, Content, Delivery, Lane, Message, Outcome, OutcomeKind, QueueError, Reason,
-    RedirectRequest, Redirected,
+    CallerEnd, Cause, Content, Delivery, Lane, Message, Outcome, OutcomeKind, Queue, QueueError,
+    Reason, RedirectRequest, Redirected,
 };
+use retry::Delays;
 use service::{Notify, Plan};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::memory::Memory;
 use self::memory::REMEMBERED;
@@ -59,11 +61,12 @@ pub(crate) async fn begin(
         entered_at: request.entered_at,
         redirected_at: shared.time.now(),
         in_doubt: redirect == Redirect::InDoubt,
+        was_over: false,
     };
     let later = match redirect {
         Redirect::ToLastWords => {
             let at = redirected.redirected_at;
-            Content::Outcome(redirected.missed(at, OutcomeKind::LastWords))
+            Content::Outcome(redirected.missed(at, OutcomeKind::Closed))
         }
         Redirect::Done | Redirect::InDoubt => Content::Redirected(redirected.clone()),
     };
@@ -72,9 +75,36 @@ pub(crate) async fn begin(
         shared.told.learn(&redirected);
         shared.queue.tell(&redirected).await;
     }
-    if let Err(error) = shared.queue.publish(&later.into()).await {
-        tracing::warn!(%error, "if Twilio doesn't tell what becomes of the caller, nobody asks");
+    let message = later.into();
+    if let Err(error) = shared.queue.publish(&message).await {
+        tracing::warn!(%error, "it can't be seen to yet that something becomes of the caller");
+        let publish = publish(
+            Arc::clone(&shared.queue),
+            shared.stop.clone(),
+            shared.settings.retry.delays(),
+            message,
+        );
+        // The request is done, and its delivery goes.
+        tokio::spawn(publish);
     }
+}
+
+/// Publishes, however long that takes: what is released too often would be a dead letter.
+async fn publish(
+    queue: Arc<dyn Queue>,
+    stop: CancellationToken,
+    mut delays: Delays,
+    message: Message,
+) -> Result<(), Interrupted> {
+    while let Err(error) = queue.publish(&message).await {
+        let call = message.content.call_sid();
+        tracing::warn!(call_sid = %call, %error, "an outcome can't be put on the queue yet");
+        tokio::select! {
+            () = stop.cancelled() => return Err(Interrupted::Stop),
+            () = tokio::time::sleep(delays.next_delay()) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Takes outcomes off the queue.
@@ -167,7 +197,7 @@ impl FollowUp {
 
     /// Reports an outcome, unless it was.
     async fn report(&self, mut outcome: Outcome) -> Result<(), Interrupted> {
-        if !self.shared.told.claim(&outcome.id) {
+        if self.shared.told.knows(&outcome.id) {
             return Ok(());
         }
         outcome.task_sid = outcome
@@ -179,9 +209,11 @@ impl FollowUp {
             .and_then(|plan| plan.notify.as_ref());
         let wants = |notify: &Notify| outcome.caller.is_some_and(|end| notify.wants(end));
         if notify.is_some_and(wants) {
-            self.publish(Content::Notify(outcome.clone()))
-                .await
-                .inspect_err(|_| self.shared.told.give_back(&outcome.id))?;
+            self.publish(Content::Notify(outcome.clone())).await?;
+        }
+        // Only now: should this not have been, another copy of it is reported.
+        if !self.shared.told.claim(&outcome.id) {
+            return Ok(());
         }
         self.shared
             .metrics
@@ -202,7 +234,7 @@ impl FollowUp {
         let in_a_row = failed.entry(outcome.plan.clone()).or_default();
         *in_a_row = match outcome.outcome {
             OutcomeKind::Failed => in_a_row.saturating_add(1),
-            OutcomeKind::LastWords | OutcomeKind::HungUp => *in_a_row,
+            OutcomeKind::Closed | OutcomeKind::LastWords | OutcomeKind::HungUp => *in_a_row,
             _ => 0,
         };
         if *in_a_row == FAILED_IN_A_ROW {
@@ -216,19 +248,10 @@ impl FollowUp {
         }
     }
 
-    /// Publishes, however long that takes: what is released too often would be a dead letter.
     async fn publish(&self, content: Content) -> Result<(), Interrupted> {
-        let message = Message::from(content);
-        let mut delays = self.shared.settings.retry.delays();
-        while let Err(error) = self.shared.queue.publish(&message).await {
-            let call = message.content.call_sid();
-            tracing::warn!(call_sid = %call, %error, "an outcome can't be put on the queue yet");
-            tokio::select! {
-                () = self.shared.stop.cancelled() => return Err(Interrupted::Stop),
-                () = tokio::time::sleep(delays.next_delay()) => {}
-            }
-        }
-        Ok(())
+        let (queue, stop) = (Arc::clone(&self.shared.queue), self.shared.stop.clone());
+        let delays = self.shared.settings.retry.delays();
+        publish(queue, stop, delays, content.into()).await
     }
 }
 

@@ -35,7 +35,7 @@ fn text(outcome: &Outcome, number: Option<&str>) -> String {
     let seconds = outcome.seconds.map(|seconds| format!("{seconds} s"));
     let what = match outcome.caller {
         Some(CallerEnd::Taken) => match seconds {
-            Some(seconds) => format!("was taken and talked for {seconds}"),
+            Some(seconds) => format!("was taken, for {seconds}"),
             None => "was taken".to_owned(),
         },
         Some(CallerEnd::Recorded) => match seconds {
@@ -60,6 +60,7 @@ fn why(outcome: OutcomeKind) -> &'static str {
         OutcomeKind::NotAccepted => "whoever answered did not take the call",
         OutcomeKind::HungUp => "they hung up before anybody had them",
         OutcomeKind::LastWords => "nobody was left to ring",
+        OutcomeKind::Closed => "they called outside the hours",
         // Those have the caller.
         OutcomeKind::Answered | OutcomeKind::Voicemail => outcome.as_str(),
     }

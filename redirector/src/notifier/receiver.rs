@@ -105,17 +105,15 @@ impl Receiver {
 async fn number(shared: &Shared, outcome: &Outcome) -> Option<E164> {
     let (account, call) = (&outcome.account_sid, &outcome.call_sid);
     let mut delays = shared.settings.retry.delays();
-    let mut again = false;
     loop {
         let mut slot = shared.lookup.calls_api.enter(Class::Close).await;
         let number = shared.client.caller_number(account, call).await;
-        slot.note(ApiHealth::of(number.as_ref(), again));
+        slot.note(ApiHealth::of_what_can_wait(number.as_ref()));
         drop(slot);
         match number {
             Ok(number) => return number,
             Err(_) => sleep(delays.next_delay()).await,
         }
-        again = true;
     }
 }
 

@@ -21,6 +21,7 @@ fn redirected(office: &Office, caller: &Caller) -> Redirected {
         entered_at: Timestamp::now(),
         redirected_at: Timestamp::now(),
         in_doubt: false,
+        was_over: false,
     }
 }
 

@@ -66,12 +66,18 @@ impl Plan {
         Some(Ending::of(leg, follows))
     }
 
-    /// Where a number rings first, if it does.
-    pub fn position_of(&self, number: &E164) -> Option<Position> {
+    /// Where a number rings next, from this place on.
+    pub fn position_of(&self, number: &E164, from: Position) -> Option<Position> {
         match &self.way {
             Way::Number(_) => self.numbers().contains(number).then(Position::default),
-            Way::Ladder(ladder) => ladder.position_of(number),
+            Way::Ladder(ladder) => ladder.position_of(number, from),
         }
+    }
+
+    /// Whether a caller hears nothing before its number is dialled: that nobody was rung then means that
+    /// Twilio could not.
+    pub fn rings_at_once(&self) -> bool {
+        matches!(&self.way, Way::Number(forward) if forward.notice.is_none())
     }
 }
 
@@ -79,6 +85,18 @@ impl Plans {
     /// Whether it is found out what becomes of callers.
     pub fn outcomes(&self) -> bool {
         self.outcomes
+    }
+
+    /// Whether Twilio tells by itself what becomes of the callers of the plan of this name.
+    pub fn tells(&self, name: &str) -> bool {
+        let plan = self.iter().find(|plan| plan.name == name);
+        plan.is_some_and(|plan| match &plan.way {
+            Way::Number(forward) => {
+                let mut numbers = forward.dial.numbers.iter();
+                numbers.any(|number| number.status_callback.is_some())
+            }
+            Way::Ladder(_) => true,
+        })
     }
 
     /// The plan of a caller of whom Twilio speaks; what the path says where it is no plan any more.

@@ -9,7 +9,7 @@ use crate::promises::Promise;
 
 /// Longer than any prompt, its key and what comes with them: whoever had somebody for so long talked to
 /// them.
-const ASKED_AND_MORE: Duration = Duration::from_secs(65);
+pub const ASKED_AND_MORE: Duration = Duration::from_secs(65);
 
 /// Where a caller came onto a ladder whom it still has, or had to the end: the place in what they heard.
 fn onto_the_ladder(log: &CallerLog) -> Option<usize> {

@@ -10,6 +10,7 @@ mod ladder_judge;
 mod ladders;
 mod life;
 pub mod load;
+mod outcome_judge;
 mod panics;
 mod people;
 mod processes;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use queue::Lane;
+use queue::{Content, REDIRECTED_V1};
 use simulator::{Fate, Moment, Simulator, State};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
@@ -47,6 +48,10 @@ use weather::CLEARS_AFTER;
 
 /// When the last of what the weather has delayed has come.
 const ENDS_AFTER: Duration = Duration::from_secs(320);
+/// How long after a redirect it is seen to that something became of the caller, here.
+pub(crate) const LATER: Duration = Duration::from_secs(60);
+/// By then it is known of everybody.
+const FOLLOWED_UP_AFTER: Duration = Duration::from_secs(30 * 60);
 /// No ladder takes longer.
 const LONGEST_LADDER: Duration = Duration::from_secs(3_600);
 
@@ -183,12 +188,38 @@ async fn live(seed: u64, kinds: &[Kind], told: Told) -> World {
     for call in ingests.lost() {
         wire.notes.broken(EventLost, Some(call));
     }
-    let mut left = struck.broker.messages();
-    // Those are for whoever follows them up.
-    left.retain(|message| message.lane() != Lane::Outcomes);
-    for message in left.iter().chain(&ingests.spooled()) {
-        let call = message.request().ok().map(|request| request.call_sid);
-        wire.notes.broken(NeverSettled, call);
+    let is_over = |call: &CallSid| simulator.inspect(|state| !state.is_in_progress(call));
+    let still_to_be_told = || {
+        let messages = struck.broker.messages().into_iter();
+        let mut calls = messages.filter_map(|message| match message.content() {
+            Ok(Content::Redirected(redirected)) => Some(redirected.call_sid),
+            Ok(Content::Outcome(outcome)) => Some(outcome.call_sid),
+            _ => None,
+        });
+        calls.any(|call| is_over(&call))
+    };
+    let until = Instant::now() + FOLLOWED_UP_AFTER;
+    while still_to_be_told() && Instant::now() < until {
+        tokio::time::sleep(LATER).await;
+    }
+    for message in struck.broker.messages().iter().chain(&ingests.spooled()) {
+        let call = message.content().ok().map(|content| content.call_sid());
+        // It is seen to again and again for as long as somebody talks.
+        let is_watched = message.kind.as_deref() == Some(REDIRECTED_V1);
+        if !(is_watched && call.is_some_and(|call| !is_over(&call))) {
+            wire.notes.broken(NeverSettled, call);
+        }
+    }
+    let outcomes = struck.broker.told();
+    let knows_plans = !kinds.contains(&Kind::OtherPlans);
+    for log in simulator
+        .journal()
+        .callers()
+        .filter(|log| is_over(&log.call))
+    {
+        for promise in outcome_judge::promises_broken(log, &outcomes, knows_plans) {
+            wire.notes.broken(promise, Some(log.call));
+        }
     }
     let given_up = struck.broker.dead_letters().into_iter();
     let given_up = given_up.filter_map(|letter| Some(letter.request()?.task_sid));

@@ -42,6 +42,7 @@ pub struct Site {
     pub(crate) plans: [Plans; 2],
     pub(crate) clock: Clock,
     pub(crate) settings: RedirectorArgs,
+    pub(crate) later: Duration,
     pub(crate) teller: Teller,
     pub(crate) lives: Lives,
 }
@@ -171,7 +172,13 @@ impl Process {
         self.site.lives.add(&life);
         let stop = CancellationToken::new();
         let clock = Clock::simulated(self.site.clock.now());
-        let queue = self.site.broker.open(life.name(), Options::default());
+        let queue = self.site.broker.open(
+            life.name(),
+            Options {
+                later: self.site.later,
+                ..Options::default()
+            },
+        );
         let host = Host::on(Arc::new(queue), clock.clone(), stop.clone());
         let plans = self.site.plans[state.file].clone();
         let work = match self.role {

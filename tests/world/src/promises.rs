@@ -48,6 +48,12 @@ pub enum Promise {
     Apology,
     /// Ingest was asked what comes next, and said nothing at once, or nothing that Twilio takes.
     NoAnswer,
+    /// Something was told of a caller, or of an attempt to reach somebody, that did not happen.
+    Invented,
+    /// A caller's call is over, and nobody was told what became of them.
+    Untold,
+    /// It was told twice what became of a caller, and not as the same.
+    EndsTwice,
     /// Something of ours panicked.
     Panic,
 }
@@ -73,6 +79,9 @@ impl Promise {
             Self::RungAfterTalk => "somebody was rung for a caller who had been talked to",
             Self::Apology => "a caller heard an application error",
             Self::NoAnswer => "ingest did not say what comes next",
+            Self::Invented => "something was told that did not happen",
+            Self::Untold => "nobody was told what became of a caller",
+            Self::EndsTwice => "a caller's end was told twice, as two",
             Self::Panic => "something panicked",
         }
     }

@@ -14,6 +14,7 @@ use tokio::sync::broadcast::Receiver;
 use twilio::rest::{Client, ClientConfig, Credentials};
 use twilio::{AccountSid, AuthToken};
 
+use crate::LATER;
 use crate::callbacks::Ingests;
 use crate::kind::Kind;
 use crate::ladders::Ladders;
@@ -54,6 +55,8 @@ pub struct Setup {
     rescues: bool,
     pub(crate) sweeps: bool,
     deadline: Duration,
+    /// How long after a redirect it is seen to that something became of the caller.
+    later: Duration,
     after_redirect: TaskAfterRedirect,
     knows_workspace: bool,
     filters_events: bool,
@@ -94,6 +97,7 @@ impl Setup {
             rescues: kinds.contains(&Kind::ExpiredTasks),
             sweeps: rng.u32(..6) > 0,
             deadline: [seconds(90), seconds(900), seconds(900)][rng.usize(..3)],
+            later: LATER,
             after_redirect: match rng.u32(..3) {
                 0 => TaskAfterRedirect::Stays,
                 _ => TaskAfterRedirect::Canceled,
@@ -120,6 +124,7 @@ impl Setup {
             rescues: true,
             sweeps: true,
             deadline: seconds(900),
+            later: queue::LATER,
             after_redirect: TaskAfterRedirect::Canceled,
             knows_workspace: true,
             filters_events: true,
@@ -223,6 +228,7 @@ impl Setup {
             plans: self.ladders.plans(placeholder, self.rescues),
             clock,
             settings: self.settings(&simulator),
+            later: self.later,
             teller: teller.clone(),
             lives,
         };

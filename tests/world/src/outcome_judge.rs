@@ -1,0 +1,87 @@
+//! Whether what was told of callers is what they lived through, by the simulator's journal.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use queue::{CallerEnd, Outcome, OutcomeKind};
+use simulator::{CalleeEnd, CalleeLog, CallerLog, Heard};
+
+use crate::ladder_judge::ASKED_AND_MORE;
+use crate::promises::Promise;
+
+/// Shorter than this, a recording is no message.
+const MESSAGE: Duration = Duration::from_secs(2);
+
+/// Every promise that was broken about a caller whose call is over. Whoever knows other plans, or one that
+/// rings a number in several ways, may be mistaken about who was asked.
+pub fn promises_broken(log: &CallerLog, told: &[Outcome], knows_plans: bool) -> Vec<Promise> {
+    let told: Vec<_> = told.iter().filter(|o| o.call_sid == log.call).collect();
+    let mut broken = Vec::new();
+    if knows_plans && told.iter().any(|outcome| !is_true(outcome, log)) {
+        broken.push(Promise::Invented);
+    }
+    let ends = told.iter().filter(|outcome| outcome.caller.is_some());
+    let ends: BTreeSet<_> = ends.map(|outcome| &outcome.id).collect();
+    // Who is put on hold again begins anew.
+    if knows_plans && ends.len() > log.redirects() {
+        eprintln!("TWICE {told:#?}");
+        broken.push(Promise::EndsTwice);
+    }
+    // Of somebody whom nothing of ours has reached it can't be known whether they were redirected.
+    let was_reached = !log.callees.is_empty() || was_recorded(log);
+    if ends.is_empty() && was_reached && log.redirects() > 0 {
+        broken.push(Promise::Untold);
+    }
+    broken
+}
+
+fn is_true(outcome: &Outcome, log: &CallerLog) -> bool {
+    match (outcome.dialed_call_sid, outcome.outcome, outcome.caller) {
+        (Some(leg), kind, end) => {
+            let mut callees = log.callees.iter();
+            let Some(callee) = callees.find(|callee| callee.call == leg) else {
+                return false;
+            };
+            let is_taken = (kind == OutcomeKind::Answered) == (end == Some(CallerEnd::Taken));
+            outcome.id == leg.as_str() && is_taken && came_to(callee, kind)
+        }
+        (None, OutcomeKind::Voicemail, Some(CallerEnd::Recorded)) => was_recorded(log),
+        (
+            None,
+            OutcomeKind::HungUp | OutcomeKind::LastWords | OutcomeKind::Closed,
+            Some(CallerEnd::Missed),
+        ) => log.redirects() > 1 || !log.callees.iter().any(was_talk),
+        _ => false,
+    }
+}
+
+fn came_to(callee: &CalleeLog, kind: OutcomeKind) -> bool {
+    match callee.ended() {
+        None => false,
+        Some((CalleeEnd::Busy, _)) => kind == OutcomeKind::Busy,
+        Some((CalleeEnd::NoAnswer, _)) => kind == OutcomeKind::NoAnswer,
+        Some((CalleeEnd::Failed, _)) => kind == OutcomeKind::Failed,
+        _ if callee.picked_up().is_none() => kind == OutcomeKind::Canceled,
+        // It may have been shorter than the asking can be, or a mailbox that heard more than that.
+        _ if callee.asked || !was_talk(callee) => {
+            matches!(kind, OutcomeKind::Answered | OutcomeKind::NotAccepted)
+        }
+        _ => kind == OutcomeKind::Answered,
+    }
+}
+
+/// Whether somebody had the caller for longer than any asking takes. Less counts for nothing where
+/// somebody may have been asked, and whether that was so can't be known of a number that rings in
+/// several steps, if Twilio could not tell of the call.
+fn was_talk(callee: &CalleeLog) -> bool {
+    let (Some(from), Some((_, to))) = (callee.picked_up(), callee.ended()) else {
+        return false;
+    };
+    callee.had_the_caller() && to - from > ASKED_AND_MORE
+}
+
+fn was_recorded(log: &CallerLog) -> bool {
+    let is_message =
+        |heard: &Heard| matches!(heard, Heard::Recorded { lasted } if *lasted >= MESSAGE);
+    log.entries.iter().any(|entry| is_message(&entry.heard))
+}
