@@ -60,15 +60,18 @@ impl Place {
         texts: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
         problems: &mut Problems,
     ) -> bool {
-        let unwritable = texts.into_iter().filter_map(|(field, text)| {
-            let problem = check_text(text?).err()?;
-            Some(format!("{}: {problem}", self.name(field)))
-        });
-        let unwritable: Vec<_> = unwritable.collect();
-        let is_writable = unwritable.is_empty();
-        unwritable
-            .into_iter()
-            .for_each(|problem| problems.add_line(problem));
+        let mut is_writable = true;
+        for (field, text) in texts {
+            if let Some(Err(problem)) = text.map(check_text) {
+                let example = match field {
+                    "language" | "notice_language" => "de-DE",
+                    "voice" | "notice_voice" => "Polly.Vicki",
+                    _ => "Please hold the line.",
+                };
+                problems.add(&self.name(field), problem, example);
+                is_writable = false;
+            }
+        }
         is_writable
     }
 

@@ -211,13 +211,15 @@ async fn live(seed: u64, kinds: &[Kind], told: Told) -> World {
         }
     }
     let outcomes = struck.broker.told();
-    let knows_plans = !kinds.contains(&Kind::OtherPlans);
+    let is_exact = ![Kind::OtherPlans, Kind::ShiftedTimes]
+        .iter()
+        .any(|kind| kinds.contains(kind));
     for log in simulator
         .journal()
         .callers()
         .filter(|log| is_over(&log.call))
     {
-        for promise in outcome_judge::promises_broken(log, &outcomes, knows_plans) {
+        for promise in outcome_judge::promises_broken(log, &outcomes, is_exact) {
             wire.notes.broken(promise, Some(log.call));
         }
     }

@@ -12,19 +12,18 @@ use crate::promises::Promise;
 /// Shorter than this, a recording is no message.
 const MESSAGE: Duration = Duration::from_secs(2);
 
-/// Every promise that was broken about a caller whose call is over. Whoever knows other plans, or one that
-/// rings a number in several ways, may be mistaken about who was asked.
-pub fn promises_broken(log: &CallerLog, told: &[Outcome], knows_plans: bool) -> Vec<Promise> {
+/// Every promise that was broken about a caller whose call is over. What is told is not exact where an
+/// ingest knows other plans, or is asked again, long after, what it has answered.
+pub fn promises_broken(log: &CallerLog, told: &[Outcome], is_exact: bool) -> Vec<Promise> {
     let told: Vec<_> = told.iter().filter(|o| o.call_sid == log.call).collect();
     let mut broken = Vec::new();
-    if knows_plans && told.iter().any(|outcome| !is_true(outcome, log)) {
+    if is_exact && told.iter().any(|outcome| !is_true(outcome, log)) {
         broken.push(Promise::Invented);
     }
     let ends = told.iter().filter(|outcome| outcome.caller.is_some());
     let ends: BTreeSet<_> = ends.map(|outcome| &outcome.id).collect();
     // Who is put on hold again begins anew.
-    if knows_plans && ends.len() > log.redirects() {
-        eprintln!("TWICE {told:#?}");
+    if is_exact && ends.len() > log.redirects() {
         broken.push(Promise::EndsTwice);
     }
     // Of somebody whom nothing of ours has reached it can't be known whether they were redirected.
