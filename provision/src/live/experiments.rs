@@ -107,15 +107,19 @@ impl Run<'_, '_> {
     }
 
     async fn task_after_update(&self, task: &Task) -> Result<TaskAfterUpdate> {
-        let ended = async || {
+        let mut is_gone = false;
+        let canceled = async || {
             let task = self.live.api.client.task(&self.workspace, &task.sid).await;
-            Ok(match task.doing("read the task")? {
-                Some(task) if task.assignment_status == AssignmentStatus::Pending => None,
-                task => Some(TaskAfterUpdate::canceled(task.and_then(|task| task.reason))),
-            })
+            let task = task.doing("read the task")?;
+            is_gone = task.is_none();
+            let task = task.filter(|task| task.assignment_status == AssignmentStatus::Canceled);
+            Ok(task.map(|task| TaskAfterUpdate::canceled(task.reason)))
         };
-        let ended = self.watch(self.live.wait, ended).await?;
-        Ok(ended.unwrap_or(TaskAfterUpdate::StaysOpen))
+        Ok(match self.watch(self.live.wait, canceled).await? {
+            Some(canceled) => canceled,
+            None if is_gone => TaskAfterUpdate::canceled(None),
+            None => TaskAfterUpdate::StaysOpen,
+        })
     }
 
     /// What becomes of the phone that was not picked up; `None` if that can't be told.

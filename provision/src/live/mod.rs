@@ -99,7 +99,8 @@ struct VerifyLive {
 
 impl VerifyLiveArgs {
     pub(crate) async fn run(self, console: &mut Console<'_>, patience: Patience) -> Result<Status> {
-        let stop = service::shutdown::on_signal()?;
+        let stop = service::shutdown::on_signal()
+            .map_err(|error| Error::Unclear(format!("cannot listen for signals: {error}")))?;
         let mut problems = Problems::default();
         let live = self.resolve(patience, stop, &mut problems);
         let live = problems.finish(live)?;

@@ -55,7 +55,12 @@ impl Run<'_, '_> {
         let agreed = live
             .stop
             .run_until_cancelled(self.console.confirm(&question));
-        match agreed.await.ok_or(Error::Interrupted)?? {
+        let Some(agreed) = agreed.await else {
+            // The question stands there without an answer.
+            self.line("");
+            return Err(Error::Interrupted);
+        };
+        match agreed? {
             true => Ok(()),
             false => Err(Error::Unclear("no further call is made".to_owned())),
         }
@@ -125,7 +130,8 @@ impl Run<'_, '_> {
         };
         let api = &self.live.api;
         let status = api.client.call_status(&api.account, call).await;
-        Ok(status.doing("read the call")?.is_none_or(has_ended))
+        // A call that isn't found may yet be.
+        Ok(status.doing("read the call")?.is_some_and(has_ended))
     }
 
     /// What Twilio says when it asks for that; `None` if nobody did anything, or the caller is gone.
@@ -163,6 +169,9 @@ impl Run<'_, '_> {
     pub(super) async fn clean_up(&mut self) -> Result<()> {
         // A call of which we know nothing rings for so long.
         let deadline = self.called_at.map(|called_at| called_at + PEOPLE);
+        if self.call.is_none() && deadline.is_some() {
+            self.line("Waiting until no phone can ring any more.");
+        }
         while self.call.is_none() && deadline.is_some_and(|deadline| Instant::now() < deadline) {
             let begun = self.live.listener.asked(Asked::Begin);
             self.call = begun.and_then(|params| params.get("CallSid")?.parse().ok());
