@@ -39,8 +39,8 @@ struct OutcomeLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PlanLabels {
-    plan: String,
+pub(crate) struct PlanLabels {
+    pub(crate) plan: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
