@@ -1,35 +1,44 @@
 //! One message to one receiver.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Response};
+use secrecy::ExposeSecret;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP};
 
-use crate::public::Guard;
-use crate::{Failure, Reach, Target};
+use crate::public::{Guard, NotPublic};
+use crate::{Reach, Target};
 
 /// How much of an answer is read, for its connection to be of use again.
 const MOST_OF_ANSWER: usize = 64 * 1024;
-
-/// What a receiver is told.
-#[derive(Clone, Copy)]
-pub struct Message<'a> {
-    /// The same each time that it is told.
-    pub id: &'a str,
-    /// When it is told now.
-    pub at: Timestamp,
-    /// The JSON.
-    pub body: &'a str,
-}
 
 /// The way to one receiver.
 pub struct Webhook {
     target: Target,
     http: Client,
+}
+
+/// Why a receiver was not told. It says nothing of the message, and of the URL nothing but the host.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It said no, and will say it again, or can't be reached at all.
+    #[error("{0}")]
+    Final(String),
+    /// Trying again may help. It may have been told.
+    #[error("{problem}")]
+    Passing {
+        /// What went wrong.
+        problem: String,
+        /// How long it asks us to wait.
+        retry_after: Option<Duration>,
+        /// Whether it was too much.
+        too_many: bool,
+    },
 }
 
 impl Webhook {
@@ -38,47 +47,43 @@ impl Webhook {
     /// # Errors
     /// The system's certificates can't be read.
     pub fn new(target: Target, timeout: Duration) -> Result<Self, Failure> {
-        let http = match by_proxy(&target) {
-            // Where it leads is up to the proxy, which alone may know the name.
-            true => builder(timeout),
-            false => match target.reach() {
-                Reach::Public => guarded(timeout, Guard::public()),
-                Reach::Anywhere => builder(timeout).no_proxy(),
-            },
+        let http = match target.reach {
+            // Where a proxy leads is up to the proxy, which alone may know the name.
+            _ if by_proxy(&target) => builder(timeout),
+            Reach::Public => guarded(timeout, Guard::public()),
+            Reach::Anywhere => builder(timeout).no_proxy(),
         };
         let http = http.build()?;
         Ok(Self { target, http })
     }
 
-    /// Tells it.
+    /// Tells it, at the time `at`, what is the same each time that it has the same `id`.
     ///
     /// # Errors
     /// It didn't say that it took the message.
-    pub async fn post(&self, message: &Message<'_>) -> Result<(), Failure> {
-        let request = self.http.post(self.target.url().clone());
-        let request = request.headers(self.headers(message));
-        let answer = request.body(message.body.to_owned()).send().await?;
-        let failure = Failure::of_status(answer.status().as_u16(), retry_after(&answer));
+    pub async fn post(&self, id: &str, at: Timestamp, body: &str) -> Result<(), Failure> {
+        let mut request = self
+            .http
+            .post(self.target.url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header(HEADER_WEBHOOK_ID, id)
+            .header(HEADER_WEBHOOK_TIMESTAMP, at.as_second());
+        if !self.target.keys.is_empty() {
+            request = request.header(HEADER_WEBHOOK_SIGNATURE, self.signatures(id, at, body));
+        }
+        let answer = request.body(body.to_owned()).send().await?;
+        let told = meaning(&answer);
         read(answer).await;
-        failure.map_or(Ok(()), Err)
+        told
     }
 
-    fn headers(&self, message: &Message<'_>) -> HeaderMap {
-        let keys = self.target.keys().iter();
-        let signatures: Vec<_> = keys.map(|key| key.sign(message)).collect();
-        let headers = [
-            (HEADER_WEBHOOK_ID, message.id.to_owned()),
-            (HEADER_WEBHOOK_TIMESTAMP, message.at.as_second().to_string()),
-            (HEADER_WEBHOOK_SIGNATURE, signatures.join(" ")),
-        ];
-        let mut map = HeaderMap::new();
-        map.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        for (name, value) in headers.into_iter().filter(|(_, value)| !value.is_empty()) {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                map.insert(name, value);
-            }
-        }
-        map
+    fn signatures(&self, id: &str, at: Timestamp, body: &str) -> String {
+        let sign = |key: &crate::SigningKey| {
+            let signer = standardwebhooks::Webhook::new(key.0.expose_secret()).ok()?;
+            signer.sign(id, at.as_second(), body.as_bytes()).ok()
+        };
+        let signatures: Vec<_> = self.target.keys.iter().filter_map(sign).collect();
+        signatures.join(" ")
     }
 }
 
@@ -98,24 +103,60 @@ fn guarded(timeout: Duration, guard: Guard) -> ClientBuilder {
 
 /// Whether a proxy of the environment leads to it, as one does to Twilio.
 fn by_proxy(target: &Target) -> bool {
-    let url = target.url().as_str().parse();
+    let url = target.url.as_str().parse();
     !target.is_local() && url.is_ok_and(|url| Matcher::from_env().intercept(&url).is_some())
 }
 
-/// What the receiver says is not kept: it may repeat what it was told.
+/// What the receiver says beside that is not kept: it may repeat what it was told.
 async fn read(mut answer: Response) {
     let mut left = MOST_OF_ANSWER;
     while let Ok(Some(chunk)) = answer.chunk().await {
-        match left.checked_sub(chunk.len()) {
-            Some(rest) => left = rest,
-            None => break,
+        left = left.saturating_sub(chunk.len());
+        if left == 0 {
+            break;
         }
     }
 }
 
-fn retry_after(answer: &Response) -> Option<Duration> {
+fn meaning(answer: &Response) -> Result<(), Failure> {
+    let status = answer.status().as_u16();
+    let problem = match status {
+        200..=299 => return Ok(()),
+        300..=399 => {
+            "answers with a redirect, which is not followed: give the URL that it leads to"
+        }
+        410 => "wants to be told no more",
+        408 | 429 | 500.. => "can't take it now",
+        _ => "refuses it",
+    };
+    let problem = format!("the receiver {problem} (it answered {status})");
+    if !matches!(status, 408 | 429 | 500..) {
+        return Err(Failure::Final(problem));
+    }
     let header = |name| answer.headers().get(name)?.to_str().ok();
-    retry::after(header(RETRY_AFTER)?, header(DATE))
+    Err(Failure::Passing {
+        problem,
+        retry_after: header(RETRY_AFTER).and_then(|asked| retry::after(asked, header(DATE))),
+        too_many: status == 429,
+    })
+}
+
+impl From<reqwest::Error> for Failure {
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let first: &(dyn Error + 'static) = &error;
+        let causes = std::iter::successors(Some(first), |&error| error.source());
+        if causes.clone().any(|cause| cause.is::<NotPublic>()) {
+            return Self::Final(NotPublic.to_string());
+        }
+        // reqwest's own message is mostly "error sending request".
+        let said: Vec<_> = causes.map(ToString::to_string).collect();
+        Self::Passing {
+            problem: format!("no answer from the receiver: {}", said.join(": ")),
+            retry_after: None,
+            too_many: false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -172,15 +213,15 @@ mod tests {
             target: Target::new(&url, Vec::new(), Reach::Anywhere).unwrap(),
             http: guarded(Duration::from_secs(30), guard).build().unwrap(),
         };
-        let message = Message {
-            id: "CA1",
-            at: Timestamp::now(),
-            body: "{}",
-        };
-        let (told, ()) = tokio::join!(webhook.post(&message), answer_one(&public));
+        let tell = || webhook.post("CA1", Timestamp::now(), "{}");
+        let (told, ()) = tokio::join!(tell(), answer_one(&public));
         told.unwrap();
-        let refused = webhook.post(&message).await.unwrap_err();
-        assert!(matches!(refused, Failure::NotPublic), "{refused}");
+        let refused = tell().await.unwrap_err();
+        assert!(matches!(refused, Failure::Final(_)), "{refused}");
+        assert!(
+            refused.to_string().contains("no public address"),
+            "{refused}"
+        );
         let nobody_came = private.accept().unwrap_err();
         assert_eq!(nobody_came.kind(), ErrorKind::WouldBlock);
     }

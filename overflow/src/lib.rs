@@ -46,7 +46,7 @@ enum Command {
     #[command(mut_args = |argument| argument.global(true))]
     DeadLetters(dead_letters::DeadLettersArgs),
     /// Check and draw redirect plans: who is rung when, and what callers hear
-    Plans(plans::PlansArgs),
+    Plans(Box<plans::PlansArgs>),
     #[command(flatten)]
     Provision(provision::Command),
     #[command(flatten)]
@@ -85,7 +85,7 @@ pub fn main() -> ExitCode {
             |problems| args.resolve(problems),
             dead_letters::run,
         ),
-        Command::Plans(args) => plans::run(args),
+        Command::Plans(args) => plans::run(*args),
         Command::Provision(command) => provision(command),
         Command::Manual(command) => manual::run(&command),
     }

@@ -45,8 +45,8 @@ struct EndLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PlanLabels {
-    plan: String,
+pub(crate) struct PlanLabels {
+    pub(crate) plan: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -410,26 +410,26 @@ fn what_is_wrong_with_who_is_told_is_said_at_once_and_shows_no_secret() {
     for wanted in [
         format!("{}: notify_secret: is no key of Standard Webhooks", plan(2)),
         format!(
-            "{}: notify_on: can hold missed, recorded and taken, and nothing else \
+            "{}: notify_on: must hold missed, recorded or taken, and nothing else \
              (example: notify_on = [\"missed\", \"recorded\"])",
             plan(2)
         ),
         format!(
-            "{}: notify: leads to a private address; NOTIFY_PRIVATE=true allows it",
+            "{}: notify: leads to a private address; NOTIFY_PRIVATE=true allows that",
             plan(2)
         ),
         format!("{}: notify_number: has no meaning without", plan(10)),
         format!(
-            "{}: notify: must be a URL with https; NOTIFY_PRIVATE=true allows it",
+            "{}: notify: must be a URL with https, unless NOTIFY_PRIVATE is true",
             plan(16)
         ),
-        format!("{}: notify_on: holds nothing", plan(16)),
+        format!("{}: notify_on: must hold missed", plan(16)),
         format!(
             "{}: notify_secret_file: is set, and notify_secret too: leave one out \
              (example: notify_secret_file = \"/run/secrets/notify_secret\")",
             plan(16)
         ),
-        format!("{}: notify: is not a URL with a host", plan(25)),
+        format!("{}: notify: is not a URL with https", plan(25)),
         format!("{}: notify_secret_file: cannot read /nowhere", plan(25)),
     ] {
         assert!(refused.contains(&wanted), "{wanted}\n{refused}");

@@ -9,7 +9,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use service::Plans;
 
-use super::end::End;
+use super::RESULTS;
+use crate::metrics::PlanLabels;
 
 /// 50 ms … 30 s: receivers are slower than Twilio, and chat tools take their time.
 const REQUEST_TIME: [f64; 9] = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
@@ -18,11 +19,6 @@ const REQUEST_TIME: [f64; 9] = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 struct ResultLabels {
     plan: String,
     result: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PlanLabels {
-    plan: String,
 }
 
 /// What the notifier counts.
@@ -50,7 +46,7 @@ impl NotifierMetrics {
             metrics.request_time.clone(),
         );
         for plan in plans.iter().filter(|plan| plan.notify.is_some()) {
-            for result in End::NAMES {
+            for result in RESULTS {
                 let plan = plan.name.clone();
                 drop(metrics.ended.get_or_create(&ResultLabels { plan, result }));
             }

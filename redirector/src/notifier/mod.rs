@@ -2,7 +2,6 @@
 //! it has a consumer and limits of its own, and so has each plan.
 
 mod body;
-mod end;
 mod metrics;
 mod receiver;
 
@@ -12,15 +11,14 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use notify::Failure;
-use queue::{Content, Delivery, Lane, Outcome, QueueError, TraceParent};
+use queue::{Cause, Content, Delivery, Lane, Outcome, QueueError, Reason, TraceParent};
 use service::telemetry;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use self::end::End;
 pub(crate) use self::metrics::NotifierMetrics;
 use self::receiver::Receiver;
-use crate::delivery::PANICS;
+use crate::delivery::{PANICKED, PANICS};
 use crate::metrics::NO_PLAN;
 use crate::shared::Shared;
 
@@ -29,6 +27,29 @@ struct Notifier {
     /// By the names of their plans.
     receivers: HashMap<String, Receiver>,
 }
+
+/// How a notification ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum End {
+    /// The receiver took it.
+    Told,
+    /// As a dead letter: by which of [`RESULTS`], and why.
+    Dead(&'static str, String),
+    /// We stop: another consumer takes it.
+    Released,
+    /// It panicked: it is put on the queue again, or is a dead letter.
+    Panicked,
+}
+
+const TOLD: &str = "told";
+/// The receiver will never take it, or there is none.
+const REFUSED: &str = "refused";
+/// The receiver did not take it in time.
+const GIVEN_UP: &str = "given_up";
+const UNDECODABLE: &str = "undecodable";
+const RELEASED: &str = "released";
+const PANIC: &str = "panicked";
+const RESULTS: [&str; 6] = [TOLD, REFUSED, GIVEN_UP, UNDECODABLE, RELEASED, PANIC];
 
 /// Tells those whom plans name, until the process is stopped: then it finishes the requests under way,
 /// and gives everything else back to the queue.
@@ -44,15 +65,15 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 
 impl Notifier {
     fn new(shared: Arc<Shared>) -> Result<Self, Failure> {
-        let plans = shared.plans.iter();
-        let plans: Vec<_> = plans
-            .filter_map(|plan| Some((plan.name.clone(), plan.notify.clone()?)))
-            .collect();
-        let share = usize::from(shared.settings.prefetch) / plans.len().max(1);
-        let receivers = plans
-            .into_iter()
-            .map(|(plan, notify)| Ok((plan, Receiver::new(notify, share.max(1), &shared)?)))
-            .collect::<Result<_, Failure>>()?;
+        let plans = || shared.plans.iter().filter(|plan| plan.notify.is_some());
+        let share = usize::from(shared.settings.prefetch) / plans().count().max(1);
+        let mut receivers = HashMap::new();
+        for plan in plans() {
+            if let Some(notify) = plan.notify.clone() {
+                let receiver = Receiver::new(notify, share.max(1), &shared)?;
+                receivers.insert(plan.name.clone(), receiver);
+            }
+        }
         Ok(Self { shared, receivers })
     }
 
@@ -105,12 +126,18 @@ impl Notifier {
         );
         let work = async {
             let mut attempts = 0;
-            let end = match &outcome {
-                Ok(outcome) => {
-                    let told = AssertUnwindSafe(self.tell(outcome, &mut attempts));
-                    told.catch_unwind().await.unwrap_or(End::Panicked)
+            let receiver = outcome.as_ref().map(|o| self.receivers.get(&o.plan));
+            let end = match (&outcome, receiver) {
+                (Ok(outcome), Ok(Some(receiver))) => {
+                    let told = receiver.tell(&self.shared, outcome, &mut attempts);
+                    let told = AssertUnwindSafe(told).catch_unwind().await;
+                    told.unwrap_or(End::Panicked)
                 }
-                Err(problem) => End::Undecodable(problem.clone()),
+                (Ok(outcome), _) => {
+                    let problem = format!("no plan {:?} tells anybody here", outcome.plan);
+                    End::Dead(REFUSED, problem)
+                }
+                (Err(problem), _) => End::Dead(UNDECODABLE, problem.clone()),
             };
             self.settle(delivery, outcome.ok().as_ref(), end, attempts)
                 .await;
@@ -118,29 +145,26 @@ impl Notifier {
         work.instrument(span).await;
     }
 
-    async fn tell(&self, outcome: &Outcome, attempts: &mut u32) -> End {
-        match self.receivers.get(&outcome.plan) {
-            Some(receiver) => receiver.tell(&self.shared, outcome, attempts).await,
-            None => End::Refused(format!("no plan {:?} tells anybody here", outcome.plan)),
-        }
-    }
-
-    async fn settle(
-        &self,
-        delivery: Delivery,
-        outcome: Option<&Outcome>,
-        mut end: End,
-        attempts: u32,
-    ) {
-        if end == End::Panicked && delivery.message.panics + 1 >= PANICS {
-            end = End::Poison;
-        }
-        let result = end.as_str();
-        let cause = end.clone().cause(attempts);
-        let settled = match (&end, &cause) {
+    async fn settle(&self, delivery: Delivery, outcome: Option<&Outcome>, end: End, attempts: u32) {
+        let is_poison = delivery.message.panics + 1 >= PANICS;
+        let (result, last_error) = match end {
+            End::Told => (TOLD, None),
+            End::Released => (RELEASED, None),
+            End::Panicked => (PANIC, is_poison.then(|| PANICKED.to_owned())),
+            End::Dead(result, problem) => (result, Some(problem)),
+        };
+        let cause = last_error.map(|problem| Cause {
+            reason: match result {
+                UNDECODABLE => Reason::Undecodable,
+                _ => Reason::NotNotified,
+            },
+            attempts,
+            last_error: Some(problem),
+        });
+        let settled = match (result, &cause) {
             (_, Some(cause)) => delivery.dead_letter(cause).await,
-            (End::Released, None) => delivery.release().await,
-            (End::Panicked, None) => delivery.panicked().await,
+            (RELEASED, None) => delivery.release().await,
+            (PANIC, None) => delivery.panicked().await,
             (_, None) => delivery.ack().await,
         };
         let plan = outcome.map(|outcome| outcome.plan.as_str());
@@ -148,25 +172,26 @@ impl Notifier {
         let metrics = &self.shared.metrics;
         let known = plan.filter(|_| receiver.is_some());
         metrics.notifier.ended(known.unwrap_or(NO_PLAN), result);
-        if let Err(error) = settled {
-            tracing::warn!(result, %error, "not settled: it will be delivered again");
-            return;
-        }
         let host = receiver.map(Receiver::host);
-        match cause {
-            Some(cause) => {
+        match (settled, cause) {
+            (Err(error), _) => {
+                tracing::warn!(result, %error, "not settled: it will be delivered again");
+            }
+            (Ok(()), Some(cause)) => {
                 metrics.dead_lettered(&cause.reason);
+                let (reason, last_error) = (cause.reason.as_str(), cause.last_error);
+                let message = "somebody could not be told what became of a caller";
                 tracing::error!(
                     result,
                     plan,
                     host,
-                    reason = cause.reason.as_str(),
+                    reason,
                     attempts,
-                    last_error = cause.last_error,
-                    "somebody could not be told what became of a caller"
+                    last_error,
+                    "{message}"
                 );
             }
-            None => {
+            (Ok(()), None) => {
                 let after = outcome.map(|outcome| self.shared.time.age(outcome.at));
                 let after_ms = after.map(telemetry::millis);
                 tracing::info!(result, plan, host, attempts, after_ms, "{result}");

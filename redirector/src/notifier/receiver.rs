@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{Failure, Message, Webhook};
+use notify::{Failure, Webhook};
 use queue::Outcome;
 use service::plan::Notify;
 use tokio::sync::Semaphore;
@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use twilio::E164;
 
 use super::body::body;
-use super::end::End;
+use super::{End, GIVEN_UP, REFUSED};
 use crate::classify::ApiHealth;
 use crate::deadline::{Deadline, Interrupted};
 use crate::limiter::{Class, Limiter};
@@ -50,7 +50,10 @@ impl Receiver {
     /// Tells it, again and again until the deadline.
     pub(super) async fn tell(&self, shared: &Shared, outcome: &Outcome, attempts: &mut u32) -> End {
         let Ok(_share) = self.share.try_acquire() else {
-            return End::GivenUp("too many wait for the receiver already".to_owned());
+            return End::Dead(
+                GIVEN_UP,
+                "too many wait for the receiver already".to_owned(),
+            );
         };
         let within = |time: Duration| Deadline {
             at: Instant::now() + time,
@@ -75,26 +78,26 @@ impl Receiver {
                 Err(interrupted) => return ended(interrupted, problem),
             };
             *attempts += 1;
-            let message = Message {
-                id: &outcome.id,
-                at: shared.time.now(),
-                body: &body,
-            };
-            let started = Instant::now();
-            let told = self.webhook.post(&message).await;
+            let (started, now) = (Instant::now(), shared.time.now());
+            let told = self.webhook.post(&outcome.id, now, &body).await;
             let metrics = &shared.metrics.notifier;
             metrics.requested(&outcome.plan, started.elapsed());
             slot.note(health(&told));
             drop(slot);
-            let failure = match told {
+            let mut wait = delays.next_delay();
+            match told {
                 Ok(()) => return End::Told,
-                Err(failure) if failure.is_final() => return End::Refused(failure.to_string()),
-                Err(failure) => failure,
-            };
-            problem = failure.to_string();
-            let asked = failure.retry_after().unwrap_or_default();
-            let again = sleep(delays.next_delay().max(asked));
-            if let Err(interrupted) = deadline.wait(again).await {
+                Err(Failure::Final(problem)) => return End::Dead(REFUSED, problem),
+                Err(Failure::Passing {
+                    problem: passing,
+                    retry_after,
+                    ..
+                }) => {
+                    problem = passing;
+                    wait = wait.max(retry_after.unwrap_or_default());
+                }
+            }
+            if let Err(interrupted) = deadline.wait(sleep(wait)).await {
                 return ended(interrupted, problem);
             }
         }
@@ -120,21 +123,22 @@ async fn number(shared: &Shared, outcome: &Outcome) -> Option<E164> {
 fn ended(interrupted: Interrupted, problem: String) -> End {
     match interrupted {
         Interrupted::Stop => End::Released,
-        Interrupted::Deadline => End::GivenUp(problem),
+        Interrupted::Deadline => End::Dead(GIVEN_UP, problem),
     }
 }
 
 /// What it tells of the receiver, for the other messages that it is to get.
 fn health(told: &Result<(), Failure>) -> ApiHealth {
-    match told {
-        Err(Failure::Later {
-            status,
+    match *told {
+        Ok(()) | Err(Failure::Final(_)) => ApiHealth::Sound,
+        Err(Failure::Passing {
             retry_after,
-        }) if *status == 429 || retry_after.is_some() => ApiHealth::Refusing {
-            retry_after: *retry_after,
-            too_many: *status == 429,
+            too_many,
+            ..
+        }) if too_many || retry_after.is_some() => ApiHealth::Refusing {
+            retry_after,
+            too_many,
         },
-        Err(failure) if !failure.is_final() => ApiHealth::Failing,
-        _ => ApiHealth::Sound,
+        Err(Failure::Passing { .. }) => ApiHealth::Failing,
     }
 }

@@ -11,9 +11,8 @@ use twilio::twiml::{Dial, MAX_INLINE_CHARS, Number, Record, Say, Seconds};
 use twilio::{E164, PublicUrl, TaskQueueSid};
 
 use super::file::Place;
-use super::notify::RawNotify;
 use super::step::{PlanSays, RawStep};
-use super::{Forward, Plan, Way};
+use super::{Forward, Notify, Plan, Way};
 use crate::Problems;
 use crate::settings::Setting;
 
@@ -83,15 +82,7 @@ impl RawPlan {
         let name = self.name.clone();
         let name = name.or_else(|| task_queue_sid.map(|sid| sid.to_string()));
         let rescue = self.rescue.unwrap_or(true);
-        let notify = RawNotify {
-            url: self.notify.take(),
-            url_file: self.notify_file.take(),
-            on: self.notify_on.take(),
-            secret: self.notify_secret.take(),
-            secret_file: self.notify_secret_file.take(),
-            number: self.notify_number.take(),
-        };
-        let notify = notify.parse(place, reports.reach, problems);
+        let notify = Notify::of(&mut self, place, reports.reach, problems);
         let way = match self.step.is_empty() {
             true => {
                 let ended = task_queue_sid.and_then(|sid| {

@@ -70,10 +70,8 @@ fn wrapping(text: &str) -> Option<&'static str> {
 }
 
 fn of_file(variable: &str) -> String {
-    match variable.ends_with(|last: char| last.is_lowercase()) {
-        true => format!("{variable}_file"),
-        false => format!("{variable}_FILE"),
-    }
+    let is_key = variable.ends_with(|last: char| last.is_lowercase());
+    format!("{variable}{}", if is_key { "_file" } else { "_FILE" })
 }
 
 fn file_example(variable: &str) -> String {
