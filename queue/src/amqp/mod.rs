@@ -38,7 +38,7 @@ use self::topology::Topology;
 pub use self::topology::message_queues;
 use crate::{
     Consumer, Content, DeadLetters, Done, Filter, Health, History, IntentLog, IntentReader, Lane,
-    Listed, Lock, Message, Options, Publish, Queue, QueueError, Settlement, Stats,
+    Listed, Lock, Message, Options, Publish, Queue, QueueError, Report, Settlement, Stats, Watch,
 };
 
 /// A queue on RabbitMQ.
@@ -133,6 +133,15 @@ impl DeadLetters for AmqpQueue {
 
 #[async_trait]
 impl Queue for AmqpQueue {
+    fn report(&self, _report: Report) {
+        // CONTRACT: to be written.
+    }
+
+    async fn watch(&self) -> Result<Box<dyn Watch>, QueueError> {
+        // CONTRACT: to be written.
+        Err(QueueError::Unavailable("nobody reports".to_owned()))
+    }
+
     async fn tell(&self, _told: &Content) {
         // CONTRACT: to be written.
     }

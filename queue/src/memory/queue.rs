@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Operation;
-use super::broker::{Broker, Connection, Stored};
+use super::broker::{Broker, Connection, State, Stored};
 use super::client::Client;
 use super::consumer::MemoryConsumer;
 use super::intents::MemoryLog;
 use crate::{
     Consumer, Content, DeadLetters, Done, Filter, Health, History, IntentLog, IntentReader, Lane,
-    Listed, Lock, Message, Options, Publish, Queue, QueueError, Settlement, Stats,
+    Listed, Lock, Message, Options, Publish, Queue, QueueError, Report, Settlement, Stats, Watch,
 };
 
 /// A queue in memory.
@@ -69,6 +69,33 @@ impl Queue for MemoryQueue {
         let client = Arc::clone(&self.0);
         let consumer = MemoryConsumer::new(client, lane, usize::from(prefetch));
         Ok(Box::new(consumer))
+    }
+
+    fn report(&self, report: Report) {
+        let client = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            loop {
+                client.alive().await;
+                let watched = |state: &mut State| (state.watchers > 0).then_some(());
+                client.broker.wait_for(watched).await;
+                if client.closed.load(Ordering::Relaxed) {
+                    return;
+                }
+                let said = report();
+                client.broker.change(|state| state.reports.push(said));
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+    }
+
+    async fn watch(&self) -> Result<Box<dyn Watch>, QueueError> {
+        self.0.connection()?;
+        let client = Arc::clone(&self.0);
+        let read = client.broker.change(|state| {
+            state.watchers += 1;
+            state.reports.len()
+        });
+        Ok(Box::new(MemoryWatch { client, read }))
     }
 
     async fn tell(&self, told: &Content) {
@@ -152,6 +179,32 @@ impl Queue for MemoryQueue {
             self.0.broker.change(|state| state.lose(connection, limit));
         }
         self.0.closed.store(true, Ordering::Relaxed);
+    }
+}
+
+struct MemoryWatch {
+    client: Arc<Client>,
+    /// How many were read.
+    read: usize,
+}
+
+#[async_trait]
+impl Watch for MemoryWatch {
+    async fn next(&mut self) -> Result<Vec<u8>, QueueError> {
+        let read = self.read;
+        let next = self
+            .client
+            .broker
+            .wait_for(|state| state.reports.get(read).cloned());
+        let next = next.await;
+        self.read += 1;
+        Ok(next)
+    }
+}
+
+impl Drop for MemoryWatch {
+    fn drop(&mut self) {
+        self.client.broker.change(|state| state.watchers -= 1);
     }
 }
 

@@ -43,8 +43,8 @@ use self::lock::Locks;
 use self::writer::Writer;
 use crate::{
     Consumer, Content, DeadLetter, DeadLetters, Done, Filter, Health, History, IntentLog,
-    IntentReader, Lane, Listed, Lock, Message, Options, Publish, Queue, QueueError, Settlement,
-    Stats,
+    IntentReader, Lane, Listed, Lock, Message, Options, Publish, Queue, QueueError, Report,
+    Settlement, Stats, Watch,
 };
 
 /// How many publishes wait for the disk at a time; more of them wait their turn.
@@ -208,6 +208,15 @@ impl DeadLetters for SqliteQueue {
 
 #[async_trait]
 impl Queue for SqliteQueue {
+    fn report(&self, _report: Report) {
+        // CONTRACT: to be written.
+    }
+
+    async fn watch(&self) -> Result<Box<dyn Watch>, QueueError> {
+        // CONTRACT: to be written.
+        Err(QueueError::Unavailable("nobody reports".to_owned()))
+    }
+
     async fn tell(&self, _told: &Content) {
         // CONTRACT: to be written.
     }
