@@ -1,0 +1,289 @@
+//! How the page is served, and who may do what.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Form, Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, REFERRER_POLICY,
+    SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use jiff::Timestamp;
+use queue::{DeadLetterId, Reason, Settlement};
+use serde::Deserialize;
+use service::http::{self, Limits, ListenerMetrics, Timeouts};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::Page;
+use crate::change::{Change, Which};
+use crate::sessions::{LIFE, NotSignedIn, Session};
+use crate::site::Site;
+use crate::view::{self, SignIn, Viewer};
+
+/// How many connections there are at most; those that say nothing make room for others.
+const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(100).expect("it isn't 0");
+
+/// More than any of our forms takes.
+const LONGEST_FORM: usize = 4096;
+
+/// How long a change is waited for before the page says how far it is.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const COOKIE_NAME: &str = "overflow_page";
+
+const HEADERS: [(HeaderName, &str); 6] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    // With no-referrer, browsers don't say either where a form of our own comes from.
+    (REFERRER_POLICY, "same-origin"),
+    (CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("x-frame-options"), "DENY"),
+];
+
+impl Page {
+    /// Serves on `listener` until `stop` is cancelled.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        timeouts: Timeouts,
+        metrics: ListenerMetrics,
+        stop: CancellationToken,
+    ) {
+        let listen = listener.local_addr().ok().map(tracing::field::display);
+        tracing::info!(listen, "the page is up");
+        let limits = Limits {
+            timeouts,
+            connections: CONNECTIONS,
+        };
+        http::serve(listener, Arc::new(self).router(), limits, metrics, stop).await;
+    }
+
+    fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/", get(show))
+            .route("/page.css", file("text/css", include_str!("../assets/page.css")))
+            .route("/page.js", file("text/javascript", include_str!("../assets/page.js")))
+            .route("/icon.svg", file("image/svg+xml", include_str!("../assets/icon.svg")))
+            .route("/sign-in", post(sign_in))
+            .route("/sign-out", post(sign_out))
+            .route("/replay", post(replay))
+            .route("/discard", post(discard))
+            .layer(DefaultBodyLimit::max(LONGEST_FORM))
+            .layer(from_fn_with_state(Arc::clone(&self), guard))
+            .with_state(self)
+    }
+
+    fn session(&self, headers: &HeaderMap) -> Option<Arc<Session>> {
+        session_ids(headers).find_map(|id| self.sessions.get(id))
+    }
+
+    /// The session, if the form is its own.
+    fn sender(&self, headers: &HeaderMap, form_key: &str) -> Result<Arc<Session>, Refusal> {
+        let session = self.session(headers).ok_or(Refusal(
+            StatusCode::FORBIDDEN,
+            "Nobody is signed in, or not any more.".to_owned(),
+        ))?;
+        match session.sent(form_key) {
+            true => Ok(session),
+            false => Err(Refusal(StatusCode::FORBIDDEN, OTHER_FORM.to_owned())),
+        }
+    }
+
+    async fn change(
+        self: Arc<Self>,
+        headers: &HeaderMap,
+        how: Settlement,
+        form: Chosen,
+    ) -> Result<Response, Refusal> {
+        let session = self.sender(headers, &form.form_key)?;
+        let which = form.which().ok_or(Refusal(
+            StatusCode::BAD_REQUEST,
+            "The form names no dead letter.".to_owned(),
+        ))?;
+        let change = Change::new(how, which);
+        *session.change.lock() = Some(Arc::clone(&change));
+        // In a task of its own, for it goes on if the browser leaves.
+        let made = tokio::spawn(async move {
+            change.make(&*self.queue, session.number).await;
+            self.source.dead_letters_changed().await;
+        });
+        let _ = tokio::time::timeout(PATIENCE, made).await;
+        Ok(back("./#dead-letters"))
+    }
+}
+
+/// Answers only to our own names, and only to what a page of our own or a person asks for.
+async fn guard(State(page): State<Arc<Page>>, mut request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let says = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    let is_elsewhere = matches!(says("sec-fetch-site"), Some(b"cross-site" | b"same-site"));
+    let mut answer = match page.sites.find(headers) {
+        None => (StatusCode::MISDIRECTED_REQUEST, OTHER_NAME).into_response(),
+        Some(_) if is_elsewhere && says("sec-fetch-mode") != Some(b"navigate") => {
+            StatusCode::FORBIDDEN.into_response()
+        }
+        Some(site) if request.method().is_safe() || site.sent(headers) => {
+            request.extensions_mut().insert(site);
+            next.run(request).await
+        }
+        Some(_) => Refusal(StatusCode::FORBIDDEN, OTHER_FORM.to_owned()).into_response(),
+    };
+    for (name, value) in HEADERS {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+const OTHER_NAME: &str = "This is no name of the page. PAGE_URL says which it has, beside localhost.\n";
+
+const OTHER_FORM: &str = "This form is not of this page as it is now. Load the page again. Behind a \
+                          proxy, PAGE_URL must say by which URL browsers find the page.";
+
+async fn show(
+    State(page): State<Arc<Page>>,
+    Extension(site): Extension<Site>,
+    headers: HeaderMap,
+) -> Response {
+    let session = page.session(&headers);
+    let sign_in = match page.sessions.can_be_opened() {
+        false => SignIn::Off,
+        true if site.is_private() => SignIn::Possible,
+        true => SignIn::NotHere,
+    };
+    let viewer = Viewer {
+        session: session.as_deref(),
+        sign_in,
+    };
+    view::page(&page.source.overview().await, &viewer).into_response()
+}
+
+#[derive(Deserialize)]
+struct Token {
+    token: String,
+}
+
+async fn sign_in(
+    State(page): State<Arc<Page>>,
+    Extension(site): Extension<Site>,
+    headers: HeaderMap,
+    Form(form): Form<Token>,
+) -> Result<Response, Refusal> {
+    if !site.is_private() {
+        let why = "The token is not taken over plain HTTP: use https, or a tunnel to localhost.";
+        return Err(Refusal(StatusCode::FORBIDDEN, why.to_owned()));
+    }
+    let (id, session) = page.sessions.open(form.token.trim()).map_err(|why| {
+        tracing::warn!(%why, "nobody was signed in to the page");
+        let status = match why {
+            NotSignedIn::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            NotSignedIn::NoToken | NotSignedIn::Wrong => StatusCode::FORBIDDEN,
+        };
+        Refusal(status, why.to_string())
+    })?;
+    tracing::info!(session = session.number, "somebody signed in to the page");
+    session_ids(&headers).for_each(|id| page.sessions.close(id));
+    Ok(keep(&id, LIFE, &site))
+}
+
+#[derive(Deserialize)]
+struct SignOut {
+    form_key: String,
+}
+
+async fn sign_out(
+    State(page): State<Arc<Page>>,
+    Extension(site): Extension<Site>,
+    headers: HeaderMap,
+    Form(form): Form<SignOut>,
+) -> Result<Response, Refusal> {
+    let session = page.sender(&headers, &form.form_key)?;
+    session_ids(&headers).for_each(|id| page.sessions.close(id));
+    tracing::info!(session = session.number, "somebody signed out of the page");
+    Ok(keep("", Duration::ZERO, &site))
+}
+
+/// Which dead letters a form is about.
+#[derive(Deserialize)]
+struct Chosen {
+    form_key: String,
+    id: Option<String>,
+    reason: Option<String>,
+    /// When the page was made.
+    seen: Option<Timestamp>,
+}
+
+impl Chosen {
+    fn which(self) -> Option<Which> {
+        match (self.id, self.reason, self.seen) {
+            (Some(id), None, _) => Some(Which::One(DeadLetterId(id))),
+            (None, Some(reason), Some(seen)) => {
+                Some(Which::All(Reason::from(reason.as_str()), seen))
+            }
+            _ => None,
+        }
+    }
+}
+
+async fn replay(
+    State(page): State<Arc<Page>>,
+    headers: HeaderMap,
+    Form(form): Form<Chosen>,
+) -> Result<Response, Refusal> {
+    page.change(&headers, Settlement::Replay, form).await
+}
+
+async fn discard(
+    State(page): State<Arc<Page>>,
+    headers: HeaderMap,
+    Form(form): Form<Chosen>,
+) -> Result<Response, Refusal> {
+    page.change(&headers, Settlement::Discard, form).await
+}
+
+/// What wasn't done for somebody, and why.
+struct Refusal(StatusCode, String);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self(status, why) = self;
+        (status, view::refusal(&why)).into_response()
+    }
+}
+
+/// After a form, so that a reload doesn't send it again. Relative, for a proxy may cut off a path.
+fn back(to: &'static str) -> Response {
+    (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
+}
+
+/// Has the browser keep a session's ID for so long.
+fn keep(id: &str, life: Duration, site: &Site) -> Response {
+    let secure = if site.is_encrypted() { "; Secure" } else { "" };
+    let life = life.as_secs();
+    let cookie = format!("{COOKIE_NAME}={id}; Max-Age={life}; HttpOnly; SameSite=Strict{secure}");
+    (StatusCode::SEE_OTHER, [(LOCATION, "./".to_owned()), (SET_COOKIE, cookie)]).into_response()
+}
+
+fn session_ids(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let cookies = headers.get_all(COOKIE).into_iter();
+    let cookies = cookies.filter_map(|cookies| cookies.to_str().ok());
+    let cookies = cookies.flat_map(|cookies| cookies.split(';'));
+    let cookies = cookies.filter_map(|cookie| cookie.trim().split_once('='));
+    cookies.filter_map(|(name, value)| (name == COOKIE_NAME).then_some(value))
+}
+
+/// A file of ours.
+fn file(kind: &'static str, text: &'static str) -> axum::routing::MethodRouter<Arc<Page>> {
+    get(move || async move { ([(CONTENT_TYPE, kind)], text) })
+}

@@ -1,0 +1,98 @@
+//! The last 24 hours: a plot, drawn here, and the same as a table.
+
+use maud::{Markup, html};
+use overview::{Day, Hour};
+
+use super::words::{count, utc};
+use super::table;
+
+/// The room of a bar.
+const STEP: u64 = 30;
+
+const BAR: u64 = 24;
+
+const HEIGHT: u64 = 110;
+
+pub(super) fn plot(day: &Day) -> Markup {
+    let most = day.hours.iter().map(|hour| hour.redirected).max().unwrap_or(0);
+    let width = STEP * day.hours.len().max(1) as u64;
+    html! {
+        figure id="plot" data-part {
+            svg viewBox=(format!("0 0 {width} {HEIGHT}")) preserveAspectRatio="none" role="img"
+                aria-label=(in_words(day)) {
+                defs {
+                    pattern id="hatched" width="6" height="6" patternUnits="userSpaceOnUse"
+                        patternTransform="rotate(45)" {
+                        rect class="missed-ground" width="6" height="6" {}
+                        rect class="missed-line" width="2.5" height="6" {}
+                    }
+                }
+                @for (number, hour) in day.hours.iter().enumerate() {
+                    (bar(hour, number as u64 * STEP, most))
+                }
+                line class="axis" x1="0" x2=(width) y1=(HEIGHT) y2=(HEIGHT) {}
+            }
+            div class="axis-words" aria-hidden="true" {
+                @for hour in day.hours.iter().step_by(6) { span { (hour.from.strftime("%H:%M")) } }
+                span { "now" }
+            }
+            figcaption {
+                "Callers redirected by the hour (UTC); the most in one hour: " (most) "."
+                span class="key" { span class="swatch taken" {} "taken, or left a message" }
+                span class="key" { span class="swatch missed" {} "missed" }
+                span class="key" { span class="swatch unknown" {} "not known" }
+            }
+        }
+        details class="plain" {
+            summary { "The same as a table" }
+            div id="hours" data-part {
+                (table("By the hour", &["Hour (UTC)", "Redirected", "Taken, or left a message", "Missed"],
+                    day.hours.iter().rev().filter(|hour| hour.redirected > 0).map(|hour| vec![
+                        html! { (utc(hour.from, "%F %H:%M")) },
+                        html! { (hour.redirected) },
+                        html! { (hour.taken) },
+                        html! { (hour.missed) },
+                    ])))
+            }
+        }
+    }
+}
+
+/// From the bottom: taken, missed, not known.
+fn bar(hour: &Hour, x: u64, most: u64) -> Markup {
+    let height = |callers: u64| callers * (HEIGHT - 4) / most.max(1);
+    let known = hour.taken + hour.missed;
+    // What came of a caller may be known in a later hour than that of the redirect.
+    let unknown = hour.redirected.saturating_sub(known);
+    let taken = height(hour.taken.min(hour.redirected));
+    let missed = height(known.min(hour.redirected)) - taken;
+    html! {
+        @for (class, height, below) in [
+            ("taken", taken, 0),
+            ("missed", missed, taken),
+            ("unknown", height(unknown), taken + missed),
+        ] {
+            @if height > 0 {
+                rect class=(class) x=(x + (STEP - BAR) / 2) y=(HEIGHT - below - height) width=(BAR)
+                    height=(height) {}
+            }
+        }
+    }
+}
+
+fn in_words(day: &Day) -> String {
+    let sum = |of: fn(&Hour) -> u64| day.hours.iter().map(of).sum::<u64>();
+    let most = day.hours.iter().max_by_key(|hour| hour.redirected);
+    let most = most.filter(|hour| hour.redirected > 0).map(|hour| {
+        let from = utc(hour.from, "%H:%M");
+        format!(" The most, {}, in the hour from {from} on.", hour.redirected)
+    });
+    format!(
+        "The last {} hours: {} redirected, {} taken or with a message, {} missed.{}",
+        day.hours.len(),
+        count(sum(|hour| hour.redirected), "caller", "callers"),
+        sum(|hour| hour.taken),
+        sum(|hour| hour.missed),
+        most.unwrap_or_default()
+    )
+}
