@@ -82,7 +82,9 @@ impl Change {
                 self.done.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(session, dead_letter = %id, "dead letter {done} by the page");
             };
-            queue.settle(&self.which.filter(), self.how, &mut note).await
+            queue
+                .settle(&self.which.filter(), self.how, &mut note)
+                .await
         });
         let end = match settled.await {
             Ok(()) => Ok(()),

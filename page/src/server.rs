@@ -48,7 +48,10 @@ const HEADERS: [(HeaderName, &str); 6] = [
     // With no-referrer, browsers don't say either where a form of our own comes from.
     (REFERRER_POLICY, "same-origin"),
     (CACHE_CONTROL, "no-store"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
     (HeaderName::from_static("x-frame-options"), "DENY"),
 ];
 
@@ -73,9 +76,18 @@ impl Page {
     fn router(self: Arc<Self>) -> Router {
         Router::new()
             .route("/", get(show))
-            .route("/page.css", file("text/css", include_str!("../assets/page.css")))
-            .route("/page.js", file("text/javascript", include_str!("../assets/page.js")))
-            .route("/icon.svg", file("image/svg+xml", include_str!("../assets/icon.svg")))
+            .route(
+                "/page.css",
+                file("text/css", include_str!("../assets/page.css")),
+            )
+            .route(
+                "/page.js",
+                file("text/javascript", include_str!("../assets/page.js")),
+            )
+            .route(
+                "/icon.svg",
+                file("image/svg+xml", include_str!("../assets/icon.svg")),
+            )
             .route("/sign-in", post(sign_in))
             .route("/sign-out", post(sign_out))
             .route("/replay", post(replay))
@@ -141,12 +153,15 @@ async fn guard(State(page): State<Arc<Page>>, mut request: Request, next: Next) 
         Some(_) => Refusal(StatusCode::FORBIDDEN, OTHER_FORM.to_owned()).into_response(),
     };
     for (name, value) in HEADERS {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        answer
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
     }
     answer
 }
 
-const OTHER_NAME: &str = "This is no name of the page. PAGE_URL says which it has, beside localhost.\n";
+const OTHER_NAME: &str =
+    "This is no name of the page. PAGE_URL says which it has, beside localhost.\n";
 
 const OTHER_FORM: &str = "This form is not of this page as it is now. Load the page again. Behind a \
                           proxy, PAGE_URL must say by which URL browsers find the page.";
@@ -272,7 +287,11 @@ fn keep(id: &str, life: Duration, site: &Site) -> Response {
     let secure = if site.is_encrypted() { "; Secure" } else { "" };
     let life = life.as_secs();
     let cookie = format!("{COOKIE_NAME}={id}; Max-Age={life}; HttpOnly; SameSite=Strict{secure}");
-    (StatusCode::SEE_OTHER, [(LOCATION, "./".to_owned()), (SET_COOKIE, cookie)]).into_response()
+    (
+        StatusCode::SEE_OTHER,
+        [(LOCATION, "./".to_owned()), (SET_COOKIE, cookie)],
+    )
+        .into_response()
 }
 
 fn session_ids(headers: &HeaderMap) -> impl Iterator<Item = &str> {

@@ -116,7 +116,8 @@ impl Session {
 
 impl State {
     fn forget_old(&mut self) {
-        self.open.retain(|_, session| session.opened.elapsed() < LIFE);
+        self.open
+            .retain(|_, session| session.opened.elapsed() < LIFE);
         let oldest = self.open.iter().min_by_key(|(_, session)| session.opened);
         let oldest = oldest.map(|(id, _)| id.clone());
         if let Some(oldest) = oldest.filter(|_| self.open.len() >= MOST) {

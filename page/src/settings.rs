@@ -80,7 +80,10 @@ impl PageArgs {
             self.page_token_file,
             TOKEN_EXAMPLE,
         );
-        if token.as_ref().is_some_and(|token| token.expose_secret().len() < SHORTEST_TOKEN) {
+        if token
+            .as_ref()
+            .is_some_and(|token| token.expose_secret().len() < SHORTEST_TOKEN)
+        {
             let problem = format!("is shorter than {SHORTEST_TOKEN} characters");
             problems.add("PAGE_TOKEN", problem, TOKEN_EXAMPLE);
         }

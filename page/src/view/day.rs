@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 use overview::{Day, Hour};
 
-use super::words::{count, utc};
 use super::table;
+use super::words::{count, utc};
 
 /// The room of a bar.
 const STEP: u64 = 30;
@@ -14,7 +14,12 @@ const BAR: u64 = 24;
 const HEIGHT: u64 = 110;
 
 pub(super) fn plot(day: &Day) -> Markup {
-    let most = day.hours.iter().map(|hour| hour.redirected).max().unwrap_or(0);
+    let most = day
+        .hours
+        .iter()
+        .map(|hour| hour.redirected)
+        .max()
+        .unwrap_or(0);
     let width = STEP * day.hours.len().max(1) as u64;
     html! {
         figure id="plot" data-part {
@@ -60,21 +65,14 @@ pub(super) fn plot(day: &Day) -> Markup {
 
 /// From the bottom: taken, missed, not known.
 fn bar(hour: &Hour, x: u64, most: u64) -> Markup {
-    let height = |callers: u64| callers * (HEIGHT - 4) / most.max(1);
-    let known = hour.taken + hour.missed;
     // What came of a caller may be known in a later hour than that of the redirect.
-    let unknown = hour.redirected.saturating_sub(known);
-    let taken = height(hour.taken.min(hour.redirected));
-    let missed = height(known.min(hour.redirected)) - taken;
+    let top = |callers: u64| callers.min(hour.redirected) * (HEIGHT - 4) / most.max(1);
+    let tops = [0, hour.taken, hour.taken + hour.missed, hour.redirected].map(top);
     html! {
-        @for (class, height, below) in [
-            ("taken", taken, 0),
-            ("missed", missed, taken),
-            ("unknown", height(unknown), taken + missed),
-        ] {
-            @if height > 0 {
-                rect class=(class) x=(x + (STEP - BAR) / 2) y=(HEIGHT - below - height) width=(BAR)
-                    height=(height) {}
+        @for (class, edges) in ["taken", "missed", "unknown"].iter().zip(tops.windows(2)) {
+            @if let [bottom, top] = edges && top > bottom {
+                rect class=(class) x=(x + (STEP - BAR) / 2) y=(HEIGHT - top) width=(BAR)
+                    height=(top - bottom) {}
             }
         }
     }
@@ -85,7 +83,10 @@ fn in_words(day: &Day) -> String {
     let most = day.hours.iter().max_by_key(|hour| hour.redirected);
     let most = most.filter(|hour| hour.redirected > 0).map(|hour| {
         let from = utc(hour.from, "%H:%M");
-        format!(" The most, {}, in the hour from {from} on.", hour.redirected)
+        format!(
+            " The most, {}, in the hour from {from} on.",
+            hour.redirected
+        )
     });
     format!(
         "The last {} hours: {} redirected, {} taken or with a message, {} missed.{}",

@@ -15,7 +15,10 @@ pub(super) fn dead(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
         shown,
         by_reason,
     } = &overview.dead;
-    let looked_at = by_reason.iter().map(|(_, count)| *count as u64).sum::<u64>();
+    let looked_at = by_reason
+        .iter()
+        .map(|(_, count)| *count as u64)
+        .sum::<u64>();
     html! {
         @if let Some(change) = viewer.session.and_then(|session| session.change.lock().clone()) {
             p class="done" role="status" { (said(&change)) }
@@ -42,12 +45,12 @@ pub(super) fn dead(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
                     @if let Some(letter) = letters.clone().next() { (letter.why) " " }
                     small { code { (reason) } " · " (count) }
                 }
-                @if let Some(session) = viewer.session {
+                @if let Some(session) = viewer.session && *count > 1 {
                     @let newest = letters.clone().map(|letter| letter.died_at).max();
                     // Their clocks may be ahead of ours.
                     @let seen = newest.map_or(overview.at, |newest| newest.max(overview.at));
                     @let fields = [("reason", reason.clone()), ("seen", seen.to_string())];
-                    (forms(session, &fields, &format!("all {count}"), reason))
+                    (forms(session, &fields, &format!(" all {count}"), reason))
                 }
                 (letter_table(letters, overview, viewer))
             }
@@ -67,24 +70,30 @@ fn letter_table<'a>(
 ) -> Markup {
     let mut heads = vec!["Died", "Request", "Attempts", "Last error"];
     heads.extend(viewer.session.map(|_| "What to do"));
-    table("Dead letters", &heads, letters.map(|letter| {
-        let mut cells = vec![
-            ago(letter.died_at, overview.at),
-            html! {
-                code { (letter.id) }
-                @if let Some(call_sid) = &letter.call_sid { br; code { (call_sid) } }
-            },
-            html! { (letter.attempts) },
-            html! { (letter.last_error.as_deref().unwrap_or("none")) },
-        ];
-        cells.extend(viewer.session.map(|session| {
-            forms(session, &[("id", letter.id.clone())], "it", &letter.id)
-        }));
-        cells
-    }))
+    table(
+        "Dead letters",
+        &heads,
+        letters.map(|letter| {
+            let mut cells = vec![
+                ago(letter.died_at, overview.at),
+                html! {
+                    code { (letter.id) }
+                    @if let Some(call_sid) = &letter.call_sid { br; code { (call_sid) } }
+                },
+                html! { (letter.attempts) },
+                html! { (letter.last_error.as_deref().unwrap_or("none")) },
+            ];
+            cells.extend(
+                viewer
+                    .session
+                    .map(|session| forms(session, &[("id", letter.id.clone())], "", &letter.id)),
+            );
+            cells
+        }),
+    )
 }
 
-/// What can be done with `which`; discarding takes a second thought.
+/// What can be done with the letter, or with those that `which` says; discarding takes a second thought.
 fn forms(session: &Session, fields: &[(&str, String)], which: &str, of: &str) -> Markup {
     let form = |how: Settlement, words: String| {
         let action = match how {
@@ -103,8 +112,8 @@ fn forms(session: &Session, fields: &[(&str, String)], which: &str, of: &str) ->
         div class="forms" {
             (form(Settlement::Replay, format!("Replay {which}")))
             details {
-                summary aria-label=(format!("Discard {which}: {of}")) { "Discard " (which) "…" }
-                (form(Settlement::Discard, format!("Discard {which} for good")))
+                summary aria-label=(format!("Discard{which}: {of}")) { "Discard" (which) "…" }
+                (form(Settlement::Discard, format!("Discard{which} for good")))
             }
         }
     }

@@ -40,79 +40,90 @@ pub(crate) fn page(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
         (true, waiting) => format!("{waiting} waiting – Flex Overflow"),
     };
     // Told aloud when this changes, and not each second that a caller waits.
-    let state = overview.not_well.iter().map(|not_well| not_well.what.as_str());
+    let state = overview
+        .not_well
+        .iter()
+        .map(|not_well| not_well.what.as_str());
     let state = state.fold(waiting.to_string(), |state, what| state + " " + what);
-    shell(&title, true, html! {
-        header {
-            div class="bar" {
-                h1 { "Flex Overflow" }
-                div id="who" data-part { (who(viewer)) }
+    shell(
+        &title,
+        true,
+        html! {
+            header {
+                div class="bar" {
+                    h1 { "Flex Overflow" }
+                    div id="who" data-part { (who(viewer)) }
+                }
+                p id="sentence" data-part data-state=(state) class=[(!is_well).then_some("not-well")] {
+                    span class="sign" aria-hidden="true" { @if is_well { "✓" } @else { "!" } }
+                    span { (overview.sentence) }
+                }
+                p id="said" class="unseen" role="status" {}
+                p id="lost" role="alert" hidden {
+                    "The page cannot be refreshed: its server does not answer. What you see is old."
+                }
+                p class="hint" {
+                    span id="at" data-part { "As of " (utc(overview.at, "%T")) "." }
+                    noscript { " Without JavaScript the page does not refresh itself. " }
+                    " " a href="./" { "Reload" }
+                }
             }
-            p id="sentence" data-part data-state=(state) class=[(!is_well).then_some("not-well")] {
-                span class="sign" aria-hidden="true" { @if is_well { "✓" } @else { "!" } }
-                span { (overview.sentence) }
-            }
-            p id="said" class="unseen" role="status" {}
-            p id="lost" role="alert" hidden {
-                "The page cannot be refreshed: its server does not answer. What you see is old."
-            }
-            p class="hint" {
-                span id="at" data-part { "As of " (utc(overview.at, "%T")) "." }
-                noscript { " Without JavaScript the page does not refresh itself. " }
-                " " a href="./" { "Reload" }
-            }
-        }
-        main id="main" {
-            div id="not-well" data-part {
-                @if !is_well {
-                    (section("to-do", "What to do", html! {
-                        ul class="to-do" {
-                            @for not_well in &overview.not_well {
-                                li { strong { (not_well.what) } " " (not_well.to_do) }
+            main id="main" {
+                div id="not-well" data-part {
+                    @if !is_well {
+                        (section("to-do", "What to do", html! {
+                            ul class="to-do" {
+                                @for not_well in &overview.not_well {
+                                    li { strong { (not_well.what) } " " (not_well.to_do) }
+                                }
                             }
+                        }))
+                    }
+                }
+                (section("waiting", "Waiting now", waiting_now(overview)))
+                (section("recent", "The last redirects", html! {
+                    (day::plot(&overview.day))
+                    div id="redirects" data-part { (redirects(overview)) }
+                }))
+                (section("dead-letters", "Dead letters", html! {
+                    div id="dead" data-part="held" { (dead::dead(overview, viewer)) }
+                }))
+                (section("plans", "Plans", html! {
+                    div id="now" data-part {
+                        div class="plans" {
+                            @for plan in &overview.plans { (plan_now(plan, overview.at, viewer)) }
                         }
-                    }))
-                }
+                        @if viewer.session.is_none() {
+                            p class="hint" { "Numbers are masked but for their last two digits." }
+                        }
+                    }
+                }))
+                (section("today", "The last 24 hours, by plan", html! {
+                    div id="by-plan" data-part { (by_plan(overview)) }
+                }))
             }
-            (section("waiting", "Waiting now", waiting_now(overview)))
-            (section("recent", "The last redirects", html! {
-                (day::plot(&overview.day))
-                div id="redirects" data-part { (redirects(overview)) }
-            }))
-            (section("dead-letters", "Dead letters", html! {
-                div id="dead" data-part="held" { (dead::dead(overview, viewer)) }
-            }))
-            (section("plans", "Plans", html! {
-                div id="now" data-part {
-                    div class="plans" {
-                        @for plan in &overview.plans { (plan_now(plan, overview.at, viewer)) }
-                    }
-                    @if viewer.session.is_none() {
-                        p class="hint" { "Numbers are masked but for their last two digits." }
-                    }
-                }
-            }))
-            (section("today", "The last 24 hours, by plan", html! {
-                div id="by-plan" data-part { (by_plan(overview)) }
-            }))
-        }
-        footer {
-            (section("processes", "Who says so", html! {
-                div id="heard" data-part { (processes(&overview.processes, overview.at)) }
-            }))
-        }
-    })
+            footer {
+                (section("processes", "Who says so", html! {
+                    div id="heard" data-part { (processes(&overview.processes, overview.at)) }
+                }))
+            }
+        },
+    )
 }
 
 /// Something was refused.
 pub(crate) fn refusal(why: &str) -> Markup {
-    shell("Not done – Flex Overflow", false, html! {
-        main id="main" {
-            h1 { "Not done" }
-            p { (why) }
-            p { a href="./" { "Back to the page" } }
-        }
-    })
+    shell(
+        "Not done – Flex Overflow",
+        false,
+        html! {
+            main id="main" {
+                h1 { "Not done" }
+                p { (why) }
+                p { a href="./" { "Back to the page" } }
+            }
+        },
+    )
 }
 
 fn shell(title: &str, is_live: bool, body: Markup) -> Markup {
@@ -182,6 +193,8 @@ fn who(viewer: &Viewer<'_>) -> Markup {
             (None, SignIn::Possible) => details class="sign-in" {
                 summary { "Sign in" }
                 form method="post" action="sign-in" {
+                    // For password managers.
+                    input name="username" value="overflow" autocomplete="username" hidden;
                     label for="token" { "Token" }
                     input id="token" name="token" type="password" required
                         autocomplete="current-password";
@@ -287,7 +300,13 @@ fn plan_now(plan: &PlanNow, now: Timestamp, viewer: &Viewer<'_>) -> Markup {
 fn by_plan(overview: &Overview) -> Markup {
     let time = |time: Option<Duration>| html! { (time.map_or("–".to_owned(), took)) };
     let heads = [
-        "Plan", "Redirected", "Taken", "Left a message", "Missed", "Time to redirect, p50", "p95",
+        "Plan",
+        "Redirected",
+        "Taken",
+        "Left a message",
+        "Missed",
+        "Time to redirect, p50",
+        "p95",
     ];
     html! {
         @if overview.day.plans.is_empty() {
@@ -307,12 +326,18 @@ fn by_plan(overview: &Overview) -> Markup {
 }
 
 fn processes(processes: &[Process], now: Timestamp) -> Markup {
-    table("Who says so", &["Process", "Version", "Last heard"], processes.iter().map(|process| vec![
+    table(
+        "Who says so",
+        &["Process", "Version", "Last heard"],
+        processes.iter().map(|process| {
+            vec![
         html! { (process.name) },
         html! { (process.version) },
         process.heard_at.map_or(
             html! { span class="bad" { span aria-hidden="true" { "✗" } " does not answer" } },
             |at| ago(at, now),
         ),
-    ]))
+    ]
+        }),
+    )
 }

@@ -43,7 +43,11 @@ pub(super) fn since(at: Timestamp, now: Timestamp) -> Markup {
 /// How long ago it was; above a minute, without its seconds.
 pub(super) fn ago(at: Timestamp, now: Timestamp) -> Markup {
     let seconds = between(at, now);
-    let rounded = if seconds < 60 { seconds } else { seconds / 60 * 60 };
+    let rounded = if seconds < 60 {
+        seconds
+    } else {
+        seconds / 60 * 60
+    };
     time(at, &format!("{} ago", long(rounded)))
 }
 
