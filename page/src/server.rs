@@ -14,16 +14,14 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
-use jiff::Timestamp;
-use queue::{DeadLetterId, Reason, Settlement};
 use serde::Deserialize;
 use service::http::{self, Limits, ListenerMetrics, Timeouts};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::Page;
-use crate::change::{Change, Which};
-use crate::sessions::{LIFE, NotSignedIn, Session};
+use crate::change::Wanted;
+use crate::sessions::{LIFE, Session};
 use crate::site::Site;
 use crate::view::{self, SignIn, Viewer};
 
@@ -90,8 +88,7 @@ impl Page {
             )
             .route("/sign-in", post(sign_in))
             .route("/sign-out", post(sign_out))
-            .route("/replay", post(replay))
-            .route("/discard", post(discard))
+            .route("/dead-letters", post(settle))
             .layer(DefaultBodyLimit::max(LONGEST_FORM))
             .layer(from_fn_with_state(Arc::clone(&self), guard))
             .with_state(self)
@@ -105,34 +102,12 @@ impl Page {
     fn sender(&self, headers: &HeaderMap, form_key: &str) -> Result<Arc<Session>, Refusal> {
         let session = self.session(headers).ok_or(Refusal(
             StatusCode::FORBIDDEN,
-            "Nobody is signed in, or not any more.".to_owned(),
+            "Nobody is signed in, or not any more.",
         ))?;
         match session.sent(form_key) {
             true => Ok(session),
-            false => Err(Refusal(StatusCode::FORBIDDEN, OTHER_FORM.to_owned())),
+            false => Err(Refusal(StatusCode::FORBIDDEN, OTHER_FORM)),
         }
-    }
-
-    async fn change(
-        self: Arc<Self>,
-        headers: &HeaderMap,
-        how: Settlement,
-        form: Chosen,
-    ) -> Result<Response, Refusal> {
-        let session = self.sender(headers, &form.form_key)?;
-        let which = form.which().ok_or(Refusal(
-            StatusCode::BAD_REQUEST,
-            "The form names no dead letter.".to_owned(),
-        ))?;
-        let change = Change::new(how, which);
-        *session.change.lock() = Some(Arc::clone(&change));
-        // In a task of its own, for it goes on if the browser leaves.
-        let made = tokio::spawn(async move {
-            change.make(&*self.queue, session.number).await;
-            self.source.dead_letters_changed().await;
-        });
-        let _ = tokio::time::timeout(PATIENCE, made).await;
-        Ok(back("./#dead-letters"))
     }
 }
 
@@ -150,7 +125,7 @@ async fn guard(State(page): State<Arc<Page>>, mut request: Request, next: Next) 
             request.extensions_mut().insert(site);
             next.run(request).await
         }
-        Some(_) => Refusal(StatusCode::FORBIDDEN, OTHER_FORM.to_owned()).into_response(),
+        Some(_) => Refusal(StatusCode::FORBIDDEN, OTHER_FORM).into_response(),
     };
     for (name, value) in HEADERS {
         answer
@@ -197,15 +172,11 @@ async fn sign_in(
 ) -> Result<Response, Refusal> {
     if !site.is_private() {
         let why = "The token is not taken over plain HTTP: use https, or a tunnel to localhost.";
-        return Err(Refusal(StatusCode::FORBIDDEN, why.to_owned()));
+        return Err(Refusal(StatusCode::FORBIDDEN, why));
     }
-    let (id, session) = page.sessions.open(form.token.trim()).map_err(|why| {
+    let opened = page.sessions.open(form.token.trim());
+    let (id, session) = opened.inspect_err(|Refusal(_, why)| {
         tracing::warn!(%why, "nobody was signed in to the page");
-        let status = match why {
-            NotSignedIn::TooMany => StatusCode::TOO_MANY_REQUESTS,
-            NotSignedIn::NoToken | NotSignedIn::Wrong => StatusCode::FORBIDDEN,
-        };
-        Refusal(status, why.to_string())
     })?;
     tracing::info!(session = session.number, "somebody signed in to the page");
     session_ids(&headers).for_each(|id| page.sessions.close(id));
@@ -229,51 +200,33 @@ async fn sign_out(
     Ok(keep("", Duration::ZERO, &site))
 }
 
-/// Which dead letters a form is about.
-#[derive(Deserialize)]
-struct Chosen {
-    form_key: String,
-    id: Option<String>,
-    reason: Option<String>,
-    /// When the page was made.
-    seen: Option<Timestamp>,
-}
-
-impl Chosen {
-    fn which(self) -> Option<Which> {
-        match (self.id, self.reason, self.seen) {
-            (Some(id), None, _) => Some(Which::One(DeadLetterId(id))),
-            (None, Some(reason), Some(seen)) => {
-                Some(Which::All(Reason::from(reason.as_str()), seen))
-            }
-            _ => None,
-        }
-    }
-}
-
-async fn replay(
+async fn settle(
     State(page): State<Arc<Page>>,
     headers: HeaderMap,
-    Form(form): Form<Chosen>,
+    Form(wanted): Form<Wanted>,
 ) -> Result<Response, Refusal> {
-    page.change(&headers, Settlement::Replay, form).await
-}
-
-async fn discard(
-    State(page): State<Arc<Page>>,
-    headers: HeaderMap,
-    Form(form): Form<Chosen>,
-) -> Result<Response, Refusal> {
-    page.change(&headers, Settlement::Discard, form).await
+    let session = page.sender(&headers, &wanted.form_key)?;
+    let change = wanted.change().ok_or(Refusal(
+        StatusCode::BAD_REQUEST,
+        "The form names no dead letter.",
+    ))?;
+    *session.change.lock() = Some(Arc::clone(&change));
+    // In a task of its own, for it goes on if the browser leaves.
+    let made = tokio::spawn(async move {
+        change.make(&*page.queue, session.number).await;
+        page.source.dead_letters_changed().await;
+    });
+    let _ = tokio::time::timeout(PATIENCE, made).await;
+    Ok(back("./#dead-letters"))
 }
 
 /// What wasn't done for somebody, and why.
-struct Refusal(StatusCode, String);
+pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) &'static str);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Self(status, why) = self;
-        (status, view::refusal(&why)).into_response()
+        (status, view::refusal(why)).into_response()
     }
 }
 
@@ -287,11 +240,7 @@ fn keep(id: &str, life: Duration, site: &Site) -> Response {
     let secure = if site.is_encrypted() { "; Secure" } else { "" };
     let life = life.as_secs();
     let cookie = format!("{COOKIE_NAME}={id}; Max-Age={life}; HttpOnly; SameSite=Strict{secure}");
-    (
-        StatusCode::SEE_OTHER,
-        [(LOCATION, "./".to_owned()), (SET_COOKIE, cookie)],
-    )
-        .into_response()
+    ([(SET_COOKIE, cookie)], back("./")).into_response()
 }
 
 fn session_ids(headers: &HeaderMap) -> impl Iterator<Item = &str> {

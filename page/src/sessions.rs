@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -11,11 +12,12 @@ use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
 use crate::change::Change;
+use crate::server::Refusal;
 
 /// How long a session lasts.
 pub(crate) const LIFE: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// How many there are at most; the oldest goes first.
+/// How many there are at most; with one more, all have to sign in again.
 const MOST: usize = 100;
 
 /// How many wrong tokens are heard in a minute; then no token is, right or wrong.
@@ -47,20 +49,6 @@ pub(crate) struct Session {
     opened: Instant,
 }
 
-/// Why nobody was signed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotSignedIn {
-    /// No token is set.
-    #[error("Nobody can sign in: no token is set (PAGE_TOKEN).")]
-    NoToken,
-    /// It was another one.
-    #[error("That is not the token.")]
-    Wrong,
-    /// Too many were wrong.
-    #[error("There were too many wrong tokens. Wait a minute.")]
-    TooMany,
-}
-
 impl Sessions {
     pub(crate) fn new(token: Option<SecretString>) -> Self {
         Self {
@@ -74,18 +62,27 @@ impl Sessions {
     }
 
     /// Opens one for whoever has the token: what the browser is to keep.
-    pub(crate) fn open(&self, given: &str) -> Result<(String, Arc<Session>), NotSignedIn> {
-        let token = self.token.as_ref().ok_or(NotSignedIn::NoToken)?;
+    pub(crate) fn open(&self, given: &str) -> Result<(String, Arc<Session>), Refusal> {
+        let token = self.token.as_ref().ok_or(Refusal(
+            StatusCode::FORBIDDEN,
+            "Nobody can sign in: no token is set (PAGE_TOKEN).",
+        ))?;
         let mut state = self.state.lock();
         state.wrong.retain(|at| at.elapsed() < MINUTE);
         if state.wrong.len() >= WRONG_A_MINUTE {
-            return Err(NotSignedIn::TooMany);
+            return Err(Refusal(
+                StatusCode::TOO_MANY_REQUESTS,
+                "There were too many wrong tokens. Wait a minute.",
+            ));
         }
         if !same(given, token.expose_secret()) {
             state.wrong.push_back(Instant::now());
-            return Err(NotSignedIn::Wrong);
+            return Err(Refusal(StatusCode::FORBIDDEN, "That is not the token."));
         }
-        state.forget_old();
+        state.open.retain(|_, session| session.is_alive());
+        if state.open.len() >= MOST {
+            state.open.clear();
+        }
         state.opened += 1;
         let session = Arc::new(Session {
             number: state.opened,
@@ -99,8 +96,8 @@ impl Sessions {
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Session>> {
-        let session = self.state.lock().open.get(id).cloned()?;
-        (session.opened.elapsed() < LIFE).then_some(session)
+        let session = self.state.lock().open.get(id).cloned();
+        session.filter(|session| session.is_alive())
     }
 
     pub(crate) fn close(&self, id: &str) {
@@ -112,17 +109,9 @@ impl Session {
     pub(crate) fn sent(&self, form_key: &str) -> bool {
         same(form_key, &self.form_key)
     }
-}
 
-impl State {
-    fn forget_old(&mut self) {
-        self.open
-            .retain(|_, session| session.opened.elapsed() < LIFE);
-        let oldest = self.open.iter().min_by_key(|(_, session)| session.opened);
-        let oldest = oldest.map(|(id, _)| id.clone());
-        if let Some(oldest) = oldest.filter(|_| self.open.len() >= MOST) {
-            self.open.remove(&oldest);
-        }
+    fn is_alive(&self) -> bool {
+        self.opened.elapsed() < LIFE
     }
 }
 

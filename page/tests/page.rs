@@ -166,7 +166,7 @@ async fn every_answer_says_what_a_browser_may_do_with_it() {
         ("page.js", 200, "text/javascript"),
         ("icon.svg", 200, "image/svg+xml"),
         ("nothing", 404, ""),
-        ("replay", 405, ""),
+        ("dead-letters", 405, ""),
     ] {
         let answer = browser.get(path).await;
         assert_eq!(answer.status(), status, "{path}");
@@ -285,7 +285,7 @@ async fn another_page_gets_nothing_and_sends_nothing() {
         (&ours, None, "guessed"),
         (&ours, None, ""),
     ] {
-        for path in ["replay", "discard", "sign-in", "sign-out"] {
+        for path in ["dead-letters", "sign-in", "sign-out"] {
             if path == "sign-in" && origin == ours && site.is_none() {
                 continue;
             }
@@ -300,7 +300,12 @@ async fn another_page_gets_nothing_and_sends_nothing() {
             if let Some(site) = site {
                 request = request.header("sec-fetch-site", site);
             }
-            let form = [("form_key", key), ("id", &id), ("token", TOKEN)];
+            let form = [
+                ("form_key", key),
+                ("how", "discard"),
+                ("id", &id),
+                ("token", TOKEN),
+            ];
             let answer = request.form(&form).send().await.unwrap();
             assert_eq!(
                 answer.status(),
@@ -423,7 +428,7 @@ async fn all_of_a_reason_are_those_that_were_on_the_page() {
 
     let long_before = [("reason", "refused"), ("seen", "2026-01-01T00:00:00Z")];
     let said = browser.press("discard", &long_before).await;
-    assert_eq!(said, "Nothing was discarded: there is none any more.");
+    assert_eq!(said, "Nothing was discarded: it isn't there any more.");
     assert_eq!(browser.dead().await.len(), 3);
 
     let said = browser.press("discard", &all("refused")).await;
@@ -432,8 +437,8 @@ async fn all_of_a_reason_are_those_that_were_on_the_page() {
     // A form that names none chooses none, and not all.
     let form_key = browser.form_key().await;
     for form in [&[][..], &[("reason", "expired")], &[("seen", seen)]] {
-        let form = [&[("form_key", form_key.as_str())], form].concat();
-        let answer = browser.post("discard", &form).await;
+        let form = [&[("form_key", form_key.as_str()), ("how", "discard")], form].concat();
+        let answer = browser.post("dead-letters", &form).await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     }
     assert_eq!(browser.dead().await, [event(3)]);

@@ -6,7 +6,7 @@ use queue::Settlement;
 
 use super::words::{ago, count};
 use super::{SignIn, Viewer, table};
-use crate::change::{Change, NotDone, Which};
+use crate::change::{Change, Progress};
 use crate::sessions::Session;
 
 pub(super) fn dead(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
@@ -49,7 +49,7 @@ pub(super) fn dead(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
                     @let newest = letters.clone().map(|letter| letter.died_at).max();
                     // Their clocks may be ahead of ours.
                     @let seen = newest.map_or(overview.at, |newest| newest.max(overview.at));
-                    @let fields = [("reason", reason.clone()), ("seen", seen.to_string())];
+                    @let fields = [("reason", reason.as_str()), ("seen", &seen.to_string())];
                     (forms(session, &fields, &format!(" all {count}"), reason))
                 }
                 (letter_table(letters, overview, viewer))
@@ -86,34 +86,32 @@ fn letter_table<'a>(
             cells.extend(
                 viewer
                     .session
-                    .map(|session| forms(session, &[("id", letter.id.clone())], "", &letter.id)),
+                    .map(|session| forms(session, &[("id", &letter.id)], "", &letter.id)),
             );
             cells
         }),
     )
 }
 
-/// What can be done with the letter, or with those that `which` says; discarding takes a second thought.
-fn forms(session: &Session, fields: &[(&str, String)], which: &str, of: &str) -> Markup {
-    let form = |how: Settlement, words: String| {
-        let action = match how {
-            Settlement::Replay => "replay",
-            Settlement::Discard => "discard",
-        };
+/// What can be done with the letter, or with those that `which` says; discarding takes a second
+/// thought.
+fn forms(session: &Session, fields: &[(&str, &str)], which: &str, of: &str) -> Markup {
+    let form = |how: &str, words: String| {
         html! {
-            form method="post" action=(action) {
-                input type="hidden" name="form_key" value=(session.form_key);
-                @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
+            form method="post" action="dead-letters" {
+                @for (name, value) in [("form_key", session.form_key.as_str()), ("how", how)].iter().chain(fields) {
+                    input type="hidden" name=(name) value=(value);
+                }
                 button aria-label=(format!("{words}: {of}")) { (words) }
             }
         }
     };
     html! {
         div class="forms" {
-            (form(Settlement::Replay, format!("Replay {which}")))
+            (form("replay", format!("Replay{which}")))
             details {
                 summary aria-label=(format!("Discard{which}: {of}")) { "Discard" (which) "…" }
-                (form(Settlement::Discard, format!("Discard{which} for good")))
+                (form("discard", format!("Discard{which} for good")))
             }
         }
     }
@@ -121,21 +119,25 @@ fn forms(session: &Session, fields: &[(&str, String)], which: &str, of: &str) ->
 
 /// What was done of a change, and what wasn't.
 fn said(change: &Change) -> String {
-    let (done, name) = (change.done(), change.name());
-    let letters = count(done as u64, "dead letter", "dead letters");
-    match (change.end(), change.how) {
-        (None, _) => format!("{letters} {name} so far; it goes on. Reload to see how far it is."),
-        (Some(Ok(())), _) if done == 0 => match change.which {
-            Which::One(_) => format!("Nothing was {name}: it isn't there any more."),
-            Which::All(..) => format!("Nothing was {name}: there is none any more."),
-        },
-        (Some(Ok(())), Settlement::Replay) => {
-            format!("{letters} {name}. Twilio is asked first whether each caller still waits.")
-        }
-        (Some(Ok(())), Settlement::Discard) => format!("{letters} {name}."),
-        (Some(Err(NotDone { why, left })), _) => {
+    let Progress {
+        done,
+        ended,
+        failure,
+    } = change.progress();
+    let (letters, name) = (
+        count(done as u64, "dead letter", "dead letters"),
+        change.name(),
+    );
+    match (failure, change.how) {
+        (Some((why, left)), _) => {
             let left = left.map_or("the rest".to_owned(), |left| left.to_string());
             format!("{letters} {name}, {left} not: {why}.")
         }
+        _ if !ended => format!("{letters} {name} so far; it goes on."),
+        _ if done == 0 => format!("Nothing was {name}: it isn't there any more."),
+        (None, Settlement::Replay) => {
+            format!("{letters} {name}. Twilio is asked first whether each caller still waits.")
+        }
+        (None, Settlement::Discard) => format!("{letters} {name}."),
     }
 }

@@ -56,8 +56,8 @@ pub(super) fn soon(at: Timestamp, now: Timestamp) -> Markup {
     let seconds = between(now, at);
     match seconds {
         0 => time(at, "now"),
-        ..60 => time(at, &format!("in {seconds} s")),
-        _ => time(at, &format!("in {}", long(seconds.div_ceil(60) * 60))),
+        1..60 => time(at, &format!("in {seconds} s")),
+        60.. => time(at, &format!("in {}", long(seconds.div_ceil(60) * 60))),
     }
 }
 

@@ -81,10 +81,10 @@ impl Browser {
     }
 
     /// Presses a button, and returns what the page then says of it.
-    pub async fn press(&self, path: &str, chosen: &[(&str, &str)]) -> String {
+    pub async fn press(&self, how: &str, chosen: &[(&str, &str)]) -> String {
         let form_key = self.form_key().await;
-        let form = [&[("form_key", form_key.as_str())], chosen].concat();
-        let answer = self.post(path, &form).await;
+        let form = [&[("form_key", form_key.as_str()), ("how", how)], chosen].concat();
+        let answer = self.post("dead-letters", &form).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         assert_eq!(answer.headers()[LOCATION], "./#dead-letters");
         let page = self.page().await;
