@@ -36,6 +36,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 const COOKIE_NAME: &str = "overflow_page";
 
+/// What the page is made of, beside HTML.
+const FILES: [(&str, &str, &str); 3] = [
+    ("/page.css", "text/css", include_str!("../assets/page.css")),
+    (
+        "/page.js",
+        "text/javascript",
+        include_str!("../assets/page.js"),
+    ),
+    (
+        "/icon.svg",
+        "image/svg+xml",
+        include_str!("../assets/icon.svg"),
+    ),
+];
+
+/// What every answer says.
 const HEADERS: [(HeaderName, &str); 6] = [
     (
         CONTENT_SECURITY_POLICY,
@@ -72,41 +88,39 @@ impl Page {
     }
 
     fn router(self: Arc<Self>) -> Router {
-        Router::new()
+        let pages = Router::new()
             .route("/", get(show))
-            .route(
-                "/page.css",
-                file("text/css", include_str!("../assets/page.css")),
-            )
-            .route(
-                "/page.js",
-                file("text/javascript", include_str!("../assets/page.js")),
-            )
-            .route(
-                "/icon.svg",
-                file("image/svg+xml", include_str!("../assets/icon.svg")),
-            )
             .route("/sign-in", post(sign_in))
             .route("/sign-out", post(sign_out))
-            .route("/dead-letters", post(settle))
+            .route("/dead-letters", post(settle));
+        let files = FILES.into_iter().fold(pages, |router, (path, kind, text)| {
+            let file = move || async move { ([(CONTENT_TYPE, kind)], text) };
+            router.route(path, get(file))
+        });
+        files
             .layer(DefaultBodyLimit::max(LONGEST_FORM))
             .layer(from_fn_with_state(Arc::clone(&self), guard))
             .with_state(self)
     }
 
     fn session(&self, headers: &HeaderMap) -> Option<Arc<Session>> {
-        session_ids(headers).find_map(|id| self.sessions.get(id))
+        cookies(headers).find_map(|id| self.sessions.get(id))
     }
+}
 
+/// Whoever asks for something.
+#[derive(Clone)]
+struct Visitor {
+    site: Site,
+    session: Option<Arc<Session>>,
+}
+
+impl Visitor {
     /// The session, if the form is its own.
-    fn sender(&self, headers: &HeaderMap, form_key: &str) -> Result<Arc<Session>, Refusal> {
-        let session = self.session(headers).ok_or(Refusal(
-            StatusCode::FORBIDDEN,
-            "Nobody is signed in, or not any more.",
-        ))?;
-        match session.sent(form_key) {
-            true => Ok(session),
-            false => Err(Refusal(StatusCode::FORBIDDEN, OTHER_FORM)),
+    fn sender(self, form_key: &str) -> Result<Arc<Session>, Refusal> {
+        match self.session.filter(|session| session.sent(form_key)) {
+            Some(session) => Ok(session),
+            None => Err(Refusal(StatusCode::FORBIDDEN, OTHER_FORM)),
         }
     }
 }
@@ -122,16 +136,15 @@ async fn guard(State(page): State<Arc<Page>>, mut request: Request, next: Next) 
             StatusCode::FORBIDDEN.into_response()
         }
         Some(site) if request.method().is_safe() || site.sent(headers) => {
-            request.extensions_mut().insert(site);
+            let is_private = site.is_private();
+            let session = is_private.then(|| page.session(headers)).flatten();
+            request.extensions_mut().insert(Visitor { site, session });
             next.run(request).await
         }
         Some(_) => Refusal(StatusCode::FORBIDDEN, OTHER_FORM).into_response(),
     };
-    for (name, value) in HEADERS {
-        answer
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
-    }
+    let headers = HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    answer.headers_mut().extend(headers);
     answer
 }
 
@@ -141,19 +154,14 @@ const OTHER_NAME: &str =
 const OTHER_FORM: &str = "This form is not of this page as it is now. Load the page again. Behind a \
                           proxy, PAGE_URL must say by which URL browsers find the page.";
 
-async fn show(
-    State(page): State<Arc<Page>>,
-    Extension(site): Extension<Site>,
-    headers: HeaderMap,
-) -> Response {
-    let session = page.session(&headers);
+async fn show(State(page): State<Arc<Page>>, Extension(visitor): Extension<Visitor>) -> Response {
     let sign_in = match page.sessions.can_be_opened() {
         false => SignIn::Off,
-        true if site.is_private() => SignIn::Possible,
+        true if visitor.site.is_private() => SignIn::Possible,
         true => SignIn::NotHere,
     };
     let viewer = Viewer {
-        session: session.as_deref(),
+        session: visitor.session.as_deref(),
         sign_in,
     };
     view::page(&page.source.overview().await, &viewer).into_response()
@@ -166,11 +174,10 @@ struct Token {
 
 async fn sign_in(
     State(page): State<Arc<Page>>,
-    Extension(site): Extension<Site>,
-    headers: HeaderMap,
+    Extension(visitor): Extension<Visitor>,
     Form(form): Form<Token>,
 ) -> Result<Response, Refusal> {
-    if !site.is_private() {
+    if !visitor.site.is_private() {
         let why = "The token is not taken over plain HTTP: use https, or a tunnel to localhost.";
         return Err(Refusal(StatusCode::FORBIDDEN, why));
     }
@@ -179,8 +186,7 @@ async fn sign_in(
         tracing::warn!(%why, "nobody was signed in to the page");
     })?;
     tracing::info!(session = session.number, "somebody signed in to the page");
-    session_ids(&headers).for_each(|id| page.sessions.close(id));
-    Ok(keep(&id, LIFE, &site))
+    Ok(keep(&id, LIFE, &visitor.site))
 }
 
 #[derive(Deserialize)]
@@ -190,26 +196,25 @@ struct SignOut {
 
 async fn sign_out(
     State(page): State<Arc<Page>>,
-    Extension(site): Extension<Site>,
-    headers: HeaderMap,
+    Extension(visitor): Extension<Visitor>,
     Form(form): Form<SignOut>,
 ) -> Result<Response, Refusal> {
-    let session = page.sender(&headers, &form.form_key)?;
-    session_ids(&headers).for_each(|id| page.sessions.close(id));
+    let forgotten = keep("", Duration::ZERO, &visitor.site);
+    let session = visitor.sender(&form.form_key)?;
+    page.sessions.close(&session);
     tracing::info!(session = session.number, "somebody signed out of the page");
-    Ok(keep("", Duration::ZERO, &site))
+    Ok(forgotten)
 }
 
 async fn settle(
     State(page): State<Arc<Page>>,
-    headers: HeaderMap,
+    Extension(visitor): Extension<Visitor>,
     Form(wanted): Form<Wanted>,
 ) -> Result<Response, Refusal> {
-    let session = page.sender(&headers, &wanted.form_key)?;
-    let change = wanted.change().ok_or(Refusal(
-        StatusCode::BAD_REQUEST,
-        "The form names no dead letter.",
-    ))?;
+    let session = visitor.sender(&wanted.form_key)?;
+    let change = wanted.change();
+    let nothing = "The form doesn't say what to do with which dead letter.";
+    let change = change.ok_or(Refusal(StatusCode::BAD_REQUEST, nothing))?;
     *session.change.lock() = Some(Arc::clone(&change));
     // In a task of its own, for it goes on if the browser leaves.
     let made = tokio::spawn(async move {
@@ -243,15 +248,13 @@ fn keep(id: &str, life: Duration, site: &Site) -> Response {
     ([(SET_COOKIE, cookie)], back("./")).into_response()
 }
 
-fn session_ids(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let cookies = headers.get_all(COOKIE).into_iter();
-    let cookies = cookies.filter_map(|cookies| cookies.to_str().ok());
-    let cookies = cookies.flat_map(|cookies| cookies.split(';'));
-    let cookies = cookies.filter_map(|cookie| cookie.trim().split_once('='));
-    cookies.filter_map(|(name, value)| (name == COOKIE_NAME).then_some(value))
-}
-
-/// A file of ours.
-fn file(kind: &'static str, text: &'static str) -> axum::routing::MethodRouter<Arc<Page>> {
-    get(move || async move { ([(CONTENT_TYPE, kind)], text) })
+/// The sessions' IDs that a browser has kept; there may be others' cookies for the same name.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let sent = headers.get_all(COOKIE).into_iter();
+    let sent = sent.filter_map(|sent| sent.to_str().ok());
+    let cookies = sent.flat_map(|sent| sent.split(';'));
+    cookies.filter_map(|cookie| match cookie.trim().split_once('=') {
+        Some((COOKIE_NAME, id)) => Some(id),
+        _ => None,
+    })
 }

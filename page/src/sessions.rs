@@ -100,8 +100,11 @@ impl Sessions {
         session.filter(|session| session.is_alive())
     }
 
-    pub(crate) fn close(&self, id: &str) {
-        self.state.lock().open.remove(id);
+    pub(crate) fn close(&self, closed: &Session) {
+        let mut state = self.state.lock();
+        state
+            .open
+            .retain(|_, session| session.number != closed.number);
     }
 }
 
