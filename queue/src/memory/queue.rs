@@ -176,7 +176,13 @@ impl Queue for MemoryQueue {
         self.0.alive().await;
         if let Ok(connection) = self.0.connection() {
             self.0.closed.store(true, Ordering::Relaxed);
-            let last: Vec<_> = self.0.reports.lock().iter().map(|report| report()).collect();
+            let last: Vec<_> = self
+                .0
+                .reports
+                .lock()
+                .iter()
+                .map(|report| report())
+                .collect();
             self.0.broker.change(|state| {
                 if state.watchers > 0 {
                     state.reports.extend(last);
