@@ -8,7 +8,9 @@ mod manual;
 mod pair;
 mod plans;
 mod simulate;
+mod status;
 mod story;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -42,6 +44,10 @@ enum Command {
     Call(call::CallArgs),
     /// Run a simulated Twilio by itself
     Simulator(Box<simulate::SimulatorArgs>),
+    /// Say how everything stands now: who waits and where, and what isn't well
+    Status(Box<status::StatusArgs>),
+    /// Tell what becomes of each caller, a line for each as it happens
+    Watch(watch::WatchArgs),
     /// List, show, replay or discard the requests that could not be done
     #[command(mut_args = |argument| argument.global(true))]
     DeadLetters(dead_letters::DeadLettersArgs),
@@ -79,6 +85,25 @@ pub fn main() -> ExitCode {
             let logs = args.log.clone().quiet();
             start(NAME, logs, |problems| args.resolve(problems), simulate::run)
         }
+        Command::Status(args) => {
+            let mut is_well = true;
+            let ended = start(
+                NAME,
+                LogArgs::default().quiet(),
+                |problems| args.resolve(problems),
+                |command, stop| status::run(command, stop, &mut is_well),
+            );
+            match is_well {
+                true => ended,
+                false => ExitCode::FAILURE,
+            }
+        }
+        Command::Watch(args) => start(
+            NAME,
+            LogArgs::default().quiet(),
+            |problems| args.resolve(problems),
+            watch::run,
+        ),
         Command::DeadLetters(args) => start(
             NAME,
             LogArgs::default().quiet(),

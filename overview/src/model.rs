@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use queue::{CallerEnd, OutcomeKind};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use service::report::{Api, Stage, Trouble};
 use twilio::{CallSid, TaskSid};
 
 /// How everything stands at a moment. It holds SIDs, and no caller's number.
@@ -16,7 +17,12 @@ pub struct Overview {
     pub sentence: String,
     /// What isn't well, the worst first; empty when all is well.
     pub not_well: Vec<NotWell>,
-    /// Who waits, the longest first.
+    /// How many wait, as far as they can be counted.
+    pub callers: u64,
+    /// How many of them are on the queue, where nobody has taken them yet: they are known by their
+    /// number only.
+    pub queued: u64,
+    /// Who waits, the longest first, as far as they are known.
     pub waiting: Vec<Waiting>,
     /// When the voice queues were last looked at for callers whom nobody of us has.
     pub swept_at: Option<Timestamp>,
@@ -39,8 +45,20 @@ pub struct Process {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// When it last said how it stands; `None` if it should have, and didn't.
-    pub heard_at: Option<Timestamp>,
+    /// When it last said how it stands.
+    pub heard_at: Timestamp,
+    /// Whether it should have said so since, and didn't.
+    pub is_silent: bool,
+    /// Whether it is stopping.
+    pub is_stopping: bool,
+    /// What keeps it from being ready.
+    pub troubles: Vec<Trouble>,
+    /// How many deliveries it holds, if it redirects.
+    pub held: Option<u64>,
+    /// How many messages are in its spool, if it takes callbacks.
+    pub spooled: Option<u64>,
+    /// How its requests to Twilio stand, if it redirects.
+    pub apis: Vec<Api>,
 }
 
 /// Something that isn't well.
@@ -72,12 +90,14 @@ pub struct Waiting {
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "where", rename_all = "kebab-case")]
 pub enum Whereabouts {
-    /// On the queue, and nobody has taken them: known by their number only, so this is never in the list.
+    /// On the queue: the last sweep saw them on hold, and requests wait there.
     Queue,
-    /// At a redirector, in line for Twilio, or with a request under way.
+    /// At a redirector.
     AtRedirector {
         /// Which process.
         process: String,
+        /// What is being done.
+        stage: Stage,
     },
     /// At a redirector, and tried before.
     Retried {
@@ -111,6 +131,7 @@ pub struct Recent {
     /// When.
     pub at: Timestamp,
     /// From the event to the redirect.
+    #[serde(rename = "took_ms", serialize_with = "millis")]
     pub took: Duration,
     /// The last outcome that is known.
     pub outcome: Option<OutcomeKind>,
@@ -123,6 +144,10 @@ pub struct Recent {
 pub struct DeadLetters {
     /// How many there are.
     pub count: u64,
+    /// When they were looked at, if they were.
+    pub seen_at: Option<Timestamp>,
+    /// How many became dead letters within the hour before that, among those that were looked at.
+    pub within_the_hour: u64,
     /// Those that are shown, oldest first.
     pub shown: Vec<DeadLetter>,
     /// How many there are of each reason, among those that were looked at.
@@ -174,6 +199,8 @@ pub struct StepNow {
 /// The last 24 hours.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Day {
+    /// Whether all of it has been read.
+    pub is_whole: bool,
     /// Each plan.
     pub plans: Vec<PlanDay>,
     /// Each hour, the oldest first.
@@ -207,7 +234,18 @@ pub struct PlanDay {
     /// Callers missed.
     pub missed: u64,
     /// The median time to redirect.
+    #[serde(rename = "p50_ms", serialize_with = "maybe_millis")]
     pub p50: Option<Duration>,
     /// The time within which 95 of 100 were redirected.
+    #[serde(rename = "p95_ms", serialize_with = "maybe_millis")]
     pub p95: Option<Duration>,
+}
+
+fn millis<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    maybe_millis(&Some(*span), serializer)
+}
+
+fn maybe_millis<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    let millis = span.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+    millis.serialize(serializer)
 }

@@ -176,8 +176,8 @@ pub trait Queue: Publish + DeadLetters {
     /// The queue can't be asked now.
     async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError>;
 
-    /// From now on, while somebody watches, says about once a second what `report` gives. Nothing of
-    /// that is kept, and it holds up nobody.
+    /// From now on, while somebody watches, says about once a second what `report` gives, and once more
+    /// when the queue is closed. Nothing of that is kept, and it holds up nobody.
     fn report(&self, report: Report);
 
     /// Watches, until it is dropped.

@@ -72,6 +72,7 @@ impl Queue for MemoryQueue {
     }
 
     fn report(&self, report: Report) {
+        self.0.reports.lock().push(Arc::clone(&report));
         let client = Arc::clone(&self.0);
         tokio::spawn(async move {
             loop {
@@ -175,6 +176,18 @@ impl Queue for MemoryQueue {
         self.0.alive().await;
         if let Ok(connection) = self.0.connection() {
             self.0.closed.store(true, Ordering::Relaxed);
+            let last: Vec<_> = self
+                .0
+                .reports
+                .lock()
+                .iter()
+                .map(|report| report())
+                .collect();
+            self.0.broker.change(|state| {
+                if state.watchers > 0 {
+                    state.reports.extend(last);
+                }
+            });
             let limit = self.0.options.delivery_limit;
             self.0.broker.change(|state| state.lose(connection, limit));
         }

@@ -4,6 +4,7 @@ mod args;
 mod file;
 mod raw;
 mod step;
+mod words;
 
 use std::collections::BTreeSet;
 
@@ -13,6 +14,7 @@ use twilio::twiml::{Dial, Response, Say, Twiml, Verb};
 use twilio::{Caller, E164, FormParams, TaskQueueSid};
 
 pub use self::args::PlanArgs;
+pub use self::words::does;
 
 /// What happens to the callers of one placeholder task queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
