@@ -29,6 +29,8 @@ const CONSUMED_FRAME_MAX: u32 = 32 * 1024;
 pub(super) enum Role {
     /// Publishing, over one channel.
     Publishing,
+    /// Telling those who listen.
+    Telling,
     /// Declaring, asking and, where the process does, consuming.
     EverythingElse,
 }
@@ -37,6 +39,7 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Publishing => "publishing",
+            Self::Telling => "telling",
             Self::EverythingElse => "everything else",
         })
     }
@@ -71,7 +74,7 @@ pub(super) async fn connect(
 ) -> Result<(Connection, Socket), QueueError> {
     let mut uri = uri.clone();
     uri.query.frame_max.get_or_insert(match role {
-        Role::Publishing => PUBLISHED_FRAME_MAX,
+        Role::Publishing | Role::Telling => PUBLISHED_FRAME_MAX,
         Role::EverythingElse => CONSUMED_FRAME_MAX,
     });
     let connecting = try_connect(&uri, nth, role);
