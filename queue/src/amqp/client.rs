@@ -19,7 +19,8 @@ pub(super) struct Client {
     pub(super) publishing: Arc<Connection>,
     pub(super) publisher: mpsc::Sender<Submitted>,
     pub(super) consuming: Connection,
-    pub(super) teller: Teller,
+    /// For users' queues, and for the stream of what was told.
+    pub(super) tellers: [Teller; 2],
     pub(super) topology: Topology,
     pub(super) locks: Locks,
     pub(super) publish_timeout: Duration,

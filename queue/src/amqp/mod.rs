@@ -3,7 +3,7 @@
 //!
 //! There are two connections: one publishes, one does everything else. A broker short of memory
 //! stops reading from connections that publish; the other one still consumes, locks and asks. Where
-//! there is something to tell there is a third one: whoever listens may be slow.
+//! there is something to tell there are two more (`tell`).
 
 mod client;
 mod connect;
@@ -84,7 +84,8 @@ impl AmqpQueue {
             publisher: publisher::start(publishing.clone()),
             publishing,
             consuming,
-            teller: Teller::start(nodes, topology.clone()),
+            tellers: [Role::Telling, Role::Recording]
+                .map(|role| Teller::start(nodes.clone(), role, topology.clone())),
             topology,
             locks: Locks::default(),
             publish_timeout: options.publish_timeout,
@@ -157,7 +158,10 @@ impl Queue for AmqpQueue {
     }
 
     async fn tell(&self, told: &Content) {
-        self.0.teller.tell(&self.0.topology, told);
+        let outgoing = Outgoing::told(&self.0.topology, told);
+        for (teller, outgoing) in self.0.tellers.iter().zip(outgoing.into_iter().flatten()) {
+            teller.tell(outgoing);
+        }
     }
 
     async fn history(&self, past: Duration) -> Result<Box<dyn History>, QueueError> {
@@ -199,8 +203,10 @@ impl Queue for AmqpQueue {
     }
 
     async fn close(&self) {
+        let [telling, recording] = &self.0.tellers;
         tokio::join!(
-            self.0.teller.close(),
+            telling.close(),
+            recording.close(),
             self.0.publishing.close(),
             self.0.consuming.close()
         );

@@ -42,8 +42,8 @@ impl Outgoing {
         }
     }
 
-    /// To those who listen; `None` if it is not for them.
-    pub(super) fn told(topology: &Topology, content: &Content) -> Option<Self> {
+    /// To users' queues, and to the stream; `None` if it is not for them.
+    pub(super) fn told(topology: &Topology, content: &Content) -> Option<[Self; 2]> {
         let (plan, what) = content.told()?;
         // In characters: with what came of it, they fit into AMQP's 255 bytes.
         let plan: String = plan.chars().take(60).collect();
@@ -52,12 +52,17 @@ impl Outgoing {
             traceparent: None,
         };
         let message = message.encode();
-        Some(Self {
-            exchange: topology.outcomes.clone(),
-            key: ShortString::try_new(format!("{plan}.{what}")).ok()?,
+        let key = ShortString::try_new(format!("{plan}.{what}")).ok()?;
+        let to = |exchange: &ShortString, key| Self {
+            exchange: exchange.clone(),
+            key,
             properties: wire::properties(&message),
-            body: message.body,
-        })
+            body: message.body.clone(),
+        };
+        Some([
+            to(&topology.outcomes, key),
+            to(&topology.exchange, topology.history.clone()),
+        ])
     }
 
     /// To the log of intents.

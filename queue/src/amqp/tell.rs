@@ -1,5 +1,6 @@
-//! Telling those who listen: over a connection of its own, and without confirms. A queue of a user's
-//! that is slow makes the broker read that connection slowly, and no other one.
+//! Telling those who listen, without confirms. A user's queue that is slow makes the broker read the
+//! connection slowly over which it is told, and one that has lost its nodes makes it read no more: so
+//! that is a connection of its own, and what we want to know ourselves goes over another one.
 
 use lapin::options::BasicPublishOptions;
 use parking_lot::Mutex;
@@ -14,7 +15,7 @@ use super::outgoing::Outgoing;
 use super::publisher::{failed, lost};
 use super::session::PooledChannel;
 use super::topology::Topology;
-use crate::{Content, QueueError};
+use crate::QueueError;
 
 /// How much waits for a broker that is away or slow; what comes on top is dropped.
 const WAITING: usize = 4096;
@@ -23,20 +24,17 @@ const WAITING: usize = 4096;
 pub(super) struct Teller(Mutex<Option<(mpsc::Sender<Outgoing>, JoinHandle<()>)>>);
 
 impl Teller {
-    pub(super) fn start(nodes: Nodes, topology: Topology) -> Self {
+    pub(super) fn start(nodes: Nodes, role: Role, topology: Topology) -> Self {
         let (inbox, told) = mpsc::channel(WAITING);
-        let task = tokio::spawn(tell_all(nodes, topology, told));
+        let task = tokio::spawn(tell_all(nodes, role, topology, told));
         Self(Mutex::new(Some((inbox, task))))
     }
 
     /// Never waits.
-    pub(super) fn tell(&self, topology: &Topology, content: &Content) {
-        let (Some((inbox, _)), Some(outgoing)) =
-            (&*self.0.lock(), Outgoing::told(topology, content))
-        else {
-            return;
-        };
-        if let Err(TrySendError::Full(_)) = inbox.try_send(outgoing) {
+    pub(super) fn tell(&self, outgoing: Outgoing) {
+        if let Some((inbox, _)) = &*self.0.lock()
+            && let Err(TrySendError::Full(_)) = inbox.try_send(outgoing)
+        {
             tracing::debug!("the broker is away or slow: what is told is dropped");
         }
     }
@@ -57,12 +55,17 @@ impl Teller {
 }
 
 /// Connects when there is something to tell for the first time.
-async fn tell_all(nodes: Nodes, topology: Topology, mut told: mpsc::Receiver<Outgoing>) {
+async fn tell_all(
+    nodes: Nodes,
+    role: Role,
+    topology: Topology,
+    mut told: mpsc::Receiver<Outgoing>,
+) {
     let mut next = told.recv().await;
     if next.is_none() {
         return;
     }
-    let connection = Connection::start(nodes, Role::Telling, topology);
+    let connection = Connection::start(nodes, role, topology);
     let mut channel = None;
     let mut delays = RECONNECT.delays();
     while let Some(outgoing) = &next {

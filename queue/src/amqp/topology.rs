@@ -47,9 +47,9 @@ pub(super) struct Topology {
     lanes: [ShortString; 4],
     /// The exchange, and the queue, of the dead letters.
     pub(super) dead: ShortString,
-    /// The exchange of what is told, for users' queues as well as for our stream.
+    /// The exchange of what is told, for users' queues.
     pub(super) outcomes: ShortString,
-    /// The stream of what was told.
+    /// The stream of what was told; also the key that routes to it.
     pub(super) history: ShortString,
     /// The stream of intents; also the key that routes to it.
     pub(super) intents: ShortString,
@@ -58,6 +58,9 @@ pub(super) struct Topology {
     later: Duration,
     existing_only: bool,
 }
+
+/// A queue, what it is bound to, and its arguments.
+type Declared<'a> = (&'a ShortString, &'a ShortString, FieldTable);
 
 /// The names of the queues that hold messages, one for each lane, the last one for dead letters.
 pub fn message_queues(prefix: &str) -> [String; 5] {
@@ -138,25 +141,14 @@ impl Topology {
             let declared = answer(asked).await;
             declared.map_err(|error| self.refused("exchange", exchange, error))?;
         }
-        let everything = ShortString::from("#");
-        for (queue, exchange, key, arguments) in [
-            (&self.dead, &self.dead, &self.dead, dead_arguments()),
+        for (queue, exchange, arguments) in [
+            (&self.dead, &self.dead, dead_arguments()),
             self.in_lane(Lane::Redirects, []),
             self.in_lane(Lane::Outcomes, [("x-single-active-consumer", true.into())]),
             self.in_lane(Lane::Later, self.moves_on()),
             self.in_lane(Lane::Notifications, []),
-            (
-                &self.intents,
-                &self.exchange,
-                &self.intents,
-                stream(INTENTS_KEPT, INTENTS_SEGMENT),
-            ),
-            (
-                &self.history,
-                &self.outcomes,
-                &everything,
-                stream(HISTORY_KEPT, HISTORY_SEGMENT),
-            ),
+            self.stream(&self.intents, INTENTS_KEPT, INTENTS_SEGMENT),
+            self.stream(&self.history, HISTORY_KEPT, HISTORY_SEGMENT),
         ] {
             let durable = QueueDeclareOptions::durable();
             let declared = answer(channel.queue_declare(queue.clone(), durable, arguments)).await;
@@ -164,7 +156,7 @@ impl Topology {
             let asked = channel.queue_bind(
                 queue.clone(),
                 exchange.clone(),
-                key.clone(),
+                queue.clone(),
                 QueueBindOptions::default(),
                 FieldTable::default(),
             );
@@ -190,12 +182,8 @@ impl Topology {
         Ok(())
     }
 
-    /// The queue of a lane, how it is bound, and its arguments, with `further` ones.
-    fn in_lane<const N: usize>(
-        &self,
-        lane: Lane,
-        further: [(&str, AMQPValue); N],
-    ) -> (&ShortString, &ShortString, &ShortString, FieldTable) {
+    /// The queue of a lane, with `further` arguments.
+    fn in_lane<const N: usize>(&self, lane: Lane, further: [(&str, AMQPValue); N]) -> Declared<'_> {
         let mut arguments = quorum([
             ("x-delivery-limit", i64::from(self.delivery_limit).into()),
             ("x-dead-letter-exchange", text(self.dead.as_str())),
@@ -209,8 +197,17 @@ impl Topology {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             arguments.insert("x-max-length".into(), limit.into());
         }
-        let queue = self.queue(lane);
-        (queue, &self.exchange, queue, arguments)
+        (self.queue(lane), &self.exchange, arguments)
+    }
+
+    fn stream<'a>(&'a self, name: &'a ShortString, kept: Duration, segment: i64) -> Declared<'a> {
+        let kept = format!("{}s", kept.as_secs());
+        let arguments = table([
+            ("x-queue-type", text("stream")),
+            ("x-max-age", text(&kept)),
+            ("x-stream-max-segment-size-bytes", segment.into()),
+        ]);
+        (name, &self.exchange, arguments)
     }
 
     /// What is in the lane for later dies of age, as the broker has it, and its afterlife is the lane
@@ -264,13 +261,4 @@ fn quorum<const N: usize>(further: [(&str, AMQPValue); N]) -> FieldTable {
 
 fn dead_arguments() -> FieldTable {
     quorum([("x-delivery-limit", NO_LIMIT.into())])
-}
-
-fn stream(kept: Duration, segment: i64) -> FieldTable {
-    let kept = format!("{}s", kept.as_secs());
-    table([
-        ("x-queue-type", text("stream")),
-        ("x-max-age", text(&kept)),
-        ("x-stream-max-segment-size-bytes", segment.into()),
-    ])
 }
