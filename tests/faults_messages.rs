@@ -200,7 +200,13 @@ async fn a_policy_that_lets_messages_vanish_is_named_at_the_start_and_by_doctor(
         assert!(log.contains("everything"), "{log}");
     }
     let found = doctor(&[]);
-    for queue in [".redirect\"", ".dead\""] {
+    for queue in [
+        ".redirect\"",
+        ".outcome\"",
+        ".later\"",
+        ".notify\"",
+        ".dead\"",
+    ] {
         let mut lines = found.lines().filter(|line| line.starts_with("! policies"));
         assert!(
             lines.any(|line| [r#"the policy "everything""#, sets, queue]

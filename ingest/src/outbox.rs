@@ -1,7 +1,7 @@
-//! Where requests become durable: on the queue or, while that is away, in the spool.
+//! Where requests and outcomes become durable: on the queue or, while that is away, in the spool.
 //!
 //! The spool is the embedded queue in a file of its own. What is in it goes to the queue in order,
-//! while new requests go there directly.
+//! while what is new goes there directly.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::outcome::Outcome;
 use crate::settings::SpoolSettings;
 use crate::spooled::Spooled;
 
-/// How many requests are on their way from the spool to the queue at a time.
+/// How many messages of a lane are on their way from the spool to the queue at a time.
 const BATCH: u16 = 64;
 
 /// How often the depth is read.
@@ -51,7 +51,7 @@ pub(crate) async fn open_spool(
 ) -> anyhow::Result<Arc<dyn Queue>> {
     let options = Options {
         max_length: Some(settings.max_length),
-        // An outage may return a request to the spool any number of times.
+        // An outage may return a message to the spool any number of times.
         delivery_limit: u32::MAX,
         stands_in_for: Some(queue.clone()),
         publish_timeout,
@@ -70,13 +70,13 @@ pub(crate) struct Outbox {
     pub(crate) spool: Option<Arc<dyn Queue>>,
     /// Who is in it.
     pub(crate) spooled: Spooled,
-    /// How long it may take until a request is durable.
+    /// How long it may take until a message is durable.
     pub(crate) publish_timeout: Duration,
     pub(crate) metrics: Metrics,
 }
 
 impl Outbox {
-    /// Returns once the request is durable, or known not to be.
+    /// Returns once the message is durable, or known not to be.
     pub(crate) async fn publish(&self, message: &Message) -> Outcome {
         let Some(spool) = &self.spool else {
             let published = self.to_queue(message, self.publish_timeout).await;
@@ -116,7 +116,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// Moves what is in the spool to the queue, until `stop` is cancelled.
+    /// Moves what is in the spool to the queue, until `stop` is cancelled. A request doesn't wait for
+    /// outcomes.
     ///
     /// # Errors
     /// The spool can't be read any more.
@@ -124,7 +125,18 @@ impl Outbox {
         let Some(spool) = &self.spool else {
             return Ok(());
         };
-        let mut consumer = spool.consume(Lane::Redirects, BATCH).await?;
+        let requests = self.drain_lane(&**spool, Lane::Redirects, stop);
+        let outcomes = self.drain_lane(&**spool, Lane::Outcomes, stop);
+        tokio::try_join!(requests, outcomes).map(drop)
+    }
+
+    async fn drain_lane(
+        &self,
+        spool: &dyn Queue,
+        lane: Lane,
+        stop: &CancellationToken,
+    ) -> Result<(), QueueError> {
+        let mut consumer = spool.consume(lane, BATCH).await?;
         let mut delays = RETRY.delays();
         let mut read_depth = tokio::time::interval(READ_DEPTH);
         loop {
@@ -132,7 +144,7 @@ impl Outbox {
                 biased;
                 () = stop.cancelled() => return Ok(()),
                 _ = read_depth.tick() => {
-                    self.measure(&**spool).await;
+                    self.measure(spool).await;
                     continue;
                 }
                 batch = next_batch(&mut *consumer) => batch?,
@@ -140,7 +152,9 @@ impl Outbox {
             let moved = batch.into_iter().map(|delivery| self.move_on(delivery));
             let moved = join_all(moved).await;
             let failed = moved.iter().filter(|moved| !**moved).count();
-            self.metrics.drained(moved.len() - failed);
+            if lane == Lane::Redirects {
+                self.metrics.drained(moved.len() - failed);
+            }
             if failed == 0 {
                 delays.reset();
                 continue;
@@ -148,17 +162,17 @@ impl Outbox {
             let pause = tokio::time::sleep(delays.next_delay());
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                () = pause => self.measure(&**spool).await,
+                () = pause => self.measure(spool).await,
             }
         }
     }
 
-    /// Whether the request is out of the spool now.
+    /// Whether the message is out of the spool now.
     async fn move_on(&self, delivery: Delivery) -> bool {
         let content = match delivery.message.content() {
             Ok(content) => content,
             Err(error) => {
-                tracing::error!(%error, "a spooled request cannot be read; it stays in the spool's dead letters");
+                tracing::error!(%error, "a spooled message cannot be read; it stays in the spool's dead letters");
                 let cause = Cause {
                     reason: Reason::Undecodable,
                     attempts: 0,

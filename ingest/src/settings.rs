@@ -45,7 +45,7 @@ pub struct IngestArgs {
     #[arg(long, env = "SPOOL", value_name = "FILE", default_value = "overflow-spool.db")]
     pub spool: Setting<PathBuf>,
 
-    /// How many requests the spool holds at most
+    /// How many requests the spool holds at most, and as many outcomes
     #[arg(long, env = "SPOOL_MAX_LENGTH", value_name = "N", default_value = "100000")]
     pub spool_max_length: Setting<NonZeroU64>,
 

@@ -47,7 +47,7 @@ pub struct Options {
     pub delivery_limit: u32,
     /// How long a publish may take, its confirm included.
     pub publish_timeout: Duration,
-    /// How many messages the queue holds at most; further publishes are refused. `None` for no limit.
+    /// How many messages each lane holds at most; further publishes are refused. `None` for no limit.
     pub max_length: Option<u64>,
     /// SQLite: the queue that this one stands in for. A file that holds messages for another one is
     /// refused.

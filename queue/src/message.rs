@@ -44,20 +44,29 @@ pub enum Content {
     Notify(Outcome),
 }
 
-/// One of the queues behind the queue: what waits in one doesn't hold up the others.
+/// One of the queues behind the queue: what waits in one doesn't hold up the others. Files know them by
+/// their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lane {
     /// Requests to redirect a caller.
-    Redirects,
+    Redirects = 0,
     /// Outcomes, and what comes out of [`Lane::Later`].
-    Outcomes,
+    Outcomes = 1,
     /// What moves on to [`Lane::Outcomes`] by itself, some time later. It has no consumers.
-    Later,
+    Later = 2,
     /// What somebody is to be told.
-    Notifications,
+    Notifications = 3,
 }
 
 impl Lane {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Redirects,
+        Self::Outcomes,
+        Self::Later,
+        Self::Notifications,
+    ];
+
     /// Where a message of this type is put.
     pub fn of(kind: Option<&str>) -> Self {
         match kind {
@@ -112,6 +121,16 @@ impl Content {
         }
     }
 
+    /// What those who listen are told in short: of which plan, and what came of it. `None` for what
+    /// is not for them.
+    pub(crate) fn told(&self) -> Option<(&str, &'static str)> {
+        match self {
+            Self::Outcome(outcome) => Some((&outcome.plan, outcome.outcome.as_str())),
+            Self::Redirected(redirected) => Some((&redirected.plan, "redirected")),
+            Self::Redirect(_) | Self::Notify(_) => None,
+        }
+    }
+
     fn body(&self) -> Vec<u8> {
         let body = match self {
             Self::Redirect(request) => serde_json::to_vec(request),
@@ -163,6 +182,14 @@ impl RawMessage {
     /// The lane in which it belongs.
     pub fn lane(&self) -> Lane {
         Lane::of(self.kind.as_deref())
+    }
+
+    /// The lane to which it returns once it was delivered: what has waited until later has waited.
+    pub(crate) fn lane_again(&self) -> Lane {
+        match self.lane() {
+            Lane::Later => Lane::Outcomes,
+            lane => lane,
+        }
     }
 
     /// Reads the message.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use broken::{Broken, SOON, until};
 use conformance::intents::{Recorder, append_at_last, intent};
 use futures::future::join_all;
-use queue::amqp::AmqpQueue;
+use queue::amqp::{AmqpQueue, message_queues};
 use queue::{IntentLog, Logged, Queue};
 use rabbitmq::Node;
 use tokio::task::JoinHandle;
@@ -297,9 +297,9 @@ async fn readers_that_begin_while_a_new_log_fills_miss_nothing() {
             for redirector in redirectors {
                 redirector.queue.close().await;
             }
-            for queue in ["redirect", "dead", "intents"] {
+            let streams = ["intents", "history"].map(|name| format!("{prefix}.{name}"));
+            for queue in message_queues(&prefix).into_iter().chain(streams) {
                 let options = lapin::options::QueueDeleteOptions::default();
-                let queue = format!("{prefix}.{queue}");
                 channel.queue_delete(queue.into(), options).await.unwrap();
             }
         }

@@ -158,9 +158,10 @@ impl<'a> Api<'a> {
     }
 
     async fn harmful_policies(&self, options: &Options) -> Result<Vec<HarmfulPolicy>, String> {
-        let [requests, dead] = message_queues(&options.prefix);
+        let [lanes @ .., dead] = message_queues(&options.prefix);
+        let lanes = lanes.map(|queue| (queue, options.delivery_limit));
         let mut found = Vec::new();
-        for (queue, limit) in [(requests, options.delivery_limit), (dead, u32::MAX)] {
+        for (queue, limit) in lanes.into_iter().chain([(dead, u32::MAX)]) {
             let (known, definition) = self.known(&queue).await?;
             let harmful = definition
                 .iter()

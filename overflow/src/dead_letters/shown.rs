@@ -3,12 +3,20 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use queue::{DeadLetter, QueueUrl, TraceParent};
+use queue::{Content, DeadLetter, QueueUrl, TraceParent};
 use serde_json::{Value, json};
 
 /// One dead letter as JSON shows it.
 pub(super) fn json(letter: &DeadLetter) -> Value {
-    let request = letter.request();
+    let content = letter.message.content().ok();
+    let (mut request, mut outcome, mut redirected) = (None, None, None);
+    let body = content.is_none().then(|| body(letter));
+    match content {
+        Some(Content::Redirect(content)) => request = Some(content),
+        Some(Content::Outcome(content) | Content::Notify(content)) => outcome = Some(content),
+        Some(Content::Redirected(content)) => redirected = Some(content),
+        None => {}
+    }
     let traceparent = letter.message.traceparent.as_ref();
     json!({
         "id": letter.id,
@@ -17,12 +25,15 @@ pub(super) fn json(letter: &DeadLetter) -> Value {
         "attempts": letter.cause.attempts,
         "last_error": letter.cause.last_error,
         "trace_id": traceparent.map(TraceParent::trace_id),
+        "type": letter.message.kind,
         "request": request,
-        "body": request.is_none().then(|| body(letter)),
+        "outcome": outcome,
+        "redirected": redirected,
+        "body": body,
     })
 }
 
-/// The message, where it is no request of this version.
+/// The message, where this version can't read it.
 fn body(letter: &DeadLetter) -> Cow<'_, str> {
     String::from_utf8_lossy(&letter.message.body)
 }
@@ -90,15 +101,29 @@ pub(super) fn details(letter: &DeadLetter) -> String {
     if let Some(traceparent) = &letter.message.traceparent {
         rows.push(("trace", traceparent.trace_id().to_owned()));
     }
-    match letter.request() {
-        Some(request) => rows.extend([
+    if let Some(kind) = &letter.message.kind {
+        rows.push(("type", kind.clone()));
+    }
+    match letter.message.content() {
+        Ok(Content::Redirect(request)) => rows.extend([
             ("call", request.call_sid.to_string()),
             ("task", request.task_sid.to_string()),
             ("task queue", request.task_queue_sid.to_string()),
             ("workspace", request.workspace_sid.to_string()),
             ("entered", format!("{:.0}", request.entered_at)),
         ]),
-        None => rows.push(("body", body(letter).into_owned())),
+        Ok(Content::Outcome(outcome) | Content::Notify(outcome)) => rows.extend([
+            ("call", outcome.call_sid.to_string()),
+            ("plan", outcome.plan),
+            ("outcome", outcome.outcome.as_str().to_owned()),
+        ]),
+        Ok(Content::Redirected(redirected)) => rows.extend([
+            ("call", redirected.call_sid.to_string()),
+            ("task", redirected.task_sid.to_string()),
+            ("plan", redirected.plan),
+            ("redirected", format!("{:.0}", redirected.redirected_at)),
+        ]),
+        Err(_) => rows.push(("body", body(letter).into_owned())),
     }
     let lines = rows.into_iter();
     let lines = lines.map(|(name, value)| format!("{name:<10}  {value}\n"));

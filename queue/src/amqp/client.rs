@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::connection::Connection;
 use super::publisher::Submitted;
+use super::tell::Teller;
 use super::topology::Topology;
 
 /// What all parts of the queue share.
@@ -18,6 +19,8 @@ pub(super) struct Client {
     pub(super) publishing: Arc<Connection>,
     pub(super) publisher: mpsc::Sender<Submitted>,
     pub(super) consuming: Connection,
+    /// For users' queues, and for the stream of what was told.
+    pub(super) tellers: [Teller; 2],
     pub(super) topology: Topology,
     pub(super) locks: Locks,
     pub(super) publish_timeout: Duration,

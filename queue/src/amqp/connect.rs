@@ -29,6 +29,10 @@ const CONSUMED_FRAME_MAX: u32 = 32 * 1024;
 pub(super) enum Role {
     /// Publishing, over one channel.
     Publishing,
+    /// Telling those who listen.
+    Telling,
+    /// Writing to the stream of what was told.
+    Recording,
     /// Declaring, asking and, where the process does, consuming.
     EverythingElse,
 }
@@ -37,6 +41,8 @@ impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Publishing => "publishing",
+            Self::Telling => "telling",
+            Self::Recording => "recording",
             Self::EverythingElse => "everything else",
         })
     }
@@ -71,8 +77,8 @@ pub(super) async fn connect(
 ) -> Result<(Connection, Socket), QueueError> {
     let mut uri = uri.clone();
     uri.query.frame_max.get_or_insert(match role {
-        Role::Publishing => PUBLISHED_FRAME_MAX,
         Role::EverythingElse => CONSUMED_FRAME_MAX,
+        _ => PUBLISHED_FRAME_MAX,
     });
     let connecting = try_connect(&uri, nth, role);
     connecting.await.map_err(|error| explain(&uri, &error))

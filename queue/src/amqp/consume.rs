@@ -1,241 +1,51 @@
-//! A consumer that outlives its connections, and its deliveries.
+//! A consumer of a lane, and its deliveries.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use jiff::Timestamp;
 use lapin::Acker;
-use lapin::options::{
-    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
-    BasicRejectOptions,
-};
-use lapin::types::{FieldTable, ShortString};
-use tokio::time::{Instant, sleep_until};
+use lapin::options::{BasicAckOptions, BasicRejectOptions};
+use lapin::types::ShortString;
 
 use super::client::Client;
-use super::connection::RECONNECT;
-use super::error::{ANSWER_TIMEOUT, BrokerError, answer, message};
+use super::error::answer;
 use super::outgoing::Outgoing;
-use super::session::{PooledChannel, Session};
+use super::session::PooledChannel;
+use super::subscription::{Place, REQUEUE, Subscriber};
 use super::wire;
 use crate::traits::Settle;
 use crate::{Cause, Consumer, Delivery, QueueError, RawMessage};
 
-/// A subscription that has brought nothing for this long is replaced. RabbitMQ 3 forgets the
-/// consumers of a queue that is deleted and declared again at once: it lists them, counts messages
-/// as delivered to them, and sends nothing.
-const RENEW_AFTER: Duration = Duration::from_secs(15);
-
-const REQUEUE: BasicNackOptions = BasicNackOptions {
-    multiple: false,
-    requeue: true,
-};
-
-/// Hands out deliveries; subscribes again whenever its channel is gone.
-pub(super) struct AmqpConsumer {
-    client: Arc<Client>,
-    prefetch: u16,
-    state: State,
-}
-
-enum State {
-    /// Kept here rather than in [`Consumer::next`], so that it goes on if that is dropped.
-    Subscribing(BoxFuture<'static, Result<Subscription, QueueError>>),
-    Subscribed(Subscription),
-    Stopped,
-}
+pub(super) struct AmqpConsumer(Subscriber);
 
 impl AmqpConsumer {
-    pub(super) fn new(client: Arc<Client>, prefetch: u16) -> Self {
-        let mut consumer = Self {
-            client,
-            // To AMQP, zero means no limit.
-            prefetch: prefetch.max(1),
-            state: State::Stopped,
-        };
-        consumer.subscribe();
-        consumer
-    }
-
-    fn subscribe(&mut self) {
-        let subscribing = subscribe(self.client.clone(), self.prefetch);
-        self.leave_for(State::Subscribing(Box::pin(subscribing)));
-    }
-
-    /// Enters the state, and ends a former subscription in the background.
-    fn leave_for(&mut self, state: State) {
-        if let State::Subscribed(subscription) = std::mem::replace(&mut self.state, state) {
-            let runtime = subscription.channel.session().runtime.clone();
-            runtime.spawn(subscription.end());
-        }
+    pub(super) fn new(client: Arc<Client>, queue: ShortString, prefetch: u16) -> Self {
+        Self(Subscriber::new(client, queue, prefetch, Place::Front))
     }
 }
 
 #[async_trait]
 impl Consumer for AmqpConsumer {
     async fn next(&mut self) -> Result<Delivery, QueueError> {
-        loop {
-            match &mut self.state {
-                State::Subscribing(subscribing) => match subscribing.await {
-                    Ok(subscription) => self.state = State::Subscribed(subscription),
-                    Err(error) => {
-                        self.subscribe();
-                        return Err(error);
-                    }
-                },
-                State::Subscribed(subscription) => match subscription.next().await {
-                    Some(delivered) => {
-                        let properties = delivered.properties;
-                        let settle = AmqpSettle {
-                            acker: delivered.acker,
-                            channel: subscription.channel.clone(),
-                            client: self.client.clone(),
-                        };
-                        return Ok(Delivery::new(
-                            wire::message(&properties, delivered.data),
-                            delivered.redelivered,
-                            wire::delivery_count(&properties),
-                            Box::new(settle),
-                        ));
-                    }
-                    None => self.subscribe(),
-                },
-                State::Stopped => {
-                    return Err(QueueError::Unavailable(
-                        "the consumer was stopped".to_owned(),
-                    ));
-                }
-            }
-        }
+        let (delivered, channel) = self.0.next().await?;
+        let properties = delivered.properties;
+        let settle = AmqpSettle {
+            acker: delivered.acker,
+            channel,
+            client: self.0.client.clone(),
+        };
+        Ok(Delivery::new(
+            wire::message(&properties, delivered.data),
+            delivered.redelivered,
+            wire::delivery_count(&properties),
+            Box::new(settle),
+        ))
     }
 
     async fn stop(&mut self) {
-        let former = std::mem::replace(&mut self.state, State::Stopped);
-        if let State::Subscribed(subscription) = former {
-            subscription.end().await;
-        }
-    }
-}
-
-impl Drop for AmqpConsumer {
-    fn drop(&mut self) {
-        self.leave_for(State::Stopped);
-    }
-}
-
-/// Subscribes, as often as it takes.
-async fn subscribe(client: Arc<Client>, prefetch: u16) -> Result<Subscription, QueueError> {
-    let mut delays = RECONNECT.delays();
-    loop {
-        let session = client.consuming.connected().await?;
-        let subscribing = consume(
-            &session,
-            &client.topology.queue,
-            prefetch,
-            FieldTable::default(),
-        );
-        match subscribing.await {
-            Ok((deliveries, channel)) => {
-                return Ok(Subscription {
-                    deliveries,
-                    channel: Arc::new(channel),
-                    renew_at: Instant::now() + RENEW_AFTER,
-                });
-            }
-            Err(error) => {
-                if error.is_not_found() {
-                    session.redeclare();
-                }
-                tracing::warn!(%error, "could not subscribe to the queue");
-            }
-        }
-        tokio::time::sleep(delays.next_delay()).await;
-    }
-}
-
-/// Deliveries of `queue`, on a channel of their own.
-pub(super) async fn consume(
-    session: &Arc<Session>,
-    queue: &ShortString,
-    prefetch: u16,
-    arguments: FieldTable,
-) -> Result<(lapin::Consumer, PooledChannel), BrokerError> {
-    let channel = tokio::time::timeout(ANSWER_TIMEOUT, session.channel())
-        .await
-        .unwrap_or(Err(BrokerError::TimedOut(ANSWER_TIMEOUT)))?;
-    answer(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
-    let consume = channel.basic_consume(
-        queue.clone(),
-        ShortString::default(),
-        BasicConsumeOptions::default(),
-        arguments,
-    );
-    Ok((answer(consume).await?, channel))
-}
-
-/// One subscription to the queue, which lasts no longer than its channel.
-struct Subscription {
-    deliveries: lapin::Consumer,
-    /// Shared with the deliveries, which are lost with it.
-    channel: Arc<PooledChannel>,
-    renew_at: Instant,
-}
-
-impl Subscription {
-    /// The next delivery, or `None` if it takes a new subscription. Cancel safe.
-    async fn next(&mut self) -> Option<lapin::message::Delivery> {
-        let session = self.channel.session().clone();
-        loop {
-            tokio::select! {
-                biased;
-                delivered = self.deliveries.next() => match delivered {
-                    Some(Ok(delivered)) => {
-                        self.renew_at = Instant::now() + RENEW_AFTER;
-                        return Some(delivered);
-                    }
-                    Some(Err(error)) => {
-                        tracing::warn!(error = %message(&error), "the subscription was lost");
-                        return None;
-                    }
-                    None => {
-                        tracing::warn!("the broker ended the subscription");
-                        return None;
-                    }
-                },
-                () = session.lost() => return None,
-                () = sleep_until(self.renew_at) => {
-                    // The prefetch holds for each channel: deliveries that are out on this one would
-                    // come on top.
-                    if Arc::strong_count(&self.channel) == 1 {
-                        return None;
-                    }
-                    self.renew_at = Instant::now() + RENEW_AFTER;
-                }
-            }
-        }
-    }
-
-    /// Takes no more deliveries, and gives back those that nobody has asked for yet.
-    async fn end(mut self) {
-        let tag = self.deliveries.tag();
-        let cancel = self
-            .channel
-            .basic_cancel(tag, BasicCancelOptions::default());
-        if answer(cancel).await.is_err() {
-            // The channel is gone, and with it what was on it.
-            return;
-        }
-        let rest = async {
-            while let Some(Ok(delivered)) = self.deliveries.next().await {
-                // The first poll hands the nack to lapin.
-                let _ = delivered.acker.nack(REQUEUE).now_or_never();
-            }
-        };
-        // lapin ends the stream with the cancel.
-        let _ = tokio::time::timeout(ANSWER_TIMEOUT, rest).await;
+        self.0.stop().await;
     }
 }
 
@@ -279,7 +89,8 @@ impl Settle for AmqpSettle {
     }
 
     async fn panicked(self: Box<Self>, message: &RawMessage) -> Result<(), QueueError> {
-        let again = Outgoing::request(&self.client.topology, message.after_panic());
+        let (lane, again) = (message.lane_again(), message.after_panic());
+        let again = Outgoing::message(&self.client.topology, lane, again);
         self.replace(again).await
     }
 

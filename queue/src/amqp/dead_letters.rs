@@ -100,7 +100,8 @@ impl Client {
                     continue;
                 }
                 if how == Settlement::Replay {
-                    let again = Outgoing::request(&self.topology, fetched.letter.replayed(now));
+                    let again = fetched.letter.replayed(now);
+                    let again = Outgoing::message(&self.topology, again.lane_again(), again);
                     outcome = self.publish(again).await;
                 }
                 if outcome.is_err() {

@@ -19,11 +19,11 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::client::Client;
 use super::connection::RECONNECT;
-use super::consume::consume;
 use super::error::{answer, message};
 use super::outgoing::Outgoing;
 use super::position::Position;
 use super::session::{PooledChannel, Session};
+use super::subscription::consume;
 use super::wire::{self, Entry};
 use crate::{Intent, IntentLog, IntentReader, QueueError};
 

@@ -1,7 +1,9 @@
-//! RabbitMQ: quorum queues that many processes share, and a stream for the log of intents.
+//! RabbitMQ: quorum queues that many processes share, and streams for the log of intents and for what
+//! is told.
 //!
 //! There are two connections: one publishes, one does everything else. A broker short of memory
-//! stops reading from connections that publish; the other one still consumes, locks and asks.
+//! stops reading from connections that publish; the other one still consumes, locks and asks. Where
+//! there is something to tell there are two more (`tell`).
 
 mod client;
 mod connect;
@@ -9,6 +11,7 @@ mod connection;
 mod consume;
 mod dead_letters;
 mod error;
+mod history;
 mod intents;
 mod lock;
 mod outgoing;
@@ -16,6 +19,8 @@ mod position;
 mod publish;
 mod publisher;
 mod session;
+mod subscription;
+mod tell;
 mod topology;
 mod wire;
 
@@ -31,9 +36,11 @@ use self::connect::Role;
 use self::connection::{Connection, Nodes};
 use self::consume::AmqpConsumer;
 use self::error::ANSWER_TIMEOUT;
+use self::history::AmqpHistory;
 use self::intents::AmqpIntentLog;
 use self::outgoing::Outgoing;
 use self::session::PooledChannel;
+use self::tell::Teller;
 use self::topology::Topology;
 pub use self::topology::message_queues;
 use crate::{
@@ -77,6 +84,8 @@ impl AmqpQueue {
             publisher: publisher::start(publishing.clone()),
             publishing,
             consuming,
+            tellers: [Role::Telling, Role::Recording]
+                .map(|role| Teller::start(nodes.clone(), role, topology.clone())),
             topology,
             locks: Locks::default(),
             publish_timeout: options.publish_timeout,
@@ -110,7 +119,8 @@ async fn inspect(channel: &PooledChannel, queue: &ShortString) -> Result<lapin::
 #[async_trait]
 impl Publish for AmqpQueue {
     async fn publish(&self, message: &Message) -> Result<(), QueueError> {
-        let outgoing = Outgoing::request(&self.0.topology, message.encode());
+        let message = message.encode();
+        let outgoing = Outgoing::message(&self.0.topology, message.lane(), message);
         self.0.publish(outgoing).await
     }
 }
@@ -142,21 +152,20 @@ impl Queue for AmqpQueue {
         Err(QueueError::Unavailable("nobody reports".to_owned()))
     }
 
-    async fn tell(&self, _told: &Content) {
-        // CONTRACT: to be written.
-    }
-
-    async fn history(&self, _past: Duration) -> Result<Box<dyn History>, QueueError> {
-        // CONTRACT: to be written.
-        Err(QueueError::Unavailable("no history".to_owned()))
-    }
-
     async fn consume(&self, lane: Lane, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
-        if lane != Lane::Redirects {
-            // CONTRACT: to be written.
-            std::future::pending::<()>().await;
+        let queue = self.0.topology.queue(lane).clone();
+        Ok(Box::new(AmqpConsumer::new(self.0.clone(), queue, prefetch)))
+    }
+
+    async fn tell(&self, told: &Content) {
+        let outgoing = Outgoing::told(&self.0.topology, told);
+        for (teller, outgoing) in self.0.tellers.iter().zip(outgoing.into_iter().flatten()) {
+            teller.tell(outgoing);
         }
-        Ok(Box::new(AmqpConsumer::new(self.0.clone(), prefetch)))
+    }
+
+    async fn history(&self, past: Duration) -> Result<Box<dyn History>, QueueError> {
+        Ok(Box::new(AmqpHistory::new(self.0.clone(), past)))
     }
 
     async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError> {
@@ -171,7 +180,7 @@ impl Queue for AmqpQueue {
 
     async fn stats(&self) -> Result<Stats, QueueError> {
         let channel = self.0.consuming.channel().await?;
-        let queue = inspect(&channel, &self.0.topology.queue).await?;
+        let queue = inspect(&channel, self.0.topology.queue(Lane::Redirects)).await?;
         let dead = inspect(&channel, &self.0.topology.dead).await?;
         channel.give_back();
         Ok(Stats {
@@ -194,6 +203,12 @@ impl Queue for AmqpQueue {
     }
 
     async fn close(&self) {
-        tokio::join!(self.0.publishing.close(), self.0.consuming.close());
+        let [telling, recording] = &self.0.tellers;
+        tokio::join!(
+            telling.close(),
+            recording.close(),
+            self.0.publishing.close(),
+            self.0.consuming.close()
+        );
     }
 }

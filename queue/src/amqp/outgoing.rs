@@ -6,7 +6,7 @@ use lapin::types::ShortString;
 
 use super::topology::Topology;
 use super::wire::{self, Entry};
-use crate::{Cause, RawMessage};
+use crate::{Cause, Content, Lane, Message, RawMessage};
 
 /// One message and where it goes.
 pub(super) struct Outgoing {
@@ -17,11 +17,11 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// To the queue that consumers read.
-    pub(super) fn request(topology: &Topology, message: RawMessage) -> Self {
+    /// To the queue of a lane.
+    pub(super) fn message(topology: &Topology, lane: Lane, message: RawMessage) -> Self {
         Self {
             exchange: topology.exchange.clone(),
-            key: topology.queue.clone(),
+            key: topology.queue(lane).clone(),
             properties: wire::properties(&message),
             body: message.body,
         }
@@ -40,6 +40,29 @@ impl Outgoing {
             properties: wire::dead_properties(message, cause, died_at),
             body: message.body.clone(),
         }
+    }
+
+    /// To users' queues, and to the stream; `None` if it is not for them.
+    pub(super) fn told(topology: &Topology, content: &Content) -> Option<[Self; 2]> {
+        let (plan, what) = content.told()?;
+        // In characters: with what came of it, they fit into AMQP's 255 bytes.
+        let plan: String = plan.chars().take(60).collect();
+        let message = Message {
+            content: content.clone(),
+            traceparent: None,
+        };
+        let message = message.encode();
+        let key = ShortString::try_new(format!("{plan}.{what}")).ok()?;
+        let to = |exchange: &ShortString, key| Self {
+            exchange: exchange.clone(),
+            key,
+            properties: wire::properties(&message),
+            body: message.body.clone(),
+        };
+        Some([
+            to(&topology.outcomes, key),
+            to(&topology.exchange, topology.history.clone()),
+        ])
     }
 
     /// To the log of intents.

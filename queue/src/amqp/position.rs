@@ -6,12 +6,10 @@ use std::time::Duration;
 use lapin::types::FieldTable;
 use tokio::time::Instant;
 
+use super::subscription::CLOCKS_DIFFER;
 use super::topology::INTENTS_KEPT;
 use super::wire::{self, Entry};
 use crate::{IntentReader, Logged, READ_BACK};
-
-/// The broker goes by its own clock, and by another node's after a change of leader.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 
 /// Entries older than this may be about to be trimmed.
 const FURTHEST_BACK: Duration = Duration::from_secs(INTENTS_KEPT.as_secs() / 2);

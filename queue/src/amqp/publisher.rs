@@ -246,7 +246,7 @@ fn tell(outcome: Option<Outcome>, taken: Result<(), QueueError>) {
     }
 }
 
-fn failed(error: lapin::Error) -> QueueError {
+pub(super) fn failed(error: lapin::Error) -> QueueError {
     QueueError::Unavailable(message(&error))
 }
 

@@ -14,7 +14,7 @@ use super::error::{
     answer_within,
 };
 use super::wire::{table, text};
-use crate::{Options, QueueError};
+use crate::{Lane, Options, QueueError};
 
 /// RabbitMQ 4 gives each quorum queue a limit of 20 deliveries and drops what exceeds it; every
 /// look at the dead letters counts as one. 3.x takes no negative number for "none".
@@ -27,29 +27,44 @@ pub(super) const INTENTS_KEPT: Duration = Duration::from_secs(600);
 /// Bytes. The broker removes whole segments, and only when it begins a new one.
 const INTENTS_SEGMENT: i64 = 1_000_000;
 
+/// How long is kept what was told.
+const HISTORY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Bytes, as above.
+const HISTORY_SEGMENT: i64 = 10_000_000;
+
 /// Leaves room for the longest suffix and lock name within AMQP's 255 bytes.
 const LONGEST_PREFIX: usize = 100;
 
-/// The exchange and queue for requests, those for dead letters, and the log of intents.
+/// The exchange and queues for messages, those for dead letters and for what is told, and the log of
+/// intents.
 #[derive(Debug, Clone)]
 pub(super) struct Topology {
     prefix: String,
-    /// The exchange that requests are published to.
+    /// The exchange that messages are published to.
     pub(super) exchange: ShortString,
-    /// The queue that requests wait in; also the key that routes to it.
-    pub(super) queue: ShortString,
+    /// The queue of each lane; also the key that routes to it.
+    lanes: [ShortString; 4],
     /// The exchange, and the queue, of the dead letters.
     pub(super) dead: ShortString,
+    /// The exchange of what is told, for users' queues.
+    pub(super) outcomes: ShortString,
+    /// The stream of what was told; also the key that routes to it.
+    pub(super) history: ShortString,
     /// The stream of intents; also the key that routes to it.
     pub(super) intents: ShortString,
     delivery_limit: u32,
     max_length: Option<u64>,
+    later: Duration,
     existing_only: bool,
 }
 
-/// The names of the queues of requests and of dead letters.
-pub fn message_queues(prefix: &str) -> [String; 2] {
-    [format!("{prefix}.redirect"), format!("{prefix}.dead")]
+/// A queue, what it is bound to, and its arguments.
+type Declared<'a> = (&'a ShortString, &'a ShortString, FieldTable);
+
+/// The names of the queues that hold messages, one for each lane, the last one for dead letters.
+pub fn message_queues(prefix: &str) -> [String; 5] {
+    ["redirect", "outcome", "later", "notify", "dead"].map(|name| format!("{prefix}.{name}"))
 }
 
 /// Looks at a queue that is there already.
@@ -72,17 +87,24 @@ impl Topology {
                  {LONGEST_PREFIX} bytes, and amq. is RabbitMQ's own"
             )));
         }
-        let [queue, dead] = message_queues(prefix);
+        let [redirect, outcome, later, notify, dead] = message_queues(prefix);
         Ok(Self {
             prefix: prefix.clone(),
             exchange: name(prefix.clone())?,
-            queue: name(queue)?,
+            lanes: [name(redirect)?, name(outcome)?, name(later)?, name(notify)?],
             dead: name(dead)?,
+            outcomes: name(format!("{prefix}.outcomes"))?,
+            history: name(format!("{prefix}.history"))?,
             intents: name(format!("{prefix}.intents"))?,
             delivery_limit: options.delivery_limit,
             max_length: options.max_length,
+            later: options.later,
             existing_only: options.existing_only,
         })
+    }
+
+    pub(super) fn queue(&self, lane: Lane) -> &ShortString {
+        &self.lanes[lane as usize]
     }
 
     /// The queue whose exclusive owner holds the lock `lock`.
@@ -95,7 +117,7 @@ impl Topology {
         if !self.existing_only {
             return self.declare(channel).await;
         }
-        for queue in [&self.queue, &self.dead] {
+        for queue in self.lanes.iter().chain([&self.dead]) {
             let found = inspect(channel, queue, ANSWER_TIMEOUT).await;
             found.map_err(|error| self.refused("queue", queue, error))?;
         }
@@ -108,6 +130,7 @@ impl Topology {
             // A letter that the broker makes keeps the routing key of its request.
             (&self.dead, ExchangeKind::Fanout),
             (&self.exchange, ExchangeKind::Direct),
+            (&self.outcomes, ExchangeKind::Topic),
         ] {
             let options = ExchangeDeclareOptions {
                 durable: true,
@@ -120,8 +143,12 @@ impl Topology {
         }
         for (queue, exchange, arguments) in [
             (&self.dead, &self.dead, dead_arguments()),
-            (&self.queue, &self.exchange, self.queue_arguments()),
-            (&self.intents, &self.exchange, intents_arguments()),
+            self.in_lane(Lane::Redirects, []),
+            self.in_lane(Lane::Outcomes, [("x-single-active-consumer", true.into())]),
+            self.in_lane(Lane::Later, self.moves_on()),
+            self.in_lane(Lane::Notifications, []),
+            self.stream(&self.intents, INTENTS_KEPT, INTENTS_SEGMENT),
+            self.stream(&self.history, HISTORY_KEPT, HISTORY_SEGMENT),
         ] {
             let durable = QueueDeclareOptions::durable();
             let declared = answer(channel.queue_declare(queue.clone(), durable, arguments)).await;
@@ -141,12 +168,13 @@ impl Topology {
 
     /// Removes everything, with all that is in it.
     pub(super) async fn remove(&self, channel: &Channel) -> Result<(), QueueError> {
-        for queue in [&self.queue, &self.dead, &self.intents] {
+        let others = [&self.dead, &self.intents, &self.history];
+        for queue in self.lanes.iter().chain(others) {
             let asked = channel.queue_delete(queue.clone(), QueueDeleteOptions::default());
             let removed = answer(asked).await;
             removed.map_err(|error| self.refused("queue", queue, error))?;
         }
-        for exchange in [&self.exchange, &self.dead] {
+        for exchange in [&self.exchange, &self.dead, &self.outcomes] {
             let asked = channel.exchange_delete(exchange.clone(), ExchangeDeleteOptions::default());
             let removed = answer(asked).await;
             removed.map_err(|error| self.refused("exchange", exchange, error))?;
@@ -154,18 +182,44 @@ impl Topology {
         Ok(())
     }
 
-    fn queue_arguments(&self) -> FieldTable {
+    /// The queue of a lane, with `further` arguments.
+    fn in_lane<const N: usize>(&self, lane: Lane, further: [(&str, AMQPValue); N]) -> Declared<'_> {
         let mut arguments = quorum([
             ("x-delivery-limit", i64::from(self.delivery_limit).into()),
             ("x-dead-letter-exchange", text(self.dead.as_str())),
             // The default is at most once: a dead letter would be lost with the node that moves it.
             ("x-dead-letter-strategy", text("at-least-once")),
         ]);
+        for (name, value) in further {
+            arguments.insert(name.into(), value);
+        }
         if let Some(limit) = self.max_length {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             arguments.insert("x-max-length".into(), limit.into());
         }
-        arguments
+        (self.queue(lane), &self.exchange, arguments)
+    }
+
+    fn stream<'a>(&'a self, name: &'a ShortString, kept: Duration, segment: i64) -> Declared<'a> {
+        let kept = format!("{}s", kept.as_secs());
+        let arguments = table([
+            ("x-queue-type", text("stream")),
+            ("x-max-age", text(&kept)),
+            ("x-stream-max-segment-size-bytes", segment.into()),
+        ]);
+        (name, &self.exchange, arguments)
+    }
+
+    /// What is in the lane for later dies of age, as the broker has it, and its afterlife is the lane
+    /// of outcomes.
+    fn moves_on(&self) -> [(&'static str, AMQPValue); 3] {
+        let later = i64::try_from(self.later.as_millis()).unwrap_or(i64::MAX);
+        let outcomes = self.queue(Lane::Outcomes);
+        [
+            ("x-message-ttl", later.into()),
+            ("x-dead-letter-exchange", text(self.exchange.as_str())),
+            ("x-dead-letter-routing-key", text(outcomes.as_str())),
+        ]
     }
 
     fn refused(&self, what: &str, name: &ShortString, error: BrokerError) -> QueueError {
@@ -207,13 +261,4 @@ fn quorum<const N: usize>(further: [(&str, AMQPValue); N]) -> FieldTable {
 
 fn dead_arguments() -> FieldTable {
     quorum([("x-delivery-limit", NO_LIMIT.into())])
-}
-
-fn intents_arguments() -> FieldTable {
-    let kept = format!("{}s", INTENTS_KEPT.as_secs());
-    table([
-        ("x-queue-type", text("stream")),
-        ("x-max-age", text(&kept)),
-        ("x-stream-max-segment-size-bytes", INTENTS_SEGMENT.into()),
-    ])
 }

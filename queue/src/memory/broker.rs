@@ -65,6 +65,8 @@ pub(super) struct Unacked {
 }
 
 pub(super) struct Turn {
+    /// The name of its client.
+    pub(super) client: String,
     pub(super) lane: Lane,
     pub(super) last_served: u64,
     pub(super) waiting: bool,
@@ -130,7 +132,8 @@ impl Broker {
     /// Puts a message on the queue, as a stranger would.
     pub fn put(&self, message: RawMessage) {
         self.0.change(|state| {
-            state.insert(message);
+            let lane = message.lane();
+            state.insert(message, lane);
         });
     }
 
@@ -225,14 +228,20 @@ impl State {
         let Some(mine) = self.consumers.get(&consumer) else {
             return false;
         };
-        let mut others = self
-            .consumers
-            .iter()
-            .filter(|(_, turn)| turn.lane == mine.lane);
+        let mut others = self.consumers.iter().filter(|(_, turn)| {
+            turn.lane == mine.lane && self.connected.contains_key(&turn.client)
+        });
         match mine.lane {
             Lane::Outcomes => others.next().is_some_and(|(first, _)| *first == consumer),
             _ => !others.any(|(_, turn)| turn.waiting && turn.last_served < mine.last_served),
         }
+    }
+
+    /// How many messages there are in this lane, delivered or not.
+    pub(super) fn length(&self, lane: Lane) -> u64 {
+        let unacked = self.unacked.values().map(|unacked| &unacked.stored);
+        let all = self.ready.values().chain(unacked);
+        all.filter(|stored| stored.lane == lane).count() as u64
     }
 
     /// The first message that is ready in this lane.
@@ -258,12 +267,12 @@ impl State {
         self.next
     }
 
-    pub(super) fn insert(&mut self, message: RawMessage) -> u64 {
+    pub(super) fn insert(&mut self, message: RawMessage, lane: Lane) -> u64 {
         let number = self.number();
         self.taken.extend(message.id.clone());
         let stored = Stored {
-            lane: message.lane(),
             message,
+            lane,
             redelivered: false,
             deliveries: 0,
         };

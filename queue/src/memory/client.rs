@@ -87,16 +87,16 @@ impl Client {
 
     pub(super) async fn publish(&self, message: RawMessage) -> Result<(), QueueError> {
         let max_length = self.options.max_length;
-        let is_for_later = message.lane() == Lane::Later;
+        let lane = message.lane();
         let published = self.ask(Operation::Publish, |state, _| {
-            let length = (state.ready.len() + state.unacked.len()) as u64;
+            let length = state.length(lane);
             if max_length.is_some_and(|max| length >= max) {
                 return Err(QueueError::Refused("it is full".to_owned()));
             }
-            Ok(state.insert(message))
+            Ok(state.insert(message, lane))
         });
         let number = published.await??;
-        if is_for_later {
+        if lane == Lane::Later {
             let (broker, later) = (Arc::clone(&self.broker), self.options.later);
             tokio::spawn(async move {
                 tokio::time::sleep(later).await;

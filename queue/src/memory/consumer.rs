@@ -26,6 +26,7 @@ impl MemoryConsumer {
             let mut state = client.broker.state();
             let number = state.number();
             let turn = Turn {
+                client: client.name.clone(),
                 lane,
                 last_served: 0,
                 waiting: false,
@@ -99,6 +100,8 @@ impl Consumer for MemoryConsumer {
 
     async fn stop(&mut self) {
         self.stopped = true;
+        let broker = &self.client.broker;
+        broker.change(|state| state.consumers.remove(&self.number));
     }
 }
 
@@ -185,7 +188,8 @@ impl Settle for MemorySettle {
     async fn panicked(self: Box<Self>, _: &RawMessage) -> Result<(), QueueError> {
         self.settle(|state, mut message| {
             message.panics += 1;
-            state.insert(message);
+            let lane = message.lane_again();
+            state.insert(message, lane);
         })
         .await
     }

@@ -54,7 +54,9 @@ impl DeadLetters for MemoryQueue {
         let now = Timestamp::now();
         let taken = self.0.take(filter, |state, letter| {
             if how == Settlement::Replay {
-                state.insert(letter.replayed(now));
+                let message = letter.replayed(now);
+                let lane = message.lane_again();
+                state.insert(message, lane);
             }
         })?;
         taken.into_iter().for_each(done);
@@ -100,8 +102,9 @@ impl Queue for MemoryQueue {
     }
 
     async fn tell(&self, told: &Content) {
+        let is_for_them = told.told().is_some();
         let told = (Instant::now(), told.clone());
-        if self.0.connection().is_ok() {
+        if is_for_them && self.0.connection().is_ok() {
             self.0.broker.change(|state| state.told.push(told));
         }
     }
@@ -189,7 +192,10 @@ impl Queue for MemoryQueue {
                 }
             });
             let limit = self.0.options.delivery_limit;
-            self.0.broker.change(|state| state.lose(connection, limit));
+            self.0.broker.change(|state| {
+                state.lose(connection, limit);
+                state.consumers.retain(|_, turn| turn.client != self.0.name);
+            });
         }
         self.0.closed.store(true, Ordering::Relaxed);
     }
@@ -231,12 +237,16 @@ struct MemoryHistory {
 impl History for MemoryHistory {
     async fn next(&mut self) -> Result<Content, QueueError> {
         self.client.alive().await;
-        let read = self.read;
-        let next = self.client.broker.wait_for(|state| {
-            let (_, told) = state.told.get(read)?;
-            Some(told.clone())
+        let (client, read) = (&self.client, self.read);
+        let next = client.broker.wait_for(|state| {
+            if client.closed.load(Ordering::Relaxed) {
+                let closed = QueueError::Unavailable("the queue was closed".to_owned());
+                return Some(Err(closed));
+            }
+            state.connection(&client.name)?;
+            state.told.get(read).map(|(_, told)| Ok(told.clone()))
         });
-        let next = next.await;
+        let next = next.await?;
         self.read += 1;
         Ok(next)
     }

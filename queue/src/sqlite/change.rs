@@ -9,7 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::failure::Failure;
 use super::intents::{self, Reading};
 use super::messages::{self, Return, Token};
-use crate::{Cause, Intent, RawMessage};
+use super::outcomes;
+use crate::{Cause, Content, Intent, Lane, RawMessage};
 
 /// Names one consumer of this handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,13 +19,18 @@ pub(super) struct ConsumerId(pub(super) u64);
 /// What the queue allows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
+    /// In each lane.
     pub(super) max_length: Option<u64>,
+    /// How long what is for later waits, in milliseconds.
+    pub(super) later: i64,
     pub(super) deliveries: u32,
 }
 
 /// A change to the file.
 pub(super) enum Change {
     Publish(RawMessage),
+    /// To those who listen.
+    Tell(Box<Content>),
     /// To the log of intents; the reader is told of it.
     Append(Intent, Arc<Reading>),
     Settle {
@@ -100,12 +106,19 @@ impl Change {
     /// Makes the change, within a transaction.
     pub(super) fn perform(&self, db: &Connection, limits: Limits) -> rusqlite::Result<Outcome> {
         let was_there = match self {
-            Self::Publish(_) | Self::Replay { .. } if is_full(db, limits)? => {
+            Self::Publish(message) if is_full(db, message.lane(), limits)? => {
+                return Ok(Outcome::Full);
+            }
+            Self::Replay { message, .. } if is_full(db, message.lane_again(), limits)? => {
                 return Ok(Outcome::Full);
             }
             Self::Append(intent, _) => return Ok(Outcome::Appended(intents::append(db, intent)?)),
             Self::Publish(message) => {
-                messages::insert(db, message)?;
+                messages::insert(db, message.lane(), message)?;
+                true
+            }
+            Self::Tell(told) => {
+                outcomes::insert(db, told)?;
                 true
             }
             Self::Replay { row, message } => messages::replay(db, *row, message)?,
@@ -126,9 +139,9 @@ impl Change {
     }
 }
 
-fn is_full(db: &Connection, limits: Limits) -> rusqlite::Result<bool> {
+fn is_full(db: &Connection, lane: Lane, limits: Limits) -> rusqlite::Result<bool> {
     match limits.max_length {
-        Some(max_length) => Ok(messages::length(db)? >= max_length),
+        Some(max_length) => Ok(messages::length(db, lane)? >= max_length),
         None => Ok(false),
     }
 }

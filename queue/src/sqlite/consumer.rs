@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::handle::{Command, Handle};
 use super::messages::{Delivered, Return, Token};
 use crate::traits::Settle;
-use crate::{Cause, Consumer, Delivery, QueueError, RawMessage};
+use crate::{Cause, Consumer, Delivery, Lane, QueueError, RawMessage};
 
 pub(super) struct SqliteConsumer {
     id: ConsumerId,
@@ -21,12 +21,14 @@ pub(super) struct SqliteConsumer {
 impl SqliteConsumer {
     pub(super) fn subscribe(
         id: ConsumerId,
+        lane: Lane,
         prefetch: u16,
         handle: Handle,
     ) -> Result<Self, Failure> {
         let (sender, deliveries) = mpsc::unbounded_channel();
         handle.send(Command::Subscribe {
             consumer: id,
+            lane,
             prefetch,
             deliveries: sender,
         })?;
@@ -41,7 +43,8 @@ impl SqliteConsumer {
 #[async_trait]
 impl Consumer for SqliteConsumer {
     async fn next(&mut self) -> Result<Delivery, QueueError> {
-        let Delivered { token, message } = self.deliveries.recv().await.ok_or(Failure::Closed)?;
+        let delivered = self.deliveries.recv().await.ok_or(Failure::Closed)?;
+        let Delivered { token, message, .. } = delivered;
         if self.handle.has_ended() {
             return Err(Failure::Closed.into());
         }

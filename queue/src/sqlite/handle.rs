@@ -12,13 +12,14 @@ use super::change::{Change, ConsumerId, Outcome, Pending};
 use super::failure::Failure;
 use super::intents::Reading;
 use super::messages::Delivered;
-use crate::Health;
+use crate::{Health, Lane};
 
 /// What the writer thread is told.
 pub(super) enum Command {
     Do(Pending),
     Subscribe {
         consumer: ConsumerId,
+        lane: Lane,
         prefetch: u16,
         deliveries: UnboundedSender<Delivered>,
     },

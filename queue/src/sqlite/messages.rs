@@ -1,9 +1,9 @@
 //! The tables of messages and dead letters. The caller holds the transaction.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
-use crate::{Cause, DeadLetter, DeadLetterId, RawMessage, Reason, Stats};
+use crate::{Cause, DeadLetter, DeadLetterId, Lane, RawMessage, Reason, Stats};
 
 /// Names one delivery of one message, so that a delivery that was lost can't settle a later one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub(super) struct Token {
 #[derive(Debug)]
 pub(super) struct Delivered {
     pub(super) token: Token,
+    pub(super) lane: Lane,
     pub(super) message: RawMessage,
 }
 
@@ -32,16 +33,26 @@ pub(super) enum Return {
     Abandoned,
 }
 
+/// By the index, which goes by lanes.
+const UNACKED: &str = "lane IN (0, 1, 2, 3) AND unacked IS NOT NULL";
+
 const OURS: &str = "seq = ?1 AND unacked IS NOT NULL AND returns = ?2";
 
 fn run(db: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
     db.prepare_cached(sql)?.execute(params)
 }
 
-/// How many messages there are, delivered or not.
-pub(super) fn length(db: &Connection) -> Result<u64> {
-    db.prepare_cached("SELECT messages FROM totals")?
-        .query_row([], |row| count(row, 0))
+/// How many messages there are in a lane, delivered or not.
+pub(super) fn length(db: &Connection, lane: Lane) -> Result<u64> {
+    db.prepare_cached("SELECT messages FROM lanes WHERE lane = ?")?
+        .query_row([lane as u8], |row| count(row, 0))
+}
+
+/// Whether there are no messages at all.
+pub(super) fn are_none(db: &Connection) -> Result<bool> {
+    db.query_row("SELECT NOT EXISTS (SELECT 1 FROM messages)", [], |row| {
+        row.get(0)
+    })
 }
 
 /// Changes nothing; succeeds if the file can be written.
@@ -50,12 +61,13 @@ pub(super) fn touch(db: &Connection) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn insert(db: &Connection, message: &RawMessage) -> Result<()> {
+pub(super) fn insert(db: &Connection, lane: Lane, message: &RawMessage) -> Result<()> {
     run(
         db,
-        "INSERT INTO messages (id, kind, body, traceparent, panics, published_at)
-         VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages (lane, id, kind, body, traceparent, panics, published_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
         params![
+            lane as u8,
             message.id,
             message.kind,
             message.body,
@@ -67,27 +79,55 @@ pub(super) fn insert(db: &Connection, message: &RawMessage) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn any_ready(db: &Connection) -> Result<bool> {
-    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM messages WHERE unacked IS NULL)")?
-        .query_row([], |row| row.get(0))
+pub(super) fn any_ready(db: &Connection, lane: Lane) -> Result<bool> {
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM messages WHERE lane = ? AND unacked IS NULL)")?
+        .query_row([lane as u8], |row| row.get(0))
 }
 
 /// Whether something is delivered and not settled.
 pub(super) fn any_unacked(db: &Connection) -> Result<bool> {
-    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM messages WHERE unacked IS NOT NULL)")?
-        .query_row([], |row| row.get(0))
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM messages WHERE {UNACKED})");
+    db.prepare_cached(&sql)?.query_row([], |row| row.get(0))
 }
 
-/// Takes up to `limit` ready messages for delivery, in order.
-pub(super) fn deliver(db: &Connection, limit: usize) -> Result<Vec<Delivered>> {
+/// How long the message that comes first in the lane for later has waited there, in milliseconds.
+pub(super) fn longest_wait(db: &Connection, now: Timestamp) -> Result<Option<i64>> {
+    let first = db
+        .prepare_cached(
+            "SELECT published_at FROM messages WHERE lane = 2 AND unacked IS NULL
+             ORDER BY seq LIMIT 1",
+        )?
+        .query_row([], |row| row.get::<_, i64>(0))
+        .optional()?;
+    Ok(first.map(|published_at| now.as_millisecond() - published_at))
+}
+
+/// Moves up to `limit` messages on that have waited until later, those with a time still to come among
+/// them: the clock was wrong.
+pub(super) fn move_on(db: &Connection, now: Timestamp, later: i64, limit: u32) -> Result<()> {
+    run(
+        db,
+        "UPDATE messages SET lane = 1
+         WHERE seq IN (SELECT seq FROM messages WHERE lane = 2 AND unacked IS NULL
+                       ORDER BY seq LIMIT ?3)
+             AND (published_at <= ?1 - ?2 OR published_at > ?1)",
+        params![now.as_millisecond(), later, limit],
+    )?;
+    Ok(())
+}
+
+/// Takes up to `limit` ready messages of a lane for delivery, in order.
+pub(super) fn deliver(db: &Connection, lane: Lane, limit: usize) -> Result<Vec<Delivered>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = db.prepare_cached(
         "UPDATE messages SET unacked = 1
-         WHERE seq IN (SELECT seq FROM messages WHERE unacked IS NULL ORDER BY seq LIMIT ?)
+         WHERE seq IN (SELECT seq FROM messages WHERE lane = ? AND unacked IS NULL
+                       ORDER BY seq LIMIT ?)
          RETURNING id, kind, body, traceparent, panics, seq, returns, deliveries",
     )?;
-    let rows = statement.query_map([limit], |row| {
+    let rows = statement.query_map([i64::from(lane as u8), limit], |row| {
         Ok(Delivered {
+            lane,
             token: Token {
                 seq: row.get(5)?,
                 returns: row.get(6)?,
@@ -139,7 +179,7 @@ pub(super) fn dead_letter(
 pub(super) fn publish_again(db: &Connection, token: Token, message: &RawMessage) -> Result<bool> {
     let ours = remove(db, token)?;
     if ours {
-        insert(db, message)?;
+        insert(db, message.lane_again(), message)?;
     }
     Ok(ours)
 }
@@ -172,8 +212,9 @@ pub(super) fn give_back(
 
 /// Gives back everything that a consumer left behind, and returns how much that was.
 pub(super) fn give_back_all(db: &Connection, delivery_limit: u32) -> Result<usize> {
+    let sql = format!("SELECT seq, returns, deliveries FROM messages WHERE {UNACKED}");
     let tokens = db
-        .prepare_cached("SELECT seq, returns, deliveries FROM messages WHERE unacked IS NOT NULL")?
+        .prepare_cached(&sql)?
         .query_map([], |row| {
             Ok(Token {
                 seq: row.get(0)?,
@@ -192,7 +233,7 @@ pub(super) fn give_back_all(db: &Connection, delivery_limit: u32) -> Result<usiz
 pub(super) fn replay(db: &Connection, row: i64, message: &RawMessage) -> Result<bool> {
     let there = discard(db, row)?;
     if there {
-        insert(db, message)?;
+        insert(db, message.lane_again(), message)?;
     }
     Ok(there)
 }
@@ -230,13 +271,16 @@ pub(super) fn dead_letters(
         .collect()
 }
 
-/// How the queue stands, without its consumers.
+/// How requests and dead letters stand, without the consumers.
 pub(super) fn stats(db: &Connection) -> Result<Stats> {
     db.prepare_cached(
         "SELECT messages, dead,
-             (SELECT count(*) FROM messages WHERE unacked IS NOT NULL),
-             (SELECT published_at FROM messages ORDER BY seq LIMIT 1)
-         FROM totals",
+             (SELECT count(*) FROM messages WHERE lane = 0 AND unacked IS NOT NULL),
+             (SELECT published_at FROM messages WHERE seq = (
+                  SELECT min(seq) FROM (
+                      SELECT min(seq) AS seq FROM messages WHERE lane = 0 AND unacked IS NULL
+                      UNION ALL SELECT seq FROM messages WHERE lane = 0 AND unacked IS NOT NULL)))
+         FROM lanes, totals WHERE lane = 0",
     )?
     .query_row([], |row| {
         let unacked = count(row, 2)?;

@@ -12,11 +12,14 @@ mod consumer;
 mod database;
 mod failure;
 mod handle;
+mod history;
 mod identity;
 mod intent_log;
 mod intents;
 mod lock;
 mod messages;
+mod outcomes;
+mod reader;
 mod stand_in;
 mod subscribers;
 mod writer;
@@ -38,8 +41,10 @@ use self::consumer::SqliteConsumer;
 use self::database::Database;
 use self::failure::Failure;
 use self::handle::{Command, Handle, Status};
+use self::history::SqliteHistory;
 use self::intent_log::SqliteIntentLog;
 use self::lock::Locks;
+use self::reader::Reader;
 use self::writer::Writer;
 use crate::{
     Consumer, Content, DeadLetter, DeadLetters, Done, Filter, Health, History, IntentLog,
@@ -62,7 +67,7 @@ const CLOSING: Duration = Duration::from_secs(10);
 /// dropped, its consumers, deliveries and locks live on until they are dropped as well.
 pub struct SqliteQueue {
     handle: Handle,
-    reader: Arc<Mutex<Option<Database>>>,
+    reader: Reader,
     writer: Mutex<Option<JoinHandle<()>>>,
     publishes: Arc<Semaphore>,
     publish_timeout: Duration,
@@ -95,6 +100,7 @@ impl SqliteQueue {
         });
         let limits = Limits {
             max_length: options.max_length,
+            later: i64::try_from(options.later.as_millis()).unwrap_or(i64::MAX),
             deliveries: options.delivery_limit,
         };
         let writer = Writer::new(db, commands, status.clone(), limits);
@@ -104,7 +110,7 @@ impl SqliteQueue {
             .map_err(|error| QueueError::Storage(format!("no thread for the queue: {error}")))?;
         Ok(Self {
             handle: Handle::new(inbox, status),
-            reader: Arc::new(Mutex::new(Some(reader))),
+            reader: Reader::new(reader),
             writer: Mutex::new(Some(writer)),
             publishes: Arc::new(Semaphore::new(PUBLISHES_IN_FLIGHT)),
             publish_timeout: options.publish_timeout,
@@ -114,25 +120,11 @@ impl SqliteQueue {
         })
     }
 
-    async fn read<T: Send + 'static>(
-        &self,
-        query: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, QueueError> {
-        let reader = self.reader.clone();
-        blocking(move || {
-            let reader = reader.lock();
-            let db = reader.as_ref().ok_or(Failure::Closed)?;
-            db.is_in_place()
-                .and_then(|()| query(db.connection()))
-                .map_err(|error| QueueError::Storage(format!("{db}: {error}")))
-        })
-        .await?
-    }
-
     async fn matching(&self, filter: &Filter) -> Result<Vec<(i64, DeadLetter)>, QueueError> {
         let filter = filter.clone();
         let now = Timestamp::now();
-        self.read(move |db| messages::dead_letters(db, |letter| filter.matches(letter, now)))
+        self.reader
+            .read(move |db| messages::dead_letters(db, |letter| filter.matches(letter, now)))
             .await
     }
 
@@ -147,6 +139,7 @@ fn full() -> QueueError {
     QueueError::Refused("it is full".to_owned())
 }
 
+/// Where the runtime lets it wait.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, QueueError> {
@@ -217,23 +210,20 @@ impl Queue for SqliteQueue {
         Err(QueueError::Unavailable("nobody reports".to_owned()))
     }
 
-    async fn tell(&self, _told: &Content) {
-        // CONTRACT: to be written.
-    }
-
-    async fn history(&self, _past: Duration) -> Result<Box<dyn History>, QueueError> {
-        // CONTRACT: to be written.
-        Err(QueueError::Unavailable("no history".to_owned()))
-    }
-
     async fn consume(&self, lane: Lane, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
-        if lane != Lane::Redirects {
-            // CONTRACT: to be written.
-            std::future::pending::<()>().await;
-        }
         let id = ConsumerId(self.consumers.fetch_add(1, Ordering::Relaxed));
-        let consumer = SqliteConsumer::subscribe(id, prefetch, self.handle.clone())?;
+        let consumer = SqliteConsumer::subscribe(id, lane, prefetch, self.handle.clone())?;
         Ok(Box::new(consumer))
+    }
+
+    async fn tell(&self, told: &Content) {
+        self.handle
+            .perform_later(Change::Tell(Box::new(told.clone())));
+    }
+
+    async fn history(&self, past: Duration) -> Result<Box<dyn History>, QueueError> {
+        let history = SqliteHistory::of(self.reader.clone(), past).await?;
+        Ok(Box::new(history))
     }
 
     async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError> {
@@ -249,7 +239,7 @@ impl Queue for SqliteQueue {
 
     async fn stats(&self) -> Result<Stats, QueueError> {
         let path = self.path.clone();
-        let stats = self.read(move |db| {
+        let stats = self.reader.read(move |db| {
             Ok(Stats {
                 consumers: u64::from(lock::is_consumed(&path)),
                 ..messages::stats(db)?
@@ -272,7 +262,7 @@ impl Queue for SqliteQueue {
             // A panic was reported when it happened.
             writer.map(JoinHandle::join);
             // After the writer: whoever closes the file last removes SQLite's other files.
-            reader.lock().take();
+            reader.close();
         });
         if tokio::time::timeout(CLOSING, ended).await.is_err() {
             tracing::warn!("the disk under the queue hangs: closing without waiting for it");

@@ -9,6 +9,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::change::{Change, Limits, Outcome, Pending};
 use super::database::{Database, is_damage, is_store_failure};
 use super::failure::Failure;
@@ -16,8 +18,9 @@ use super::handle::{Command, Status};
 use super::intents::{Ages, Readers};
 use super::lock::FileLock;
 use super::messages::{self, Delivered, Return};
+use super::outcomes;
 use super::subscribers::Subscribers;
-use crate::Health;
+use crate::{Health, Lane};
 
 /// How often a consumer that waits looks for what other processes published: the more often, the
 /// sooner after the last message.
@@ -36,6 +39,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// The most that one transaction does, so that none takes long.
 const MAX_CHANGES: usize = 1024;
 const MAX_DELIVERIES: usize = 256;
+const MAX_TICKED: u32 = 1024;
 
 pub(super) struct Writer {
     db: Database,
@@ -52,7 +56,7 @@ pub(super) struct Writer {
     ages: Ages,
     /// What must still be given back, because the store failed at the time.
     owed: Vec<Change>,
-    next_shrink: Instant,
+    next_tick: Instant,
     /// Why the store fails at the moment, if it does.
     failure: Option<String>,
 }
@@ -76,7 +80,7 @@ impl Writer {
             readers: Readers::default(),
             ages: Ages::default(),
             owed: Vec::new(),
-            next_shrink: Instant::now(),
+            next_tick: Instant::now(),
             failure: None,
         }
     }
@@ -103,7 +107,7 @@ impl Writer {
         let timeout = match self.consuming {
             _ if self.failure.is_some() => RETRY_INTERVAL,
             _ if !self.owed.is_empty() => Duration::ZERO,
-            Some(_) if self.subscribers.credit() > 0 => {
+            Some(_) if self.subscribers.credit().next().is_some() => {
                 (self.last_ready.elapsed() / 16).clamp(POLL_OFTEN, POLL_INTERVAL)
             }
             None if !self.subscribers.is_empty() => STANDBY_INTERVAL,
@@ -130,16 +134,16 @@ impl Writer {
             let ready = self.db.is_in_place().and_then(|()| self.try_to_consume());
             self.note(ready.err().as_ref());
         }
-        let wanted = match self.consuming {
-            Some(_) => self.subscribers.credit().min(MAX_DELIVERIES),
-            None => 0,
+        let wanted: Vec<_> = match self.consuming {
+            Some(_) => self.subscribers.credit().collect(),
+            None => Vec::new(),
         };
-        let any_ready = wanted > 0 && self.any_ready();
+        let any_ready = self.any_ready(&wanted);
         if any_ready {
             self.last_ready = Instant::now();
         }
         if any_ready || !changes.is_empty() {
-            self.perform(changes, wanted);
+            self.perform(changes, &wanted);
         }
         if let Err(error) = self.tidy() {
             self.note(Some(&error));
@@ -165,9 +169,10 @@ impl Writer {
                 }
                 Command::Subscribe {
                     consumer,
+                    lane,
                     prefetch,
                     deliveries,
-                } => self.subscribers.add(consumer, prefetch, deliveries),
+                } => self.subscribers.add(consumer, lane, prefetch, deliveries),
                 Command::Unsubscribe {
                     consumer,
                     mut unseen,
@@ -220,9 +225,24 @@ impl Writer {
         // A stopped consumer may still be working on its deliveries.
         if self.subscribers.is_empty() && !messages::any_unacked(db)? {
             self.consuming = None;
-        } else if self.next_shrink <= now {
-            self.next_shrink = now + IDLE_INTERVAL;
+        } else if self.next_tick <= now {
+            self.next_tick = now + IDLE_INTERVAL;
+            self.tick()?;
             self.db.shrink()?;
+        }
+        Ok(())
+    }
+
+    /// Moves on what has waited until later, and forgets what was told long ago.
+    fn tick(&mut self) -> rusqlite::Result<()> {
+        let (now, later) = (Timestamp::now(), self.limits.later);
+        let wait = messages::longest_wait(self.db.connection(), now)?;
+        let any_due = wait.is_some_and(|wait| wait >= later || wait < 0);
+        if any_due || outcomes::any_old(self.db.connection(), now)? {
+            self.db.transaction(|tx| {
+                messages::move_on(tx, now, later, MAX_TICKED)?;
+                outcomes::trim(tx, now, MAX_TICKED)
+            })?;
         }
         Ok(())
     }
@@ -233,16 +253,22 @@ impl Writer {
     }
 
     /// Asked often, so it must not write.
-    fn any_ready(&mut self) -> bool {
-        let ready = messages::any_ready(self.db.connection());
+    fn any_ready(&mut self, wanted: &[(Lane, usize)]) -> bool {
+        let mut ready = Ok(false);
+        for (lane, _) in wanted {
+            if matches!(ready, Ok(false)) {
+                ready = messages::any_ready(self.db.connection(), *lane);
+            }
+        }
         if let Err(error) = &ready {
             self.note(Some(error));
         }
         ready.unwrap_or_default()
     }
 
-    /// Makes the changes and takes up to `wanted` messages in one transaction; then answers and delivers.
-    fn perform(&mut self, pending: Vec<Pending>, wanted: usize) {
+    /// Makes the changes and takes the messages that are `wanted`, in one transaction; then answers and
+    /// delivers.
+    fn perform(&mut self, pending: Vec<Pending>, wanted: &[(Lane, usize)]) {
         let limits = self.limits;
         let ages = &mut self.ages;
         let done = self.db.transaction(|tx| {
@@ -254,10 +280,11 @@ impl Writer {
             if let Some(first) = appended.clone().min() {
                 ages.trim(tx, Instant::now(), first, appended.count())?;
             }
-            let delivered = match wanted {
-                0 => Vec::new(),
-                wanted => messages::deliver(tx, wanted)?,
-            };
+            let mut delivered = Vec::new();
+            for (lane, wanted) in wanted {
+                let limit = MAX_DELIVERIES.min(*wanted);
+                delivered.extend(messages::deliver(tx, *lane, limit)?);
+            }
             Ok((outcomes, delivered))
         });
         match done {
@@ -272,7 +299,7 @@ impl Writer {
             // One of the changes failed, not the store. The others must not suffer for it.
             Err(error) if pending.len() > 1 && !is_store_failure(&error) => {
                 for pending in pending {
-                    self.perform(vec![pending], 0);
+                    self.perform(vec![pending], &[]);
                 }
             }
             Err(error) => {

@@ -11,16 +11,18 @@
 pub mod dead_letters;
 pub mod delivery;
 pub mod intents;
+pub mod lanes;
 pub mod locks;
 pub mod publishing;
 mod requests;
+pub mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use queue::{Consumer, Delivery, Filter, Options, Queue, QueueError, RawMessage, Stats};
 
-pub use requests::{message, number};
+pub use requests::{message, number, outcome, redirected};
 
 /// Gives a story access to the backend. One harness is one queue that nobody else uses.
 pub trait Harness: Send + Sync + Sized {
@@ -110,6 +112,24 @@ macro_rules! conformance_tests {
                 an_entry_that_cannot_be_read_is_a_gap,
                 appends_that_are_given_up_leave_the_log_usable,
                 a_closed_queue_takes_no_intents_and_does_not_hang,
+            ]
+            lanes: [
+                what_waits_in_one_lane_does_not_hold_up_another,
+                a_lane_is_full_by_itself,
+                the_figures_are_about_requests,
+                outcomes_go_to_one_process_at_a_time_and_to_the_next_when_it_dies,
+                outcomes_go_to_one_consumer_of_a_process_at_a_time,
+                what_is_for_later_comes_later_among_the_outcomes,
+                what_is_for_later_outlives_a_restart,
+                a_consumer_that_panicked_over_it_leaves_it_in_its_lane,
+                a_dead_letter_returns_to_its_lane,
+            ]
+            told: [
+                everybody_is_told_the_past_and_then_what_follows,
+                what_was_told_outlives_a_restart,
+                waiting_for_what_is_told_can_be_given_up_without_missing_any,
+                requests_and_notifications_are_told_to_nobody,
+                a_closed_queue_tells_nothing_and_does_not_hang,
             ]
             locks: [
                 a_lock_has_one_holder_within_a_process,

@@ -50,7 +50,7 @@ pub struct QueueArgs {
     #[arg(long, env = "QUEUE_DELIVERY_LIMIT", value_name = "N", default_value = "10")]
     pub delivery_limit: Setting<NonZeroU32>,
 
-    /// How many messages the queue holds at most  [default: no limit]
+    /// How many messages the queue holds at most, and as many outcomes  [default: no limit]
     #[arg(long, env = "QUEUE_MAX_LENGTH", value_name = "N", default_value = "")]
     pub max_length: Setting<Option<NonZeroU64>>,
 }

@@ -46,7 +46,8 @@ pub async fn fill(url: &str, queue: &str, count: u32) -> anyhow::Result<Round> {
 /// Removes what our processes have left on the broker under a prefix.
 pub async fn remove(url: &str, prefix: &str) -> anyhow::Result<()> {
     let queue = Queue::named(url, prefix).await?;
-    for name in ["redirect", "dead", "intents"] {
+    let lanes = ["redirect", "outcome", "later", "notify"];
+    for name in lanes.into_iter().chain(["dead", "intents", "history"]) {
         let name = format!("{prefix}.{name}");
         // One that isn't there is no error.
         queue
