@@ -128,6 +128,11 @@ impl Watcher {
         overview
     }
 
+    /// Has the next overview show the dead letters as they are then, after somebody has changed them.
+    pub async fn look_again(&self) {
+        *self.last.lock().await = Last::default();
+    }
+
     async fn put_together(
         &self,
         stats: Result<Stats, String>,

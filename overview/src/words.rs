@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use queue::Reason;
+use service::report::Stage;
+
+use crate::Whereabouts;
 
 /// A stretch of time in its largest units, short.
 pub fn span(span: Duration) -> String {
@@ -14,6 +18,47 @@ pub fn span(span: Duration) -> String {
         120..7200 => format!("{} min", seconds / 60),
         7200..172_800 => format!("{} h", seconds / 3600),
         _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+impl Whereabouts {
+    /// Where that is, at the time `now`.
+    pub fn in_words(&self, now: Timestamp) -> String {
+        match self {
+            Self::Queue => "on the queue".to_owned(),
+            Self::AtRedirector { process, stage } => match stage {
+                Stage::InLine => format!("in line for Twilio at {process}"),
+                Stage::UnderWay => format!("being redirected by {process}"),
+                Stage::Pausing => format!("looked after by {process}"),
+            },
+            Self::Retried {
+                process,
+                attempts,
+                next_at,
+                ..
+            } => {
+                let tried = match attempts {
+                    0 => "not tried yet".to_owned(),
+                    1 => "tried once".to_owned(),
+                    attempts => format!("tried {attempts} times"),
+                };
+                let next = next_at.map(|at| {
+                    let rest = Duration::try_from(at.duration_since(now));
+                    format!(", again in {}", span(rest.unwrap_or_default()))
+                });
+                format!("{tried}{} by {process}", next.unwrap_or_default())
+            }
+            Self::Spool { process } => format!("in the spool of {process}"),
+            Self::Nobody => "on hold at Twilio, and none of us has them".to_owned(),
+        }
+    }
+
+    /// What went wrong last.
+    pub fn last_error(&self) -> Option<&str> {
+        match self {
+            Self::Retried { last_error, .. } => last_error.as_deref(),
+            _ => None,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ mod view;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use overview::Overview;
+use overview::{Overview, Watcher};
 use queue::Queue;
 
 pub use settings::{PageArgs, PageSettings, Urls};
@@ -22,10 +22,21 @@ pub use settings::{PageArgs, PageSettings, Urls};
 #[async_trait]
 pub trait Source: Send + Sync {
     /// How everything stands now.
-    async fn overview(&self) -> Overview;
+    async fn overview(&self) -> Arc<Overview>;
 
     /// Dead letters were replayed or discarded: the next overview is to show that.
-    async fn dead_letters_changed(&self) {}
+    async fn dead_letters_changed(&self);
+}
+
+#[async_trait]
+impl Source for Watcher {
+    async fn overview(&self) -> Arc<Overview> {
+        self.overview().await
+    }
+
+    async fn dead_letters_changed(&self) {
+        self.look_again().await;
+    }
 }
 
 /// The page.

@@ -23,7 +23,7 @@ use crate::Page;
 use crate::change::Wanted;
 use crate::sessions::{LIFE, Session};
 use crate::site::Site;
-use crate::view::{self, SignIn, Viewer};
+use crate::view::{self, Viewer};
 
 /// How many connections there are at most; those that say nothing make room for others.
 const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(100).expect("it isn't 0");
@@ -155,16 +155,17 @@ const OTHER_FORM: &str = "This form is not of this page as it is now. Load the p
                           proxy, PAGE_URL must say by which URL browsers find the page.";
 
 async fn show(State(page): State<Arc<Page>>, Extension(visitor): Extension<Visitor>) -> Response {
-    let sign_in = match page.sessions.can_be_opened() {
-        false => SignIn::Off,
-        true if visitor.site.is_private() => SignIn::Possible,
-        true => SignIn::NotHere,
+    let read_only = match (page.sessions.can_be_opened(), visitor.site.is_private()) {
+        (false, _) => Some("Read-only"),
+        (true, false) => Some("Read-only: signing in needs https, or a tunnel to localhost"),
+        (true, true) => None,
     };
     let viewer = Viewer {
         session: visitor.session.as_deref(),
-        sign_in,
+        read_only,
     };
-    view::page(&page.source.overview().await, &viewer).into_response()
+    let overview = page.source.overview().await;
+    view::page(&overview, &viewer).into_response()
 }
 
 #[derive(Deserialize)]

@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use overview::{Overview, Process, Recent, Waiting, Whereabouts, span};
+use overview::{Overview, Process, Recent, span};
 use queue::{CallerEnd, OutcomeKind};
-use service::report::Stage;
 
 /// How many of each list there is room for.
 const ROOM: usize = 10;
@@ -74,14 +73,14 @@ impl Screen<'_> {
         self.heading("Waiting");
         for caller in waiting.iter().take(ROOM) {
             let since = caller.since.map(|since| self.ago(since));
-            let (place, error) = self.place(caller);
+            let place = caller.whereabouts.in_words(self.overview.at);
             self.line(format!(
                 "{:>8}  {}  {:<12}  {place}",
                 since.unwrap_or_default(),
                 caller.call_sid,
                 caller.plan.as_deref().unwrap_or("-"),
             ));
-            if let Some(error) = error {
+            if let Some(error) = caller.whereabouts.last_error() {
                 self.line(format!("{:>8}  {error}", ""));
             }
         }
@@ -90,42 +89,6 @@ impl Screen<'_> {
         if more > 0 {
             self.line(format!("{:>8}  {more} more, {queued} on the queue", ""));
         }
-    }
-
-    /// Where a caller is, and what went wrong last.
-    fn place<'a>(&self, caller: &'a Waiting) -> (String, Option<&'a str>) {
-        let place = match &caller.whereabouts {
-            Whereabouts::Queue => "on the queue".to_owned(),
-            Whereabouts::AtRedirector { process, stage } => match stage {
-                Stage::InLine => format!("in line for Twilio at {process}"),
-                Stage::UnderWay => format!("being redirected by {process}"),
-                Stage::Pausing => format!("looked after by {process}"),
-            },
-            Whereabouts::Retried {
-                process,
-                attempts,
-                last_error,
-                next_at,
-            } => {
-                let tried = match attempts {
-                    0 => "not tried yet".to_owned(),
-                    1 => "tried once".to_owned(),
-                    attempts => format!("tried {attempts} times"),
-                };
-                let next = next_at.map(|at| {
-                    let rest = at.duration_since(self.overview.at);
-                    format!(
-                        ", again in {}",
-                        span(Duration::try_from(rest).unwrap_or_default())
-                    )
-                });
-                let place = format!("{tried}{} by {process}", next.unwrap_or_default());
-                return (place, last_error.as_deref());
-            }
-            Whereabouts::Spool { process } => format!("in the spool of {process}"),
-            Whereabouts::Nobody => "on hold at Twilio, and none of us has them".to_owned(),
-        };
-        (place, None)
     }
 
     fn recent(&mut self) {

@@ -5,7 +5,7 @@ use overview::{DeadLetter, DeadLetters, Overview};
 use queue::Settlement;
 
 use super::words::{ago, count};
-use super::{SignIn, Viewer, table};
+use super::{Viewer, table};
 use crate::change::{Change, Progress};
 use crate::sessions::Session;
 
@@ -14,27 +14,28 @@ pub(super) fn dead(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
         count: all,
         shown,
         by_reason,
+        ..
     } = &overview.dead;
     let looked_at = by_reason
         .iter()
         .map(|(_, count)| *count as u64)
         .sum::<u64>();
+    let change = viewer
+        .session
+        .and_then(|session| session.change.lock().clone());
     html! {
-        @if let Some(change) = viewer.session.and_then(|session| session.change.lock().clone()) {
-            p class="done" role="status" { (said(&change)) }
-        }
-        @if *all == 0 && shown.is_empty() {
+        @if let Some(change) = change { p class="done" role="status" { (said(&change)) } }
+        @if *all == 0 {
             p { "None." }
         } @else {
             p {
-                (count(*all, "request", "requests")) " could not be done. A replay asks Twilio first whether "
-                "the caller still waits; a discarded one is gone for good."
+                (count(*all, "request")) " could not be done. A replay asks Twilio first whether the caller "
+                "still waits; a discarded one is gone for good."
             }
-            @match (viewer.session, viewer.sign_in) {
-                (Some(_), _) => {}
-                (None, SignIn::Possible) => p class="hint" { "Sign in to replay or discard them." }
-                (None, _) => p class="hint" {
-                    "They are replayed and discarded by " code { "overflow dead-letters" } "."
+            @if viewer.session.is_none() {
+                p class="hint" {
+                    @if viewer.read_only.is_none() { "Sign in to replay or discard them." }
+                    @else { "They are replayed and discarded by " code { "overflow dead-letters" } "." }
                 }
             }
         }
@@ -46,18 +47,18 @@ pub(super) fn dead(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
                     small { code { (reason) } " · " (count) }
                 }
                 @if let Some(session) = viewer.session && *count > 1 {
+                    // Those that are here now; their clocks may be ahead of ours.
                     @let newest = letters.clone().map(|letter| letter.died_at).max();
-                    // Their clocks may be ahead of ours.
-                    @let seen = newest.map_or(overview.at, |newest| newest.max(overview.at));
-                    @let fields = [("reason", reason.as_str()), ("seen", &seen.to_string())];
-                    (forms(session, &fields, &format!(" all {count}"), reason))
+                    @let seen = newest.unwrap_or(overview.at).max(overview.at).to_string();
+                    @let which = if *all > looked_at { " all".to_owned() } else { format!(" all {count}") };
+                    (forms(session, &[("reason", reason), ("seen", &seen)], &which, reason))
                 }
                 (letter_table(letters, overview, viewer))
             }
         }
-        @if *all > looked_at {
+        @if *all > shown.len() as u64 {
             p class="hint" {
-                (all - looked_at) " more were not looked at: " code { "overflow dead-letters list" }
+                (all - shown.len() as u64) " more are not shown: " code { "overflow dead-letters list" }
             }
         }
     }
@@ -68,29 +69,18 @@ fn letter_table<'a>(
     overview: &Overview,
     viewer: &Viewer<'_>,
 ) -> Markup {
-    let mut heads = vec!["Died", "Request", "Attempts", "Last error"];
-    heads.extend(viewer.session.map(|_| "What to do"));
-    table(
-        "Dead letters",
-        &heads,
-        letters.map(|letter| {
-            let mut cells = vec![
-                ago(letter.died_at, overview.at),
-                html! {
-                    code { (letter.id) }
-                    @if let Some(call_sid) = &letter.call_sid { br; code { (call_sid) } }
-                },
-                html! { (letter.attempts) },
-                html! { (letter.last_error.as_deref().unwrap_or("none")) },
-            ];
-            cells.extend(
-                viewer
-                    .session
-                    .map(|session| forms(session, &[("id", &letter.id)], "", &letter.id)),
-            );
-            cells
-        }),
-    )
+    let heads = ["Died", "Request", "Attempts", "Last error", "What to do"];
+    let heads = &heads[..heads.len() - usize::from(viewer.session.is_none())];
+    table("Dead letters", heads, letters.map(|letter| vec![
+        ago(letter.died_at, overview.at),
+        html! {
+            code { (letter.id) }
+            @if let Some(call_sid) = &letter.call_sid { br; code { (call_sid) } }
+        },
+        html! { (letter.attempts) },
+        html! { (letter.last_error.as_deref().unwrap_or("none")) },
+        html! { @if let Some(session) = viewer.session { (forms(session, &[("id", &letter.id)], "", &letter.id)) } },
+    ]))
 }
 
 /// What can be done with the letter, or with those that `which` says; discarding takes a second
@@ -124,10 +114,7 @@ fn said(change: &Change) -> String {
         ended,
         failure,
     } = change.progress();
-    let (letters, name) = (
-        count(done as u64, "dead letter", "dead letters"),
-        change.name(),
-    );
+    let (letters, name) = (count(done as u64, "dead letter"), change.name());
     match (failure, change.how) {
         (Some((why, left)), _) => {
             let left = left.map_or("the rest".to_owned(), |left| left.to_string());

@@ -8,43 +8,40 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
-use overview::{Overview, PlanNow, Process, Waiting, Whereabouts};
+use overview::{Overview, PlanNow, Process, Waiting, span};
 
-use self::words::{ago, count, end, since, soon, took, utc};
+use self::words::{ago, end, mark, since, soon, utc};
 use crate::sessions::Session;
 
 /// Who looks at the page.
 pub(crate) struct Viewer<'a> {
     /// If they have signed in.
     pub(crate) session: Option<&'a Session>,
-    pub(crate) sign_in: SignIn,
-}
-
-/// Whether somebody can sign in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SignIn {
-    /// No token is set.
-    Off,
-    /// Somebody on the way could read the token.
-    NotHere,
-    Possible,
+    /// Why nobody can sign in, if so.
+    pub(crate) read_only: Option<&'static str>,
 }
 
 /// All of it.
 pub(crate) fn page(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
-    let is_well = overview.not_well.is_empty();
-    let waiting = overview.waiting.len();
-    let title = match (is_well, waiting) {
+    let Overview {
+        not_well, callers, ..
+    } = overview;
+    let title = match (not_well.is_empty(), callers) {
         (false, _) => "Not well – Flex Overflow".to_owned(),
         (true, 0) => "Flex Overflow".to_owned(),
         (true, waiting) => format!("{waiting} waiting – Flex Overflow"),
     };
-    // Told aloud when this changes, and not each second that a caller waits.
-    let state = overview
-        .not_well
+    // Said aloud when this changes, and not each second that a caller waits.
+    let state = not_well
         .iter()
-        .map(|not_well| not_well.what.as_str());
-    let state = state.fold(waiting.to_string(), |state, what| state + " " + what);
+        .fold(callers.to_string(), |state, not_well| {
+            state + " " + &not_well.what
+        });
+    let class = if not_well.is_empty() {
+        "well"
+    } else {
+        "not-well"
+    };
     shell(
         &title,
         true,
@@ -54,8 +51,8 @@ pub(crate) fn page(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
                     h1 { "Flex Overflow" }
                     div id="who" data-part { (who(viewer)) }
                 }
-                p id="sentence" data-part data-state=(state) class=[(!is_well).then_some("not-well")] {
-                    span class="sign" aria-hidden="true" { @if is_well { "✓" } @else { "!" } }
+                p id="sentence" data-part data-state=(state) class=(class) {
+                    span class="sign" aria-hidden="true" { @if not_well.is_empty() { "✓" } @else { "!" } }
                     span { (overview.sentence) }
                 }
                 p id="said" class="unseen" role="status" {}
@@ -64,48 +61,33 @@ pub(crate) fn page(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
                 }
                 p class="hint" {
                     span id="at" data-part { "As of " (utc(overview.at, "%T")) "." }
-                    noscript { " Without JavaScript the page does not refresh itself. " }
+                    noscript { " Without JavaScript the page does not refresh itself." }
                     " " a href="./" { "Reload" }
                 }
             }
             main id="main" {
                 div id="not-well" data-part {
-                    @if !is_well {
+                    @if not_well.len() > 1 {
                         (section("to-do", "What to do", html! {
                             ul class="to-do" {
-                                @for not_well in &overview.not_well {
-                                    li { strong { (not_well.what) } " " (not_well.to_do) }
-                                }
+                                @for not_well in not_well { li { strong { (not_well.what) } ": " (not_well.to_do) } }
                             }
                         }))
                     }
                 }
-                (section("waiting", "Waiting now", waiting_now(overview)))
+                (section("waiting", "Waiting now", part("callers", waiting_now(overview))))
                 (section("recent", "The last redirects", html! {
                     (day::plot(&overview.day))
-                    div id="redirects" data-part { (redirects(overview)) }
+                    (part("redirects", redirects(overview)))
                 }))
                 (section("dead-letters", "Dead letters", html! {
                     div id="dead" data-part="held" { (dead::dead(overview, viewer)) }
                 }))
-                (section("plans", "Plans", html! {
-                    div id="now" data-part {
-                        div class="plans" {
-                            @for plan in &overview.plans { (plan_now(plan, overview.at, viewer)) }
-                        }
-                        @if viewer.session.is_none() {
-                            p class="hint" { "Numbers are masked but for their last two digits." }
-                        }
-                    }
-                }))
-                (section("today", "The last 24 hours, by plan", html! {
-                    div id="by-plan" data-part { (by_plan(overview)) }
-                }))
+                (section("plans", "Plans", part("now", plans(overview, viewer))))
+                (section("today", "The last 24 hours, by plan", part("by-plan", by_plan(overview))))
             }
             footer {
-                (section("processes", "Who says so", html! {
-                    div id="heard" data-part { (processes(&overview.processes, overview.at)) }
-                }))
+                (section("processes", "Who says so", part("heard", processes(&overview.processes, overview.at))))
             }
         },
     )
@@ -148,13 +130,17 @@ fn shell(title: &str, is_live: bool, body: Markup) -> Markup {
 }
 
 fn section(id: &str, heading: &str, body: Markup) -> Markup {
-    let heading_id = format!("{id}-heading");
     html! {
-        section id=(id) aria-labelledby=(heading_id) {
-            h2 id=(heading_id) { (heading) }
+        section id=(id) aria-labelledby={ (id) "-heading" } {
+            h2 id={ (id) "-heading" } { (heading) }
             (body)
         }
     }
+}
+
+/// What is refreshed by itself.
+fn part(id: &str, body: Markup) -> Markup {
+    html! { div id=(id) data-part { (body) } }
 }
 
 /// A table that a phone shows as a list. The roles say what it is even then.
@@ -162,9 +148,7 @@ fn table(name: &str, heads: &[&str], rows: impl Iterator<Item = Vec<Markup>>) ->
     html! {
         table role="table" aria-label=(name) {
             thead role="rowgroup" {
-                tr role="row" {
-                    @for head in heads { th role="columnheader" scope="col" { (head) } }
-                }
+                tr role="row" { @for head in heads { th role="columnheader" scope="col" { (head) } } }
             }
             tbody role="rowgroup" {
                 @for row in rows {
@@ -181,23 +165,21 @@ fn table(name: &str, heads: &[&str], rows: impl Iterator<Item = Vec<Markup>>) ->
 
 fn who(viewer: &Viewer<'_>) -> Markup {
     html! {
-        @match (viewer.session, viewer.sign_in) {
-            (Some(session), _) => form method="post" action="sign-out" {
+        @if let Some(session) = viewer.session {
+            form method="post" action="sign-out" {
                 input type="hidden" name="form_key" value=(session.form_key);
                 button { "Sign out" }
             }
-            (None, SignIn::Off) => span class="hint" { "Read-only" }
-            (None, SignIn::NotHere) => span class="hint" {
-                "Read-only: signing in needs https, or a tunnel to localhost"
-            }
-            (None, SignIn::Possible) => details class="sign-in" {
+        } @else if let Some(why) = viewer.read_only {
+            span class="hint" { (why) }
+        } @else {
+            details class="sign-in" {
                 summary { "Sign in" }
                 form method="post" action="sign-in" {
                     // For password managers.
                     input name="username" value="overflow" autocomplete="username" hidden;
                     label for="token" { "Token" }
-                    input id="token" name="token" type="password" required
-                        autocomplete="current-password";
+                    input id="token" name="token" type="password" required autocomplete="current-password";
                     button { "Sign in" }
                 }
             }
@@ -206,66 +188,66 @@ fn who(viewer: &Viewer<'_>) -> Markup {
 }
 
 fn waiting_now(overview: &Overview) -> Markup {
-    let now = overview.at;
+    let Overview {
+        at: now,
+        callers,
+        queued,
+        waiting,
+        ..
+    } = overview;
+    let more = callers.saturating_sub(waiting.len() as u64);
+    let row = |waiting: &Waiting| {
+        vec![
+            waiting
+                .since
+                .map_or(html! { "not known" }, |at| since(at, *now)),
+            html! {
+                code { (waiting.call_sid) }
+                @if let Some(task_sid) = &waiting.task_sid { br; code { (task_sid) } }
+            },
+            html! { (waiting.plan.as_deref().unwrap_or("not known")) },
+            html! {
+                (waiting.whereabouts.in_words(*now))
+                @if let Some(error) = waiting.whereabouts.last_error() { br; (error) }
+            },
+        ]
+    };
     html! {
-        div id="callers" data-part {
-            @if overview.waiting.is_empty() {
-                p { "Nobody." }
-            } @else {
-                (table("Waiting now", &["For", "Caller", "Plan", "Where"], overview.waiting.iter().map(|waiting| vec![
-                    waiting.since.map_or(html! { "not known" }, |at| since(at, now)),
-                    html! {
-                        code { (waiting.call_sid) }
-                        @if let Some(task_sid) = &waiting.task_sid { br; code { (task_sid) } }
-                    },
-                    html! { (waiting.plan.as_deref().unwrap_or("not known")) },
-                    whereabouts(waiting, now),
-                ])))
-            }
-            p class="hint" {
-                @match overview.swept_at {
-                    Some(at) => { "Twilio was last asked who waits, " (ago(at, now)) "." }
-                    None => "It isn't known when Twilio was last asked who waits.",
-                }
-            }
+        @if *callers == 0 { p { "Nobody." } }
+        @if !waiting.is_empty() {
+            (table("Waiting now", &["For", "Caller", "Plan", "Where"], waiting.iter().map(row)))
         }
-    }
-}
-
-fn whereabouts(waiting: &Waiting, now: Timestamp) -> Markup {
-    html! {
-        @match &waiting.whereabouts {
-            Whereabouts::Queue => "in the queue",
-            Whereabouts::AtRedirector { process } => {
-                "at the limiter, or being redirected" br; small { (process) }
-            }
-            Whereabouts::Retried { process, attempts, last_error, next_at } => {
-                "being retried: " (count((*attempts).into(), "attempt", "attempts"))
-                @if let Some(at) = next_at { ", the next " (soon(*at, now)) }
-                @if let Some(error) = last_error { br; (error) }
-                br; small { (process) }
-            }
-            Whereabouts::Spool { process } => {
-                "in a spool, for the queue is away" br; small { (process) }
-            }
-            Whereabouts::Nobody => "at Twilio, and none of us has them: the sweep takes them up",
+        @if more > 0 { p { (more) " more, " (queued) " on the queue." } }
+        @if let Some(at) = overview.swept_at {
+            p class="hint" { "Twilio was last asked who waits, " (ago(at, *now)) "." }
         }
     }
 }
 
 fn redirects(overview: &Overview) -> Markup {
+    let heads = ["When", "Caller", "Plan", "Took", "What came of it"];
     html! {
         @if overview.recent.is_empty() {
             p { "None in the last 24 hours." }
         } @else {
-            (table("The last redirects", &["When", "Caller", "Plan", "Took", "What came of it"],
-                overview.recent.iter().map(|recent| vec![
-                    ago(recent.at, overview.at),
-                    html! { code { (recent.call_sid) } br; code { (recent.task_sid) } },
-                    html! { (recent.plan) },
-                    html! { (took(recent.took)) },
-                    end(recent.end, recent.outcome),
-                ])))
+            (table("The last redirects", &heads, overview.recent.iter().map(|recent| vec![
+                ago(recent.at, overview.at),
+                html! { code { (recent.call_sid) } br; code { (recent.task_sid) } },
+                html! { (recent.plan) },
+                html! { (span(recent.took)) },
+                end(recent.end, recent.outcome),
+            ])))
+        }
+    }
+}
+
+fn plans(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
+    html! {
+        div class="plans" { @for plan in &overview.plans { (plan_now(plan, overview.at, viewer)) } }
+        @if overview.plans.is_empty() {
+            p { "They are not known here." }
+        } @else if viewer.session.is_none() {
+            p class="hint" { "Numbers are masked but for their last two digits." }
         }
     }
 }
@@ -279,11 +261,7 @@ fn plan_now(plan: &PlanNow, now: Timestamp, viewer: &Viewer<'_>) -> Markup {
                     li class=[(!step.in_force).then_some("later")] {
                         @if viewer.session.is_some() { (step.whole) } @else { (step.masked) }
                         " "
-                        @if step.in_force {
-                            span class="good" { span aria-hidden="true" { "●" } " in force" }
-                        } @else {
-                            span class="open" { span aria-hidden="true" { "○" } " not now" }
-                        }
+                        @if step.in_force { (mark("good", "●", "in force")) } @else { (mark("open", "○", "not now")) }
                     }
                 }
             }
@@ -298,7 +276,7 @@ fn plan_now(plan: &PlanNow, now: Timestamp, viewer: &Viewer<'_>) -> Markup {
 }
 
 fn by_plan(overview: &Overview) -> Markup {
-    let time = |time: Option<Duration>| html! { (time.map_or("–".to_owned(), took)) };
+    let time = |time: Option<Duration>| html! { (time.map_or("–".to_owned(), span)) };
     let heads = [
         "Plan",
         "Redirected",
@@ -309,18 +287,16 @@ fn by_plan(overview: &Overview) -> Markup {
         "p95",
     ];
     html! {
+        @if !overview.day.is_whole { p { "Not all of the last 24 hours could be read." } }
         @if overview.day.plans.is_empty() {
             p { "Nobody was redirected." }
         } @else {
-            (table("The last 24 hours, by plan", &heads, overview.day.plans.iter().map(|plan| vec![
-                html! { (plan.name) },
-                html! { (plan.redirected) },
-                html! { (plan.taken) },
-                html! { (plan.recorded) },
-                html! { (plan.missed) },
-                time(plan.p50),
-                time(plan.p95),
-            ])))
+            (table("The last 24 hours, by plan", &heads, overview.day.plans.iter().map(|plan| {
+                let counts = [plan.redirected, plan.taken, plan.recorded, plan.missed];
+                let counts = counts.map(|count| html! { (count) });
+                let name = html! { (plan.name) };
+                [name].into_iter().chain(counts).chain([time(plan.p50), time(plan.p95)]).collect()
+            })))
         }
     }
 }
@@ -331,13 +307,14 @@ fn processes(processes: &[Process], now: Timestamp) -> Markup {
         &["Process", "Version", "Last heard"],
         processes.iter().map(|process| {
             vec![
-        html! { (process.name) },
-        html! { (process.version) },
-        process.heard_at.map_or(
-            html! { span class="bad" { span aria-hidden="true" { "✗" } " does not answer" } },
-            |at| ago(at, now),
-        ),
-    ]
+                html! { (process.name) },
+                html! { (process.version) },
+                html! {
+                    (ago(process.heard_at, now)) " "
+                    @if process.is_stopping { (mark("open", "○", "stopping")) }
+                    @else if process.is_silent { (mark("bad", "✗", "does not answer")) }
+                },
+            ]
         }),
     )
 }

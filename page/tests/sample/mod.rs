@@ -14,6 +14,7 @@ use queue::memory::Broker;
 use queue::{CallerEnd, Cause, Filter, Lane, Options, OutcomeKind, Queue, Reason};
 use secrecy::SecretString;
 use service::http::{ConnectionMetrics, Timeouts};
+use service::report::Stage;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +36,7 @@ pub struct Sample {
 
 #[async_trait]
 impl Source for Sample {
-    async fn overview(&self) -> Overview {
+    async fn overview(&self) -> Arc<Overview> {
         let letters = self
             .queue
             .list(&Filter::default())
@@ -62,19 +63,22 @@ impl Source for Sample {
             count: letters.len() as u64,
             shown: shown.collect(),
             by_reason,
+            ..DeadLetters::default()
         };
-        Overview {
+        Arc::new(Overview {
             dead,
             ..(self.overview)(Timestamp::now())
-        }
+        })
     }
+
+    async fn dead_letters_changed(&self) {}
 }
 
 fn why(reason: &Reason) -> &'static str {
     match reason {
-        Reason::Expired => "The deadline passed before the caller could be redirected.",
-        Reason::Refused => "Twilio refused the redirect for good.",
-        _ => "Something else.",
+        Reason::Expired => "it could not be done before its deadline",
+        Reason::Refused => "Twilio refused the redirect for good",
+        _ => "something else put it there",
     }
 }
 
@@ -145,7 +149,7 @@ fn sid<T: std::str::FromStr<Err: std::fmt::Debug>>(prefix: &str, number: u32) ->
 /// A busy day on which something isn't well.
 pub fn overview(at: Timestamp) -> Overview {
     let ago = |seconds: u64| at - Duration::from_secs(seconds);
-    let redirector = || "redirector on ops-1, process 412".to_owned();
+    let redirector = || "redirector 412 on ops-1".to_owned();
     let waiting = |number, since, plan: &str, whereabouts| Waiting {
         task_sid: Some(sid("WT", number)),
         call_sid: sid("CA", number),
@@ -162,8 +166,19 @@ pub fn overview(at: Timestamp) -> Overview {
         outcome,
         end,
     };
+    let process = |name: &str, seconds| Process {
+        name: name.to_owned(),
+        version: "0.1.0".to_owned(),
+        heard_at: ago(seconds),
+        is_silent: seconds > 5,
+        is_stopping: false,
+        troubles: Vec::new(),
+        held: None,
+        spooled: None,
+        apis: Vec::new(),
+    };
     let step = |what: &str, in_force| StepNow {
-        masked: what.replace(NUMBER, "+•••••••••42"),
+        masked: what.replace(NUMBER, "+…42"),
         whole: what.to_owned(),
         in_force,
     };
@@ -183,14 +198,22 @@ pub fn overview(at: Timestamp) -> Overview {
     };
     Overview {
         at,
-        sentence: "Twilio refuses our credentials, and 5 callers wait, the longest 1 min 12 s."
-            .to_owned(),
-        not_well: vec![NotWell {
-            what: "Twilio refuses our credentials (401).".to_owned(),
-            to_do: "Put the account's current auth token into TWILIO_AUTH_TOKEN_FILE; it is read \
-                    again by itself."
+        sentence:
+            "7 callers waiting, the longest 72 s; 1 caller on hold at Twilio whom none of us \
+                   has: the sweep takes them up within a minute. 1 other thing to see to."
                 .to_owned(),
-        }],
+        callers: 7,
+        queued: 3,
+        not_well: vec![
+            NotWell {
+                what: "1 caller on hold at Twilio whom none of us has".to_owned(),
+                to_do: "the sweep takes them up within a minute".to_owned(),
+            },
+            NotWell {
+                what: "ingest 77 on ops-2 has said nothing for 21 s".to_owned(),
+                to_do: "see whether it hangs or has died, and restart it".to_owned(),
+            },
+        ],
         waiting: vec![
             waiting(1, 72, "Support", Whereabouts::Nobody),
             waiting(
@@ -210,6 +233,7 @@ pub fn overview(at: Timestamp) -> Overview {
                 "Support",
                 Whereabouts::AtRedirector {
                     process: redirector(),
+                    stage: Stage::InLine,
                 },
             ),
             waiting(4, 9, "Support", Whereabouts::Queue),
@@ -222,7 +246,7 @@ pub fn overview(at: Timestamp) -> Overview {
                     2,
                     "",
                     Whereabouts::Spool {
-                        process: "ingest on ops-2, process 77".to_owned(),
+                        process: "ingest 77 on ops-2".to_owned(),
                     },
                 )
             },
@@ -273,6 +297,7 @@ pub fn overview(at: Timestamp) -> Overview {
             },
         ],
         day: Day {
+            is_whole: true,
             plans: vec![
                 PlanDay {
                     name: "Sales <b>abroad</b>".to_owned(),
@@ -295,18 +320,7 @@ pub fn overview(at: Timestamp) -> Overview {
             ],
             hours: (0..24).rev().map(hour).collect(),
         },
-        processes: vec![
-            Process {
-                name: redirector(),
-                version: "0.1.0".to_owned(),
-                heard_at: Some(ago(1)),
-            },
-            Process {
-                name: "ingest on ops-2, process 77".to_owned(),
-                version: "0.1.0".to_owned(),
-                heard_at: None,
-            },
-        ],
+        processes: vec![process(&redirector(), 1), process("ingest 77 on ops-2", 21)],
     }
 }
 
@@ -314,12 +328,17 @@ pub fn overview(at: Timestamp) -> Overview {
 #[allow(dead_code, reason = "not everybody looks at both")]
 pub fn quiet(at: Timestamp) -> Overview {
     Overview {
-        sentence: "Nobody waits; all parts well.".to_owned(),
+        sentence: "Nobody is waiting; all parts well.".to_owned(),
         not_well: Vec::new(),
+        callers: 0,
+        queued: 0,
         waiting: Vec::new(),
         swept_at: None,
         recent: Vec::new(),
-        day: Day::default(),
+        day: Day {
+            is_whole: true,
+            ..Day::default()
+        },
         plans: Vec::new(),
         ..overview(at)
     }
