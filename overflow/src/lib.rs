@@ -5,6 +5,7 @@ mod call;
 mod dead_letters;
 mod demo;
 mod manual;
+mod page;
 mod pair;
 mod plans;
 mod simulate;
@@ -48,6 +49,8 @@ enum Command {
     Status(Box<status::StatusArgs>),
     /// Tell what becomes of each caller, a line for each as it happens
     Watch(watch::WatchArgs),
+    /// Show the same, and dead letters to be replayed, on a page for a browser
+    Page(Box<page::ServePageArgs>),
     /// List, show, replay or discard the requests that could not be done
     #[command(mut_args = |argument| argument.global(true))]
     DeadLetters(dead_letters::DeadLettersArgs),
@@ -104,6 +107,13 @@ pub fn main() -> ExitCode {
             |problems| args.resolve(problems),
             watch::run,
         ),
+        Command::Page(args) => {
+            if let Some(health) = args.health() {
+                return health;
+            }
+            let logs = args.log.clone();
+            start(NAME, logs, |problems| args.resolve(problems), page::run)
+        }
         Command::DeadLetters(args) => start(
             NAME,
             LogArgs::default().quiet(),
