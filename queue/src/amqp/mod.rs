@@ -18,6 +18,7 @@ mod outgoing;
 mod position;
 mod publish;
 mod publisher;
+mod reports;
 mod session;
 mod subscription;
 mod tell;
@@ -39,6 +40,7 @@ use self::error::ANSWER_TIMEOUT;
 use self::history::AmqpHistory;
 use self::intents::AmqpIntentLog;
 use self::outgoing::Outgoing;
+use self::reports::{AmqpWatch, Reporters};
 use self::session::PooledChannel;
 use self::tell::Teller;
 use self::topology::Topology;
@@ -86,6 +88,7 @@ impl AmqpQueue {
             consuming,
             tellers: [Role::Telling, Role::Recording]
                 .map(|role| Teller::start(nodes.clone(), role, topology.clone())),
+            reporters: Reporters::default(),
             topology,
             locks: Locks::default(),
             publish_timeout: options.publish_timeout,
@@ -143,15 +146,6 @@ impl DeadLetters for AmqpQueue {
 
 #[async_trait]
 impl Queue for AmqpQueue {
-    fn report(&self, _report: Report) {
-        // CONTRACT: to be written.
-    }
-
-    async fn watch(&self) -> Result<Box<dyn Watch>, QueueError> {
-        // CONTRACT: to be written.
-        Err(QueueError::Unavailable("nobody reports".to_owned()))
-    }
-
     async fn consume(&self, lane: Lane, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
         let queue = self.0.topology.queue(lane).clone();
         Ok(Box::new(AmqpConsumer::new(self.0.clone(), queue, prefetch)))
@@ -166,6 +160,15 @@ impl Queue for AmqpQueue {
 
     async fn history(&self, past: Duration) -> Result<Box<dyn History>, QueueError> {
         Ok(Box::new(AmqpHistory::new(self.0.clone(), past)))
+    }
+
+    fn report(&self, report: Report) {
+        self.0.reporters.add(&self.0, report);
+    }
+
+    async fn watch(&self) -> Result<Box<dyn Watch>, QueueError> {
+        let watch = AmqpWatch::start(Arc::clone(&self.0));
+        Ok(Box::new(watch.await?))
     }
 
     async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError> {
@@ -203,6 +206,7 @@ impl Queue for AmqpQueue {
     }
 
     async fn close(&self) {
+        self.0.reporters.close(&self.0);
         let [telling, recording] = &self.0.tellers;
         tokio::join!(
             telling.close(),

@@ -211,11 +211,8 @@ struct MemoryWatch {
 impl Watch for MemoryWatch {
     async fn next(&mut self) -> Result<Vec<u8>, QueueError> {
         let read = self.read;
-        let next = self
-            .client
-            .broker
-            .wait_for(|state| state.reports.get(read).cloned());
-        let next = next.await;
+        let next = next(&self.client, |state| state.reports.get(read).cloned());
+        let next = next.await?;
         self.read += 1;
         Ok(next)
     }
@@ -237,19 +234,30 @@ struct MemoryHistory {
 impl History for MemoryHistory {
     async fn next(&mut self) -> Result<Content, QueueError> {
         self.client.alive().await;
-        let (client, read) = (&self.client, self.read);
-        let next = client.broker.wait_for(|state| {
-            if client.closed.load(Ordering::Relaxed) {
-                let closed = QueueError::Unavailable("the queue was closed".to_owned());
-                return Some(Err(closed));
-            }
-            state.connection(&client.name)?;
-            state.told.get(read).map(|(_, told)| Ok(told.clone()))
+        let read = self.read;
+        let next = next(&self.client, |state| {
+            state.told.get(read).map(|(_, told)| told.clone())
         });
         let next = next.await?;
         self.read += 1;
         Ok(next)
     }
+}
+
+/// Waits until `look` finds something, as long as the process has a connection.
+async fn next<T>(
+    client: &Client,
+    mut look: impl FnMut(&State) -> Option<T>,
+) -> Result<T, QueueError> {
+    let next = client.broker.wait_for(|state| {
+        if client.closed.load(Ordering::Relaxed) {
+            let closed = QueueError::Unavailable("the queue was closed".to_owned());
+            return Some(Err(closed));
+        }
+        state.connection(&client.name)?;
+        look(state).map(Ok)
+    });
+    next.await
 }
 
 struct MemoryLock {
