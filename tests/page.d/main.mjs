@@ -10,3 +10,5 @@ for (const [name, run] of Object.entries(parts)) {
 }
 await browser.close();
 finish();
+// Also what a failed check has left running.
+process.exit();
