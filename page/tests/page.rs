@@ -39,13 +39,13 @@ async fn each_section_says_how_everything_stands() {
                 "in the spool of ingest 77 on ops-2",
                 "2 more, 3 on the queue.",
                 "Twilio was last asked who waits, ",
-                ">8 s</time> ago",
+                ">8 s ago<",
             ],
         ),
         (
             "recent",
             &[
-                ">4 s</time> ago",
+                ">4 s ago<",
                 "3 ms",
                 "not known yet",
                 "412 ms",
@@ -76,18 +76,14 @@ async fn each_section_says_how_everything_stands() {
                 "rings +…42",
                 "in force",
                 "not now",
-                ">2 h</time>, at ",
+                ">in 2 h</time>, at ",
                 "The same at any time.",
             ],
         ),
         ("today", &["130", "101", "3 ms", "640 ms", "–"]),
         (
             "processes",
-            &[
-                "redirector 412 on ops-1",
-                ">1 s</time> ago",
-                "does not answer",
-            ],
+            &["redirector 412 on ops-1", ">1 s ago<", "does not answer"],
         ),
     ] {
         for words in words {

@@ -21,24 +21,31 @@ export async function pair() {
   });
   const { page: live, said, asked } = await open(url);
   await check("who was redirected is there without a reload, each once, with what came of it", async () => {
-    await world.call(5);
+    await world.call(3, { talks_ms: 500 });
+    await within(60, async () => assert.equal((await world.callers(wasRedirected)).length, 3));
+    const taken = await world.callers(wasRedirected);
+    await world.phone("busy");
+    await world.call(2);
     await within(60, async () => {
-      const truth = await world.callers((heard) => heard.includes("redirected"));
+      const truth = await world.callers(wasRedirected);
       assert.equal(truth.length, 5);
-      const shown = await rows(live, "#redirects");
-      assert.deepEqual(shown.map(([, caller]) => caller.split("\n")[0]).sort(), truth.sort());
-      for (const [, , plan, , end] of shown) assert.deepEqual([plan, end], ["default", "✓ taken answered"]);
+      const shown = (await rows(live, "#redirects")).map(([, caller, plan, , end]) =>
+        `${caller.split("\n")[0]} ${plan} ${end}`);
+      const wanted = truth.map((call) =>
+        `${call} default ${taken.includes(call) ? "✓ taken answered" : "✗ missed busy"}`);
+      assert.deepEqual(shown.sort(), wanted.sort());
     });
     const day = await rows(live, "#by-plan");
-    assert.deepEqual(day.map((cells) => cells.slice(0, 5)), [["default", "5", "5", "0", "0"]]);
-    assert.match(await live.getByRole("img").getAttribute("aria-label"), /5 callers redirected/);
+    assert.deepEqual(day.map((cells) => cells.slice(0, 5)), [["default", "5", "3", "0", "2"]]);
+    assert.match(await live.getByRole("img").getAttribute("aria-label"), /5 redirected/);
     assert.equal(await live.evaluate(() => performance.getEntriesByType("navigation").length), 1);
+    await world.phone("answers,presses=1");
   });
   await check("who waits is there while they do, with where they are", async () => {
     await world.fault({ status: { status: 503, code: 20503 } });
     await world.call(3);
     await within(60, async () => {
-      const truth = await world.callers((heard) => !heard.includes("redirected"));
+      const truth = await world.callers((heard) => !wasRedirected(heard));
       assert.equal(truth.length, 3);
       const shown = await rows(live, "#callers");
       assert.deepEqual(shown.map(([, caller]) => caller.split("\n")[0]).sort(), truth.sort());
@@ -141,6 +148,8 @@ export async function pair() {
   await world.stop();
 }
 
+const wasRedirected = (heard) => heard.includes("redirected");
+
 const sentence = (page) => page.locator("#sentence").innerText();
 
 /** The simulator and `overflow run` beside it. */
@@ -194,8 +203,13 @@ class World {
     return text && JSON.parse(text);
   }
 
-  call(count) {
-    return this.ask("calls", "POST", { count, begin: "last_step" });
+  call(count, conduct = {}) {
+    return this.ask("calls", "POST", { count, conduct, begin: "last_step" });
+  }
+
+  /** What becomes of calls to the plan's number. */
+  phone(phone) {
+    return this.ask("phones/+14155550100", "PUT", phone);
   }
 
   fault(fault) {

@@ -13,6 +13,9 @@ use overview::{Overview, PlanNow, Process, Waiting, span};
 use self::words::{ago, end, mark, since, soon, utc};
 use crate::sessions::Session;
 
+/// How many of the last redirects are shown.
+const RECENT: usize = 20;
+
 /// Who looks at the page.
 pub(crate) struct Viewer<'a> {
     /// If they have signed in.
@@ -230,7 +233,7 @@ fn redirects(overview: &Overview) -> Markup {
         @if overview.recent.is_empty() {
             p { "None in the last 24 hours." }
         } @else {
-            (table("The last redirects", &heads, overview.recent.iter().map(|recent| vec![
+            (table("The last redirects", &heads, overview.recent.iter().take(RECENT).map(|recent| vec![
                 ago(recent.at, overview.at),
                 html! { code { (recent.call_sid) } br; code { (recent.task_sid) } },
                 html! { (recent.plan) },
