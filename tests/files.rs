@@ -2,10 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use queue::sqlite::SqliteQueue;
+use queue::{Lane, Options, Publish, Queue};
 use tests::{Backend, Process, Stack, StackOptions};
+
+#[allow(dead_code, reason = "for the queue's own tests")]
+#[path = "../queue/tests/conformance/requests.rs"]
+mod requests;
+use requests::outcome;
 
 /// Waits until a process is ready, or not, and tells what it says then.
 async fn readiness(process: &Process, wanted: u16) -> String {
@@ -96,8 +104,41 @@ async fn spooled() -> (Stack, std::path::PathBuf) {
 
 fn messages(file: &Path) -> u32 {
     let file = rusqlite::Connection::open(file).unwrap();
-    file.query_row("SELECT messages FROM totals", [], |row| row.get(0))
+    file.query_row("SELECT sum(messages) FROM lanes", [], |row| row.get(0))
         .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spool_hands_on_requests_without_waiting_for_outcomes() {
+    let node = rabbitmq::Node::start();
+    node.ctl(&["set_policy", "full", "outcome$", r#"{"max-length":10}"#]);
+    node.kill();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("spool-0.db");
+    let spool = SqliteQueue::open(&file, Options::default()).await.unwrap();
+    for number in 0..100 {
+        spool.publish(&outcome(number).into()).await.unwrap();
+    }
+    spool.close().await;
+    let options = StackOptions {
+        redirectors: 0,
+        ..StackOptions::default()
+    };
+    let stack = Stack::start_at(node.url(), folder, options).await;
+    assert_eq!(stack.callback().await, Some(204));
+    node.restart();
+    let queue = stack.queue().await;
+    let mut requests = queue.consume(Lane::Redirects, 1).await.unwrap();
+    requests.next().await.unwrap().ack().await.unwrap();
+
+    let mut missing: BTreeSet<_> = (0..100).map(|number| outcome(number).id()).collect();
+    assert!(messages(&file) > 50);
+    let mut outcomes = queue.consume(Lane::Outcomes, 5).await.unwrap();
+    while !missing.is_empty() {
+        let delivery = outcomes.next().await.unwrap();
+        missing.remove(&delivery.message.content().unwrap().id());
+        delivery.ack().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,7 +114,7 @@ fn line(happening: &Happening) -> String {
                 .map_or_else(|| letter.id.clone(), |call| call.to_string());
             let error = letter.last_error.as_ref().map(|error| format!(": {error}"));
             let what = format!(
-                "given up ({}), {} after {} attempts{}",
+                "given up ({}), {}, after {} attempts{}",
                 letter.reason,
                 letter.why,
                 letter.attempts,

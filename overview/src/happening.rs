@@ -15,6 +15,9 @@ use crate::dead::shown;
 /// How often the dead letters are counted.
 const COUNT: Duration = Duration::from_secs(2);
 
+/// Clocks differ, and looking takes its time: those that died shortly before are looked at as well.
+const BEFORE: Duration = Duration::from_secs(60);
+
 /// How many new ones are told at a time.
 const MOST: usize = 1000;
 
@@ -49,19 +52,23 @@ impl Happenings {
     /// # Errors
     /// The queue can't be asked now.
     pub async fn open(queue: Arc<dyn Queue>, past: Duration) -> Result<Self, QueueError> {
+        queue.stats().await?;
         let history = queue.history(past).await?;
-        let dead = queue.stats().await?.dead;
         let mut count = tokio::time::interval(COUNT);
         count.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self {
+        let mut happenings = Self {
             queue,
             history,
             began: Instant::now(),
             count,
-            dead,
+            dead: 0,
             known: HashSet::new(),
             letters: Vec::new(),
-        })
+        };
+        // Somebody else may be at the dead letters, and see them alone.
+        let _ = happenings.look_for_letters().await;
+        happenings.letters.clear();
+        Ok(happenings)
     }
 
     /// Waits for the next. Cancel safe.
@@ -93,7 +100,7 @@ impl Happenings {
         let dead = self.queue.stats().await?.dead;
         if dead > self.dead {
             let new = Filter {
-                newer_than: Some(self.began.elapsed()),
+                newer_than: Some(self.began.elapsed() + BEFORE),
                 ..Filter::default()
             };
             let listed = self.queue.oldest(&new, MOST).await?;

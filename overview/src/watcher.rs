@@ -117,10 +117,12 @@ impl Watcher {
         {
             return Arc::clone(overview);
         }
-        let mut read = self.shared.read.subscribe();
-        let tried = read.wait_for(|read| *read != Read::NotYet);
-        let tried = async { timeout_at(self.began + READ, tried).await.is_ok() };
-        let (stats, _) = tokio::join!(self.shared.answered(), tried);
+        let stats = self.shared.answered().await;
+        if stats.is_ok() {
+            let mut read = self.shared.read.subscribe();
+            let tried = read.wait_for(|read| *read != Read::NotYet);
+            let _ = timeout_at(self.began + READ, tried).await;
+        }
         let is_whole = *self.shared.read.borrow() == Read::Whole;
         let overview = self.put_together(stats, is_whole, &mut last.letters).await;
         let overview = Arc::new(overview);
@@ -159,6 +161,7 @@ impl Watcher {
         let not_well = Known {
             now,
             stats: &stats,
+            health: shared.queue.health(),
             processes: &processes,
             redirectors,
             waiting: &known,

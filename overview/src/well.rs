@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use queue::{OutcomeKind, Stats};
+use queue::{Health, OutcomeKind, Stats};
 
 use crate::words::{counted, span};
 use crate::{DeadLetters, NotWell, Process, Waiting, Whereabouts};
@@ -16,6 +16,8 @@ pub(crate) struct Known<'a> {
     pub(crate) now: Timestamp,
     /// How the queue stands, or why that isn't known.
     pub(crate) stats: &'a Result<Stats, String>,
+    /// Whether it can be used, as far as that is seen from here.
+    pub(crate) health: Health,
     pub(crate) processes: &'a [Process],
     /// How many redirectors answer; `None` while they have not had the time to.
     pub(crate) redirectors: Option<u64>,
@@ -46,6 +48,10 @@ impl Known<'_> {
                 return add(found, format!("the queue can't be used: {why}"), todo);
             }
         };
+        if let Health::Down(why) | Health::Broken(why) = &self.health {
+            let todo = "see OverflowQueueDown in RUNBOOK.md";
+            add(found, format!("the queue can't be used: {why}"), todo);
+        }
         if stats.consumers == 0 {
             add(
                 found,

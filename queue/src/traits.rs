@@ -11,7 +11,7 @@ use crate::{
     Message, QueueError, RawMessage, Settlement,
 };
 
-/// Publishes requests, durably.
+/// Publishes messages, each into its lane, durably.
 #[async_trait]
 pub trait Publish: Send + Sync {
     /// Returns once the message is durable. Many may be under way at once, and nothing is lost if
@@ -41,7 +41,7 @@ pub trait Consumer: Send {
 #[async_trait]
 pub trait History: Send {
     /// Waits for the next: a [`Content::Redirected`] or a [`Content::Outcome`], oldest first. Lost
-    /// connections are repaired. Cancel safe.
+    /// connections are repaired; if what is kept was lost as well, some may come again. Cancel safe.
     ///
     /// # Errors
     /// Reconnecting won't help.
@@ -124,7 +124,7 @@ pub trait Lock: Send + Sync {
     fn is_lost(&self) -> bool;
 }
 
-/// How the queue stands.
+/// How the requests on the queue stand, and all dead letters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Messages ready for a consumer.
@@ -164,7 +164,8 @@ pub trait Queue: Publish + DeadLetters {
     /// misses it, and holds up nobody. Only for a [`Content::Redirected`] or a [`Content::Outcome`].
     async fn tell(&self, told: &Content);
 
-    /// What was told in the `past`, as far as it is kept, and then whatever follows.
+    /// What was told in the `past`, perhaps a minute more, as far as it is kept, and then whatever
+    /// follows.
     ///
     /// # Errors
     /// The queue can't be asked now.

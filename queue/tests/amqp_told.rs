@@ -10,13 +10,13 @@ mod broken;
 use std::sync::Arc;
 use std::time::Duration;
 
-use broken::{Broken, SOON};
+use broken::{Broken, SOON, until};
 use conformance::told::{history, reads, story, tell};
 use conformance::{PATIENCE, message};
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use queue::amqp::AmqpQueue;
-use queue::{Content, History, Options, Queue};
+use queue::{Content, Health, History, Options, Outcome, Queue};
 use rabbitmq::{Cluster, Node};
 
 async fn channel(node: &Node) -> (lapin::Connection, lapin::Channel) {
@@ -126,5 +126,181 @@ async fn users_queues_whose_node_is_gone_stop_nobody() {
     let mut history = history(&queue).await;
     goes_on(&queue, &mut history, 0..500).await;
     tokio::task::block_in_place(|| third.kill());
-    goes_on(&queue, &mut history, 500..10_000).await;
+    goes_on(&queue, &mut history, 500..6_000).await;
+}
+
+/// Ends the connection over which somebody reads the stream.
+fn cut_off(node: &Node, stream: &str) {
+    let find = |what: &[&str], name: &str| {
+        let listed = node.ctl(what);
+        let mut lines = listed.lines().filter_map(|line| line.split_once('\t'));
+        lines
+            .find(|(first, _)| *first == name)
+            .map(|(_, second)| second.to_owned())
+    };
+    let channel = find(
+        &["-q", "list_consumers", "queue_name", "channel_pid"],
+        stream,
+    );
+    // It may just be subscribing again.
+    if let Some(channel) = channel
+        && let Some(connection) = find(&["-q", "list_channels", "pid", "connection"], &channel)
+    {
+        node.ctl(&["-q", "close_connection", &connection, "for a test"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reading_goes_on_where_it_was_when_its_connection_is_lost() {
+    let broken = Broken::node().await;
+    let telling: Arc<dyn Queue> = broken.open("resumed", SOON).await;
+    let reading: Arc<dyn Queue> = broken.open("resumed", SOON).await;
+    let mut history = history(&reading).await;
+    tell(&telling, 0..100).await;
+    reads(&mut history, 0..100).await;
+    for round in 1..6 {
+        let from = round * 100;
+        tell(&telling, from..from + 50).await;
+        broken.does(|node| cut_off(node, "resumed.history")).await;
+        tell(&telling, from + 50..from + 100).await;
+        reads(&mut history, from..from + 100).await;
+    }
+}
+
+/// Tells of ever more until one of them is read, and returns which.
+async fn tells_until_read(
+    telling: &Arc<dyn Queue>,
+    history: &mut Box<dyn History>,
+    mut number: u32,
+) -> u32 {
+    let read = async {
+        loop {
+            tell(telling, [number]).await;
+            let pause = tokio::time::sleep(Duration::from_millis(50));
+            tokio::select! {
+                read = history.next() => {
+                    let read = read.unwrap();
+                    // What was told before may come once more.
+                    if let Some(number) = (1_000..=number).find(|number| story(*number) == read) {
+                        return number;
+                    }
+                }
+                () = pause => number += 1,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, read)
+        .await
+        .expect("it is read again")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_history_that_is_deleted_is_made_again_and_read_on() {
+    let broken = Broken::node().await;
+    let queue: Arc<dyn Queue> = broken.open("anew", SOON).await;
+    let mut history = history(&queue).await;
+    tell(&queue, 0..100).await;
+    reads(&mut history, 0..100).await;
+    broken.says(&["-q", "delete_queue", "anew.history"]).await;
+    tells_until_read(&queue, &mut history, 1_000).await;
+}
+
+/// RabbitMQ 3 tells nobody that a stream was deleted when it is declared again at once; and the new one
+/// ends before the place where the reader was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_the_broker_forgets_notices_and_reads_on() {
+    let broken = Broken::node().await;
+    let queue: Arc<dyn Queue> = broken.open("forgotten", SOON).await;
+    let mut history = history(&queue).await;
+    tell(&queue, 0..500).await;
+    reads(&mut history, 0..500).await;
+    broken
+        .says(&["-q", "delete_queue", "forgotten.history"])
+        .await;
+    let other: Arc<dyn Queue> = broken.open("forgotten", SOON).await;
+    tells_until_read(&other, &mut history, 1_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exchange_that_is_deleted_is_made_again_and_told() {
+    let broken = Broken::node().await;
+    let queue: Arc<dyn Queue> = broken.open("exchange", SOON).await;
+    let (_connection, channel) = channel(broken.node).await;
+    tell(&queue, 0..5).await;
+    let deleted = channel.exchange_delete("exchange.outcomes".into(), Default::default());
+    deleted.await.unwrap();
+    tell(&queue, [5]).await;
+    let comes = async {
+        // Declared again soon; then it can be bound again.
+        loop {
+            let (connection, channel) = self::channel(broken.node).await;
+            let bind = async {
+                let durable = QueueDeclareOptions::durable();
+                let declare = channel.queue_declare("bound".into(), durable, FieldTable::default());
+                declare.await?;
+                let bind = channel.queue_bind(
+                    "bound".into(),
+                    "exchange.outcomes".into(),
+                    "default.no-answer".into(),
+                    QueueBindOptions::default(),
+                    FieldTable::default(),
+                );
+                bind.await
+            };
+            if bind.await.is_ok() {
+                break (connection, channel);
+            }
+            tell(&queue, [6]).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let (_connection, channel) = tokio::time::timeout(PATIENCE, comes).await.unwrap();
+    tell(&queue, [8, 7]).await;
+    let got = async {
+        loop {
+            let got = channel.basic_get("bound".into(), Default::default());
+            if let Some(got) = got.await.unwrap() {
+                break got;
+            }
+        }
+    };
+    let got = tokio::time::timeout(PATIENCE, got).await.unwrap();
+    // By plan and outcome: the one before was a redirect.
+    assert_eq!(got.delivery.routing_key.as_str(), "default.no-answer");
+    let kind = got.delivery.properties.kind().as_ref().unwrap();
+    assert_eq!(kind.as_str(), "outcome.v1");
+    let told: Outcome = serde_json::from_slice(&got.delivery.data).unwrap();
+    assert_eq!(Content::Outcome(told), story(7));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn telling_waits_for_no_broker_and_what_waits_is_told_when_it_is_back() {
+    let broken = Broken::node().await;
+    let queue: Arc<dyn Queue> = broken.open("away", SOON).await;
+    tell(&queue, 0..10).await;
+    let mut history = history(&queue).await;
+    reads(&mut history, 0..10).await;
+    broken.does(Node::remember_queues).await;
+    broken.does(Node::kill).await;
+    until("down", || matches!(queue.health(), Health::Down(_))).await;
+    // Far more than it keeps.
+    let told = tell(&queue, 10..20_000);
+    tokio::time::timeout(SOON, told).await.unwrap();
+    broken.does(Node::restart).await;
+    // The first may have been written to the connection that was just lost.
+    let mut last = 9;
+    let kept = async {
+        while last < 4_000 {
+            let read = history.next().await.unwrap();
+            last = (last + 1..20_000)
+                .find(|number| story(*number) == read)
+                .unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, kept).await.unwrap();
+
+    broken.does(Node::freeze).await;
+    tell(&queue, 0..10).await;
+    tokio::time::timeout(SOON, queue.close()).await.unwrap();
+    broken.does(Node::resume).await;
 }

@@ -14,6 +14,7 @@ use queue::{
     QueueError, Reason,
 };
 
+#[allow(dead_code, reason = "for the suite")]
 #[path = "conformance/requests.rs"]
 mod requests;
 use requests::{message, number};

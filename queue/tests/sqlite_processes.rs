@@ -13,9 +13,10 @@ use std::time::Duration;
 use queue::sqlite::SqliteQueue;
 use queue::{Consumer, Delivery, Lane, Options, Publish, Queue, Stats};
 
+#[allow(dead_code, reason = "for the suite")]
 #[path = "conformance/requests.rs"]
 mod requests;
-use requests::{message, number};
+use requests::{message, number, outcome, redirected};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const ROLE: &str = "QUEUE_TEST_ROLE";
@@ -25,11 +26,13 @@ fn options() -> Options {
     Options {
         delivery_limit: 3,
         publish_timeout: PATIENCE,
+        later: Duration::from_secs(2),
         ..Options::default()
     }
 }
 
 const HOLDS: &str = "holds three deliveries and a lock";
+const HOLDS_AN_OUTCOME: &str = "holds an outcome";
 const STOPS_WHEN_TOLD: &str = "holds a delivery, and stops when told";
 const OPENS_WHEN_TOLD: &str = "opens the file when told, and publishes";
 
@@ -122,6 +125,13 @@ async fn the_other_process() {
                 next(&mut consumer).await,
                 next(&mut consumer).await,
             ];
+            say("holding");
+            std::future::pending().await
+        }
+        HOLDS_AN_OUTCOME => {
+            let mut consumer = queue.consume(Lane::Outcomes, 3).await.unwrap();
+            let _held = next(&mut consumer).await;
+            queue.publish(&redirected(2).into()).await.unwrap();
             say("holding");
             std::future::pending().await
         }
@@ -244,6 +254,24 @@ async fn a_process_that_stays_takes_over_from_one_that_is_killed() {
     for expected in 0..3 {
         let delivery = next(&mut consumer).await;
         assert_eq!((number(&delivery), delivery.delivery_count), (expected, 1));
+        delivery.ack().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn outcomes_and_what_is_for_later_outlive_a_process_that_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("queue.db");
+    let queue = open(&file).await;
+    queue.publish(&outcome(1).into()).await.unwrap();
+    let mut other = Other::start(HOLDS_AN_OUTCOME, &file);
+    assert_eq!(other.says().as_deref(), Some("holding"));
+    let mut consumer = queue.consume(Lane::Outcomes, 10).await.unwrap();
+    other.kill();
+    for (expected, redelivered) in [(outcome(1), true), (redirected(2), false)] {
+        let delivery = next(&mut consumer).await;
+        assert_eq!(delivery.message.content().unwrap(), expected);
+        assert_eq!(delivery.redelivered, redelivered);
         delivery.ack().await.unwrap();
     }
 }

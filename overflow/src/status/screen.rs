@@ -195,18 +195,12 @@ impl Screen<'_> {
         let heard = heard.map(|process| process.heard_at).min();
         let mut age = format!("\nAs of {at:.0}.");
         if let Some(heard) = heard {
-            let _ = write!(
-                age,
-                " The processes said so {} ago or later.",
-                self.ago(heard)
-            );
+            let old = self.ago(heard);
+            let _ = write!(age, " What processes say is {old} old at most.");
         }
         if let Some(swept) = swept_at {
             let ago = self.ago(*swept);
-            let _ = write!(
-                age,
-                " The last sweep over the callers on hold was {ago} ago."
-            );
+            let _ = write!(age, " Callers on hold were last looked for {ago} ago.");
         }
         self.line(age);
     }
@@ -225,7 +219,11 @@ fn became(redirect: &Recent) -> String {
 
 /// What a process has.
 fn has(process: &Process) -> String {
-    let held = process.held.map(|held| format!(", holds {held}"));
+    let held = process.held.map(|held| match held {
+        0 => ", holds nobody".to_owned(),
+        1 => ", holds 1 caller".to_owned(),
+        held => format!(", holds {held} callers"),
+    });
     let spooled = process.spooled.filter(|spooled| *spooled > 0);
     let spooled = spooled.map(|spooled| format!(", {spooled} in its spool"));
     let state = match (process.is_silent, process.is_stopping) {

@@ -2,6 +2,8 @@
 //! connection slowly over which it is told, and one that has lost its nodes makes it read no more: so
 //! that is a connection of its own, and what we want to know ourselves goes over another one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use lapin::options::BasicPublishOptions;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -20,28 +22,42 @@ use crate::QueueError;
 /// How much waits for a broker that is away or slow; what comes on top is dropped.
 const WAITING: usize = 4096;
 
-/// The task that tells, until it is closed.
-pub(super) struct Teller(Mutex<Option<(mpsc::Sender<Outgoing>, JoinHandle<()>)>>);
+pub(super) struct Teller {
+    /// The task that tells, until it is closed.
+    task: Mutex<Option<(mpsc::Sender<Outgoing>, JoinHandle<()>)>>,
+    /// Whether it was said that something is dropped.
+    complained: AtomicBool,
+}
 
 impl Teller {
     pub(super) fn start(nodes: Nodes, role: Role, topology: Topology) -> Self {
         let (inbox, told) = mpsc::channel(WAITING);
         let task = tokio::spawn(tell_all(nodes, role, topology, told));
-        Self(Mutex::new(Some((inbox, task))))
+        Self {
+            task: Mutex::new(Some((inbox, task))),
+            complained: AtomicBool::new(false),
+        }
     }
 
     /// Never waits.
     pub(super) fn tell(&self, outgoing: Outgoing) {
-        if let Some((inbox, _)) = &*self.0.lock()
-            && let Err(TrySendError::Full(_)) = inbox.try_send(outgoing)
-        {
-            tracing::debug!("the broker is away or slow: what is told is dropped");
+        let task = self.task.lock();
+        let Some((inbox, _)) = &*task else { return };
+        let is_idle = inbox.capacity() == WAITING;
+        match inbox.try_send(outgoing) {
+            Err(TrySendError::Full(_)) if !self.complained.swap(true, Ordering::Relaxed) => {
+                tracing::warn!(
+                    "a listener's queue, or the broker, takes nothing: it misses outcomes"
+                );
+            }
+            Ok(()) if is_idle => self.complained.store(false, Ordering::Relaxed),
+            _ => {}
         }
     }
 
     /// Tells what waits, within a bounded time.
     pub(super) async fn close(&self) {
-        let open = self.0.lock().take();
+        let open = self.task.lock().take();
         if let Some((inbox, mut task)) = open {
             drop(inbox);
             if tokio::time::timeout(ANSWER_TIMEOUT, &mut task)

@@ -190,6 +190,25 @@ pub async fn a_consumer_that_panicked_over_it_leaves_it_in_its_lane(harness: imp
     }
 }
 
+pub async fn what_came_later_and_kills_its_consumers_becomes_a_dead_letter(harness: impl Harness) {
+    let queue = harness
+        .open(Options {
+            delivery_limit: 2,
+            ..soon()
+        })
+        .await;
+    put(&queue, [redirected(0)]).await;
+    let mut outcomes = queue.consume(Lane::Outcomes, 1).await.unwrap();
+    for _ in 0..3 {
+        drop(next(&mut outcomes).await);
+    }
+    // Of that, and not of age.
+    let letters = dead_letters_become(&queue, 1).await;
+    assert_eq!(letters[0].cause.reason, Reason::DeliveryLimit);
+    queue.replay(&Filter::default()).await.unwrap();
+    takes(&mut outcomes, [redirected(0)]).await;
+}
+
 pub async fn a_dead_letter_returns_to_its_lane(harness: impl Harness) {
     let queue = harness.open(soon()).await;
     let mut outcomes = queue.consume(Lane::Outcomes, 10).await.unwrap();

@@ -123,6 +123,7 @@ macro_rules! conformance_tests {
                 what_is_for_later_comes_later_among_the_outcomes,
                 what_is_for_later_outlives_a_restart,
                 a_consumer_that_panicked_over_it_leaves_it_in_its_lane,
+                what_came_later_and_kills_its_consumers_becomes_a_dead_letter,
                 a_dead_letter_returns_to_its_lane,
             ]
             told: [
