@@ -217,6 +217,8 @@ fn redirected(n: u32) -> Content {
         task_sid: sid("WT", n),
         plan: "sales".to_owned(),
         entered_at,
+        in_doubt: false,
+        was_over: false,
         redirected_at: entered_at + Duration::from_millis(340),
     })
 }
@@ -227,6 +229,7 @@ fn answered(n: u32) -> Content {
         at: Timestamp::now(),
         account_sid: sid("AC", 1),
         call_sid: sid("CA", n),
+        task_sid: None,
         plan: "sales".to_owned(),
         step: Some("1.2".to_owned()),
         outcome: OutcomeKind::Answered,
