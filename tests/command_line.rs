@@ -563,6 +563,8 @@ fn help_shows_no_value_of_the_environment() {
         ("redirector", &["--help"]),
         ("overflow", &["run", "--help"]),
         ("overflow", &["doctor", "--help"]),
+        ("overflow", &["status", "--help"]),
+        ("overflow", &["watch", "--help"]),
         ("overflow", &["setup", "--help"]),
         ("overflow", &["call", "--help"]),
         // What can't be reached is named, without the password.
@@ -580,6 +582,7 @@ async fn a_reader_that_has_gone_ends_a_command_quietly_and_a_full_disk_with_an_e
     for arguments in [
         &["--help"][..],
         &["dead-letters", "list"],
+        &["status"],
         &["demo", "--once", "--fast"],
         &["doctor"],
     ] {

@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::outbox::{self, Outbox};
 use crate::outcome::Outcome;
 use crate::settings::IngestSettings;
+use crate::spooled::Spooled;
 
 /// How many tasks are remembered, to warn of each once.
 const MAX_WARNED: usize = 1024;
@@ -96,9 +97,11 @@ impl Ingest {
         let outbox = Outbox {
             queue: host.queue.clone(),
             spool,
+            spooled: Spooled::default(),
             publish_timeout: settings.publish_timeout,
             metrics: metrics.clone(),
         };
+        host.report(outbox.reporter(&plans, &host.clock));
         match outbox.readiness() {
             Some(check) => host.check(check),
             None => host.check_queue(),

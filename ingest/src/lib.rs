@@ -15,6 +15,7 @@ mod outcome;
 mod server;
 mod settings;
 mod signed;
+mod spooled;
 
 pub use ingest::Ingest;
 pub use settings::{Cli, IngestArgs, IngestSettings, SpoolSettings};

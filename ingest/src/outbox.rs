@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use clock::Clock;
 use futures::FutureExt;
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -15,13 +16,16 @@ use queue::{
     Cause, Consumer, Delivery, Health, Lane, Message, OnBroker, Options, Queue, QueueError, Reason,
 };
 use retry::Policy;
+use service::Plans;
 use service::admin::{Readiness, ReadinessCheck};
+use service::report::{IngestReport, Part};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 use crate::outcome::Outcome;
 use crate::settings::SpoolSettings;
+use crate::spooled::Spooled;
 
 /// How many messages of a lane are on their way from the spool to the queue at a time.
 const BATCH: u16 = 64;
@@ -64,6 +68,8 @@ pub(crate) async fn open_spool(
 pub(crate) struct Outbox {
     pub(crate) queue: Arc<dyn Queue>,
     pub(crate) spool: Option<Arc<dyn Queue>>,
+    /// Who is in it.
+    pub(crate) spooled: Spooled,
     /// How long it may take until a message is durable.
     pub(crate) publish_timeout: Duration,
     pub(crate) metrics: Metrics,
@@ -92,8 +98,15 @@ impl Outbox {
             %error,
             "the queue did not take it: it goes to the spool"
         );
-        let spooled = within(share, spool.publish(message)).await;
-        spooled.map_or_else(Outcome::Unavailable, |()| Outcome::Spooled)
+        // Before it is there, for it may leave at once.
+        self.spooled.add(&message.content);
+        match within(share, spool.publish(message)).await {
+            Ok(()) => Outcome::Spooled,
+            Err(error) => {
+                self.spooled.remove(&message.content);
+                Outcome::Unavailable(error)
+            }
+        }
     }
 
     async fn to_queue(&self, message: &Message, share: Duration) -> Result<(), QueueError> {
@@ -173,8 +186,13 @@ impl Outbox {
             traceparent: delivery.message.traceparent.clone(),
         };
         match self.queue.publish(&message).await {
-            Ok(()) => delivery.ack().await.is_ok(),
+            Ok(()) => {
+                self.spooled.remove(&message.content);
+                delivery.ack().await.is_ok()
+            }
             Err(error) => {
+                // Perhaps it has been there since before this process.
+                self.spooled.add(&message.content);
                 tracing::debug!(%error, "the queue is not back yet");
                 // Its place in the spool is kept.
                 let _ = delivery.release().await;
@@ -191,6 +209,20 @@ impl Outbox {
             });
             self.metrics.spool(depth, age);
         }
+    }
+
+    /// Says what is in the spool.
+    pub(crate) fn reporter(&self, plans: &Plans, clock: &Clock) -> Part {
+        let (metrics, spooled) = (self.metrics.clone(), self.spooled.clone());
+        let (plans, clock) = (plans.clone(), clock.clone());
+        Arc::new(move |report| {
+            let (depth, age) = metrics.spool_reading();
+            report.ingest = Some(IngestReport {
+                spooled: depth,
+                oldest: (depth > 0).then(|| report.at - age),
+                callers: spooled.list(&plans, &clock),
+            });
+        })
     }
 
     /// Ready while the queue can be used; degraded while only the spool can. `None` without a spool:

@@ -11,6 +11,9 @@ use jiff::tz::TimeZone;
 use opening_hours::localization::Country;
 use opening_hours::{Context, ContextHolidays, OpeningHours};
 
+/// How many changes of the rules are looked at for one that changes something.
+const MOST_CHANGES: usize = 1000;
+
 /// Where hours are meant: the time zone, and which days are holidays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Calendar {
@@ -154,6 +157,34 @@ impl Hours {
         !is_closed && chrono_time(now).is_some_and(|now| self.rules.is_open(now))
     }
 
+    /// When they begin or end to be in force next, if they do within a year or so.
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_in_force = self.contain(now);
+        let mut local = self.calendar.at(now);
+        // Where a day of one's own is off, or where nothing changes but a comment, it goes on.
+        for _ in 0..MOST_CHANGES {
+            let of_rules = chrono_time(local).and_then(|local| self.rules.next_change(local));
+            let of_own_days = self
+                .calendar
+                .closed
+                .iter()
+                .flat_map(|day| [Some(*day), day.tomorrow().ok()])
+                .flatten()
+                .map(Date::into)
+                .filter(|midnight: &DateTime| *midnight > local && !self.of_holidays);
+            local = of_rules
+                .and_then(jiff_time)
+                .into_iter()
+                .chain(of_own_days)
+                .min()?;
+            let moment = self.calendar.moment(local)?;
+            if moment > now && self.contain(moment) != is_in_force {
+                return Some(moment);
+            }
+        }
+        None
+    }
+
     /// As they were written.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -187,6 +218,10 @@ fn chrono_time(time: DateTime) -> Option<NaiveDateTime> {
     let (hour, minute) = (time.hour().unsigned_abs(), time.minute().unsigned_abs());
     let time_of_day = NaiveTime::from_hms_opt(hour.into(), minute.into(), 0)?;
     Some(chrono_date(time.date())?.and_time(time_of_day))
+}
+
+fn jiff_time(time: NaiveDateTime) -> Option<DateTime> {
+    time.format("%Y-%m-%dT%H:%M:%S").to_string().parse().ok()
 }
 
 fn jiff_date(day: NaiveDate) -> Option<Date> {

@@ -85,3 +85,34 @@ fn what_cannot_be_meant_is_refused() {
     let refused = Hours::new("from nine to five", &berlin());
     assert!(matches!(refused, Err(InvalidHours::Syntax(_))));
 }
+
+#[test]
+fn the_next_change_is_told_over_holidays_days_of_ones_own_and_turned_clocks() {
+    let calendar = berlin();
+    for (hours, from, changes) in [
+        (
+            "Mo-Fr 08:00-18:00; PH off",
+            "2026-12-23T10:00",
+            "2026-12-23T18:00",
+        ),
+        // The 24th is off, the 25th a holiday, then it is the weekend.
+        (
+            "Mo-Fr 08:00-18:00; PH off",
+            "2026-12-23T18:00",
+            "2026-12-28T08:00",
+        ),
+        ("Mo-Fr 08:00-18:00", "2026-12-23T18:00", "2026-12-25T08:00"),
+        ("24/7", "2026-12-23T18:00", "2026-12-24T00:00"),
+        ("24/7", "2026-12-24T10:00", "2026-12-25T00:00"),
+        ("Mo-Su 02:30-10:00", "2026-03-29T00:00", "2026-03-29T03:30"),
+    ] {
+        let hours = Hours::new(hours, &calendar).unwrap();
+        let change = hours.next_change(at(from, &calendar)).unwrap();
+        let local = calendar.at(change).to_string();
+        assert_eq!(local, format!("{changes}:00"), "{hours:?} from {from}");
+        assert_ne!(hours.contain(at(from, &calendar)), hours.contain(change));
+    }
+    let always = Calendar::new("Europe/Berlin", None, []).unwrap();
+    let always = Hours::new("24/7", &always).unwrap();
+    assert_eq!(always.next_change(Timestamp::UNIX_EPOCH), None);
+}

@@ -5,10 +5,13 @@ mod call;
 mod dead_letters;
 mod demo;
 mod manual;
+mod page;
 mod pair;
 mod plans;
 mod simulate;
+mod status;
 mod story;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -42,6 +45,12 @@ enum Command {
     Call(call::CallArgs),
     /// Run a simulated Twilio by itself
     Simulator(Box<simulate::SimulatorArgs>),
+    /// Say how everything stands now: who waits and where, and what isn't well
+    Status(Box<status::StatusArgs>),
+    /// Tell what becomes of each caller, a line for each as it happens
+    Watch(watch::WatchArgs),
+    /// Show the same, and dead letters to be replayed, on a page for a browser
+    Page(Box<page::ServePageArgs>),
     /// List, show, replay or discard the requests that could not be done
     #[command(mut_args = |argument| argument.global(true))]
     DeadLetters(dead_letters::DeadLettersArgs),
@@ -78,6 +87,32 @@ pub fn main() -> ExitCode {
             }
             let logs = args.log.clone().quiet();
             start(NAME, logs, |problems| args.resolve(problems), simulate::run)
+        }
+        Command::Status(args) => {
+            let mut is_well = true;
+            let ended = start(
+                NAME,
+                LogArgs::default().quiet(),
+                |problems| args.resolve(problems),
+                |command, stop| status::run(command, stop, &mut is_well),
+            );
+            match is_well {
+                true => ended,
+                false => ExitCode::FAILURE,
+            }
+        }
+        Command::Watch(args) => start(
+            NAME,
+            LogArgs::default().quiet(),
+            |problems| args.resolve(problems),
+            watch::run,
+        ),
+        Command::Page(args) => {
+            if let Some(health) = args.health() {
+                return health;
+            }
+            let logs = args.log.clone();
+            start(NAME, logs, |problems| args.resolve(problems), page::run)
         }
         Command::DeadLetters(args) => start(
             NAME,

@@ -1,7 +1,8 @@
-//! `overflow run`: ingest and redirector in one process.
+//! `overflow run`: ingest and redirector in one process, and the page, if that is wanted.
 
 use std::net::SocketAddr;
 
+use ::page::{PageArgs, PageSettings};
 use anyhow::Context;
 use ingest::{Ingest, IngestArgs};
 use queue::Options;
@@ -13,6 +14,8 @@ use service::{Host, Problems, ending};
 use tokio::net::TcpListener;
 use twilio::PublicUrl;
 
+use crate::page;
+
 /// Ingest and redirector in one process.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Pair {
@@ -20,12 +23,15 @@ pub(crate) struct Pair {
     pub(crate) ingest: IngestArgs,
     #[command(flatten)]
     pub(crate) redirector: RedirectorArgs,
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
 }
 
 impl Role for Pair {
     type Settings = (
         <IngestArgs as Role>::Settings,
         <RedirectorArgs as Role>::Settings,
+        Option<PageSettings>,
     );
 
     const ADMIN_LISTEN: SocketAddr = IngestArgs::ADMIN_LISTEN;
@@ -40,15 +46,16 @@ impl Role for Pair {
     ) -> Option<Self::Settings> {
         let ingest = Role::resolve(self.ingest, twilio, public_url, problems);
         let redirector = Role::resolve(self.redirector, twilio, public_url, problems);
-        Some((ingest?, redirector?))
+        let page = self.page.resolve(problems, None);
+        Some((ingest?, redirector?, page))
     }
 
-    fn adjust((ingest, _): &Self::Settings, queue: &mut Options) {
+    fn adjust((ingest, ..): &Self::Settings, queue: &mut Options) {
         IngestArgs::adjust(ingest, queue);
     }
 
     async fn run(settings: Settings<Self>, host: Host) -> anyhow::Result<()> {
-        let ((ingest, _), _) = &settings.role;
+        let ((ingest, _), ..) = &settings.role;
         let listener = bind("LISTEN", ingest.listen).await?;
         run_on(listener, settings, host).await
     }
@@ -60,18 +67,27 @@ pub(crate) async fn run_on(
     settings: Settings<Pair>,
     mut host: Host,
 ) -> anyhow::Result<()> {
-    let ((ingest, verifier), redirector) = settings.role;
+    let ((ingest, verifier), redirector, page) = settings.role;
     let (twilio, plans) = (&settings.twilio, settings.plans);
     let client = twilio.client()?;
     twilio.follow_files(Some(client.clone()), Some(verifier.clone()));
     let ingest = Ingest::new(&mut host, &ingest, twilio, verifier, plans.clone()).await?;
-    let redirector = Redirector::new(&mut host, redirector, client, plans);
+    let redirector = Redirector::new(&mut host, redirector, client, plans.clone());
     let (timeouts, stop) = (settings.admin.limits.timeouts, host.stop.clone());
+    let page = match page {
+        Some(page) => Some(page::open(&page, Some(plans), &host, timeouts).await?),
+        None => None,
+    };
     let work = async {
         // If one fails, the other stops in order: a caller needs both.
-        let (served, redirected) = tokio::join!(
+        let (served, redirected, ()) = tokio::join!(
             ending(&stop, ingest.serve(listener, timeouts, stop.clone())),
             ending(&stop, redirector.run()),
+            async {
+                if let Some(page) = page {
+                    page.await;
+                }
+            },
         );
         served.context("LISTEN failed")?;
         redirected.context("the queue is no longer usable")

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use ladder::{Action, CallerId, Ladder, Ring};
+use ladder::{Action, Ladder};
 use queue::CallerEnd;
-use service::plan::{Forward, Notify, PlanArgs, Way};
+use service::plan::{Forward, Notify, PlanArgs, Way, does};
 use service::settings::Setting;
 use service::{Plan, Plans, Problems, out};
 use twilio::PublicUrl;
@@ -53,6 +53,13 @@ struct Which {
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 
+    #[command(flatten)]
+    given: GivenPlans,
+}
+
+/// The plans that the settings give.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct GivenPlans {
     /// The URL by which Twilio reaches ingest
     #[arg(long, env = "PUBLIC_URL", value_name = "URL", default_value = "")]
     public_url: Setting<Option<PublicUrl>>,
@@ -63,13 +70,28 @@ struct Which {
 
 impl Which {
     fn resolve(self, problems: &mut Problems) -> Option<Plans> {
+        let GivenPlans { public_url, plan } = self.given;
+        let plan = match self.file {
+            Some(file) => plan.of_file(file),
+            None => plan,
+        };
+        GivenPlans { public_url, plan }.resolve(problems)
+    }
+}
+
+impl GivenPlans {
+    fn resolve(self, problems: &mut Problems) -> Option<Plans> {
         let public_url = problems.take(self.public_url);
         let public_url = public_url.or_else(|| SOMEWHERE.parse().ok());
-        let args = match self.file {
-            Some(file) => self.plan.of_file(file),
-            None => self.plan,
-        };
-        args.resolve(public_url.as_ref(), problems)
+        self.plan.resolve(public_url.as_ref(), problems)
+    }
+
+    /// The plans, if any are given.
+    pub(crate) fn resolve_if_any(self, problems: &mut Problems) -> Option<Plans> {
+        match self.plan.are_given() {
+            true => self.resolve(problems),
+            false => None,
+        }
     }
 }
 
@@ -197,47 +219,6 @@ fn forwards(forward: &Forward) -> String {
         .map(|rung| rung.number.as_str().to_owned())
         .collect();
     format!("rings {}", numbers.join(", "))
-}
-
-fn does(action: &Action) -> String {
-    match action {
-        Action::Ring(ring) => rings(ring),
-        Action::Voicemail(voicemail) => {
-            let written = if voicemail.transcribe {
-                ", written down"
-            } else {
-                ""
-            };
-            let length = voicemail.max_length.get();
-            format!(
-                "voicemail of at most {length} s{written}: {:?}",
-                voicemail.prompt.text
-            )
-        }
-        Action::Say(say) => format!("says {:?}", say.text),
-        Action::Play(url) => format!("plays {url}"),
-    }
-}
-
-fn rings(ring: &Ring) -> String {
-    let how = match (ring.numbers.len(), &ring.accept) {
-        (1, None) => "rings one number".to_owned(),
-        (1, Some(accept)) => format!("rings one number, who must press {}", accept.key),
-        (count, None) => {
-            format!("rings {count} numbers together; the first to pick up has the caller")
-        }
-        (count, Some(accept)) => format!(
-            "rings {count} numbers one after another; who picks up must press {}",
-            accept.key
-        ),
-    };
-    let each = ring.timeout.map_or(30, |timeout| timeout.get());
-    let shown = match ring.caller_id {
-        CallerId::Caller => "",
-        CallerId::Called => "; shows the number that was called",
-        CallerId::Number(_) => "; shows another number",
-    };
-    format!("{how}; {each} s{shown}")
 }
 
 fn day(date: Date) -> String {

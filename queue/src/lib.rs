@@ -30,7 +30,8 @@ pub use message::{
 pub use outcome::{CallerEnd, Outcome, OutcomeKind, Redirected};
 pub use request::{RedirectRequest, Source};
 pub use traits::{
-    Consumer, DeadLetters, Delivery, Done, Health, History, Lock, Publish, Queue, Stats,
+    Consumer, DeadLetters, Delivery, Done, Health, History, Lock, Publish, Queue, Report, Stats,
+    Watch,
 };
 pub use url::{InvalidQueueUrl, OnBroker, QueueUrl};
 

@@ -48,6 +48,19 @@ pub trait History: Send {
     async fn next(&mut self) -> Result<Content, QueueError>;
 }
 
+/// What processes say of themselves while somebody watches.
+#[async_trait]
+pub trait Watch: Send {
+    /// Waits for the next report, in the form that the process gave it. Cancel safe.
+    ///
+    /// # Errors
+    /// The queue can't be asked now.
+    async fn next(&mut self) -> Result<Vec<u8>, QueueError>;
+}
+
+/// Gives what a process says of itself.
+pub type Report = Arc<dyn Fn() -> Vec<u8> + Send + Sync>;
+
 /// Is told of each dead letter that was replayed or discarded.
 pub type Done<'a> = &'a mut (dyn FnMut(DeadLetterId) + Send);
 
@@ -163,6 +176,16 @@ pub trait Queue: Publish + DeadLetters {
     /// # Errors
     /// The queue can't be asked now.
     async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError>;
+
+    /// From now on, while somebody watches, says about once a second what `report` gives, and once more
+    /// when the queue is closed. Nothing of that is kept, and it holds up nobody.
+    fn report(&self, report: Report);
+
+    /// Watches, until it is dropped.
+    ///
+    /// # Errors
+    /// The queue can't be asked now.
+    async fn watch(&self) -> Result<Box<dyn Watch>, QueueError>;
 
     /// The log of intents. From now on `reader` is told first what was appended in the past
     /// [`READ_BACK`](crate::READ_BACK) at least, then whatever follows. Several readers don't disturb

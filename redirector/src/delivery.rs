@@ -21,9 +21,7 @@ pub(crate) async fn handle(shared: &Shared, delivery: Delivery) {
     let request = delivery.message.request();
     let known = request.as_ref().ok();
     let plan = known.and_then(|request| shared.plans.get(&request.task_queue_sid));
-    let _held = shared
-        .metrics
-        .delivered(known.map(|request| request.entered_at));
+    let held = shared.metrics.delivered(known);
     let traceparent = delivery.message.traceparent.as_ref();
     let of_trace = tracing::trace_span!(
         target: telemetry::TARGET,
@@ -49,7 +47,7 @@ pub(crate) async fn handle(shared: &Shared, delivery: Delivery) {
         let (outcome, plan) = match (&request, plan) {
             (Ok(request), Some(plan)) => {
                 // Unwind-safe: whatever it holds is released as it unwinds.
-                let job = AssertUnwindSafe(Job::new(shared, request, plan).run());
+                let job = AssertUnwindSafe(Job::new(shared, request, plan, &held).run());
                 match job.catch_unwind().await {
                     Ok((outcome, plan)) => (outcome, Some(plan)),
                     Err(_) => (Outcome::Panicked, Some(plan)),

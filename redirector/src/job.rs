@@ -16,6 +16,7 @@ use twilio::rest::Instructions;
 
 use crate::classify::{Advice, Aftermath, ApiHealth, failed_update};
 use crate::deadline::{Deadline, Interrupted};
+use crate::deliveries::{DeliveryGuard, Step};
 use crate::follow_up::{self, Redirect};
 use crate::ledger::INTENT_GOOD_FOR;
 use crate::limiter::{Class, Slot};
@@ -36,6 +37,8 @@ pub(crate) struct Job<'a> {
     shared: &'a Shared,
     request: &'a RedirectRequest,
     plan: &'a Plan,
+    /// Where it is told how it stands.
+    held: &'a DeliveryGuard,
     deadline: Deadline,
     delays: Delays,
     /// How many updates were sent.
@@ -86,13 +89,19 @@ impl From<Interrupted> for Next {
 }
 
 impl<'a> Job<'a> {
-    pub(crate) fn new(shared: &'a Shared, request: &'a RedirectRequest, plan: &'a Plan) -> Self {
+    pub(crate) fn new(
+        shared: &'a Shared,
+        request: &'a RedirectRequest,
+        plan: &'a Plan,
+        held: &'a DeliveryGuard,
+    ) -> Self {
         let allowed = shared.settings.deadline;
         let rest = allowed.saturating_sub(shared.time.age(request.deadline_starts()));
         Self {
             shared,
             request,
             plan,
+            held,
             deadline: Deadline {
                 at: Instant::now() + rest,
                 stop: shared.stop.clone(),
@@ -145,7 +154,14 @@ impl<'a> Job<'a> {
             Err(next) => next,
         };
         match next {
-            Next::Again(wait) => self.deadline.wait(tokio::time::sleep(wait)).await?,
+            Next::Again(wait) => {
+                self.held.note(|progress| {
+                    progress.step = Step::PausesUntil(Instant::now() + wait);
+                    progress.updates = self.updates;
+                    progress.last_error.clone_from(&self.last_error);
+                });
+                self.deadline.wait(tokio::time::sleep(wait)).await?;
+            }
             Next::End(outcome) => return Ok(Some(outcome)),
             Next::Interrupted(interrupted) => return Err(interrupted),
         }
@@ -254,6 +270,7 @@ impl<'a> Job<'a> {
         let rescuer = rescuers.find(|plan| workflow.leads_to(&plan.task_queue_sid));
         if let Some(plan) = rescuer {
             self.plan = plan;
+            self.held.goes_by(plan.task_queue_sid);
         } else {
             tracing::warn!(
                 workflow_sid = %sid,
@@ -423,9 +440,11 @@ impl<'a> Job<'a> {
             true => Class::Look,
             false => Class::Redirect,
         };
-        self.deadline
-            .wait(self.shared.lookup.calls_api.enter(class))
-            .await
+        self.held.is_at(Step::InLine);
+        let enter = self.shared.lookup.calls_api.enter(class);
+        let slot = self.deadline.wait(enter).await?;
+        self.held.is_at(Step::UnderWay);
+        Ok(slot)
     }
 
     fn again(&mut self, retry_after: Option<Duration>) -> Next {

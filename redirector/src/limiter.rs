@@ -69,11 +69,12 @@ pub(crate) struct Slot {
     left: bool,
 }
 
-/// The limiter as it stands, for metrics.
+/// The limiter as it stands, for metrics and reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) in_flight: usize,
     pub(crate) allowance: usize,
+    pub(crate) in_line: usize,
     pub(crate) open: bool,
 }
 
@@ -233,6 +234,12 @@ impl Limiter {
         Reading {
             in_flight: state.in_flight,
             allowance: state.allowance,
+            in_line: state
+                .waiting
+                .iter()
+                .flatten()
+                .filter(|leave| !leave.is_closed())
+                .count(),
             open: state.mode == Mode::Open,
         }
     }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use queue::{CallerEnd, OutcomeKind, Reason};
+use queue::{CallerEnd, OutcomeKind, Reason, RedirectRequest};
 use service::Plans;
 use twilio::rest::{Exchange, Observer};
 
@@ -353,10 +352,14 @@ impl Metrics {
         self.sweep_finds.inc();
     }
 
-    /// Counts a delivery as held, its caller waiting since `since`, until what this gives is
-    /// dropped.
-    pub(crate) fn delivered(&self, since: Option<Timestamp>) -> DeliveryGuard {
-        self.held.begin(since)
+    /// Counts a delivery as held, until what this gives is dropped.
+    pub(crate) fn delivered(&self, request: Option<&RedirectRequest>) -> DeliveryGuard {
+        self.held.begin(request)
+    }
+
+    /// The deliveries held.
+    pub(crate) fn held(&self) -> &Deliveries {
+        &self.held
     }
 
     pub(crate) fn limiter(&self, api: &'static str, reading: Reading) {

@@ -58,30 +58,33 @@ impl Redirector {
             settings.verify_after,
         );
         let ledger = Arc::new(Ledger::new(settings.twilio_late));
-        Self {
-            shared: Arc::new(Shared {
-                lookup: Lookup {
-                    client: client.clone(),
-                    calls_api,
-                    taskrouter,
-                    voice_queues: Arc::new(voice_queues),
-                    known_tasks: Mutex::default(),
-                    known_workflows: Mutex::default(),
-                },
-                intents: host.queue.intents(ledger.clone()),
-                ledger,
-                queue: host.queue.clone(),
-                // Kept for as long as a copy of the event could arrive.
-                calls: Calls::new(settings.deadline),
-                stop: host.stop.clone(),
-                plans,
-                client,
-                time,
-                metrics,
-                told: Memory::new(),
-                settings,
-            }),
-        }
+        let shared = Arc::new(Shared {
+            lookup: Lookup {
+                client: client.clone(),
+                calls_api,
+                taskrouter,
+                voice_queues: Arc::new(voice_queues),
+                known_tasks: Mutex::default(),
+                known_workflows: Mutex::default(),
+            },
+            intents: host.queue.intents(ledger.clone()),
+            ledger,
+            queue: host.queue.clone(),
+            // Kept for as long as a copy of the event could arrive.
+            calls: Calls::new(settings.deadline),
+            stop: host.stop.clone(),
+            plans,
+            client,
+            time,
+            clock: host.clock.clone(),
+            swept: Mutex::default(),
+            metrics,
+            told: Memory::new(),
+            settings,
+        });
+        let reports = Arc::clone(&shared);
+        host.report(Arc::new(move |report| reports.report(report)));
+        Self { shared }
     }
 
     /// Works until it is stopped: then it finishes the updates under way, within the stop timeout,
@@ -156,9 +159,8 @@ impl Redirector {
 
 impl Shared {
     fn read_limiters(&self) {
-        self.metrics
-            .limiter("calls", self.lookup.calls_api.reading());
-        self.metrics
-            .limiter("taskrouter", self.lookup.taskrouter.reading());
+        for (api, limiter) in self.limiters() {
+            self.metrics.limiter(api, limiter.reading());
+        }
     }
 }

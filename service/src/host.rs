@@ -13,6 +13,7 @@ use crate::http::ConnectionMetrics;
 use crate::policies;
 use crate::process::bind;
 use crate::queue_metrics::QueueMetrics;
+use crate::report::{Part, Reporter};
 use crate::settings::QueueSettings;
 use crate::telemetry;
 
@@ -31,6 +32,7 @@ pub struct Host {
     /// Cancelled when the process is to stop; a service that ends cancels it too.
     pub stop: CancellationToken,
     checks: Vec<ReadinessCheck>,
+    parts: Vec<Part>,
     queue_metrics: QueueMetrics,
 }
 
@@ -68,6 +70,7 @@ impl Host {
             connections,
             stop,
             checks: Vec::new(),
+            parts: Vec::new(),
             queue_metrics,
         }
     }
@@ -86,16 +89,34 @@ impl Host {
         }));
     }
 
+    /// Has `part` say what it has while somebody watches.
+    pub fn report(&mut self, part: Part) {
+        self.parts.push(part);
+    }
+
+    /// From now on the process says of itself how it stands, while somebody watches.
+    pub fn say(&mut self) {
+        let reporter = Reporter {
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+            checks: self.checks.clone(),
+            parts: std::mem::take(&mut self.parts),
+        };
+        let said = move || serde_json::to_vec(&reporter.report()).unwrap_or_default();
+        self.queue.report(Arc::new(said));
+    }
+
     /// Does `work`, with the admin listener beside it, then closes the queue.
     ///
     /// # Errors
     /// The admin address can't be listened on, or the work fails.
     pub async fn run(
-        self,
+        mut self,
         admin: AdminSettings,
         work: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<()> {
         let listener = bind("ADMIN_LISTEN", admin.listen).await?;
+        self.say();
         let metrics = self.connections.of("admin");
         let serve = Admin::new(self.registry, self.checks).serve(listener, admin.limits, metrics);
         // Until the very end, so that a stop can be watched.

@@ -10,6 +10,7 @@ pub mod plan;
 pub mod policies;
 pub mod process;
 mod queue_metrics;
+pub mod report;
 pub mod role;
 pub mod settings;
 pub mod shutdown;

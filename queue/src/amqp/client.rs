@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::connection::Connection;
 use super::publisher::Submitted;
+use super::reports::Reporters;
 use super::tell::Teller;
 use super::topology::Topology;
 
@@ -21,12 +22,20 @@ pub(super) struct Client {
     pub(super) consuming: Connection,
     /// For users' queues, and for the stream of what was told.
     pub(super) tellers: [Teller; 2],
+    pub(super) reporters: Reporters,
     pub(super) topology: Topology,
     pub(super) locks: Locks,
     pub(super) publish_timeout: Duration,
     /// For each question about dead letters.
     pub(super) answer_timeout: Duration,
     pub(super) runtime: Handle,
+}
+
+impl Client {
+    /// The way to what is ours.
+    pub(super) fn teller(&self) -> &Teller {
+        &self.tellers[1]
+    }
 }
 
 /// The locks that this process holds or is about to take. To the broker they all have the same

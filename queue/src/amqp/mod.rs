@@ -18,6 +18,7 @@ mod outgoing;
 mod position;
 mod publish;
 mod publisher;
+mod reports;
 mod session;
 mod subscription;
 mod tell;
@@ -39,13 +40,14 @@ use self::error::ANSWER_TIMEOUT;
 use self::history::AmqpHistory;
 use self::intents::AmqpIntentLog;
 use self::outgoing::Outgoing;
+use self::reports::{AmqpWatch, Reporters};
 use self::session::PooledChannel;
 use self::tell::Teller;
 use self::topology::Topology;
 pub use self::topology::message_queues;
 use crate::{
     Consumer, Content, DeadLetters, Done, Filter, Health, History, IntentLog, IntentReader, Lane,
-    Listed, Lock, Message, Options, Publish, Queue, QueueError, Settlement, Stats,
+    Listed, Lock, Message, Options, Publish, Queue, QueueError, Report, Settlement, Stats, Watch,
 };
 
 /// A queue on RabbitMQ.
@@ -86,6 +88,7 @@ impl AmqpQueue {
             consuming,
             tellers: [Role::Telling, Role::Recording]
                 .map(|role| Teller::start(nodes.clone(), role, topology.clone())),
+            reporters: Reporters::default(),
             topology,
             locks: Locks::default(),
             publish_timeout: options.publish_timeout,
@@ -159,6 +162,15 @@ impl Queue for AmqpQueue {
         Ok(Box::new(AmqpHistory::new(self.0.clone(), past)))
     }
 
+    fn report(&self, report: Report) {
+        self.0.reporters.add(&self.0, report);
+    }
+
+    async fn watch(&self) -> Result<Box<dyn Watch>, QueueError> {
+        let watch = AmqpWatch::start(Arc::clone(&self.0));
+        Ok(Box::new(watch.await?))
+    }
+
     async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError> {
         let lock = self.0.try_lock(name).await?;
         Ok(lock.map(|lock| Box::new(lock) as Box<dyn Lock>))
@@ -194,6 +206,7 @@ impl Queue for AmqpQueue {
     }
 
     async fn close(&self) {
+        self.0.reporters.close(&self.0);
         let [telling, recording] = &self.0.tellers;
         tokio::join!(
             telling.close(),

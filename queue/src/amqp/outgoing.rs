@@ -65,6 +65,24 @@ impl Outgoing {
         ])
     }
 
+    /// To those who watch.
+    pub(super) fn report(topology: &Topology, said: Vec<u8>) -> Self {
+        Self {
+            exchange: topology.reports.clone(),
+            key: ShortString::default(),
+            properties: BasicProperties::default(),
+            body: said,
+        }
+    }
+
+    /// To all processes: somebody watches.
+    pub(super) fn watch(topology: &Topology) -> Self {
+        Self {
+            exchange: topology.watch.clone(),
+            ..Self::report(topology, Vec::new())
+        }
+    }
+
     /// To the log of intents.
     pub(super) fn entry(topology: &Topology, entry: Entry) -> Self {
         Self {

@@ -51,6 +51,10 @@ pub(super) struct Topology {
     pub(super) outcomes: ShortString,
     /// The stream of what was told; also the key that routes to it.
     pub(super) history: ShortString,
+    /// The exchange by which those who watch say so.
+    pub(super) watch: ShortString,
+    /// The exchange of what processes say of themselves.
+    pub(super) reports: ShortString,
     /// The stream of intents; also the key that routes to it.
     pub(super) intents: ShortString,
     delivery_limit: u32,
@@ -95,6 +99,8 @@ impl Topology {
             dead: name(dead)?,
             outcomes: name(format!("{prefix}.outcomes"))?,
             history: name(format!("{prefix}.history"))?,
+            watch: name(format!("{prefix}.watch"))?,
+            reports: name(format!("{prefix}.reports"))?,
             intents: name(format!("{prefix}.intents"))?,
             delivery_limit: options.delivery_limit,
             max_length: options.max_length,
@@ -112,6 +118,15 @@ impl Topology {
         name(format!("{}.lock.{lock}", self.prefix))
     }
 
+    /// A queue for one listener; no other one has this name.
+    pub(super) fn listener(&self) -> Result<ShortString, QueueError> {
+        name(format!(
+            "{}.listener.{:016x}",
+            self.prefix,
+            fastrand::u64(..)
+        ))
+    }
+
     /// Sees that everything is there.
     pub(super) async fn ensure(&self, channel: &Channel) -> Result<(), QueueError> {
         if !self.existing_only {
@@ -126,14 +141,16 @@ impl Topology {
 
     /// Declares everything; what exists already as we need it is left alone.
     async fn declare(&self, channel: &Channel) -> Result<(), QueueError> {
-        for (exchange, kind) in [
+        for (exchange, kind, durable) in [
             // A letter that the broker makes keeps the routing key of its request.
-            (&self.dead, ExchangeKind::Fanout),
-            (&self.exchange, ExchangeKind::Direct),
-            (&self.outcomes, ExchangeKind::Topic),
+            (&self.dead, ExchangeKind::Fanout, true),
+            (&self.exchange, ExchangeKind::Direct, true),
+            (&self.outcomes, ExchangeKind::Topic, true),
+            (&self.watch, ExchangeKind::Fanout, false),
+            (&self.reports, ExchangeKind::Fanout, false),
         ] {
             let options = ExchangeDeclareOptions {
-                durable: true,
+                durable,
                 ..ExchangeDeclareOptions::default()
             };
             let asked =
@@ -174,7 +191,15 @@ impl Topology {
             let removed = answer(asked).await;
             removed.map_err(|error| self.refused("queue", queue, error))?;
         }
-        for exchange in [&self.exchange, &self.dead, &self.outcomes] {
+        let Self {
+            exchange,
+            dead,
+            outcomes,
+            watch,
+            reports,
+            ..
+        } = self;
+        for exchange in [exchange, dead, outcomes, watch, reports] {
             let asked = channel.exchange_delete(exchange.clone(), ExchangeDeleteOptions::default());
             let removed = answer(asked).await;
             removed.map_err(|error| self.refused("exchange", exchange, error))?;

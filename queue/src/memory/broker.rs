@@ -27,6 +27,9 @@ pub(super) struct State {
     next: u64,
     /// In order.
     pub(super) ready: BTreeMap<u64, Stored>,
+    /// What processes said of themselves.
+    pub(super) reports: Vec<Vec<u8>>,
+    pub(super) watchers: usize,
     /// What was told to those who listen.
     pub(super) told: Vec<(Instant, Content)>,
     pub(super) unacked: BTreeMap<u64, Unacked>,

@@ -4,17 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use super::broker::{Connection, Shared, State};
 use super::{Loss, Operation};
-use crate::{DeadLetter, DeadLetterId, Filter, Lane, Options, QueueError, RawMessage};
+use crate::{DeadLetter, DeadLetterId, Filter, Lane, Options, QueueError, RawMessage, Report};
 
 pub(super) struct Client {
     pub(super) broker: Arc<Shared>,
     pub(super) name: String,
     pub(super) options: Options,
     pub(super) closed: AtomicBool,
+    /// What the process says of itself.
+    pub(super) reports: Mutex<Vec<Report>>,
 }
 
 impl Client {
@@ -24,6 +27,7 @@ impl Client {
             name: name.to_owned(),
             options,
             closed: AtomicBool::new(false),
+            reports: Mutex::default(),
         }
     }
 

@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Operation;
-use super::broker::{Broker, Connection, Stored};
+use super::broker::{Broker, Connection, State, Stored};
 use super::client::Client;
 use super::consumer::MemoryConsumer;
 use super::intents::MemoryLog;
 use crate::{
     Consumer, Content, DeadLetters, Done, Filter, Health, History, IntentLog, IntentReader, Lane,
-    Listed, Lock, Message, Options, Publish, Queue, QueueError, Settlement, Stats,
+    Listed, Lock, Message, Options, Publish, Queue, QueueError, Report, Settlement, Stats, Watch,
 };
 
 /// A queue in memory.
@@ -71,6 +71,34 @@ impl Queue for MemoryQueue {
         let client = Arc::clone(&self.0);
         let consumer = MemoryConsumer::new(client, lane, usize::from(prefetch));
         Ok(Box::new(consumer))
+    }
+
+    fn report(&self, report: Report) {
+        self.0.reports.lock().push(Arc::clone(&report));
+        let client = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            loop {
+                client.alive().await;
+                let watched = |state: &mut State| (state.watchers > 0).then_some(());
+                client.broker.wait_for(watched).await;
+                if client.closed.load(Ordering::Relaxed) {
+                    return;
+                }
+                let said = report();
+                client.broker.change(|state| state.reports.push(said));
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+    }
+
+    async fn watch(&self) -> Result<Box<dyn Watch>, QueueError> {
+        self.0.connection()?;
+        let client = Arc::clone(&self.0);
+        let read = client.broker.change(|state| {
+            state.watchers += 1;
+            state.reports.len()
+        });
+        Ok(Box::new(MemoryWatch { client, read }))
     }
 
     async fn tell(&self, told: &Content) {
@@ -151,6 +179,18 @@ impl Queue for MemoryQueue {
         self.0.alive().await;
         if let Ok(connection) = self.0.connection() {
             self.0.closed.store(true, Ordering::Relaxed);
+            let last: Vec<_> = self
+                .0
+                .reports
+                .lock()
+                .iter()
+                .map(|report| report())
+                .collect();
+            self.0.broker.change(|state| {
+                if state.watchers > 0 {
+                    state.reports.extend(last);
+                }
+            });
             let limit = self.0.options.delivery_limit;
             self.0.broker.change(|state| {
                 state.lose(connection, limit);
@@ -158,6 +198,29 @@ impl Queue for MemoryQueue {
             });
         }
         self.0.closed.store(true, Ordering::Relaxed);
+    }
+}
+
+struct MemoryWatch {
+    client: Arc<Client>,
+    /// How many were read.
+    read: usize,
+}
+
+#[async_trait]
+impl Watch for MemoryWatch {
+    async fn next(&mut self) -> Result<Vec<u8>, QueueError> {
+        let read = self.read;
+        let next = next(&self.client, |state| state.reports.get(read).cloned());
+        let next = next.await?;
+        self.read += 1;
+        Ok(next)
+    }
+}
+
+impl Drop for MemoryWatch {
+    fn drop(&mut self) {
+        self.client.broker.change(|state| state.watchers -= 1);
     }
 }
 
@@ -171,19 +234,30 @@ struct MemoryHistory {
 impl History for MemoryHistory {
     async fn next(&mut self) -> Result<Content, QueueError> {
         self.client.alive().await;
-        let (client, read) = (&self.client, self.read);
-        let next = client.broker.wait_for(|state| {
-            if client.closed.load(Ordering::Relaxed) {
-                let closed = QueueError::Unavailable("the queue was closed".to_owned());
-                return Some(Err(closed));
-            }
-            state.connection(&client.name)?;
-            state.told.get(read).map(|(_, told)| Ok(told.clone()))
+        let read = self.read;
+        let next = next(&self.client, |state| {
+            state.told.get(read).map(|(_, told)| told.clone())
         });
         let next = next.await?;
         self.read += 1;
         Ok(next)
     }
+}
+
+/// Waits until `look` finds something, as long as the process has a connection.
+async fn next<T>(
+    client: &Client,
+    mut look: impl FnMut(&State) -> Option<T>,
+) -> Result<T, QueueError> {
+    let next = client.broker.wait_for(|state| {
+        if client.closed.load(Ordering::Relaxed) {
+            let closed = QueueError::Unavailable("the queue was closed".to_owned());
+            return Some(Err(closed));
+        }
+        state.connection(&client.name)?;
+        look(state).map(Ok)
+    });
+    next.await
 }
 
 struct MemoryLock {

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::intents::{self, Reading};
 use super::messages::{self, Return, Token};
 use super::outcomes;
+use super::reports;
 use crate::{Cause, Content, Intent, Lane, RawMessage};
 
 /// Names one consumer of this handle.
@@ -31,6 +32,10 @@ pub(super) enum Change {
     Publish(RawMessage),
     /// To those who listen.
     Tell(Box<Content>),
+    /// Of a process, about itself.
+    Say(i64, Vec<u8>),
+    /// Somebody watches.
+    Watch,
     /// To the log of intents; the reader is told of it.
     Append(Intent, Arc<Reading>),
     Settle {
@@ -119,6 +124,14 @@ impl Change {
             }
             Self::Tell(told) => {
                 outcomes::insert(db, told)?;
+                true
+            }
+            Self::Say(process, said) => {
+                reports::say(db, *process, said)?;
+                true
+            }
+            Self::Watch => {
+                reports::watch(db, Timestamp::now())?;
                 true
             }
             Self::Replay { row, message } => messages::replay(db, *row, message)?,

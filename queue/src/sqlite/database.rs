@@ -14,11 +14,12 @@ use crate::QueueError;
 const APPLICATION_ID: i32 = 0x464c_584f;
 
 /// Each turns one version of the schema into the next; the first begins with nothing.
-const SCHEMA: [&str; 4] = [
+const SCHEMA: [&str; 5] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
+    include_str!("schema_5.sql"),
 ];
 
 const SCHEMA_VERSION: usize = SCHEMA.len();

@@ -20,6 +20,7 @@ mod lock;
 mod messages;
 mod outcomes;
 mod reader;
+mod reports;
 mod stand_in;
 mod subscribers;
 mod writer;
@@ -45,11 +46,12 @@ use self::history::SqliteHistory;
 use self::intent_log::SqliteIntentLog;
 use self::lock::Locks;
 use self::reader::Reader;
+use self::reports::{Reporters, SqliteWatch};
 use self::writer::Writer;
 use crate::{
     Consumer, Content, DeadLetter, DeadLetters, Done, Filter, Health, History, IntentLog,
-    IntentReader, Lane, Listed, Lock, Message, Options, Publish, Queue, QueueError, Settlement,
-    Stats,
+    IntentReader, Lane, Listed, Lock, Message, Options, Publish, Queue, QueueError, Report,
+    Settlement, Stats, Watch,
 };
 
 /// How many publishes wait for the disk at a time; more of them wait their turn.
@@ -57,6 +59,9 @@ const PUBLISHES_IN_FLIGHT: usize = 4096;
 
 /// How many dead letters are moved or removed at a time.
 const DEAD_LETTERS_IN_FLIGHT: usize = 128;
+
+/// How long a last word may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long closing waits for a disk that hangs.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -74,6 +79,7 @@ pub struct SqliteQueue {
     consumers: AtomicU64,
     path: PathBuf,
     locks: Locks,
+    reporters: Reporters,
 }
 
 impl SqliteQueue {
@@ -108,9 +114,11 @@ impl SqliteQueue {
             .name("queue-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| QueueError::Storage(format!("no thread for the queue: {error}")))?;
+        let (handle, reader) = (Handle::new(inbox, status), Reader::new(reader));
         Ok(Self {
-            handle: Handle::new(inbox, status),
-            reader: Reader::new(reader),
+            reporters: Reporters::new(reader.clone(), handle.clone()),
+            handle,
+            reader,
             writer: Mutex::new(Some(writer)),
             publishes: Arc::new(Semaphore::new(PUBLISHES_IN_FLIGHT)),
             publish_timeout: options.publish_timeout,
@@ -217,6 +225,15 @@ impl Queue for SqliteQueue {
         Ok(Box::new(history))
     }
 
+    fn report(&self, report: Report) {
+        self.reporters.add(report);
+    }
+
+    async fn watch(&self) -> Result<Box<dyn Watch>, QueueError> {
+        let watch = SqliteWatch::start(self.reader.clone(), self.handle.clone());
+        Ok(Box::new(watch.await?))
+    }
+
     async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError> {
         let (locks, path, name) = (self.locks.clone(), self.path.clone(), name.to_owned());
         let lock = blocking(move || locks.try_take(&path, &name)).await??;
@@ -244,6 +261,12 @@ impl Queue for SqliteQueue {
     }
 
     async fn close(&self) {
+        if tokio::time::timeout(LAST_WORDS, self.reporters.close())
+            .await
+            .is_err()
+        {
+            tracing::debug!("the disk under the queue hangs: nothing is said of the end");
+        }
         // An error means that it is closed already.
         let _ = self.handle.send(Command::Close);
         self.locks.close();

@@ -14,6 +14,7 @@ pub mod intents;
 pub mod lanes;
 pub mod locks;
 pub mod publishing;
+pub mod reports;
 mod requests;
 pub mod told;
 
@@ -131,6 +132,13 @@ macro_rules! conformance_tests {
                 waiting_for_what_is_told_can_be_given_up_without_missing_any,
                 requests_and_notifications_are_told_to_nobody,
                 a_closed_queue_tells_nothing_and_does_not_hang,
+            ]
+            reports: [
+                every_watcher_hears_every_process_again_and_again,
+                a_process_is_asked_only_while_somebody_watches,
+                a_process_that_leaves_says_a_last_word,
+                waiting_for_a_report_can_be_given_up,
+                a_closed_queue_says_nothing_and_hears_nothing,
             ]
             locks: [
                 a_lock_has_one_holder_within_a_process,

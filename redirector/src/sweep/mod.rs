@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use queue::Lock;
+use service::report::{MOST_LISTED, OnHold, Sweep};
 use service::{Plan, telemetry};
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -69,6 +70,8 @@ impl Sweeper {
                 if self.sweep(&deadline).await == Found::Some {
                     pause = interval.min(self.settings.grace);
                 }
+            } else {
+                *self.shared.swept.lock() = None;
             }
             // Jitter, so that redirectors started together don't ask together.
             let pause = pause.mul_f64(0.9 + 0.2 * fastrand::f64());
@@ -82,14 +85,33 @@ impl Sweeper {
             Ok(stats) => stats.ready > 0,
             Err(_) => return Found::Nobody,
         };
-        let mut found = Found::Nobody;
+        let mut found = Vec::new();
         for plan in self.shared.plans.clone().iter() {
             let span = tracing::trace_span!(target: telemetry::TARGET, "sweep", plan = plan.name);
             let swept = self.sweep_tasks(plan, backlog, deadline).instrument(span);
-            found = found.max(or_warn(&plan.name, swept.await));
+            found.push(or_warn(&plan.name, swept.await));
         }
         let swept = self.sweep_callers(backlog, deadline).await;
-        found.max(or_warn("callers without a task", swept))
+        found.push(or_warn("callers without a task", swept));
+        if found.iter().all(Option::is_some) {
+            *self.shared.swept.lock() = Some(self.list());
+        }
+        found.into_iter().flatten().max().unwrap_or(Found::Nobody)
+    }
+
+    /// Who waits, as this sweep saw it.
+    fn list(&self) -> Sweep {
+        let of_tasks = self.tasks.values().flat_map(HashMap::values);
+        let seen = of_tasks.chain(self.callers.values());
+        let mut callers: Vec<OnHold> = seen.filter_map(|seen| seen.waits.clone()).collect();
+        callers.sort_by_key(|caller| caller.since);
+        let count = callers.len() as u64;
+        callers.truncate(MOST_LISTED);
+        Sweep {
+            at: self.shared.clock.now(),
+            count,
+            callers,
+        }
     }
 
     /// Whether this process is the one that sweeps.
@@ -150,13 +172,14 @@ impl Sweeper {
     }
 }
 
-fn or_warn(what: &str, swept: Result<Found, LookFailure>) -> Found {
+/// What was found; `None` if not everything could be looked at.
+fn or_warn(what: &str, swept: Result<Found, LookFailure>) -> Option<Found> {
     match swept {
-        Ok(found) => found,
-        Err(LookFailure::Interrupted(_)) => Found::Nobody,
+        Ok(found) => Some(found),
+        Err(LookFailure::Interrupted(_)) => None,
         Err(LookFailure::Rest(error)) => {
             tracing::warn!(plan = what, %error, "the sweep failed; it is tried again");
-            Found::Nobody
+            None
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use queue::{Message, RedirectRequest};
+use service::report::OnHold;
 use service::telemetry;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -19,6 +20,8 @@ pub(super) struct Seen {
     pub(super) idle_since: Option<Instant>,
     /// When its caller was first seen to be out of the voice queue.
     pub(super) absent_since: Option<Instant>,
+    /// The caller, if they have waited for longer than an event takes to come.
+    pub(super) waits: Option<OnHold>,
     /// When its request may be put on the queue (again), and how long it is left alone then.
     due: Option<Instant>,
     alone_for: Duration,
@@ -29,6 +32,7 @@ impl Default for Seen {
         Self {
             idle_since: None,
             absent_since: None,
+            waits: None,
             due: None,
             alone_for: AGAIN_AFTER,
         }
@@ -55,6 +59,12 @@ impl Seen {
     ) -> bool {
         let now = Instant::now();
         let waited = shared.time.age(request.entered_at);
+        self.waits = (waited >= grace).then(|| OnHold {
+            call_sid: request.call_sid,
+            task_sid: request.task_sid,
+            plan: shared.plan_name(&request),
+            since: shared.clock.now() - waited,
+        });
         if backlog || waited < grace || shared.calls.is_at_work(&request.call_sid) {
             self.idle_since = None;
             return false;

@@ -83,6 +83,7 @@ impl Sweeper {
                 .await;
         }
         seen.idle_since = None;
+        seen.waits = None;
         let since = *seen.absent_since.get_or_insert_with(Instant::now);
         if since.elapsed() >= LEFT_BEHIND {
             let span = tracing::error_span!(

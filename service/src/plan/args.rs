@@ -115,6 +115,17 @@ impl PlanArgs {
         }
     }
 
+    /// Whether any are given.
+    pub fn are_given(&self) -> bool {
+        let of_default = [&self.forward_call_task_queue_sid, &self.forward_to_number];
+        let file = self.redirect_plans.as_ref();
+        of_default
+            .into_iter()
+            .flatten()
+            .any(|value| !value.trim().is_empty())
+            || file.is_some_and(|file| !file.as_os_str().is_empty())
+    }
+
     /// Parses them, and reads the file. Ladders need the public URL, by which Twilio asks what comes next.
     pub fn resolve(self, public_url: Option<&PublicUrl>, problems: &mut Problems) -> Option<Plans> {
         let reach = match problems.take(self.notify_private.clone()) {

@@ -6,6 +6,7 @@ mod notify;
 mod outcomes;
 mod raw;
 mod step;
+mod words;
 
 use std::collections::BTreeSet;
 
@@ -17,6 +18,7 @@ use twilio::{Caller, E164, FormParams, PublicUrl, TaskQueueSid};
 pub use self::args::PlanArgs;
 pub use self::notify::Notify;
 pub use self::outcomes::Ending;
+pub use self::words::does;
 
 /// What happens to the callers of one placeholder task queue.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,20 @@
+//! How everything stands: who waits and where, what became of callers, what is dead, what isn't well.
+//! The command line prints it, the page shows it.
+
+mod dead;
+mod happening;
+mod heard;
+mod model;
+mod past;
+mod plans;
+mod watcher;
+mod well;
+mod words;
+
+pub use happening::{Happening, Happenings};
+pub use model::{
+    Day, DeadLetter, DeadLetters, Hour, NotWell, Overview, PlanDay, PlanNow, Process, Recent,
+    StepNow, Waiting, Whereabouts,
+};
+pub use watcher::Watcher;
+pub use words::span;
