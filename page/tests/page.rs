@@ -102,8 +102,7 @@ async fn each_section_says_how_everything_stands() {
 #[tokio::test]
 async fn a_page_on_which_nothing_has_happened_says_so() {
     let served = sample::serve(settings(ANY_PORT), quiet).await;
-    let page = reqwest::get(format!("http://127.0.0.1:{}/", served.port)).await;
-    let page = page.unwrap().text().await.unwrap();
+    let page = Browser::of(served).page().await;
     for words in [
         "Nobody is waiting; all parts well.",
         "Nobody.",

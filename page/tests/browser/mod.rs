@@ -26,8 +26,11 @@ pub struct Browser {
 
 impl Browser {
     pub async fn at(settings: PageSettings) -> Self {
+        Self::of(sample::serve(settings, overview).await)
+    }
+
+    pub fn of(served: Served) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let served = sample::serve(settings, overview).await;
         let host = format!("localhost:{}", served.port);
         Self {
             client: Client::builder().redirect(Policy::none()).build().unwrap(),
