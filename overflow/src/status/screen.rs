@@ -99,7 +99,7 @@ impl Screen<'_> {
             Whereabouts::AtRedirector { process, stage } => match stage {
                 Stage::InLine => format!("in line for Twilio at {process}"),
                 Stage::UnderWay => format!("being redirected by {process}"),
-                Stage::Pausing => format!("looked after by {process}"),
+                Stage::Pausing => format!("looked into by {process}"),
             },
             Whereabouts::Retried {
                 process,
