@@ -28,7 +28,8 @@ pub(crate) struct WatchArgs {
     #[arg(long)]
     json: bool,
 
-    /// Tell first what became of callers within so long before, up to 24h
+    /// Tell first what became of callers within so long before, as far as it is kept: 24h with RabbitMQ,
+    /// 30 days in a file
     #[arg(long, value_name = "DURATION", default_value = "0s")]
     past: Setting<Duration>,
 

@@ -27,9 +27,9 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const LOOKED: Duration = Duration::from_secs(10);
 
 /// They say something about once a second: by then those that can have.
-const ANSWERED: Duration = Duration::from_millis(1500);
+const ANSWERED: Duration = Duration::from_secs(2);
 /// And by then those that may be slow.
-const ANSWERED_LATE: Duration = Duration::from_millis(3500);
+const ANSWERED_LATE: Duration = Duration::from_secs(4);
 
 /// How long the first overview waits for the past to be read.
 const READ: Duration = Duration::from_secs(10);

@@ -54,7 +54,7 @@ async fn a_broker_that_restarts_or_takes_no_messages_ends_no_watching_and_holds_
     hears_two(&mut watch).await;
 
     publish(&process, 0..10).await;
-    node.raise_memory_alarm();
+    tokio::task::block_in_place(|| node.raise_memory_alarm());
     // What is said now blocks the connection over which it is said, and no other one.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let mut consumer = process.consume(Lane::Redirects, 1).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_broker_that_restarts_or_takes_no_messages_ends_no_watching_and_holds_
         ack(next(&mut consumer).await).await;
     }
     answered(async || watcher.stats().await).await;
-    node.clear_alarm();
+    tokio::task::block_in_place(|| node.clear_alarm());
     hears_two(&mut watch).await;
 
     drop(watch);

@@ -209,3 +209,83 @@ fn host_name() -> String {
     let system = rustix::system::uname();
     system.nodename().to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::Readiness;
+
+    fn on_hold() -> OnHold {
+        OnHold {
+            call_sid: "CA00000000000000000000000000000005".parse().unwrap(),
+            task_sid: "WT00000000000000000000000000000004".parse().unwrap(),
+            plan: Some("sales".to_owned()),
+            since: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn reporter(parts: Vec<Part>) -> Reporter {
+        let not_ready: ReadinessCheck = Arc::new(|| Readiness::NotReady("away".to_owned()));
+        Reporter {
+            clock: Clock::system(),
+            stop: CancellationToken::new(),
+            checks: vec![not_ready.clone(), not_ready],
+            parts,
+        }
+    }
+
+    fn as_ingest() -> Part {
+        Arc::new(|report| report.ingest = Some(IngestReport::default()))
+    }
+
+    fn as_redirector() -> Part {
+        Arc::new(|report| {
+            report.redirector = Some(RedirectorReport {
+                held: 1,
+                callers: vec![AtWork {
+                    caller: on_hold(),
+                    stage: Stage::Pausing,
+                    attempts: 2,
+                    last_error: Some("503".to_owned()),
+                    next_at: None,
+                }],
+                ..RedirectorReport::default()
+            });
+        })
+    }
+
+    #[test]
+    fn a_process_is_called_by_what_it_does() {
+        for (parts, role) in [
+            (vec![as_ingest()], "ingest"),
+            (vec![as_redirector()], "redirector"),
+            (vec![as_ingest(), as_redirector()], "overflow run"),
+        ] {
+            let report = reporter(parts).report();
+            let name = report.name();
+            assert!(
+                name.starts_with(&format!("{role} {} on ", std::process::id())),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_said_can_be_read_also_by_other_versions() {
+        let said = reporter(vec![as_ingest(), as_redirector()]).report();
+        assert_eq!(said.troubles.len(), 1, "both say the same");
+        let mut json = serde_json::to_value(&said).unwrap();
+        assert_eq!(
+            serde_json::from_value::<Report>(json.clone()).unwrap(),
+            said
+        );
+        json["colour"] = "green".into();
+        json["redirector"]["callers"][0]["mood"] = "bad".into();
+        let object = json.as_object_mut().unwrap();
+        for later in ["ingest", "troubles", "stopping"] {
+            object.remove(later);
+        }
+        let read: Report = serde_json::from_value(json).unwrap();
+        assert_eq!(read.redirector, said.redirector);
+    }
+}

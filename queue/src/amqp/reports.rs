@@ -160,8 +160,7 @@ struct Listening {
 }
 
 impl Listening {
-    /// Listens to `exchange`, as often as it takes. A client that makes nothing can't wait for an
-    /// exchange that no process of this version has made.
+    /// Listens to `exchange`, as often as it takes: no process of this version may have made it yet.
     async fn open(client: &Client, exchange: &ShortString) -> Result<Self, QueueError> {
         let mut delays = RECONNECT.delays();
         loop {
@@ -169,7 +168,9 @@ impl Listening {
             let queue = client.topology.listener()?;
             match listen(&session, queue, exchange).await {
                 Ok(listening) => return Ok(listening),
-                Err(error) if error.is_not_found() => session.redeclare(),
+                Err(error) if error.is_not_found() && !client.topology.existing_only => {
+                    session.redeclare();
+                }
                 Err(error) => tracing::debug!(%error, "could not listen"),
             }
             sleep(delays.next_delay()).await;

@@ -60,7 +60,8 @@ pub(super) struct Topology {
     delivery_limit: u32,
     max_length: Option<u64>,
     later: Duration,
-    existing_only: bool,
+    /// Whether what is missing is not to be made.
+    pub(super) existing_only: bool,
 }
 
 /// A queue, what it is bound to, and its arguments.
