@@ -62,7 +62,7 @@ async fn a_rotated_password_is_read_again_and_callbacks_are_spooled_until_then()
     node.ctl(&["close_all_connections", "rotated"]);
     for process in stack.ingests.iter().chain(&stack.redirectors) {
         says(process, REFUSED).await;
-        assert!(process.log().contains("not let in by the broker"));
+        process.logged("not let in by the broker").await;
     }
     assert_eq!(stack.callback().await, Some(204));
     write_url(&node, "second", &file);

@@ -145,10 +145,10 @@ async fn nothing_is_made_up_of_a_caller_who_was_perhaps_not_redirected() {
     };
     publish(&office, Content::Redirected(in_doubt)).await;
     assert!(office.dead_letters().await.is_empty());
-    // One of whom it is known that they were: they hung up.
+    // One of whom it is known that they were: Twilio could dial nobody.
     publish(&office, Content::Redirected(redirected(&office, &caller))).await;
     let reported = next_outcome(&mut told).await;
-    assert_eq!(reported.outcome, OutcomeKind::HungUp);
+    assert_eq!(reported.outcome, OutcomeKind::Failed);
     let metrics = office.closed().await;
     let counted = "overflow_callers_total{end=\"missed\",plan=\"sales\"} 1";
     assert!(metrics.contains(counted), "{metrics}");
