@@ -34,6 +34,24 @@ impl Told<'_> {
         })
     }
 
+    /// Twilio could not dial a ladder's number, and made no call to it that could be told of. None if
+    /// that isn't so.
+    pub(crate) fn of_dial(&self, hop: &Hop<'_>) -> Option<Outcome> {
+        let is_failed = self.params.get("DialCallStatus") == Some("failed");
+        if !is_failed || self.sid("DialCallSid").is_some() {
+            return None;
+        }
+        let caller = self.sid("CallSid")?;
+        let step = hop.position.to_string();
+        let id = format!("{caller}.{step}");
+        let ending = Ending {
+            step: Some(step),
+            outcome: OutcomeKind::Failed,
+            caller: None,
+        };
+        Some(self.outcome(id, caller, ending))
+    }
+
     /// Twilio asked what comes next for a caller, and was answered. None if that is no news of them.
     pub(crate) fn of_caller(&self, hop: &Hop<'_>, offer: Offer) -> Option<Outcome> {
         if hop.stage == Stage::Recorded && is_message(self.params) {
@@ -45,14 +63,14 @@ impl Told<'_> {
                 let step = Some(hop.position.to_string());
                 self.missed(OutcomeKind::HungUp, step)
             }
-            Offer::LastWords => self.last_words(),
+            Offer::LastWords => self.missed(OutcomeKind::LastWords, None),
             Offer::More => None,
         }
     }
 
-    /// The caller hears last words.
-    pub(crate) fn last_words(&self) -> Option<Outcome> {
-        self.missed(OutcomeKind::LastWords, None)
+    /// No step was in force when the caller came.
+    pub(crate) fn closed(&self) -> Option<Outcome> {
+        self.missed(OutcomeKind::Closed, None)
     }
 
     fn message(&self, hop: &Hop<'_>) -> Option<Outcome> {

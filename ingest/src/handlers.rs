@@ -153,7 +153,7 @@ pub(crate) async fn redirect_twiml(
             let first = plan.begin(&Caller::of(&params), ingest.clock.now());
             if first.offer == Offer::LastWords
                 && ingest.plans.outcomes()
-                && let Some(outcome) = ingest.told(&plan.name, &params).last_words()
+                && let Some(outcome) = ingest.told(&plan.name, &params).closed()
             {
                 // The caller doesn't wait for it.
                 drop(ingest.pass_on(outcome));

@@ -53,7 +53,8 @@ pub(crate) async fn next_step(
     let answer = ([(LADDER_HEADER, hash)], twiml(&next.twiml)).into_response();
     if ingest.plans.outcomes() {
         let told = ingest.told(ingest.plans.name_of(&hop), &params);
-        if let Some(outcome) = told.of_caller(&hop, next.offer) {
+        let outcomes = [told.of_dial(&hop), told.of_caller(&hop, next.offer)];
+        for outcome in outcomes.into_iter().flatten() {
             // The caller doesn't wait for it.
             drop(ingest.pass_on(outcome));
         }

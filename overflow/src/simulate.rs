@@ -56,8 +56,8 @@ pub(crate) struct SimulatorArgs {
     #[arg(long, value_name = "FACTOR", default_value = "4")]
     speed: String,
 
-    /// What becomes of calls to a number, once for each: busy, silent, failed, mailbox or answers, and
-    /// what there is to say beside that: how many seconds it rings, the key that is pressed, the
+    /// What becomes of calls to a number, once for each: busy, silent, failed, rejected, mailbox or
+    /// answers, and what there is to say beside that: how many seconds it rings, the key that is pressed, the
     /// seconds until then, and after how many seconds they hang up, such as
     /// +14155550100=answers,rings=5,presses=1,thinks=2,stays=60  [default: somebody picks up at once,
     /// and presses 1 if asked]

@@ -51,7 +51,8 @@ impl Redirected {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The same each time this is reported: the SID of the dialled call, of the recording, or of the
-    /// caller's call where it is about nothing else.
+    /// caller's call where it is about nothing else; with the step, where Twilio refused to dial and made
+    /// no call.
     pub id: String,
     /// When it was reported first.
     pub at: Timestamp,

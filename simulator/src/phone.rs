@@ -34,6 +34,8 @@ pub enum PickUp {
     Silent,
     /// Nobody: the number can't be called.
     Failed,
+    /// Nobody: Twilio refuses to call the number. No call is made.
+    Rejected,
     /// A mailbox. It records what it hears and presses nothing.
     Mailbox,
     /// Somebody.
@@ -41,10 +43,11 @@ pub enum PickUp {
 }
 
 impl PickUp {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Busy,
         Self::Silent,
         Self::Failed,
+        Self::Rejected,
         Self::Mailbox,
         Self::Answers,
     ];
@@ -54,6 +57,7 @@ impl PickUp {
             Self::Busy => "busy",
             Self::Silent => "silent",
             Self::Failed => "failed",
+            Self::Rejected => "rejected",
             Self::Mailbox => "mailbox",
             Self::Answers => "answers",
         }
@@ -86,8 +90,8 @@ impl From<PickUp> for Phone {
 /// The text is no [`Phone`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected busy, silent, failed, mailbox or answers, and what there is to say beside that: \
-     rings=SECONDS, presses=KEY, thinks=SECONDS, stays=SECONDS"
+    "expected busy, silent, failed, rejected, mailbox or answers, and what there is to say beside \
+     that: rings=SECONDS, presses=KEY, thinks=SECONDS, stays=SECONDS"
 )]
 pub struct InvalidPhone;
 

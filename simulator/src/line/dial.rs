@@ -57,10 +57,10 @@ impl Line {
         for nouns in dial.nouns.chunks(together.max(1)) {
             let rung = self.change(|state| {
                 let ring = |noun: &Noun| {
-                    let rung = state.ring(self.call, number, &dial.record, noun);
-                    (rung, noun.whisper.clone())
+                    let rung = state.ring(self.call, number, &dial.record, noun)?;
+                    Some((rung, noun.whisper.clone()))
                 };
-                nouns.iter().map(ring).collect::<Vec<_>>()
+                nouns.iter().filter_map(ring).collect::<Vec<_>>()
             })?;
             let at_once = |(rung, whisper): &Whispered| whisper.is_none() && rung.rings_no_time();
             if !rung.iter().all(at_once) {

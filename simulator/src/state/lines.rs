@@ -30,8 +30,11 @@ impl State {
         dial: usize,
         record: &DialRecord,
         noun: &Noun,
-    ) -> Rung {
+    ) -> Option<Rung> {
         let phone = self.phone(&noun.number);
+        if phone.pick_up == PickUp::Rejected {
+            return None;
+        }
         let sid = self.ids.sid();
         let log = CalleeLog {
             call: sid,
@@ -52,7 +55,7 @@ impl State {
         });
         self.begin_leg(sid, (call, index), record, noun);
         self.callee(call, index, Callee::Rung);
-        Rung { index, phone }
+        Some(Rung { index, phone })
     }
 
     /// Something happens to somebody who was rung.

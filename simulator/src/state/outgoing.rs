@@ -40,7 +40,7 @@ impl State {
             call.end = match phone.pick_up {
                 _ if no_answer => "no-answer",
                 PickUp::Busy => "busy",
-                PickUp::Failed => "failed",
+                PickUp::Failed | PickUp::Rejected => "failed",
                 _ => return state.picks_up(sid, phone, make),
             };
             let _ = state.end_call(sid, HangUp::NotReached);

@@ -151,7 +151,9 @@ fn ladder(rng: &mut Rng) -> String {
 }
 
 fn phone(rng: &mut Rng) -> String {
-    let kinds = ["busy", "silent", "failed", "mailbox", "answers", "answers"];
+    let kinds = [
+        "busy", "silent", "failed", "rejected", "mailbox", "answers", "answers", "answers",
+    ];
     let kind = one_of(rng, &kinds);
     let phone = format!("{kind},rings={}", rng.u8(..30));
     match kind {

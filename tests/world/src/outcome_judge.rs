@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use queue::{CallerEnd, Outcome, OutcomeKind};
-use simulator::{CalleeEnd, CalleeLog, CallerLog, Heard};
+use simulator::{CalleeEnd, CalleeLog, CallerLog, DialOutcome, Heard};
 
 use crate::ladder_judge::ASKED_AND_MORE;
 use crate::promises::Promise;
@@ -44,6 +44,7 @@ fn is_true(outcome: &Outcome, log: &CallerLog) -> bool {
             let is_taken = (kind == OutcomeKind::Answered) == (end == Some(CallerEnd::Taken));
             outcome.id == leg.as_str() && is_taken && came_to(callee, kind)
         }
+        (None, OutcomeKind::Failed, None | Some(CallerEnd::Missed)) => dialled_nobody(log),
         (None, OutcomeKind::Voicemail, Some(CallerEnd::Recorded)) => was_recorded(log),
         (
             None,
@@ -77,6 +78,19 @@ fn was_talk(callee: &CalleeLog) -> bool {
         return false;
     };
     callee.had_the_caller() && to - from > ASKED_AND_MORE
+}
+
+/// Whether Twilio refused to call any number of a `<Dial>`.
+fn dialled_nobody(log: &CallerLog) -> bool {
+    let dials = log.entries.iter().filter(|entry| {
+        matches!(&entry.heard, Heard::Dialled(record) if record.outcome == DialOutcome::Failed)
+    });
+    let failed = log
+        .callees
+        .iter()
+        .filter(|callee| matches!(callee.ended(), Some((CalleeEnd::Failed, _))));
+    let rang: BTreeSet<_> = failed.map(|callee| callee.dial).collect();
+    dials.count() > rang.len()
 }
 
 fn was_recorded(log: &CallerLog) -> bool {

@@ -237,7 +237,7 @@ async fn a_document_that_is_fetched_may_be_the_last_words_too() {
     let outcome = edge.only().await;
     assert_eq!(
         (outcome.outcome, &*outcome.plan),
-        (OutcomeKind::LastWords, "sales")
+        (OutcomeKind::Closed, "sales")
     );
     assert_eq!(outcome.caller, Some(CallerEnd::Missed));
 

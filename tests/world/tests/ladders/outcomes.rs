@@ -141,6 +141,18 @@ async fn nobody_is_left_and_the_caller_hears_last_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_number_that_twilio_makes_no_call_to_has_failed() {
+    let phones = [(FIRST, "rejected"), (SECOND, "rejected"), NOBODY[2]];
+    let expected = [
+        (OutcomeKind::Failed, None, None, Some("1.1")),
+        (OutcomeKind::Failed, None, None, Some("1.2")),
+        (OutcomeKind::NoAnswer, None, None, Some("1.3")),
+        (OutcomeKind::LastWords, Some(CallerEnd::Missed), None, None),
+    ];
+    lives(LADDER, &phones, Conduct::default(), always, &expected).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_who_hangs_up_is_told_of_where_twilio_asks_then() {
     let phones = [(FIRST, "silent"), NOBODY[1], NOBODY[2]];
     let canceled = (OutcomeKind::Canceled, None, None, Some("1.1"));
