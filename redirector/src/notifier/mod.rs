@@ -35,6 +35,8 @@ enum End {
     Told,
     /// As a dead letter: by which of [`RESULTS`], and why.
     Dead(&'static str, String),
+    /// At the end of the queue, because too many wait for the receiver already.
+    PutOff,
     /// We stop: another consumer takes it.
     Released,
     /// It panicked: it is put on the queue again, or is a dead letter.
@@ -47,9 +49,18 @@ const REFUSED: &str = "refused";
 /// The receiver did not take it in time.
 const GIVEN_UP: &str = "given_up";
 const UNDECODABLE: &str = "undecodable";
+const PUT_OFF: &str = "put_off";
 const RELEASED: &str = "released";
 const PANIC: &str = "panicked";
-const RESULTS: [&str; 6] = [TOLD, REFUSED, GIVEN_UP, UNDECODABLE, RELEASED, PANIC];
+const RESULTS: [&str; 7] = [
+    TOLD,
+    REFUSED,
+    GIVEN_UP,
+    UNDECODABLE,
+    PUT_OFF,
+    RELEASED,
+    PANIC,
+];
 
 /// Tells those whom plans name, until the process is stopped: then it finishes the requests under way,
 /// and gives everything else back to the queue.
@@ -145,10 +156,20 @@ impl Notifier {
         work.instrument(span).await;
     }
 
+    /// Puts it at the end of the queue.
+    async fn again(&self, delivery: Delivery, outcome: Option<&Outcome>) -> Result<(), QueueError> {
+        if let Some(outcome) = outcome {
+            let again = Content::Notify(outcome.clone()).into();
+            self.shared.queue.publish(&again).await?;
+        }
+        delivery.ack().await
+    }
+
     async fn settle(&self, delivery: Delivery, outcome: Option<&Outcome>, end: End, attempts: u32) {
         let is_poison = delivery.message.panics + 1 >= PANICS;
         let (result, last_error) = match end {
             End::Told => (TOLD, None),
+            End::PutOff => (PUT_OFF, None),
             End::Released => (RELEASED, None),
             End::Panicked => (PANIC, is_poison.then(|| PANICKED.to_owned())),
             End::Dead(result, problem) => (result, Some(problem)),
@@ -163,6 +184,7 @@ impl Notifier {
         });
         let settled = match (result, &cause) {
             (_, Some(cause)) => delivery.dead_letter(cause).await,
+            (PUT_OFF, None) => self.again(delivery, outcome).await,
             (RELEASED, None) => delivery.release().await,
             (PANIC, None) => delivery.panicked().await,
             (_, None) => delivery.ack().await,

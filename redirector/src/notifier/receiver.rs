@@ -20,6 +20,9 @@ use crate::shared::Shared;
 /// How many requests to one receiver are under way at a time.
 const AT_ONCE: usize = 8;
 
+/// How long one waits that goes to the end of the queue: a busy receiver's are not moved all the time.
+const PUT_OFF: Duration = Duration::from_secs(1);
+
 /// Whom one plan tells.
 pub(super) struct Receiver {
     notify: Notify,
@@ -50,10 +53,7 @@ impl Receiver {
     /// Tells it, again and again until the deadline.
     pub(super) async fn tell(&self, shared: &Shared, outcome: &Outcome, attempts: &mut u32) -> End {
         let Ok(_share) = self.share.try_acquire() else {
-            return End::Dead(
-                GIVEN_UP,
-                "too many wait for the receiver already".to_owned(),
-            );
+            return self.put_off(shared, outcome).await;
         };
         let within = |time: Duration| Deadline {
             at: Instant::now() + time,
@@ -101,6 +101,17 @@ impl Receiver {
                 return ended(interrupted, problem);
             }
         }
+    }
+
+    /// Its share is held already: those of others go first.
+    async fn put_off(&self, shared: &Shared, outcome: &Outcome) -> End {
+        let is_late = shared.time.age(outcome.at) > shared.settings.notify_deadline;
+        if is_late && !self.limiter.reading().open {
+            let problem = "too many wait already, and the receiver takes none";
+            return End::Dead(GIVEN_UP, problem.to_owned());
+        }
+        let pause = shared.stop.run_until_cancelled(sleep(PUT_OFF)).await;
+        pause.map_or(End::Released, |()| End::PutOff)
     }
 }
 

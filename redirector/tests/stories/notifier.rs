@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::office::{NUMBER, Office, PATIENCE, Receiver, TOKEN};
 use futures::FutureExt;
-use queue::{Content, Filter, Lane, Reason};
+use queue::{Content, Filter, Lane, Outcome, Reason};
 use simulator::{Endpoint, Fault, Rule};
 use tokio::net::TcpListener;
 
@@ -165,15 +165,50 @@ async fn one_that_is_slow_holds_up_nobody_else() {
         office.notify(&office.missed("support")).await;
         quick.next().await.answer(200);
     }
+    // Each has half of what is held here; what doesn't fit goes to the end of the queue until it does.
     for request in held {
         request.answer(200);
     }
-    // Each has half of what is held here; what didn't fit waits for somebody to replay it.
-    let letters = office.dead_letters().await;
-    assert_eq!(letters.len(), 4);
+    for _ in 0..4 {
+        slow.next().await.answer(200);
+    }
+    assert!(office.dead_letters().await.is_empty());
+    office.closed().await;
+}
+
+#[tokio::test]
+async fn what_waits_too_long_for_one_that_takes_nothing_is_a_dead_letter() {
+    let (mut away, quick) = (Receiver::start().await, Receiver::start().await);
+    let plans = [("sales", &*away.plan()), ("support", &*quick.plan())];
+    let flags = [
+        "--prefetch=4",
+        "--max-in-flight=4",
+        "--retry-first=1h",
+        "--retry-longest=1h",
+    ];
+    let office = Office::open(&plans, &flags).await;
+    office.notify(&office.missed("sales")).await;
+    away.next().await.answer(429);
+    office.notify(&office.missed("sales")).await;
+    let missed = office.missed("sales");
+    let long_ago = Outcome {
+        at: missed.at - Duration::from_secs(3600),
+        ..missed
+    };
+    office.notify(&long_ago).await;
+    let broker = office.broker.clone();
+    let dies = async {
+        while broker.dead_letters().is_empty() {
+            // The queue tells nobody.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, dies).await.unwrap();
+    let letters = broker.dead_letters();
     let said = letters[0].cause.last_error.as_deref().unwrap();
     assert!(said.contains("too many wait"), "{said}");
     office.closed().await;
+    assert_eq!(broker.messages().len(), 2, "what is held is given back");
 }
 
 #[tokio::test]
