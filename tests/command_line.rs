@@ -508,6 +508,30 @@ async fn a_start_tells_where_twilio_is_to_call_and_what_is_unlikely_and_a_hangup
     assert!(!log.contains("hush"), "{log}");
 }
 
+#[tokio::test]
+async fn a_redirector_says_what_it_can_not_know_without_the_public_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = GOOD.into_iter().filter(|(name, _)| *name != "PUBLIC_URL");
+    let settings: Vec<_> = good.map(|(name, value)| (name, value.to_owned())).collect();
+    for (more, is_said) in [
+        (None, true),
+        (Some(("OUTCOMES", "false".to_owned())), false),
+        (
+            Some(("PUBLIC_URL", "https://overflow.example.com".to_owned())),
+            false,
+        ),
+    ] {
+        let settings: Vec<_> = settings.iter().cloned().chain(more).collect();
+        let surroundings = Surroundings::default();
+        let mut redirector =
+            Process::start("redirector", folder.path(), &settings, surroundings).await;
+        redirector.signal("TERM");
+        assert!(redirector.ended().await.success());
+        let log = redirector.log();
+        assert_eq!(log.contains("PUBLIC_URL: is not set"), is_said, "{log}");
+    }
+}
+
 #[test]
 fn a_bad_line_above_the_working_directory_is_named_with_its_path() {
     let above = tempfile::tempdir().unwrap();

@@ -101,6 +101,13 @@ impl<R: Role> RunArgs<R> {
             false => problems.take(self.public_url),
         };
         let plans = self.plan.resolve(public_url.as_ref(), problems);
+        if public_url.is_none() && plans.as_ref().is_some_and(Plans::outcomes) {
+            problems.warn(
+                "PUBLIC_URL",
+                "is not set, so Twilio isn't asked to tell what becomes of callers, and it takes at least \
+                 15 minutes to know: set what ingest has, or OUTCOMES=false",
+            );
+        }
         let queue = self.queue.resolve(problems);
         let role = self
             .role

@@ -142,6 +142,18 @@ fn what_goes_with_the_redirect_counts_with_all_that_is_told() {
 }
 
 #[test]
+fn nobody_can_be_told_where_it_is_not_found_out() {
+    let text = format!("{NUMBER}    notify = \"https://hooks.example.com/hush\"");
+    assert!(given(&text, &[], None).is_ok());
+    let refused = given(&text, &["--outcomes=false"], None).unwrap_err();
+    assert!(
+        refused.contains("\"Köln / nachts\": notify: needs OUTCOMES=true"),
+        "{refused}"
+    );
+    assert!(!refused.contains("hush"), "{refused}");
+}
+
+#[test]
 fn last_words_are_known_as_such() {
     let plans = read(LADDER);
     let (document, offer) = begins(&plans, NIGHT);

@@ -83,6 +83,10 @@ impl RawPlan {
         let name = name.or_else(|| task_queue_sid.map(|sid| sid.to_string()));
         let rescue = self.rescue.unwrap_or(true);
         let notify = Notify::of(&mut self, place, reports.reach, problems);
+        if notify.is_some() && !reports.outcomes {
+            let problem = "needs OUTCOMES=true: else it isn't found out what became of callers";
+            problems.add_line(format!("{}: {problem}", place.name("notify")));
+        }
         let way = match self.step.is_empty() {
             true => {
                 let ended = task_queue_sid.and_then(|sid| {
