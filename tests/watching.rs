@@ -211,7 +211,7 @@ fn sid<T: std::str::FromStr<Err: std::fmt::Debug>>(kind: &str, n: u32) -> T {
 
 fn redirected(n: u32) -> Content {
     let entered_at = Timestamp::now();
-    Content::Redirected(Redirected {
+    Content::from(Redirected {
         account_sid: sid("AC", 1),
         call_sid: sid("CA", n),
         task_sid: sid("WT", n),

@@ -93,8 +93,8 @@ impl Outbox {
             Health::Down(why) | Health::Broken(why) => QueueError::Unavailable(why),
         };
         tracing::warn!(
-            event_sid = %message.content.id(),
-            call_sid = %message.content.call_sid(),
+            id = message.content.id(),
+            call_sid = message.content.call_sid().map(|call| call.to_string()),
             %error,
             "the queue did not take it: it goes to the spool"
         );

@@ -126,6 +126,6 @@ pub(crate) fn shown(letter: &DeadLetter) -> Shown {
             .message
             .content()
             .ok()
-            .map(|content| content.call_sid()),
+            .and_then(|content| content.call_sid()),
     }
 }

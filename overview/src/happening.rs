@@ -42,8 +42,8 @@ pub struct Happenings {
     /// How many dead letters there were when they were last counted.
     dead: u64,
     known: HashSet<(DeadLetterId, Timestamp)>,
-    /// To be told, the next one last.
-    letters: Vec<DeadLetter>,
+    /// The next one last.
+    to_tell: Vec<Happening>,
 }
 
 impl Happenings {
@@ -63,11 +63,11 @@ impl Happenings {
             count,
             dead: 0,
             known: HashSet::new(),
-            letters: Vec::new(),
+            to_tell: Vec::new(),
         };
         // Somebody else may be at the dead letters, and see them alone.
         let _ = happenings.look_for_letters().await;
-        happenings.letters.clear();
+        happenings.to_tell.clear();
         Ok(happenings)
     }
 
@@ -77,13 +77,16 @@ impl Happenings {
     /// Waiting won't help.
     pub async fn next(&mut self) -> Result<Happening, QueueError> {
         loop {
-            if let Some(letter) = self.letters.pop() {
-                return Ok(Happening::DeadLetter(letter));
+            if let Some(happening) = self.to_tell.pop() {
+                return Ok(happening);
             }
             tokio::select! {
                 biased;
                 told = self.history.next() => match told? {
-                    Content::Redirected(redirected) => return Ok(Happening::Redirected(redirected)),
+                    Content::Redirected(redirected) => {
+                        let told = redirected.into_iter().rev();
+                        self.to_tell.extend(told.map(Happening::Redirected));
+                    }
                     Content::Outcome(outcome) => return Ok(Happening::Outcome(outcome)),
                     Content::Redirect(_) | Content::Notify(_) => {}
                 },
@@ -106,7 +109,7 @@ impl Happenings {
             let listed = self.queue.oldest(&new, MOST).await?;
             for letter in listed.letters.iter().rev() {
                 if self.known.insert((letter.id.clone(), letter.died_at)) {
-                    self.letters.push(shown(letter));
+                    self.to_tell.push(Happening::DeadLetter(shown(letter)));
                 }
             }
         }

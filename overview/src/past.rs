@@ -84,7 +84,9 @@ impl Past {
     pub(crate) fn take(&mut self, told: &Content, now: Timestamp) {
         self.forget(now);
         match told {
-            Content::Redirected(redirected) => self.redirected(redirected, now),
+            Content::Redirected(redirected) => {
+                redirected.iter().for_each(|one| self.redirected(one, now));
+            }
             Content::Outcome(outcome) => self.outcome(outcome, now),
             Content::Redirect(_) | Content::Notify(_) => {}
         }

@@ -324,7 +324,7 @@ fn is_recent(looked: &Option<Instant>) -> bool {
 
 fn at(told: &queue::Content) -> Option<Timestamp> {
     match told {
-        queue::Content::Redirected(redirected) => Some(redirected.redirected_at),
+        queue::Content::Redirected(redirected) => Some(redirected.last()?.redirected_at),
         queue::Content::Outcome(outcome) => Some(outcome.at),
         queue::Content::Redirect(_) | queue::Content::Notify(_) => None,
     }

@@ -190,7 +190,7 @@ async fn a_caller_whom_nobody_has_is_told_and_not_one_who_was_helped_since() {
     ];
     redirector.holds(vec![held]);
     redirector.swept(scene.ago(5), on_hold);
-    let helped = Content::Redirected(scene.redirected(3, 2));
+    let helped = Content::from(scene.redirected(3, 2));
     redirector.tells(helped).await;
     let overview = scene.watcher().overview().await;
     let first = &overview.waiting[0];
@@ -315,7 +315,7 @@ async fn redirects_and_what_became_of_them_are_told_of_the_past_and_as_they_come
     let scene = Scene::new();
     let redirector = scene.redirector(1).await;
     for n in 1..=3 {
-        let redirected = Content::Redirected(scene.redirected(n, 60));
+        let redirected = Content::from(scene.redirected(n, 60));
         redirector.tells(redirected).await;
     }
     let watcher = scene.watcher();
@@ -358,7 +358,7 @@ async fn callers_of_a_plan_who_reach_nobody_are_told_with_the_usual_reason() {
     let scene = Scene::new();
     let redirector = scene.redirector(1).await;
     for n in 1..=5 {
-        let redirected = Content::Redirected(scene.redirected(n, 60));
+        let redirected = Content::from(scene.redirected(n, 60));
         redirector.tells(redirected).await;
         let missed = scene.outcome(n, OutcomeKind::Failed, Some(CallerEnd::Missed));
         redirector.tells(Content::Outcome(missed)).await;
@@ -383,7 +383,7 @@ async fn what_is_older_than_a_day_is_forgotten() {
         hours.map(|hour| hour.redirected).collect()
     };
     for n in [1, 2] {
-        let redirected = Content::Redirected(scene.redirected(n, 0));
+        let redirected = Content::from(scene.redirected(n, 0));
         redirector.tells(redirected).await;
         watcher.overview().await;
         tokio::time::sleep(HOUR).await;

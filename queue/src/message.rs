@@ -13,7 +13,7 @@ pub const REDIRECT_V1: &str = "redirect.v1";
 /// The message type of an [`Outcome`] in JSON.
 pub const OUTCOME_V1: &str = "outcome.v1";
 
-/// The message type of a [`Redirected`] in JSON.
+/// The message type of an array of [`Redirected`] in JSON.
 pub const REDIRECTED_V1: &str = "redirected.v1";
 
 /// The message type of an [`Outcome`] in JSON that a plan's `notify` is to be told of.
@@ -38,8 +38,8 @@ pub enum Content {
     Redirect(RedirectRequest),
     /// What became of a caller, or of an attempt to reach somebody.
     Outcome(Outcome),
-    /// A caller was redirected: some time later it is seen to that something became of them.
-    Redirected(Redirected),
+    /// These callers were redirected: some time later it is seen to that something became of each.
+    Redirected(Vec<Redirected>),
     /// Somebody is to be told of an outcome.
     Notify(Outcome),
 }
@@ -84,6 +84,12 @@ impl From<RedirectRequest> for Content {
     }
 }
 
+impl From<Redirected> for Content {
+    fn from(redirected: Redirected) -> Self {
+        Self::Redirected(vec![redirected])
+    }
+}
+
 impl<T: Into<Content>> From<T> for Message {
     fn from(content: T) -> Self {
         Self {
@@ -103,32 +109,29 @@ impl Content {
         }
     }
 
-    /// What `message-id` says; the event SID of a request.
+    /// What `message-id` says; the event SID of a request, the first call of several.
     pub fn id(&self) -> String {
         match self {
             Self::Redirect(request) => request.event_sid.to_string(),
             Self::Outcome(outcome) | Self::Notify(outcome) => outcome.id.clone(),
-            Self::Redirected(redirected) => redirected.call_sid.to_string(),
+            Self::Redirected(_) => self
+                .call_sid()
+                .map_or_else(String::new, |call| call.to_string()),
         }
     }
 
-    /// The caller's call.
-    pub fn call_sid(&self) -> CallSid {
+    /// The caller's call; the first of several.
+    pub fn call_sid(&self) -> Option<CallSid> {
         match self {
-            Self::Redirect(request) => request.call_sid,
-            Self::Outcome(outcome) | Self::Notify(outcome) => outcome.call_sid,
-            Self::Redirected(redirected) => redirected.call_sid,
+            Self::Redirect(request) => Some(request.call_sid),
+            Self::Outcome(outcome) | Self::Notify(outcome) => Some(outcome.call_sid),
+            Self::Redirected(redirected) => Some(redirected.first()?.call_sid),
         }
     }
 
-    /// What those who listen are told in short: of which plan, and what came of it. `None` for what
-    /// is not for them.
-    pub(crate) fn told(&self) -> Option<(&str, &'static str)> {
-        match self {
-            Self::Outcome(outcome) => Some((&outcome.plan, outcome.outcome.as_str())),
-            Self::Redirected(redirected) => Some((&redirected.plan, "redirected")),
-            Self::Redirect(_) | Self::Notify(_) => None,
-        }
+    /// Whether it is for those who listen.
+    pub(crate) fn is_told(&self) -> bool {
+        matches!(self, Self::Outcome(_) | Self::Redirected(_))
     }
 
     fn body(&self) -> Vec<u8> {

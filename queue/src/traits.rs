@@ -40,7 +40,7 @@ pub trait Consumer: Send {
 /// What was told of callers, for those who only listen.
 #[async_trait]
 pub trait History: Send {
-    /// Waits for the next: a [`Content::Redirected`] or a [`Content::Outcome`], oldest first. Lost
+    /// Waits for the next: [`Content::Redirected`], perhaps in parts, or [`Content::Outcome`], oldest first. Lost
     /// connections are repaired; if what is kept was lost as well, some may come again. Cancel safe.
     ///
     /// # Errors
@@ -160,8 +160,8 @@ pub trait Queue: Publish + DeadLetters {
     /// Reconnecting won't help.
     async fn consume(&self, lane: Lane, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError>;
 
-    /// Tells those who listen, users' own consumers among them, best effort: whoever doesn't take it
-    /// misses it, and holds up nobody. Only for a [`Content::Redirected`] or a [`Content::Outcome`].
+    /// Tells those who listen, users' own consumers of outcomes among them, best effort: whoever doesn't
+    /// take it misses it, and holds up nobody. Only for [`Content::Redirected`] or [`Content::Outcome`].
     async fn tell(&self, told: &Content);
 
     /// What was told in the `past`, perhaps a minute more, as far as it is kept, and then whatever

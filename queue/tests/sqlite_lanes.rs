@@ -117,7 +117,7 @@ async fn outcomes_are_a_table_with_a_line_for_each() {
         let sql =
             "SELECT concat_ws(' ', at, id, type, plan, outcome, caller, call_sid, step, seconds)
                    FROM outcomes WHERE call_sid = ?";
-        let call_sid = story(number).call_sid();
+        let call_sid = story(number).call_sid().unwrap();
         let db = Connection::open(&path).unwrap();
         db.query_row(sql, [call_sid.as_str()], |row| row.get::<_, String>(0))
             .unwrap()

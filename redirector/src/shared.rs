@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use twilio::rest::Client;
 
 use crate::calls::Calls;
-use crate::follow_up::Memory;
+use crate::follow_up::{Memory, Outbox};
 use crate::ledger::Ledger;
 use crate::limiter::Limiter;
 use crate::lookup::Lookup;
@@ -35,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) swept: Mutex<Option<Sweep>>,
     pub(crate) metrics: Metrics,
     pub(crate) told: Memory,
+    pub(crate) outbox: Outbox,
     pub(crate) stop: CancellationToken,
 }
 

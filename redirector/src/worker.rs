@@ -11,7 +11,7 @@ use twilio::rest::Client;
 
 use crate::calls::Calls;
 use crate::delivery::handle;
-use crate::follow_up::{FollowUp, Memory};
+use crate::follow_up::{FollowUp, Memory, Outbox};
 use crate::ledger::Ledger;
 use crate::limiter::Limiter;
 use crate::lookup::Lookup;
@@ -80,6 +80,7 @@ impl Redirector {
             swept: Mutex::default(),
             metrics,
             told: Memory::new(),
+            outbox: Outbox::start(host.queue.clone(), settings.retry, host.stop.clone()),
             settings,
         });
         let reports = Arc::clone(&shared);

@@ -117,12 +117,16 @@ pub(super) fn details(letter: &DeadLetter) -> String {
             ("plan", outcome.plan),
             ("outcome", outcome.outcome.as_str().to_owned()),
         ]),
-        Ok(Content::Redirected(redirected)) => rows.extend([
-            ("call", redirected.call_sid.to_string()),
-            ("task", redirected.task_sid.to_string()),
-            ("plan", redirected.plan),
-            ("redirected", format!("{:.0}", redirected.redirected_at)),
-        ]),
+        Ok(Content::Redirected(redirected)) => {
+            rows.extend(redirected.into_iter().flat_map(|redirected| {
+                [
+                    ("call", redirected.call_sid.to_string()),
+                    ("task", redirected.task_sid.to_string()),
+                    ("plan", redirected.plan),
+                    ("redirected", format!("{:.0}", redirected.redirected_at)),
+                ]
+            }));
+        }
         Err(_) => rows.push(("body", body(letter).into_owned())),
     }
     let lines = rows.into_iter();

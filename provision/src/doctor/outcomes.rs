@@ -17,7 +17,7 @@ const UNLUCKY: u32 = 5;
 
 #[derive(Default)]
 struct Counts {
-    redirected: u32,
+    redirected: usize,
     taken: u32,
     recorded: u32,
     missed: u32,
@@ -48,7 +48,7 @@ async fn read(queue: &dyn Queue) -> Result<Counts, QueueError> {
 impl Counts {
     fn take(&mut self, told: &Content) {
         match told {
-            Content::Redirected(_) => self.redirected += 1,
+            Content::Redirected(redirected) => self.redirected += redirected.len(),
             Content::Outcome(outcome) => {
                 self.failed += u32::from(outcome.outcome == OutcomeKind::Failed);
                 match outcome.caller {

@@ -313,7 +313,7 @@ async fn redirects_that_nobody_answers_are_a_problem() {
     for number in 0..5 {
         let redirected = redirected(number);
         let missed = redirected.missed(Timestamp::now(), OutcomeKind::Failed);
-        queue.tell(&Content::Redirected(redirected)).await;
+        queue.tell(&redirected.into()).await;
         queue.tell(&Content::Outcome(missed)).await;
     }
     let missed = "5 redirected, of whom 0 were taken, 0 left a message and 5 were missed";

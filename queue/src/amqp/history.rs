@@ -44,7 +44,7 @@ impl History for AmqpHistory {
             let is_new = !matches!(before, Place::Offset(last, _) if last == offset);
             let message = wire::message(&delivered.properties, delivered.data);
             if let (true, Ok(content)) = (is_new, message.content())
-                && content.told().is_some()
+                && content.is_told()
             {
                 return Ok(content);
             }

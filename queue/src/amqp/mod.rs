@@ -152,10 +152,16 @@ impl Queue for AmqpQueue {
     }
 
     async fn tell(&self, told: &Content) {
-        let outgoing = Outgoing::told(&self.0.topology, told);
-        for (teller, outgoing) in self.0.tellers.iter().zip(outgoing.into_iter().flatten()) {
-            teller.tell(outgoing);
+        let Client {
+            topology,
+            tellers: [telling, recording],
+            ..
+        } = &*self.0;
+        let outgoing = Outgoing::told(topology, told);
+        if let Some(outgoing) = outgoing.to_users(topology, told) {
+            telling.tell(outgoing);
         }
+        recording.tell(outgoing);
     }
 
     async fn history(&self, past: Duration) -> Result<Box<dyn History>, QueueError> {

@@ -42,27 +42,35 @@ impl Outgoing {
         }
     }
 
-    /// To users' queues, and to the stream; `None` if it is not for them.
-    pub(super) fn told(topology: &Topology, content: &Content) -> Option<[Self; 2]> {
-        let (plan, what) = content.told()?;
-        // In characters: with what came of it, they fit into AMQP's 255 bytes.
-        let plan: String = plan.chars().take(60).collect();
+    /// To the stream.
+    pub(super) fn told(topology: &Topology, content: &Content) -> Self {
         let message = Message {
             content: content.clone(),
             traceparent: None,
         };
         let message = message.encode();
-        let key = ShortString::try_new(format!("{plan}.{what}")).ok()?;
-        let to = |exchange: &ShortString, key| Self {
-            exchange: exchange.clone(),
-            key,
+        Self {
+            exchange: topology.exchange.clone(),
+            key: topology.history.clone(),
             properties: wire::properties(&message),
-            body: message.body.clone(),
+            body: message.body,
+        }
+    }
+
+    /// The same to users' queues, if it is an outcome.
+    pub(super) fn to_users(&self, topology: &Topology, content: &Content) -> Option<Self> {
+        let Content::Outcome(outcome) = content else {
+            return None;
         };
-        Some([
-            to(&topology.outcomes, key),
-            to(&topology.exchange, topology.history.clone()),
-        ])
+        // In characters: with what came of it, they fit into AMQP's 255 bytes.
+        let plan: String = outcome.plan.chars().take(60).collect();
+        let key = format!("{plan}.{}", outcome.outcome.as_str());
+        Some(Self {
+            exchange: topology.outcomes.clone(),
+            key: ShortString::try_new(key).ok()?,
+            properties: self.properties.clone(),
+            body: self.body.clone(),
+        })
     }
 
     /// To those who watch.

@@ -102,7 +102,7 @@ impl Queue for MemoryQueue {
     }
 
     async fn tell(&self, told: &Content) {
-        let is_for_them = told.told().is_some();
+        let is_for_them = told.is_told();
         let told = (Instant::now(), told.clone());
         if is_for_them && self.0.connection().is_ok() {
             self.0.broker.change(|state| state.told.push(told));

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, params};
+use serde::Serialize;
 
-use crate::{CallerEnd, Content, Message, RawMessage};
+use crate::{CallerEnd, Content, OUTCOME_V1, Outcome, REDIRECTED_V1, Redirected};
 
 /// How long each line stays.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -13,22 +14,18 @@ const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How many are read at a time.
 const BATCH: u32 = 256;
 
-/// Adds a line, unless it is there already.
+/// Adds a line for each caller, unless it is there already.
 pub(super) fn insert(db: &Connection, told: &Content) -> Result<()> {
-    let Some((plan, what)) = told.told() else {
-        return Ok(());
-    };
-    let (at, caller, step, seconds) = match told {
-        Content::Redirected(redirected) => (Some(redirected.redirected_at), None, None, None),
-        Content::Outcome(told) => (
-            Some(told.at),
-            told.caller,
-            told.step.as_deref(),
-            told.seconds,
-        ),
-        _ => (None, None, None, None),
-    };
-    let message = Message::from(told.clone()).encode();
+    match told {
+        Content::Outcome(outcome) => outcome_line(db, outcome),
+        Content::Redirected(redirected) => redirected
+            .iter()
+            .try_for_each(|one| redirected_line(db, one)),
+        Content::Redirect(_) | Content::Notify(_) => Ok(()),
+    }
+}
+
+fn outcome_line(db: &Connection, outcome: &Outcome) -> Result<()> {
     db.prepare_cached(
         "INSERT OR IGNORE INTO outcomes
              (told_at, at, id, type, plan, outcome, caller, call_sid, step, seconds, body)
@@ -36,18 +33,42 @@ pub(super) fn insert(db: &Connection, told: &Content) -> Result<()> {
     )?
     .execute(params![
         Timestamp::now().as_millisecond(),
-        at.map(|at| at.to_string()),
-        message.id,
-        message.kind,
-        plan,
-        what,
-        caller.map(CallerEnd::as_str),
-        told.call_sid().as_str(),
-        step,
-        seconds.and_then(|seconds| i64::try_from(seconds).ok()),
-        String::from_utf8_lossy(&message.body),
+        outcome.at.to_string(),
+        outcome.id,
+        OUTCOME_V1,
+        outcome.plan,
+        outcome.outcome.as_str(),
+        outcome.caller.map(CallerEnd::as_str),
+        outcome.call_sid.as_str(),
+        outcome.step,
+        outcome
+            .seconds
+            .and_then(|seconds| i64::try_from(seconds).ok()),
+        json(outcome),
     ])?;
     Ok(())
+}
+
+fn redirected_line(db: &Connection, redirected: &Redirected) -> Result<()> {
+    let call = redirected.call_sid;
+    db.prepare_cached(
+        "INSERT OR IGNORE INTO outcomes (told_at, at, id, type, plan, outcome, call_sid, body)
+         VALUES (?, ?, ?, ?, ?, 'redirected', ?, ?)",
+    )?
+    .execute(params![
+        Timestamp::now().as_millisecond(),
+        redirected.redirected_at.to_string(),
+        call.as_str(),
+        REDIRECTED_V1,
+        redirected.plan,
+        call.as_str(),
+        json(redirected),
+    ])?;
+    Ok(())
+}
+
+fn json(told: &impl Serialize) -> String {
+    serde_json::to_string(told).unwrap_or_default()
 }
 
 /// The last line from before then; 0 if there is none.
@@ -69,15 +90,16 @@ pub(super) fn read_after(db: &Connection, seq: i64) -> Result<(i64, Vec<Content>
     let (mut last, mut read) = (seq, Vec::new());
     while let Some(row) = rows.next()? {
         last = row.get(0)?;
-        let body: String = row.get(2)?;
-        let message = RawMessage {
-            id: None,
-            kind: row.get(1)?,
-            body: body.into_bytes(),
-            traceparent: None,
-            panics: 0,
-        };
-        read.extend(message.content());
+        let (kind, body): (String, String) = (row.get(1)?, row.get(2)?);
+        // A line of a later version is passed over.
+        read.extend(match kind.as_str() {
+            OUTCOME_V1 => serde_json::from_str(&body).ok().map(Content::Outcome),
+            REDIRECTED_V1 => {
+                let redirected = serde_json::from_str(&body).ok();
+                redirected.map(|one: Redirected| one.into())
+            }
+            _ => None,
+        });
     }
     Ok((last, read))
 }

@@ -129,6 +129,7 @@ macro_rules! conformance_tests {
             told: [
                 everybody_is_told_the_past_and_then_what_follows,
                 what_was_told_outlives_a_restart,
+                many_redirects_are_told_at_once,
                 waiting_for_what_is_told_can_be_given_up_without_missing_any,
                 requests_and_notifications_are_told_to_nobody,
                 a_closed_queue_tells_nothing_and_does_not_hang,

@@ -53,7 +53,7 @@ pub fn outcome(number: u32) -> Content {
 
 /// That a caller was redirected whose SIDs are made from `number`.
 pub fn redirected(number: u32) -> Content {
-    Content::Redirected(Redirected {
+    Content::from(Redirected {
         account_sid: sid("AC", 1),
         call_sid: sid("CA", number),
         task_sid: sid("WT", number),

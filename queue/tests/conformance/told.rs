@@ -36,6 +36,26 @@ pub async fn reads(history: &mut Box<dyn History>, numbers: impl IntoIterator<It
     }
 }
 
+pub async fn many_redirects_are_told_at_once(harness: impl Harness) {
+    let queue = harness.open(options()).await;
+    let all = (0..100).map(|number| match redirected(number) {
+        Content::Redirected(one) => one,
+        _ => Vec::new(),
+    });
+    let all: Vec<_> = all.flatten().collect();
+    queue.tell(&Content::Redirected(all.clone())).await;
+    let mut history = history(&queue).await;
+    let mut read = Vec::new();
+    while read.len() < all.len() {
+        let next = tokio::time::timeout(PATIENCE, history.next()).await;
+        match next.unwrap().unwrap() {
+            Content::Redirected(some) => read.extend(some),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(read, all);
+}
+
 async fn reads_nothing_more(history: &mut Box<dyn History>) {
     let more = tokio::time::timeout(Duration::from_millis(400), history.next()).await;
     assert!(more.is_err(), "{more:?}");

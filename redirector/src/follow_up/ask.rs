@@ -29,10 +29,22 @@ enum Call {
 }
 
 impl FollowUp {
-    /// Sees to it that something became of a caller who was redirected some time ago.
-    pub(super) async fn look_after(&self, redirected: &Redirected) -> Result<(), Interrupted> {
-        if self.shared.told.has_ended(&redirected.call_sid) {
+    /// Sees to it that something became of callers who were redirected some time ago.
+    pub(super) async fn look_after_all(&self, all: &[Redirected]) -> Result<(), Interrupted> {
+        let mut again = Vec::new();
+        for redirected in all {
+            again.extend(self.look_after(redirected).await?);
+        }
+        if again.is_empty() {
             return Ok(());
+        }
+        self.shared.outbox.publish(Content::Redirected(again)).await
+    }
+
+    /// Whom Twilio is to be asked about again as much later. Until then it may tell by itself.
+    async fn look_after(&self, redirected: &Redirected) -> Result<Option<Redirected>, Interrupted> {
+        if self.shared.told.has_ended(&redirected.call_sid) {
+            return Ok(None);
         }
         let asked = tokio::select! {
             () = self.shared.stop.cancelled() => return Err(Interrupted::Stop),
@@ -44,9 +56,12 @@ impl FollowUp {
                 if redirected.was_over || !self.shared.plans.tells(&redirected.plan) =>
             {
                 for outcome in self.outcomes(redirected, &dialled, &recordings) {
-                    self.publish(Content::Outcome(outcome)).await?;
+                    self.shared
+                        .outbox
+                        .publish(Content::Outcome(outcome))
+                        .await?;
                 }
-                return Ok(());
+                return Ok(None);
             }
             Ok(Call::Runs | Call::Over(..)) => "it still ran".to_owned(),
             Ok(Call::Unknown) => "Twilio doesn't know it".to_owned(),
@@ -59,14 +74,12 @@ impl FollowUp {
                 problem,
                 "what became of a redirected caller can't be found out"
             );
-            return Ok(());
+            return Ok(None);
         }
-        // Twilio is asked again as much later. Until then it may tell by itself.
-        let again = Redirected {
+        Ok(Some(Redirected {
             was_over: is_over,
             ..redirected.clone()
-        };
-        self.publish(Content::Redirected(again)).await
+        }))
     }
 
     async fn ask(&self, redirected: &Redirected) -> Result<Call, RestError> {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use parking_lot::Mutex;
-use queue::{Content, LATER};
+use queue::{Content, LATER, Redirected};
 use tokio::time::{Duration, Instant};
 use twilio::{CallSid, TaskSid};
 
@@ -43,8 +43,7 @@ impl Memory {
         known.age();
         match told {
             Content::Redirected(redirected) => {
-                let (call, task) = (redirected.call_sid, redirected.task_sid);
-                known.young.tasks.insert(call, task);
+                redirected.iter().for_each(|one| known.redirected(one));
             }
             Content::Outcome(outcome) => {
                 known.young.outcomes.insert(outcome.id.clone());
@@ -54,6 +53,13 @@ impl Memory {
             }
             Content::Redirect(_) | Content::Notify(_) => {}
         }
+    }
+
+    /// Takes in a redirect before others are told.
+    pub(super) fn redirected(&self, redirected: &Redirected) {
+        let mut known = self.0.lock();
+        known.age();
+        known.redirected(redirected);
     }
 
     /// Whether the outcome was reported.
@@ -84,6 +90,11 @@ impl Memory {
 }
 
 impl Generations {
+    fn redirected(&mut self, redirected: &Redirected) {
+        let (call, task) = (redirected.call_sid, redirected.task_sid);
+        self.young.tasks.insert(call, task);
+    }
+
     fn age(&mut self) {
         if self.began.elapsed() > REMEMBERED {
             self.old = std::mem::take(&mut self.young);

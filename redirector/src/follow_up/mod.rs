@@ -3,6 +3,7 @@
 
 mod ask;
 mod memory;
+mod outbox;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,16 +11,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use queue::{
-    CallerEnd, Cause, Content, Delivery, Lane, Message, Outcome, OutcomeKind, Queue, QueueError,
-    Reason, RedirectRequest, Redirected,
+    CallerEnd, Cause, Content, Delivery, Lane, Outcome, OutcomeKind, QueueError, Reason,
+    RedirectRequest, Redirected,
 };
-use retry::Delays;
 use service::{Notify, Plan};
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::memory::Memory;
 use self::memory::REMEMBERED;
+pub(crate) use self::outbox::Outbox;
 use crate::deadline::Interrupted;
 use crate::shared::Shared;
 
@@ -63,48 +63,20 @@ pub(crate) async fn begin(
         in_doubt: redirect == Redirect::InDoubt,
         was_over: false,
     };
-    let later = match redirect {
+    let outbox = &shared.outbox;
+    match redirect {
+        Redirect::Done => {
+            shared.told.redirected(&redirected);
+            outbox.redirected(redirected).await;
+        }
         Redirect::ToLastWords => {
-            let at = redirected.redirected_at;
-            Content::Outcome(redirected.missed(at, OutcomeKind::Closed))
+            let closed = redirected.missed(redirected.redirected_at, OutcomeKind::Closed);
+            shared.told.redirected(&redirected);
+            shared.queue.tell(&redirected.into()).await;
+            outbox.put(Content::Outcome(closed)).await;
         }
-        Redirect::Done | Redirect::InDoubt => Content::Redirected(redirected.clone()),
-    };
-    if redirect != Redirect::InDoubt {
-        let redirected = Content::Redirected(redirected);
-        shared.told.learn(&redirected);
-        shared.queue.tell(&redirected).await;
+        Redirect::InDoubt => outbox.put(redirected.into()).await,
     }
-    let message = later.into();
-    if let Err(error) = shared.queue.publish(&message).await {
-        tracing::warn!(%error, "it can't be seen to yet that something becomes of the caller");
-        let publish = publish(
-            Arc::clone(&shared.queue),
-            shared.stop.clone(),
-            shared.settings.retry.delays(),
-            message,
-        );
-        // The request is done, and its delivery goes.
-        tokio::spawn(publish);
-    }
-}
-
-/// Publishes, however long that takes: what is released too often would be a dead letter.
-async fn publish(
-    queue: Arc<dyn Queue>,
-    stop: CancellationToken,
-    mut delays: Delays,
-    message: Message,
-) -> Result<(), Interrupted> {
-    while let Err(error) = queue.publish(&message).await {
-        let call = message.content.call_sid();
-        tracing::warn!(call_sid = %call, %error, "an outcome can't be put on the queue yet");
-        tokio::select! {
-            () = stop.cancelled() => return Err(Interrupted::Stop),
-            () = tokio::time::sleep(delays.next_delay()) => {}
-        }
-    }
-    Ok(())
 }
 
 /// Takes outcomes off the queue.
@@ -171,7 +143,7 @@ impl FollowUp {
     async fn handle(&self, delivery: Delivery) {
         let done = match delivery.message.content() {
             Ok(Content::Outcome(outcome)) => self.report(outcome).await,
-            Ok(Content::Redirected(redirected)) => self.look_after(&redirected).await,
+            Ok(Content::Redirected(redirected)) => self.look_after_all(&redirected).await,
             other => {
                 let problem = other.err().map_or_else(
                     || "a message of another queue".to_owned(),
@@ -209,7 +181,8 @@ impl FollowUp {
             .and_then(|plan| plan.notify.as_ref());
         let wants = |notify: &Notify| outcome.caller.is_some_and(|end| notify.wants(end));
         if notify.is_some_and(wants) {
-            self.publish(Content::Notify(outcome.clone())).await?;
+            let notify = Content::Notify(outcome.clone());
+            self.shared.outbox.publish(notify).await?;
         }
         // Only now: should this not have been, another copy of it is reported.
         if !self.shared.told.claim(&outcome.id) {
@@ -246,12 +219,6 @@ impl FollowUp {
                  (Voice geographic permissions); `overflow doctor` looks at each"
             );
         }
-    }
-
-    async fn publish(&self, content: Content) -> Result<(), Interrupted> {
-        let (queue, stop) = (Arc::clone(&self.shared.queue), self.shared.stop.clone());
-        let delays = self.shared.settings.retry.delays();
-        publish(queue, stop, delays, content.into()).await
     }
 }
 

@@ -72,7 +72,7 @@ async fn twilio_is_asked_where_nobody_told() {
         let office = Office::open(&[("sales", "")], &[]).await;
         let mut told = history(&office).await;
         let caller = caller_who_rang(&office, pick_up).await;
-        publish(&office, Content::Redirected(redirected(&office, &caller))).await;
+        publish(&office, redirected(&office, &caller)).await;
         let reported = next_outcome(&mut told).await;
         assert_eq!((reported.outcome, reported.caller), (outcome, Some(end)));
         assert_eq!(reported.task_sid, Some(caller.task_sid));
@@ -94,7 +94,7 @@ async fn a_conversation_is_waited_for_and_twilio_may_fail_meanwhile() {
     let fault = Rule::on(failing, Fault::INTERNAL_SERVER_ERROR).next(3);
     office.twilio.faults().add(fault);
     let caller = caller_who_rang(&office, PickUp::Answers).await;
-    publish(&office, Content::Redirected(redirected(&office, &caller))).await;
+    publish(&office, redirected(&office, &caller)).await;
     // Put off at least once.
     tokio::time::timeout(PATIENCE, async {
         while asked(&office.metrics()) < 5 {
@@ -122,7 +122,7 @@ async fn nobody_is_asked_of_a_caller_whose_end_is_known() {
         publish(&office, Content::Outcome(outcome.clone())).await;
     }
     assert_eq!(next_outcome(&mut told).await, outcome);
-    publish(&office, Content::Redirected(redirected)).await;
+    publish(&office, redirected).await;
     assert!(office.dead_letters().await.is_empty());
     let metrics = office.closed().await;
     assert_eq!(asked(&metrics), 0);
@@ -143,10 +143,10 @@ async fn nothing_is_made_up_of_a_caller_who_was_perhaps_not_redirected() {
         in_doubt: true,
         ..redirected(&office, &caller)
     };
-    publish(&office, Content::Redirected(in_doubt)).await;
+    publish(&office, in_doubt).await;
     assert!(office.dead_letters().await.is_empty());
     // One of whom it is known that they were: Twilio could dial nobody.
-    publish(&office, Content::Redirected(redirected(&office, &caller))).await;
+    publish(&office, redirected(&office, &caller)).await;
     let reported = next_outcome(&mut told).await;
     assert_eq!(reported.outcome, OutcomeKind::Failed);
     let metrics = office.closed().await;

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use queue::{Content, REDIRECTED_V1};
+use queue::Content;
 use simulator::{Fate, Moment, Simulator, State};
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
@@ -191,22 +191,29 @@ async fn live(seed: u64, kinds: &[Kind], told: Told) -> World {
     let is_over = |call: &CallSid| simulator.inspect(|state| !state.is_in_progress(call));
     let still_to_be_told = || {
         let messages = struck.broker.messages().into_iter();
-        let mut calls = messages.filter_map(|message| match message.content() {
-            Ok(Content::Redirected(redirected)) => Some(redirected.call_sid),
-            Ok(Content::Outcome(outcome)) => Some(outcome.call_sid),
-            _ => None,
+        let calls = messages.flat_map(|message| match message.content() {
+            Ok(Content::Redirected(redirected)) => {
+                redirected.iter().map(|one| one.call_sid).collect()
+            }
+            Ok(Content::Outcome(outcome)) => vec![outcome.call_sid],
+            _ => Vec::new(),
         });
-        calls.any(|call| is_over(&call))
+        calls.into_iter().any(|call| is_over(&call))
     };
     let until = Instant::now() + FOLLOWED_UP_AFTER;
     while still_to_be_told() && Instant::now() < until {
         tokio::time::sleep(LATER).await;
     }
     for message in struck.broker.messages().iter().chain(&ingests.spooled()) {
-        let call = message.content().ok().map(|content| content.call_sid());
-        // It is seen to again and again for as long as somebody talks.
-        let is_watched = message.kind.as_deref() == Some(REDIRECTED_V1);
-        if !(is_watched && call.is_some_and(|call| !is_over(&call))) {
+        let unsettled = match message.content() {
+            // It is seen to again and again for as long as somebody talks.
+            Ok(Content::Redirected(redirected)) => {
+                let calls = redirected.into_iter().map(|one| one.call_sid);
+                calls.filter(is_over).map(Some).collect()
+            }
+            other => vec![other.ok().and_then(|content| content.call_sid())],
+        };
+        for call in unsettled {
             wire.notes.broken(NeverSettled, call);
         }
     }

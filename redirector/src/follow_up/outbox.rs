@@ -1,0 +1,96 @@
+//! Puts on the queue what is to be followed up.
+
+use std::sync::Arc;
+
+use queue::{Content, Message, Queue, Redirected};
+use retry::Policy;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::deadline::Interrupted;
+
+/// How many redirects go into one message.
+const MOST: usize = 100;
+
+/// Puts on the queue what is to be followed up.
+pub(crate) struct Outbox {
+    publisher: Publisher,
+    redirects: mpsc::UnboundedSender<(Redirected, oneshot::Sender<()>)>,
+}
+
+#[derive(Clone)]
+struct Publisher {
+    queue: Arc<dyn Queue>,
+    retry: Policy,
+    stop: CancellationToken,
+}
+
+impl Outbox {
+    pub(crate) fn start(queue: Arc<dyn Queue>, retry: Policy, stop: CancellationToken) -> Self {
+        let publisher = Publisher { queue, retry, stop };
+        let (redirects, inbox) = mpsc::unbounded_channel();
+        tokio::spawn(put_together(publisher.clone(), inbox));
+        Self {
+            publisher,
+            redirects,
+        }
+    }
+
+    /// Publishes, however long that takes: what is released too often would be a dead letter.
+    pub(super) async fn publish(&self, content: Content) -> Result<(), Interrupted> {
+        self.publisher.publish(content.into()).await
+    }
+
+    /// Returns once it is on the queue or, where that fails, goes on trying.
+    pub(super) async fn put(&self, content: Content) {
+        self.publisher.put(content.into()).await;
+    }
+
+    /// The same for a redirect, together with others of the moment; those who listen are told, too.
+    pub(super) async fn redirected(&self, redirected: Redirected) {
+        let (done, is_done) = oneshot::channel();
+        if self.redirects.send((redirected, done)).is_ok() {
+            // It is dropped then.
+            let _ = is_done.await;
+        }
+    }
+}
+
+/// While one message is on its way, the next one fills.
+async fn put_together(
+    publisher: Publisher,
+    mut inbox: mpsc::UnboundedReceiver<(Redirected, oneshot::Sender<()>)>,
+) {
+    let mut waiting = Vec::new();
+    while inbox.recv_many(&mut waiting, MOST).await > 0 {
+        let (redirected, done): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
+        let message = Message::from(Content::Redirected(redirected));
+        publisher.queue.tell(&message.content).await;
+        publisher.put(message).await;
+        drop(done);
+    }
+}
+
+impl Publisher {
+    async fn put(&self, message: Message) {
+        if let Err(error) = self.queue.publish(&message).await {
+            tracing::warn!(%error, "it can't be seen to yet that something becomes of callers");
+            let publisher = self.clone();
+            // Their requests are done, and the deliveries go.
+            tokio::spawn(async move { publisher.publish(message).await });
+        }
+    }
+
+    async fn publish(&self, message: Message) -> Result<(), Interrupted> {
+        let mut delays = self.retry.delays();
+        while let Err(error) = self.queue.publish(&message).await {
+            let call = message.content.call_sid().map(|call| call.to_string());
+            tracing::warn!(call_sid = call, %error, "an outcome can't be put on the queue yet");
+            tokio::select! {
+                () = self.stop.cancelled() => return Err(Interrupted::Stop),
+                () = tokio::time::sleep(delays.next_delay()) => {}
+            }
+        }
+        Ok(())
+    }
+}
