@@ -203,7 +203,8 @@ impl Outbox {
 
     async fn measure(&self, spool: &dyn Queue) {
         if let Ok(stats) = spool.stats().await {
-            let depth = stats.ready + stats.unacked.unwrap_or(0);
+            let depth = [stats.unacked, stats.other_lanes].into_iter().flatten();
+            let depth = stats.ready + depth.sum::<u64>();
             let age = stats.oldest.map_or(Duration::ZERO, |oldest| {
                 Duration::try_from(Timestamp::now().duration_since(oldest)).unwrap_or_default()
             });

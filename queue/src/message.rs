@@ -67,6 +67,12 @@ impl Lane {
         Self::Notifications,
     ];
 
+    /// Whether it takes no more than the queue's greatest length. Where a delivery is held until
+    /// something of it is put there, there is no limit.
+    pub(crate) fn is_limited(self) -> bool {
+        matches!(self, Self::Redirects | Self::Outcomes)
+    }
+
     /// Where a message of this type is put.
     pub fn of(kind: Option<&str>) -> Self {
         match kind {

@@ -135,7 +135,9 @@ pub struct Stats {
     pub consumers: u64,
     /// Dead letters.
     pub dead: u64,
-    /// When the oldest message was published, delivered or not, if the backend can tell.
+    /// Messages of other lanes, delivered or not, if the backend can tell.
+    pub other_lanes: Option<u64>,
+    /// When the oldest request was published, delivered or not, if the backend can tell.
     pub oldest: Option<Timestamp>,
 }
 

@@ -126,7 +126,8 @@ async fn outcomes_are_a_table_with_a_line_for_each() {
     assert_eq!(
         line(0),
         format!(
-            "2026-01-02T03:04:06Z {0} redirected.v1 default redirected {0}",
+            "2026-01-02T03:04:06Z WT{:032x} redirected.v1 default redirected {}",
+            0,
             call(0)
         )
     );

@@ -283,10 +283,11 @@ impl<'a> Job<'a> {
 
     /// The caller is on the line, and not on hold for this task any more.
     async fn is_elsewhere(&self) -> Outcome {
-        let nobody_tried = !self.may_have_been_redirected().await;
         if self.in_doubt {
+            follow_up::begin(self.shared, self.request, self.plan, Redirect::Unanswered).await;
             return Outcome::Redirected;
         }
+        let nobody_tried = !self.may_have_been_redirected().await;
         if nobody_tried && self.request.is_live() && self.age() < READ_BACK {
             self.shared.metrics.spared_conversation();
         }

@@ -25,6 +25,9 @@ pub struct Cli {
 /// unless it is told otherwise; a request that waits in the process is held for so long.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(20 * 60);
 
+/// Of a request to somebody who is told.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// What a redirector that starts reads back in the log of intents covers updates this late.
 const LATEST: Duration = Duration::from_secs(50);
 const LONGEST_VERIFY_AFTER: Duration = Duration::from_secs(30);
@@ -87,7 +90,7 @@ pub struct RedirectorArgs {
     #[arg(long, env = "NOTIFY_DEADLINE", value_name = "DURATION", default_value = "5m")]
     pub notify_deadline: Setting<Duration>,
 
-    /// How long whoever is told may take to answer
+    /// How long whoever is told may take to answer, 1m at most
     #[arg(long, env = "NOTIFY_TIMEOUT", value_name = "DURATION", default_value = "10s")]
     pub notify_timeout: Setting<Duration>,
 
@@ -219,6 +222,10 @@ impl RedirectorArgs {
             grace: problems.take(self.sweep_grace),
             workspace: problems.take(self.workspace_sid),
         };
+        let notify_timeout = self.notify_timeout.more_than_0().must(
+            |timeout| *timeout <= LONGEST_TIMEOUT,
+            "is more than 1m: a stop waits for requests under way",
+        );
         Some(RedirectorSettings {
             deadline: problems.take(deadline),
             verify_after: problems.take(verify_after),
@@ -229,7 +236,7 @@ impl RedirectorArgs {
             twiml_delivery: problems.take(self.twiml_delivery),
             sweep: (!sweep.interval.is_zero()).then_some(sweep),
             notify_deadline: problems.take(holdable(self.notify_deadline)),
-            notify_timeout: problems.take(self.notify_timeout.more_than_0()),
+            notify_timeout: problems.take(notify_timeout),
             stop_timeout: problems.take(self.redirector_stop_timeout),
             retry: retry.ok()?,
         })

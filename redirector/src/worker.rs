@@ -57,6 +57,12 @@ impl Redirector {
             Arc::clone(&calls_api),
             settings.verify_after,
         );
+        let outbox = Outbox::start(
+            host.queue.clone(),
+            settings.retry,
+            host.stop.clone(),
+            plans.outcomes(),
+        );
         let ledger = Arc::new(Ledger::new(settings.twilio_late));
         let shared = Arc::new(Shared {
             lookup: Lookup {
@@ -80,7 +86,7 @@ impl Redirector {
             swept: Mutex::default(),
             metrics,
             told: Memory::new(),
-            outbox: Outbox::start(host.queue.clone(), settings.retry, host.stop.clone()),
+            outbox,
             settings,
         });
         let reports = Arc::clone(&shared);
@@ -105,9 +111,7 @@ impl Redirector {
             sweep.spawn(Sweeper::new(Arc::clone(&shared), settings).run());
         }
         let mut beside = JoinSet::new();
-        if shared.plans.outcomes() {
-            beside.spawn(FollowUp::new(Arc::clone(&shared)).run());
-        }
+        beside.spawn(FollowUp::new(Arc::clone(&shared)).run());
         let mut notifier = JoinSet::new();
         notifier.spawn(notifier::run(Arc::clone(&shared)));
         let mut jobs = JoinSet::new();
@@ -144,6 +148,7 @@ impl Redirector {
         let finished = async {
             while jobs.join_next().await.is_some() {}
             while notifier.join_next().await.is_some() {}
+            shared.outbox.close().await;
         };
         let finished = tokio::time::timeout(shared.settings.stop_timeout, finished).await;
         if finished.is_err() {

@@ -15,10 +15,19 @@ task_queue_sid = "WQ00000000000000000000000000000001"
 "#;
 
 fn resolve(text: &str, public_url: Option<&PublicUrl>) -> (Result<Plans, String>, Vec<String>) {
+    resolve_with(text, &[], public_url)
+}
+
+fn resolve_with(
+    text: &str,
+    flags: &[&str],
+    public_url: Option<&PublicUrl>,
+) -> (Result<Plans, String>, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("plans.toml");
     std::fs::write(&file, text).unwrap();
-    let args: PlanArgs = from_flags([format!("--redirect-plans={}", file.display())]).unwrap();
+    let plans = format!("--redirect-plans={}", file.display());
+    let args: PlanArgs = from_flags([&[&*plans], flags].concat()).unwrap();
     let mut problems = Problems::default();
     let plans = args.resolve(public_url, &mut problems);
     let warnings = problems.take_warnings();
@@ -341,6 +350,29 @@ fn steps_need_the_public_url_and_what_is_odd_is_said() {
         warnings.contains("step 2: voicemail: callers are recorded"),
         "{warnings}"
     );
+}
+
+#[test]
+fn what_is_set_for_a_number_that_is_not_there_is_named() {
+    let flat = format!("{STEPS}forward_to = \"+14155550100\"\n");
+    let flags = [
+        "--forward-notify=https://hooks.example.com/hush",
+        "--forward-timeout=20s",
+    ];
+    let (plans, warnings) = resolve_with(&flat, &flags, None);
+    assert!(plans.is_ok());
+    let [timeout, notify] = &*warnings else {
+        panic!("{warnings:?}");
+    };
+    assert!(
+        timeout.starts_with("FORWARD_TIMEOUT: is for FORWARD_TO_NUMBER"),
+        "{timeout}"
+    );
+    assert!(
+        notify.starts_with("FORWARD_NOTIFY: is for FORWARD_TO_NUMBER"),
+        "{notify}"
+    );
+    assert!(!notify.contains("hush"));
 }
 
 #[test]

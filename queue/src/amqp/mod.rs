@@ -197,6 +197,7 @@ impl Queue for AmqpQueue {
             unacked: None,
             consumers: queue.consumer_count().into(),
             dead: dead.message_count().into(),
+            other_lanes: None,
             oldest: None,
         })
     }

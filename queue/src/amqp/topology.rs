@@ -219,8 +219,7 @@ impl Topology {
         for (name, value) in further {
             arguments.insert(name.into(), value);
         }
-        // Of redirects that were done none is refused.
-        if let Some(limit) = self.max_length.filter(|_| lane != Lane::Later) {
+        if let Some(limit) = self.max_length.filter(|_| lane.is_limited()) {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             arguments.insert("x-max-length".into(), limit.into());
         }

@@ -91,7 +91,7 @@ impl Client {
         let (broker, later) = (Arc::clone(&self.broker), self.options.later);
         let published = self.ask(Operation::Publish, |state, _| {
             let length = state.length(lane);
-            if lane != Lane::Later && max_length.is_some_and(|max| length >= max) {
+            if lane.is_limited() && max_length.is_some_and(|max| length >= max) {
                 return Err(QueueError::Refused("it is full".to_owned()));
             }
             let number = state.insert(message, lane);

@@ -94,7 +94,8 @@ impl Change {
         }
     }
 
-    /// What must be done later if this could not be done: nobody holds the delivery any more.
+    /// What must be done later if this could not be done: nobody holds the delivery any more, or tells
+    /// again.
     pub(super) fn owes(&self) -> Option<Self> {
         match self {
             Self::Settle { token, how, .. } => {
@@ -104,6 +105,7 @@ impl Change {
                 };
                 Some(Self::give_back(*token, how))
             }
+            Self::Tell(told) => Some(Self::Tell(told.clone())),
             _ => None,
         }
     }
@@ -154,8 +156,7 @@ impl Change {
 
 fn is_full(db: &Connection, lane: Lane, limits: Limits) -> rusqlite::Result<bool> {
     match limits.max_length {
-        // Of redirects that were done none is refused.
-        Some(max_length) if lane != Lane::Later => Ok(messages::length(db, lane)? >= max_length),
+        Some(max_length) if lane.is_limited() => Ok(messages::length(db, lane)? >= max_length),
         _ => Ok(false),
     }
 }

@@ -274,7 +274,7 @@ pub(super) fn dead_letters(
 /// How requests and dead letters stand, without the consumers.
 pub(super) fn stats(db: &Connection) -> Result<Stats> {
     db.prepare_cached(
-        "SELECT messages, dead,
+        "SELECT messages, dead, (SELECT sum(messages) FROM lanes WHERE lane <> 0),
              (SELECT count(*) FROM messages WHERE lane = 0 AND unacked IS NOT NULL),
              (SELECT published_at FROM messages WHERE seq = (
                   SELECT min(seq) FROM (
@@ -283,13 +283,14 @@ pub(super) fn stats(db: &Connection) -> Result<Stats> {
          FROM lanes, totals WHERE lane = 0",
     )?
     .query_row([], |row| {
-        let unacked = count(row, 2)?;
+        let unacked = count(row, 3)?;
         Ok(Stats {
             ready: count(row, 0)?.saturating_sub(unacked),
             unacked: Some(unacked),
             consumers: 0,
             dead: count(row, 1)?,
-            oldest: row.get::<_, Option<i64>>(3)?.map(timestamp),
+            other_lanes: Some(count(row, 2)?),
+            oldest: row.get::<_, Option<i64>>(4)?.map(timestamp),
         })
     })
 }

@@ -58,7 +58,8 @@ fn redirected_line(db: &Connection, redirected: &Redirected) -> Result<()> {
     .execute(params![
         Timestamp::now().as_millisecond(),
         redirected.redirected_at.to_string(),
-        call.as_str(),
+        // Who comes back is redirected anew, for another task.
+        redirected.task_sid.as_str(),
         REDIRECTED_V1,
         redirected.plan,
         call.as_str(),

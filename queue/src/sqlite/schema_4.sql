@@ -23,7 +23,7 @@ CREATE TABLE outcomes (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     told_at INTEGER NOT NULL, -- milliseconds since 1970
     at TEXT NOT NULL,         -- when it was reported first, or when the caller was redirected
-    id TEXT NOT NULL,         -- the SID of the dialled call, of the recording, or else of the caller's call
+    id TEXT NOT NULL,         -- the outcome's; of a redirect the SID of the task
     type TEXT NOT NULL,       -- outcome.v1 or redirected.v1
     plan TEXT NOT NULL,
     outcome TEXT NOT NULL,    -- redirected, answered, busy, no-answer, failed, canceled, not-accepted,

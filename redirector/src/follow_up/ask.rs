@@ -5,6 +5,8 @@ use std::time::Duration;
 use ladder::Position;
 use queue::{CallerEnd, Content, Outcome, OutcomeKind, Redirected};
 use service::Plan;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
 use twilio::rest::{ChildCall, Recording, RestError};
 
 use super::FollowUp;
@@ -14,6 +16,9 @@ use crate::limiter::Class;
 
 /// Twilio's times are cut to the second.
 const CUT: Duration = Duration::from_secs(1);
+
+/// How long Twilio is asked about the callers of one message: outcomes wait behind it.
+const ASKING: Duration = Duration::from_secs(60);
 
 /// No call lasts longer, by far.
 const LONGEST_CALL: Duration = Duration::from_secs(48 * 60 * 60);
@@ -29,11 +34,28 @@ enum Call {
 }
 
 impl FollowUp {
-    /// Sees to it that something became of callers who were redirected some time ago.
-    pub(super) async fn look_after_all(&self, all: &[Redirected]) -> Result<(), Interrupted> {
+    /// Sees to it that something became of callers who were redirected some time ago. Whom there is no
+    /// time to ask about now is asked about as much later, and so is whoever is still on the line: until
+    /// then Twilio may tell by itself.
+    pub(super) async fn look_after(&self, all: Vec<Redirected>) -> Result<(), Interrupted> {
+        if !self.shared.plans.outcomes() {
+            return Ok(());
+        }
+        let until = Instant::now() + ASKING;
         let mut again = Vec::new();
         for redirected in all {
-            again.extend(self.look_after(redirected).await?);
+            let has_ended = || self.shared.told.has_ended(&redirected.call_sid);
+            if has_ended() {
+                continue;
+            }
+            let asked = tokio::select! {
+                () = self.shared.stop.cancelled() => return Err(Interrupted::Stop),
+                asked = timeout_at(until, self.ask(&redirected)) => asked,
+            };
+            // It may have been told meanwhile.
+            if !has_ended() {
+                again.extend(self.conclude(redirected, asked).await?);
+            }
         }
         if again.is_empty() {
             return Ok(());
@@ -41,31 +63,26 @@ impl FollowUp {
         self.shared.outbox.publish(Content::Redirected(again)).await
     }
 
-    /// Whom Twilio is to be asked about again as much later. Until then it may tell by itself.
-    async fn look_after(&self, redirected: &Redirected) -> Result<Option<Redirected>, Interrupted> {
-        if self.shared.told.has_ended(&redirected.call_sid) {
-            return Ok(None);
-        }
-        let asked = tokio::select! {
-            () = self.shared.stop.cancelled() => return Err(Interrupted::Stop),
-            asked = self.ask(redirected) => asked,
-        };
-        let is_over = matches!(asked, Ok(Call::Over(..)));
+    /// Reports what Twilio says, or returns whom it is to be asked about again.
+    async fn conclude(
+        &self,
+        redirected: Redirected,
+        asked: Result<Result<Call, RestError>, Elapsed>,
+    ) -> Result<Option<Redirected>, Interrupted> {
+        let was_over = matches!(asked, Ok(Ok(Call::Over(..))));
         let problem = match asked {
-            Ok(Call::Over(dialled, recordings))
+            Ok(Ok(Call::Over(dialled, recordings)))
                 if redirected.was_over || !self.shared.plans.tells(&redirected.plan) =>
             {
-                for outcome in self.outcomes(redirected, &dialled, &recordings) {
-                    self.shared
-                        .outbox
-                        .publish(Content::Outcome(outcome))
-                        .await?;
+                for outcome in self.outcomes(&redirected, &dialled, &recordings) {
+                    self.report(outcome).await?;
                 }
                 return Ok(None);
             }
-            Ok(Call::Runs | Call::Over(..)) => "it still ran".to_owned(),
-            Ok(Call::Unknown) => "Twilio doesn't know it".to_owned(),
-            Err(error) => error.to_string(),
+            Ok(Ok(Call::Runs | Call::Over(..))) => "it still ran".to_owned(),
+            Ok(Ok(Call::Unknown)) => "Twilio doesn't know it".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "there was no time to ask Twilio".to_owned(),
         };
         if self.shared.time.age(redirected.redirected_at) > LONGEST_CALL {
             tracing::warn!(
@@ -77,8 +94,8 @@ impl FollowUp {
             return Ok(None);
         }
         Ok(Some(Redirected {
-            was_over: is_over,
-            ..redirected.clone()
+            was_over,
+            ..redirected
         }))
     }
 
@@ -136,7 +153,14 @@ impl FollowUp {
         let was_reached = !legs.is_empty();
         let mut at = Position::default();
         let legs = legs.into_iter().filter_map(|leg| {
-            at = plan.position_of(&leg.to?, at)?;
+            let found = leg.to.and_then(|number| plan.position_of(&number, at));
+            at = match found {
+                Some(found) => found,
+                // Somebody else may have redirected them.
+                None if redirected.in_doubt => return None,
+                // The plan was another when they came.
+                None => at,
+            };
             is_news(&leg).then(|| self.leg(redirected, plan, leg, at))?
         });
         let messages = recordings

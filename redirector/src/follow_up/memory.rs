@@ -3,13 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use parking_lot::Mutex;
-use queue::{Content, LATER, Redirected};
+use queue::{Content, LATER, Outcome, Redirected};
 use tokio::time::{Duration, Instant};
 use twilio::{CallSid, TaskSid};
 
 /// How long something is remembered at least: it is needed until a redirect comes out of
 /// [`queue::Lane::Later`], and what is on the queue meanwhile may come late.
-pub(super) const REMEMBERED: Duration = Duration::from_secs(2 * LATER.as_secs());
+const REMEMBERED: Duration = Duration::from_secs(2 * LATER.as_secs());
+
+/// How far is read back at the start: nobody may have run for a while.
+pub(super) const READ_BACK: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// What is known of callers after the redirect.
 pub(crate) struct Memory(Mutex<Generations>);
@@ -68,11 +71,19 @@ impl Memory {
         known.young.outcomes.contains(id) || known.old.outcomes.contains(id)
     }
 
-    /// Whether the outcome is new. From now on it isn't.
-    pub(super) fn claim(&self, id: &str) -> bool {
+    /// Whether the outcome is new. From now on it isn't; and it ends nothing for a caller whose end is
+    /// known.
+    pub(super) fn claim(&self, outcome: &mut Outcome) -> bool {
         let mut known = self.0.lock();
         known.age();
-        !known.old.outcomes.contains(id) && known.young.outcomes.insert(id.to_owned())
+        let is_new = !known.old.outcomes.contains(&outcome.id)
+            && known.young.outcomes.insert(outcome.id.clone());
+        if is_new && outcome.caller.is_some() {
+            let call = outcome.call_sid;
+            let has_ended = known.old.ended.contains(&call) || !known.young.ended.insert(call);
+            outcome.caller = outcome.caller.filter(|_| !has_ended);
+        }
+        is_new
     }
 
     /// Whether the caller's end is known.
@@ -92,7 +103,13 @@ impl Memory {
 impl Generations {
     fn redirected(&mut self, redirected: &Redirected) {
         let (call, task) = (redirected.call_sid, redirected.task_sid);
-        self.young.tasks.insert(call, task);
+        let before = self.young.tasks.insert(call, task);
+        let before = before.or_else(|| self.old.tasks.get(&call).copied());
+        if before.is_some_and(|before| before != task) {
+            // They came back, and were redirected anew.
+            self.young.ended.remove(&call);
+            self.old.ended.remove(&call);
+        }
     }
 
     fn age(&mut self) {
@@ -105,19 +122,62 @@ impl Generations {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+    use queue::{CallerEnd, OutcomeKind};
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn an_outcome_is_new_once_until_it_is_forgotten() {
         let memory = Memory::new();
-        assert!(memory.claim("RE1"));
-        assert!(!memory.claim("RE1"));
+        let claim = |id: &str| memory.claim(&mut outcome(id));
+        assert!(claim("RE1"));
+        assert!(!claim("RE1"));
         assert!(memory.knows("RE1") && !memory.knows("RE2"));
         tokio::time::advance(REMEMBERED).await;
-        assert!(!memory.claim("RE1"), "it is remembered for that long");
+        assert!(!claim("RE1"), "it is remembered for that long");
         tokio::time::advance(REMEMBERED * 2).await;
-        memory.claim("RE2");
+        claim("RE2");
         tokio::time::advance(REMEMBERED * 2).await;
-        assert!(memory.claim("RE1"));
+        assert!(claim("RE1"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_ends_once_for_each_redirect() {
+        let memory = Memory::new();
+        let ends = |id: &str| {
+            let mut outcome = outcome(id);
+            assert!(memory.claim(&mut outcome));
+            outcome.caller
+        };
+        memory.redirected(&redirected(1));
+        assert_eq!(ends("1"), Some(CallerEnd::Missed));
+        memory.redirected(&redirected(1));
+        assert_eq!(ends("2"), None, "somebody told of it before");
+        tokio::time::advance(REMEMBERED + Duration::from_secs(1)).await;
+        assert_eq!(ends("3"), None);
+        memory.redirected(&redirected(2));
+        assert!(!memory.has_ended(&redirected(2).call_sid));
+        assert_eq!(ends("4"), Some(CallerEnd::Missed), "they came back");
+    }
+
+    fn redirected(task: u32) -> Redirected {
+        Redirected {
+            account_sid: format!("AC{:032x}", 1).parse().unwrap(),
+            call_sid: format!("CA{:032x}", 1).parse().unwrap(),
+            task_sid: format!("WT{task:032x}").parse().unwrap(),
+            plan: "sales".to_owned(),
+            entered_at: Timestamp::UNIX_EPOCH,
+            redirected_at: Timestamp::UNIX_EPOCH,
+            in_doubt: false,
+            was_over: false,
+        }
+    }
+
+    fn outcome(id: &str) -> Outcome {
+        Outcome {
+            id: id.to_owned(),
+            ..redirected(1).missed(Timestamp::UNIX_EPOCH, OutcomeKind::HungUp)
+        }
     }
 }

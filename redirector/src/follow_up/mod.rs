@@ -18,7 +18,7 @@ use service::{Notify, Plan};
 use tokio::task::JoinSet;
 
 pub(crate) use self::memory::Memory;
-use self::memory::REMEMBERED;
+use self::memory::READ_BACK;
 pub(crate) use self::outbox::Outbox;
 use crate::deadline::Interrupted;
 use crate::shared::Shared;
@@ -39,7 +39,9 @@ pub(crate) enum Redirect {
     Done,
     /// The plan had nothing but its last words for them.
     ToLastWords,
-    /// They are gone, perhaps by an update that had no answer.
+    /// The update had no answer, and they don't wait any more.
+    Unanswered,
+    /// They are gone, perhaps by an update that somebody else sent.
     InDoubt,
 }
 
@@ -50,9 +52,6 @@ pub(crate) async fn begin(
     plan: &Plan,
     redirect: Redirect,
 ) {
-    if !shared.plans.outcomes() {
-        return;
-    }
     let redirected = Redirected {
         account_sid: request.account_sid,
         call_sid: request.call_sid,
@@ -60,12 +59,12 @@ pub(crate) async fn begin(
         plan: plan.name.clone(),
         entered_at: request.entered_at,
         redirected_at: shared.time.now(),
-        in_doubt: redirect == Redirect::InDoubt,
+        in_doubt: matches!(redirect, Redirect::Unanswered | Redirect::InDoubt),
         was_over: false,
     };
     let outbox = &shared.outbox;
     match redirect {
-        Redirect::Done => {
+        Redirect::Done | Redirect::Unanswered => {
             shared.told.redirected(&redirected);
             outbox.redirected(redirected).await;
         }
@@ -128,10 +127,17 @@ impl FollowUp {
     /// Learns from what all redirectors tell, so that another one may take over at any time.
     async fn listen(&self) {
         loop {
-            match self.shared.queue.history(REMEMBERED).await {
+            let began = self.shared.time.now();
+            match self.shared.queue.history(READ_BACK).await {
                 Ok(mut history) => {
                     while let Ok(told) = history.next().await {
                         self.shared.told.learn(&told);
+                        match told {
+                            Content::Outcome(outcome) if outcome.at >= began => {
+                                self.count_failures(&outcome);
+                            }
+                            _ => {}
+                        }
                     }
                 }
                 Err(error) => tracing::debug!(%error, "the history can't be read at the moment"),
@@ -143,7 +149,7 @@ impl FollowUp {
     async fn handle(&self, delivery: Delivery) {
         let done = match delivery.message.content() {
             Ok(Content::Outcome(outcome)) => self.report(outcome).await,
-            Ok(Content::Redirected(redirected)) => self.look_after_all(&redirected).await,
+            Ok(Content::Redirected(redirected)) => self.look_after(redirected).await,
             other => {
                 let problem = other.err().map_or_else(
                     || "a message of another queue".to_owned(),
@@ -169,12 +175,14 @@ impl FollowUp {
 
     /// Reports an outcome, unless it was.
     async fn report(&self, mut outcome: Outcome) -> Result<(), Interrupted> {
-        if self.shared.told.knows(&outcome.id) {
+        let told = &self.shared.told;
+        if told.knows(&outcome.id) {
             return Ok(());
         }
-        outcome.task_sid = outcome
-            .task_sid
-            .or_else(|| self.shared.told.task(&outcome.call_sid));
+        outcome.caller = outcome
+            .caller
+            .filter(|_| !told.has_ended(&outcome.call_sid));
+        outcome.task_sid = outcome.task_sid.or_else(|| told.task(&outcome.call_sid));
         let mut plans = self.shared.plans.iter();
         let notify = plans
             .find(|plan| plan.name == outcome.plan)
@@ -185,19 +193,16 @@ impl FollowUp {
             self.shared.outbox.publish(notify).await?;
         }
         // Only now: should this not have been, another copy of it is reported.
-        if !self.shared.told.claim(&outcome.id) {
+        if !self.shared.told.claim(&mut outcome) {
             return Ok(());
         }
         self.shared
             .metrics
             .outcome(&outcome.plan, outcome.outcome, outcome.caller);
-        self.count_failures(&outcome);
         if let Some(end) = outcome.caller {
             log(&outcome, end);
         }
-        let told = Content::Outcome(outcome);
-        self.shared.queue.tell(&told).await;
-        self.shared.told.learn(&told);
+        self.shared.queue.tell(&Content::Outcome(outcome)).await;
         Ok(())
     }
 

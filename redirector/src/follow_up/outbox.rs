@@ -6,13 +6,14 @@ use queue::{Content, Message, Queue, Redirected};
 use retry::Policy;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::deadline::Interrupted;
 
 /// How many redirects go into one message.
 const MOST: usize = 100;
 
-/// Puts on the queue what is to be followed up.
+/// Puts on the queue what is to be followed up, if anything is.
 pub(crate) struct Outbox {
     publisher: Publisher,
     redirects: mpsc::UnboundedSender<(Redirected, oneshot::Sender<()>)>,
@@ -23,11 +24,25 @@ struct Publisher {
     queue: Arc<dyn Queue>,
     retry: Policy,
     stop: CancellationToken,
+    follows_up: bool,
+    /// What could not be published at once.
+    late: TaskTracker,
 }
 
 impl Outbox {
-    pub(crate) fn start(queue: Arc<dyn Queue>, retry: Policy, stop: CancellationToken) -> Self {
-        let publisher = Publisher { queue, retry, stop };
+    pub(crate) fn start(
+        queue: Arc<dyn Queue>,
+        retry: Policy,
+        stop: CancellationToken,
+        follows_up: bool,
+    ) -> Self {
+        let publisher = Publisher {
+            queue,
+            retry,
+            stop,
+            follows_up,
+            late: TaskTracker::new(),
+        };
         let (redirects, inbox) = mpsc::unbounded_channel();
         tokio::spawn(put_together(publisher.clone(), inbox));
         Self {
@@ -38,12 +53,18 @@ impl Outbox {
 
     /// Publishes, however long that takes: what is released too often would be a dead letter.
     pub(super) async fn publish(&self, content: Content) -> Result<(), Interrupted> {
-        self.publisher.publish(content.into()).await
+        self.publisher.publish(&content.into()).await
     }
 
     /// Returns once it is on the queue or, where that fails, goes on trying.
     pub(super) async fn put(&self, content: Content) {
         self.publisher.put(content.into()).await;
+    }
+
+    /// Once nothing is left, or it was said that it is lost: after a stop.
+    pub(crate) async fn close(&self) {
+        self.publisher.late.close();
+        self.publisher.late.wait().await;
     }
 
     /// The same for a redirect, together with others of the moment; those who listen are told, too.
@@ -73,17 +94,35 @@ async fn put_together(
 
 impl Publisher {
     async fn put(&self, message: Message) {
+        if !self.follows_up {
+            return;
+        }
         if let Err(error) = self.queue.publish(&message).await {
             tracing::warn!(%error, "it can't be seen to yet that something becomes of callers");
             let publisher = self.clone();
             // Their requests are done, and the deliveries go.
-            tokio::spawn(async move { publisher.publish(message).await });
+            self.late.spawn(async move {
+                if publisher.publish(&message).await.is_err()
+                    && let Err(error) = publisher.queue.publish(&message).await
+                {
+                    let calls: Vec<_> = match &message.content {
+                        Content::Redirected(all) => all.iter().map(|one| one.call_sid).collect(),
+                        other => other.call_sid().into_iter().collect(),
+                    };
+                    tracing::error!(
+                        ?calls,
+                        %error,
+                        "stopped, and can't put on the queue that these callers are to be followed up: \
+                         nobody asks what became of them"
+                    );
+                }
+            });
         }
     }
 
-    async fn publish(&self, message: Message) -> Result<(), Interrupted> {
+    async fn publish(&self, message: &Message) -> Result<(), Interrupted> {
         let mut delays = self.retry.delays();
-        while let Err(error) = self.queue.publish(&message).await {
+        while let Err(error) = self.queue.publish(message).await {
             let call = message.content.call_sid().map(|call| call.to_string());
             tracing::warn!(call_sid = call, %error, "an outcome can't be put on the queue yet");
             tokio::select! {

@@ -160,7 +160,10 @@ impl Notifier {
     async fn again(&self, delivery: Delivery, outcome: Option<&Outcome>) -> Result<(), QueueError> {
         if let Some(outcome) = outcome {
             let again = Content::Notify(outcome.clone()).into();
-            self.shared.queue.publish(&again).await?;
+            if let Err(error) = self.shared.queue.publish(&again).await {
+                tracing::debug!(%error, "it keeps its place in the queue");
+                return delivery.release().await;
+            }
         }
         delivery.ack().await
     }
@@ -213,6 +216,7 @@ impl Notifier {
                     "{message}"
                 );
             }
+            (Ok(()), None) if result == PUT_OFF => tracing::debug!(plan, host, "{result}"),
             (Ok(()), None) => {
                 let after = outcome.map(|outcome| self.shared.time.age(outcome.at));
                 let after_ms = after.map(telemetry::millis);

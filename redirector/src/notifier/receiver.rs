@@ -21,7 +21,7 @@ use crate::shared::Shared;
 const AT_ONCE: usize = 8;
 
 /// How long one waits that goes to the end of the queue: a busy receiver's are not moved all the time.
-const PUT_OFF: Duration = Duration::from_secs(1);
+const PUT_OFF: Duration = Duration::from_secs(3);
 
 /// Whom one plan tells.
 pub(super) struct Receiver {

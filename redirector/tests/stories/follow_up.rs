@@ -153,3 +153,66 @@ async fn nothing_is_made_up_of_a_caller_who_was_perhaps_not_redirected() {
     let counted = "overflow_callers_total{end=\"missed\",plan=\"sales\"} 1";
     assert!(metrics.contains(counted), "{metrics}");
 }
+
+#[tokio::test]
+async fn who_was_answered_at_a_number_that_the_plan_has_no_more_was_answered() {
+    let office = Office::open(&[("sales", "")], &[]).await;
+    let mut told = history(&office).await;
+    let before = "+14155550177";
+    let caller = office
+        .twilio
+        .place_call(PlaceCall::into_placeholder())
+        .unwrap();
+    let twiml = format!("<Response><Dial>{before}</Dial></Response>");
+    assert!(office.twilio.redirect(caller.call_sid, &twiml));
+    assert!(office.twilio.hang_up(caller.call_sid));
+    publish(&office, redirected(&office, &caller)).await;
+    let reported = next_outcome(&mut told).await;
+    assert_eq!(
+        (reported.outcome, reported.caller),
+        (OutcomeKind::Answered, Some(CallerEnd::Taken))
+    );
+    office.closed().await;
+}
+
+#[tokio::test]
+async fn many_who_were_redirected_at_once_are_all_looked_after() {
+    let office = Office::open(&[("sales", "")], &[]).await;
+    let mut told = history(&office).await;
+    let mut callers = Vec::new();
+    for _ in 0..20 {
+        callers.push(caller_who_rang(&office, PickUp::Busy).await);
+    }
+    let all = callers.iter().map(|caller| redirected(&office, caller));
+    publish(&office, Content::Redirected(all.collect())).await;
+    let mut missed: Vec<_> = callers.iter().map(|caller| caller.call_sid).collect();
+    while !missed.is_empty() {
+        let outcome = next_outcome(&mut told).await;
+        assert_eq!(outcome.outcome, OutcomeKind::Busy);
+        missed.retain(|call| *call != outcome.call_sid);
+    }
+    office.closed().await;
+}
+
+#[tokio::test]
+async fn a_caller_has_one_end_whoever_tells_of_it() {
+    let office = Office::open(&[("sales", "")], &[]).await;
+    let mut told = history(&office).await;
+    let caller = caller_who_rang(&office, PickUp::Busy).await;
+    let hung_up = redirected(&office, &caller).missed(Timestamp::now(), OutcomeKind::HungUp);
+    let taken = Outcome {
+        id: format!("CA{:032x}", 7),
+        outcome: OutcomeKind::Answered,
+        caller: Some(CallerEnd::Taken),
+        ..hung_up.clone()
+    };
+    publish(&office, Content::Outcome(taken.clone())).await;
+    assert_eq!(next_outcome(&mut told).await, taken);
+    publish(&office, Content::Outcome(hung_up)).await;
+    assert_eq!(next_outcome(&mut told).await.caller, None);
+    let metrics = office.closed().await;
+    assert!(
+        metrics.contains("overflow_callers_total{end=\"missed\",plan=\"sales\"} 0"),
+        "{metrics}"
+    );
+}

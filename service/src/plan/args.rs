@@ -176,10 +176,8 @@ impl PlanArgs {
         let is_set = |file: Option<PathBuf>| file.filter(|file| !file.as_os_str().is_empty());
         let task_queue_sid = set(self.forward_call_task_queue_sid);
         let forward_to = set(self.forward_to_number);
-        if task_queue_sid.is_none() && forward_to.is_none() && file {
-            return None;
-        }
-        Some(RawPlan {
+        let has_none = task_queue_sid.is_none() && forward_to.is_none() && file;
+        let plan = RawPlan {
             name: Some("default".to_owned()),
             task_queue_sid,
             forward_to,
@@ -200,6 +198,29 @@ impl PlanArgs {
             notify_secret_file: is_set(self.forward_notify_secret_file),
             notify_number: problems.take(self.forward_notify_number),
             ..RawPlan::default()
-        })
+        };
+        if has_none {
+            let given = [
+                ("FORWARD_CALLER_ID", plan.caller_id.is_some()),
+                (
+                    "FORWARD_CALLER_ID_FALLBACK",
+                    plan.caller_id_fallback.is_some(),
+                ),
+                ("FORWARD_TIMEOUT", plan.timeout.is_some()),
+                ("FORWARD_TIME_LIMIT", plan.time_limit.is_some()),
+                ("FORWARD_RECORD", plan.record.is_some()),
+                ("FORWARD_NOTICE", plan.notice.is_some()),
+                ("FORWARD_RESCUE", plan.rescue.is_some()),
+                ("FORWARD_NOTIFY", plan.notify.is_some()),
+                ("FORWARD_NOTIFY_FILE", plan.notify_file.is_some()),
+            ];
+            for (variable, _) in given.into_iter().filter(|(_, given)| *given) {
+                let oddity = "is for FORWARD_TO_NUMBER, which isn't set: the plans of the file don't \
+                              have it";
+                problems.warn(variable, oddity);
+            }
+            return None;
+        }
+        Some(plan)
     }
 }

@@ -57,6 +57,8 @@ pub struct Place {
     pub folder: TempDir,
     /// Ingest and redirector run in one process.
     pub is_pair: bool,
+    /// Somebody has the page open meanwhile.
+    pub is_watched: bool,
 }
 
 /// What came of callers who waited already, or came all at once.
@@ -75,7 +77,14 @@ impl Place {
     async fn start(&self, name: &str, settings: &[(&str, &str)]) -> anyhow::Result<Service> {
         let mut all = vec![("QUEUE_PREFIX", &*self.prefix)];
         all.extend(settings);
-        Service::start(&self.binaries, name, self.folder.path(), &self.queue, &all).await
+        let start =
+            |name, all| Service::start(&self.binaries, name, self.folder.path(), &self.queue, all);
+        let service = start(name, &all).await?;
+        if !self.is_watched || name == "ingest" {
+            return Ok(service);
+        }
+        // Where others read the same queue, in a process of its own.
+        Ok(service.watched_by(start("overflow page", &all).await?))
     }
 
     /// Ingest, and a redirector in another process or the same.
@@ -88,7 +97,7 @@ impl Place {
         let mut all = vec![("TWILIO_API_URL", url.as_str())];
         all.extend(settings);
         if self.is_pair {
-            return Ok((self.start("overflow", &all).await?, None));
+            return Ok((self.start("overflow run", &all).await?, None));
         }
         let ingest = self.start("ingest", &[]).await?;
         Ok((ingest, Some(self.start("redirector", &all).await?)))

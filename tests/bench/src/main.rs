@@ -30,6 +30,10 @@ struct Args {
     #[arg(long, value_name = "FOLDER")]
     against: Option<PathBuf>,
 
+    /// The same binaries beside them, while somebody has the page open in a browser
+    #[arg(long)]
+    watched: bool,
+
     /// With three nodes of RabbitMQ instead of one
     #[arg(long)]
     cluster: bool,

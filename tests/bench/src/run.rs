@@ -1,6 +1,6 @@
 //! All cases, round by round.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,12 +33,21 @@ const DEPTHS: [u32; 2] = [10_000, 1_000_000];
 pub struct Run<'a> {
     args: &'a Args,
     time: Duration,
-    builds: Vec<(&'static str, PathBuf)>,
+    builds: Vec<Build>,
     broker: Broker,
     irrelevant: Arc<Vec<Vec<u8>>>,
     relevant: Arc<Vec<Vec<u8>>>,
     report: Report,
     places: usize,
+}
+
+/// Whose figures are measured.
+#[derive(Debug, Clone)]
+struct Build {
+    whose: &'static str,
+    binaries: PathBuf,
+    /// Whether somebody has the page open meanwhile.
+    is_watched: bool,
 }
 
 /// Measures them.
@@ -64,8 +73,23 @@ impl<'a> Run<'a> {
     async fn new(args: &'a Args) -> anyhow::Result<Self> {
         let beside = std::env::current_exe()?;
         let beside = beside.parent().context("a folder")?.to_owned();
-        let mut builds = vec![("ours", args.binaries.clone().unwrap_or(beside))];
-        builds.extend(args.against.clone().map(|folder| ("before", folder)));
+        let build = |whose, binaries| Build {
+            whose,
+            binaries,
+            is_watched: false,
+        };
+        let ours = build("ours", args.binaries.clone().unwrap_or(beside));
+        let watched = args.watched.then(|| Build {
+            whose: "with the page open",
+            is_watched: true,
+            ..ours.clone()
+        });
+        let before = args.against.clone();
+        let before = before.map(|folder| build("before", folder));
+        let builds = [Some(ours), watched, before]
+            .into_iter()
+            .flatten()
+            .collect();
         let cluster = args.cluster;
         let [irrelevant, relevant] = limits::requests(POOL).map(Arc::new);
         Ok(Self {
@@ -129,17 +153,17 @@ impl<'a> Run<'a> {
             ),
             ((&*relevant, reach, "/s"), self.relevant.clone(), durable),
         ] {
-            for (whose, binaries) in self.builds.clone() {
-                let place = self.place(&binaries, queue, false).await?;
+            for build in self.builds.clone() {
+                let place = self.place(&build, queue, false).await?;
                 let (round, cost) = place.answers(&pool, self.time).await?;
                 let count = round.count() as f64;
-                self.report.note(case, whose, round.rate);
+                self.report.note(case, build.whose, round.rate);
                 let name = format!("{}: processor time", case.0);
                 let each = cost.time.as_secs_f64() * 1e6 / count;
-                self.report.note((&name, "", "µs"), whose, each);
+                self.report.note((&name, "", "µs"), build.whose, each);
                 let name = format!("peak memory, ingest, {queue}");
                 self.report
-                    .note((&name, "≤ 60 MiB", "MiB"), whose, cost.peak);
+                    .note((&name, "≤ 60 MiB", "MiB"), build.whose, cost.peak);
             }
             self.report.note(case, "limit", limit);
         }
@@ -153,10 +177,10 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let (rate, case) = (5_000, (name, "≤ 1.5", "ms"));
-        for (whose, binaries) in self.builds.clone() {
-            let place = self.place(&binaries, queue, false).await?;
+        for build in self.builds.clone() {
+            let place = self.place(&build, queue, false).await?;
             let round = place.answers_at_a_rate(rate, self.time).await?;
-            self.report.note(case, whose, round.percentile(99));
+            self.report.note(case, build.whose, round.percentile(99));
         }
         let (url, millis) = (self.broker.url(), self.time.as_millis().to_string());
         let rate = rate.to_string();
@@ -176,17 +200,17 @@ impl<'a> Run<'a> {
                 continue;
             }
             let (p50, p99) = (format!("{name}: p50"), format!("{name}: p99"));
-            for (whose, binaries) in self.builds.clone() {
-                let place = self.place(&binaries, queue, is_pair).await?;
+            for build in self.builds.clone() {
+                let place = self.place(&build, queue, is_pair).await?;
                 let (round, costs) = place.redirects_at_a_rate(RATE, self.time).await?;
                 self.report
-                    .note((&p50, "≤ 1.3", "ms"), whose, round.percentile(50));
+                    .note((&p50, "≤ 1.3", "ms"), build.whose, round.percentile(50));
                 self.report
-                    .note((&p99, "≤ 1.5", "ms"), whose, round.percentile(99));
+                    .note((&p99, "≤ 1.5", "ms"), build.whose, round.percentile(99));
                 for (of, cost) in names(is_pair).iter().zip(costs) {
                     let name = format!("peak memory, {of}, {queue}");
                     self.report
-                        .note((&name, "≤ 60 MiB", "MiB"), whose, cost.peak);
+                        .note((&name, "≤ 60 MiB", "MiB"), build.whose, cost.peak);
                 }
             }
             let url = self.broker.url();
@@ -206,17 +230,17 @@ impl<'a> Run<'a> {
         if !self.wants(&name) {
             return Ok(());
         }
-        for (whose, binaries) in self.builds.clone() {
-            let place = self.place(&binaries, queue, false).await?;
+        for build in self.builds.clone() {
+            let place = self.place(&build, queue, false).await?;
             let redirects = place.backlog(CALLERS as u64).await?;
             self.report
-                .note((&name, "≥ 0.6", "/s"), whose, redirects.rate);
+                .note((&name, "≥ 0.6", "/s"), build.whose, redirects.rate);
             let each = redirects.time.as_secs_f64() * 1e6 / CALLERS as f64;
             let time = format!("{name}: processor time");
-            self.report.note((&time, "", "µs"), whose, each);
+            self.report.note((&time, "", "µs"), build.whose, each);
             let requests = format!("{name}: requests for each");
             self.report
-                .note((&requests, "≤ 1.05", ""), whose, redirects.requests);
+                .note((&requests, "≤ 1.05", ""), build.whose, redirects.requests);
         }
         if queue == "rabbitmq" {
             let api = Api::start(Duration::ZERO).await?;
@@ -242,14 +266,15 @@ impl<'a> Run<'a> {
             if !self.wants(&name) {
                 continue;
             }
-            for (whose, binaries) in self.builds.clone() {
-                let place = self.place(&binaries, queue, false).await?;
+            for build in self.builds.clone() {
+                let place = self.place(&build, queue, false).await?;
                 let redirects = place.incident(CALLERS, (ANSWER, "100"), 1, come_first);
                 let Redirects { took, requests, .. } = redirects.await?;
                 self.report
-                    .note((&name, reach, "s"), whose, took.as_secs_f64());
+                    .note((&name, reach, "s"), build.whose, took.as_secs_f64());
                 let each = format!("{name}: requests for each");
-                self.report.note((&each, "≤ 1.2", ""), whose, requests);
+                self.report
+                    .note((&each, "≤ 1.2", ""), build.whose, requests);
             }
             self.report.note((&name, "", "s"), "limit", limit);
         }
@@ -263,8 +288,8 @@ impl<'a> Run<'a> {
             if !self.wants(&name) {
                 continue;
             }
-            let binaries = self.builds[0].1.clone();
-            let place = self.place(&binaries, queue, false).await?;
+            let build = self.builds[0].clone();
+            let place = self.place(&build, queue, false).await?;
             let [irrelevant, asked] = place.ladder_at_a_rate(RATE, self.time).await?;
             let case = (&*name, "≤ 1", "ms");
             self.report.note(case, "ours", asked.percentile(99));
@@ -280,14 +305,14 @@ impl<'a> Run<'a> {
             if !self.wants(&name) {
                 continue;
             }
-            for (whose, binaries) in self.builds.clone() {
-                let place = self.place(&binaries, "rabbitmq", false).await?;
+            for build in self.builds.clone() {
+                let place = self.place(&build, "rabbitmq", false).await?;
                 let callers = 1_250 * redirectors;
                 let redirects = place
                     .incident(callers, (ANSWER, "50"), redirectors, false)
                     .await?;
                 self.report
-                    .note((&name, "scales", "/s"), whose, redirects.rate);
+                    .note((&name, "scales", "/s"), build.whose, redirects.rate);
             }
             let limit = 50.0 * redirectors as f64 / ANSWER.as_secs_f64();
             self.report.note((&name, "", "/s"), "limit", limit);
@@ -300,12 +325,12 @@ impl<'a> Run<'a> {
             if !self.wants("idle memory") {
                 continue;
             }
-            for (whose, binaries) in self.builds.clone() {
-                let place = self.place(&binaries, queue, is_pair).await?;
+            for build in self.builds.clone() {
+                let place = self.place(&build, queue, is_pair).await?;
                 for (of, cost) in names(is_pair).iter().zip(place.idle().await?) {
                     let name = format!("idle memory, {of}, {queue}");
                     self.report
-                        .note((&name, "≤ 15 MiB", "MiB"), whose, cost.memory);
+                        .note((&name, "≤ 15 MiB", "MiB"), build.whose, cost.memory);
                 }
             }
         }
@@ -319,8 +344,8 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         for (depth, whose) in DEPTHS.into_iter().zip(["with 10,000", "ours"]) {
-            let binaries = self.builds[0].1.clone();
-            let place = self.place(&binaries, "rabbitmq", false).await?;
+            let build = self.builds[0].clone();
+            let place = self.place(&build, "rabbitmq", false).await?;
             let relevant = self.relevant.clone();
             let round = place.answers_of_a_deep_queue(&relevant, self.time, depth);
             let rate = round.await?.rate;
@@ -330,12 +355,7 @@ impl<'a> Run<'a> {
     }
 
     /// A queue and a folder of its own; what the one before left on the broker is removed.
-    async fn place(
-        &mut self,
-        binaries: &Path,
-        queue: &str,
-        is_pair: bool,
-    ) -> anyhow::Result<Place> {
+    async fn place(&mut self, build: &Build, queue: &str, is_pair: bool) -> anyhow::Result<Place> {
         let prefix = |nth| format!("bench-{nth}");
         limits::remove(&self.broker.url(), &prefix(self.places)).await?;
         self.places += 1;
@@ -347,7 +367,8 @@ impl<'a> Run<'a> {
             _ => self.broker.url(),
         };
         Ok(Place {
-            binaries: binaries.to_owned(),
+            binaries: build.binaries.clone(),
+            is_watched: build.is_watched,
             queue: url,
             prefix: prefix(self.places),
             folder,

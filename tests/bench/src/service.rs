@@ -8,14 +8,22 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rabbitmq::free_address;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use crate::callbacks::{ACCOUNT, PLACEHOLDER, PUBLIC_URL, TOKEN};
 
 /// A running process. It is killed when it is dropped.
 pub struct Service {
     child: Child,
-    /// Where ingest listens.
+    /// Where ingest, or the page, listens.
     pub address: SocketAddr,
+    _watch: Option<Watch>,
+}
+
+/// Somebody who has the page open.
+struct Watch {
+    browser: JoinHandle<()>,
+    _page: Box<Service>,
 }
 
 /// What a process has cost.
@@ -39,9 +47,10 @@ impl Service {
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
         let (address, admin) = (free_address(), free_address());
-        let binary = binaries.join(name);
+        let mut words = name.split(' ');
+        let binary = binaries.join(words.next().unwrap_or_default());
         let mut child = Command::new(&binary)
-            .args((name == "overflow").then_some("run"))
+            .args(words)
             .current_dir(folder)
             .env_clear()
             .env("TWILIO_ACCOUNT_SID", ACCOUNT)
@@ -50,6 +59,7 @@ impl Service {
             .env("FORWARD_TO_NUMBER", "+14155550100")
             .env("PUBLIC_URL", PUBLIC_URL)
             .env("LISTEN", address.to_string())
+            .envs((name == "overflow page").then(|| ("PAGE_LISTEN", address.to_string())))
             .env("ADMIN_LISTEN", admin.to_string())
             .env("QUEUE_URL", queue)
             .env("SWEEP_INTERVAL", "0")
@@ -73,7 +83,27 @@ impl Service {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Ok(Self { child, address })
+        Ok(Self {
+            child,
+            address,
+            _watch: None,
+        })
+    }
+
+    /// While somebody has this page open, whose browser asks for it every other second.
+    pub fn watched_by(mut self, page: Self) -> Self {
+        let url = format!("http://{}/", page.address);
+        let browser = tokio::spawn(async move {
+            loop {
+                if let Ok(answer) = reqwest::get(&url).await {
+                    let _ = answer.bytes().await;
+                }
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+        });
+        let _page = Box::new(page);
+        self._watch = Some(Watch { browser, _page });
+        self
     }
 
     /// What it has cost by now.
@@ -101,6 +131,12 @@ impl Service {
             memory: memory("VmRSS:")?,
             peak: memory("VmHWM:")?,
         })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.browser.abort();
     }
 }
 
