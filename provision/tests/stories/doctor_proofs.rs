@@ -303,7 +303,7 @@ async fn redirects_that_nobody_answers_are_a_problem() {
     let redirected = |number: u32| Redirected {
         account_sid: sid("AC"),
         call_sid: format!("CA{number:032x}").parse().unwrap(),
-        task_sid: sid("WT"),
+        task_sid: format!("WT{number:032x}").parse().unwrap(),
         plan: "default".to_owned(),
         entered_at: Timestamp::now(),
         redirected_at: Timestamp::now(),
