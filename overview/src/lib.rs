@@ -1,6 +1,7 @@
 //! How everything stands: who waits and where, what became of callers, what is dead, what isn't well.
 //! The command line prints it, the page shows it.
 
+mod counts;
 mod dead;
 mod happening;
 mod heard;

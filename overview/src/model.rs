@@ -214,9 +214,10 @@ pub struct Hour {
     pub from: Timestamp,
     /// Callers redirected.
     pub redirected: u64,
-    /// Of whom it is known that somebody had them, or that they left a message.
+    /// Of whom it is known that somebody had them, or that they left a message: they are counted by the
+    /// hour of the redirect.
     pub taken: u64,
-    /// Of whom it is known that nobody had them.
+    /// Of whom it is known that nobody had them, counted likewise.
     pub missed: u64,
 }
 

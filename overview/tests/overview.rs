@@ -354,6 +354,44 @@ async fn redirects_and_what_became_of_them_are_told_of_the_past_and_as_they_come
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_comes_outside_the_hours_is_no_reason_for_alarm() {
+    let scene = Scene::new();
+    scene.process("ingest", 2);
+    let redirector = scene.redirector(1).await;
+    for n in 1..=5 {
+        let closed = scene.outcome(n, OutcomeKind::Closed, Some(CallerEnd::Missed));
+        redirector.tells(Content::Outcome(closed)).await;
+    }
+    let overview = scene.watcher().overview().await;
+    assert_not_well(&overview, &[]);
+    assert_eq!(overview.day.plans[0].missed, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_became_of_a_caller_is_counted_by_the_hour_of_the_redirect() {
+    const MINUTE: u32 = 60;
+    // It is half past.
+    let scene = Scene::new();
+    let (redirector, watcher) = (scene.redirector(1).await, scene.watcher());
+    let taken = |n| scene.outcome(n, OutcomeKind::Answered, Some(CallerEnd::Taken));
+    redirector
+        .tells(scene.redirected(1, 40 * MINUTE).into())
+        .await;
+    for ended in [1, 2] {
+        redirector.tells(Content::Outcome(taken(ended))).await;
+    }
+    // This was told later than what came of it.
+    redirector
+        .tells(scene.redirected(2, 40 * MINUTE).into())
+        .await;
+    let overview = watcher.overview().await;
+    let hours = &overview.day.hours[22..];
+    let told = hours.iter().map(|hour| (hour.redirected, hour.taken));
+    assert_eq!(told.collect::<Vec<_>>(), [(2, 2), (0, 0)]);
+    assert_eq!(overview.recent[0].end, Some(CallerEnd::Taken));
+}
+
+#[tokio::test(start_paused = true)]
 async fn callers_of_a_plan_who_reach_nobody_are_told_with_the_usual_reason() {
     let scene = Scene::new();
     let redirector = scene.redirector(1).await;
