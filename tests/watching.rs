@@ -42,6 +42,14 @@ fn status_becomes(stack: &Stack, what: &str, wanted: impl Fn(&Value) -> bool) ->
     }
 }
 
+fn unavailable() -> Fault {
+    Fault::Status {
+        status: 503,
+        code: 20503,
+        retry_after: None,
+    }
+}
+
 fn not_well(status: &Value) -> String {
     status["not_well"].to_string()
 }
@@ -55,13 +63,8 @@ async fn the_status_tells_who_waits_why_and_that_all_is_well_afterwards() {
         assert_eq!(code, 0, "{said:#}");
         assert_eq!(said["sentence"], "Nobody is waiting; all parts well.");
 
-        let unavailable = Fault::Status {
-            status: 503,
-            code: 20503,
-            retry_after: None,
-        };
         let faults = stack.simulator.faults();
-        faults.add(Rule::on([Endpoint::UpdateCall], unavailable));
+        faults.add(Rule::on([Endpoint::UpdateCall], unavailable()));
         let caller = PlaceCall::into_placeholder();
         let caller = stack.simulator.place_call(caller).unwrap();
         let is_retried = |said: &Value| {
@@ -118,20 +121,65 @@ async fn the_status_tells_what_is_not_well_and_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirector_that_hangs_is_missed() {
+    for backend in Backend::all() {
+        // Where one consumes and the other stands by, it is the first.
+        let mute = match backend {
+            Backend::Amqp(_) => "1 of 2 redirectors at the queue don't say how they stand",
+            Backend::Sqlite => "1 of 1 redirectors at the queue don't say how they stand",
+        };
+        let options = StackOptions {
+            redirectors: 2,
+            ..StackOptions::default()
+        };
+        let stack = Stack::start(backend, options).await;
+        let is_well = |said: &Value| {
+            let processes = said["processes"].as_array().unwrap();
+            processes.len() == 3 && not_well(said) == "[]"
+        };
+        status_becomes(&stack, "well", is_well);
+        stack.redirectors[0].signal("STOP");
+        let (said, code) = status(&stack);
+        stack.redirectors[0].signal("CONT");
+        assert_eq!(code, 1, "{said:#}");
+        let found = not_well(&said);
+        assert!(found.contains(mute), "{found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ingest_that_is_gone_is_missed() {
+    for backend in Backend::all() {
+        let options = StackOptions {
+            ingests: 0,
+            ..StackOptions::default()
+        };
+        let stack = Stack::start(backend, options).await;
+        let (said, code) = status(&stack);
+        assert_eq!(code, 1, "{said:#}");
+        let found = not_well(&said);
+        assert!(found.contains("no ingest says how it stands"), "{found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_that_does_not_come_through_is_told() {
     let options = StackOptions {
-        ingests: 0,
-        redirectors: 2,
+        settings: vec![("SWEEP_INTERVAL", "1s".to_owned())],
         ..StackOptions::default()
     };
-    let stack = Stack::start(Backend::Amqp(Node::shared()), options).await;
+    let stack = Stack::start(Backend::Sqlite, options).await;
+    let has_swept = |said: &Value| said["swept_at"].is_string();
+    let (said, code) = status_becomes(&stack, "swept", has_swept);
+    assert_eq!((code, not_well(&said)), (0, "[]".to_owned()));
+    let faults = stack.simulator.faults();
+    faults.add(Rule::on([Endpoint::ListTask], unavailable()));
+    let sweep_fails = "has not seen all who are on hold at Twilio for ";
+    let (_, code) = status_becomes(&stack, "told of", |said| {
+        not_well(said).contains(sweep_fails)
+    });
+    assert_eq!(code, 1);
+    faults.clear();
     status_becomes(&stack, "well", |said| not_well(said) == "[]");
-    stack.redirectors[1].signal("STOP");
-    let (said, code) = status(&stack);
-    stack.redirectors[1].signal("CONT");
-    assert_eq!(code, 1, "{said:#}");
-    let found = not_well(&said);
-    let mute = "1 of 2 redirectors at the queue don't say how they stand";
-    assert!(found.contains(mute), "{found}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -128,11 +128,9 @@ impl Metrics {
         self.spool_oldest.set(oldest.as_secs_f64());
     }
 
-    /// How many are in the spool, and for how long the oldest, as last told.
-    pub(crate) fn spool_reading(&self) -> (u64, Duration) {
-        let depth = u64::try_from(self.spool_depth.get()).unwrap_or_default();
-        let oldest = Duration::try_from_secs_f64(self.spool_oldest.get());
-        (depth, oldest.unwrap_or_default())
+    /// How many are in the spool, as last told.
+    pub(crate) fn spooled(&self) -> u64 {
+        u64::try_from(self.spool_depth.get()).unwrap_or_default()
     }
 
     pub(crate) fn drained(&self, count: usize) {

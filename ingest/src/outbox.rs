@@ -217,10 +217,8 @@ impl Outbox {
         let (metrics, spooled) = (self.metrics.clone(), self.spooled.clone());
         let (plans, clock) = (plans.clone(), clock.clone());
         Arc::new(move |report| {
-            let (depth, age) = metrics.spool_reading();
             report.ingest = Some(IngestReport {
-                spooled: depth,
-                oldest: (depth > 0).then(|| report.at - age),
+                spooled: metrics.spooled(),
                 callers: spooled.list(&plans, &clock),
             });
         })

@@ -1,13 +1,13 @@
 //! What processes said of themselves.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use service::report::{AtWork, OnHold, Report};
 use tokio::time::Instant;
-use twilio::CallSid;
 
+use crate::callers::{Callers, Swept};
 use crate::{Process, Waiting, Whereabouts};
 
 /// A process that has said nothing for so long is silent; it is due about once a second.
@@ -29,19 +29,6 @@ struct Known {
     heard_at: Timestamp,
 }
 
-/// The callers who wait, as far as processes know them.
-#[derive(Default)]
-pub(crate) struct Callers {
-    pub(crate) known: Vec<Waiting>,
-    /// How many are at redirectors, and how many in spools, the unknown ones included.
-    pub(crate) held: u64,
-    pub(crate) spooled: u64,
-    /// When the last whole sweep was.
-    pub(crate) swept_at: Option<Timestamp>,
-    /// Who was on hold then and is at no process of ours.
-    pub(crate) at_nobody: Vec<OnHold>,
-}
-
 impl Heard {
     pub(crate) fn new() -> Self {
         Self {
@@ -50,9 +37,9 @@ impl Heard {
         }
     }
 
-    /// From now on they are asked again.
+    /// From now on they are asked anew: whoever is gone by now may have said so to nobody.
     pub(crate) fn ask_again(&mut self) {
-        self.since = Instant::now();
+        *self = Self::new();
     }
 
     /// Takes in what a process said. What can't be read is of another version, perhaps.
@@ -94,12 +81,20 @@ impl Heard {
         known.heard.elapsed().min(self.asked_for()) >= SILENT
     }
 
-    /// How many redirectors answer now.
+    /// How many of those that answer now take requests off the queue.
     pub(crate) fn redirectors(&self) -> u64 {
-        let redirectors = self.answering();
+        let redirectors = self
+            .answering()
+            .filter_map(|known| known.report.redirector.as_ref());
         redirectors
-            .filter(|known| known.report.redirector.is_some())
+            .filter(|redirector| !redirector.stands_by)
             .count() as u64
+    }
+
+    /// Whether any ingest has answered.
+    pub(crate) fn has_ingest(&self) -> bool {
+        let mut processes = self.processes.values();
+        processes.any(|known| known.report.ingest.is_some())
     }
 
     /// Each process.
@@ -127,47 +122,33 @@ impl Heard {
     /// The callers who wait.
     pub(crate) fn callers(&self) -> Callers {
         let mut callers = Callers::default();
-        let mut sweep = None;
         for known in self.answering() {
             let process = known.report.name();
             if let Some(redirector) = &known.report.redirector {
-                callers.held += redirector.held;
                 let at_work = redirector.callers.iter();
-                callers
-                    .known
-                    .extend(at_work.map(|at_work| known.at_redirector(at_work, &process)));
-                let latest = redirector
-                    .sweep
-                    .as_ref()
-                    .map(|sweep| (known.ours(sweep.at), known, sweep));
-                sweep = sweep.into_iter().chain(latest).max_by_key(|(at, _, _)| *at);
+                let at_work = at_work.map(|at_work| known.at_redirector(at_work, &process));
+                callers.add(redirector.held, at_work);
             }
             if let Some(ingest) = &known.report.ingest {
-                callers.spooled += ingest.spooled;
-                let spooled = ingest.callers.iter();
-                callers.known.extend(spooled.map(|caller| {
+                let spooled = ingest.callers.iter().map(|caller| {
                     let process = process.clone();
                     known.waiting(caller, Whereabouts::Spool { process })
-                }));
+                });
+                callers.add(ingest.spooled, spooled);
             }
-        }
-        if let Some((at, known, sweep)) = sweep {
-            callers.swept_at = Some(at);
-            let ours: HashSet<CallSid> = callers
-                .known
-                .iter()
-                .map(|waiting| waiting.call_sid)
-                .collect();
-            let at_nobody = sweep
-                .callers
-                .iter()
-                .filter(|caller| !ours.contains(&caller.call_sid));
-            callers.at_nobody = at_nobody
-                .map(|caller| OnHold {
-                    since: known.ours(caller.since),
-                    ..caller.clone()
-                })
-                .collect();
+            let redirector = known.report.redirector.as_ref();
+            if let Some(sweep) = redirector.and_then(|redirector| redirector.sweep.as_ref()) {
+                callers.swept_by(Swept {
+                    at: sweep.at.map(|at| known.ours(at)),
+                    due: known.ours(sweep.due),
+                    on_hold: sweep
+                        .callers
+                        .iter()
+                        .map(|caller| known.waiting(caller, Whereabouts::Nobody))
+                        .collect(),
+                    process,
+                });
+            }
         }
         callers
     }

@@ -1,12 +1,16 @@
 //! How everything stands: who waits and where, what became of callers, what is dead, what isn't well.
 //! The command line prints it, the page shows it.
 
+mod callers;
+mod counts;
 mod dead;
+mod given_up;
 mod happening;
 mod heard;
 mod model;
 mod past;
 mod plans;
+mod reading;
 mod watcher;
 mod well;
 mod words;

@@ -17,14 +17,15 @@ pub struct Overview {
     pub sentence: String,
     /// What isn't well, the worst first; empty when all is well.
     pub not_well: Vec<NotWell>,
-    /// How many wait, as far as they can be counted.
-    pub callers: u64,
+    /// How many wait, as far as they can be counted; `None` while the queue can't be used, for nothing
+    /// is known of them then.
+    pub callers: Option<u64>,
     /// How many of them are on the queue, where nobody has taken them yet: they are known by their
     /// number only.
-    pub queued: u64,
+    pub queued: Option<u64>,
     /// Who waits, the longest first, as far as they are known.
     pub waiting: Vec<Waiting>,
-    /// When the voice queues were last looked at for callers whom nobody of us has.
+    /// When all voice queues were last looked at for callers whom nobody of us has.
     pub swept_at: Option<Timestamp>,
     /// The last redirects, the newest first.
     pub recent: Vec<Recent>,
@@ -117,6 +118,8 @@ pub enum Whereabouts {
     },
     /// On hold at Twilio, and none of us has them: the sweep takes them up.
     Nobody,
+    /// On hold at Twilio, and their request is a dead letter.
+    GivenUp,
 }
 
 /// A redirect, and what came of it.
@@ -214,9 +217,10 @@ pub struct Hour {
     pub from: Timestamp,
     /// Callers redirected.
     pub redirected: u64,
-    /// Of whom it is known that somebody had them, or that they left a message.
+    /// Of whom it is known that somebody had them, or that they left a message: they are counted by the
+    /// hour of the redirect.
     pub taken: u64,
-    /// Of whom it is known that nobody had them.
+    /// Of whom it is known that nobody had them, counted likewise.
     pub missed: u64,
 }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use jiff::{SignedDuration, Timestamp};
 use queue::{CallerEnd, Content, Outcome, OutcomeKind, Redirected};
 use twilio::{CallSid, TaskSid};
 
+use crate::counts::Counts;
 use crate::{Day, Hour, PlanDay, Recent};
 
 const HOURS: i64 = 24;
@@ -24,9 +24,6 @@ const IN_A_ROW: usize = 5;
 /// And within which time.
 const LATELY: SignedDuration = SignedDuration::from_mins(30);
 
-/// What took longer is counted as this.
-const LONGEST: Duration = Duration::from_secs(3600);
-
 /// What became of callers.
 #[derive(Default)]
 pub(crate) struct Past {
@@ -41,42 +38,27 @@ pub(crate) struct Past {
     lately: BTreeMap<String, Lately>,
 }
 
-struct Counts {
-    redirected: u64,
-    ends: [u64; CallerEnd::ALL.len()],
-    /// From the event to the redirect, in milliseconds.
-    took: Histogram<u32>,
-}
-
 #[derive(Default)]
 struct Caller {
     /// The task for which they were redirected last, and when.
     redirected: Option<(TaskSid, Timestamp)>,
     outcome: Option<OutcomeKind>,
-    /// What became of them, and where that is counted.
-    end: Option<(CallerEnd, i64, String)>,
+    /// What became of them.
+    end: Option<End>,
+}
+
+/// What became of a caller, and where that is counted: by the hour of the redirect, if that is known.
+#[derive(Clone)]
+struct End {
+    end: CallerEnd,
+    hour: i64,
+    plan: String,
 }
 
 #[derive(Default)]
 struct Lately {
     ends: VecDeque<(Timestamp, CallerEnd)>,
     outcomes: VecDeque<OutcomeKind>,
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Self {
-            redirected: 0,
-            ends: [0; CallerEnd::ALL.len()],
-            took: times(),
-        }
-    }
-}
-
-/// Two digits are exact. It grows with what is recorded.
-#[allow(clippy::expect_used, reason = "it is refused for more than five digits only")]
-fn times() -> Histogram<u32> {
-    Histogram::new(2).expect("two digits are few")
 }
 
 impl Past {
@@ -106,23 +88,23 @@ impl Past {
             return;
         }
         let caller = self.caller(*call_sid);
-        let before = caller.redirected.replace((*task_sid, at));
-        match before {
+        match caller.redirected {
             Some((task, _)) if task == *task_sid => return,
             // They came back, and waited anew.
             Some(_) => (caller.outcome, caller.end) = (None, None),
             None => {}
         }
-        let end = caller.end.as_ref().map(|(end, _, _)| *end);
+        caller.redirected = Some((*task_sid, at));
         let outcome = caller.outcome;
+        // It may be told first.
+        let before = caller.end.clone();
+        let end = before.clone().map(|end| End { hour, ..end });
+        self.count_end(*call_sid, before, end.clone());
         let took = redirected
             .redirected_at
             .duration_since(redirected.entered_at);
         let took = Duration::try_from(took).unwrap_or_default();
-        let counts = self.counts(hour, plan);
-        counts.redirected += 1;
-        let millis = u64::try_from(took.min(LONGEST).as_millis());
-        let _ = counts.took.record(millis.unwrap_or_default());
+        self.counts(hour, plan).redirected(took);
         self.recent.truncate(RECENT - 1);
         self.recent.push_front(Recent {
             call_sid: *call_sid,
@@ -131,7 +113,7 @@ impl Past {
             at,
             took,
             outcome,
-            end,
+            end: end.map(|end| end.end),
         });
     }
 
@@ -144,32 +126,42 @@ impl Past {
         let plan = &outcome.plan;
         let caller = self.caller(outcome.call_sid);
         caller.outcome = Some(outcome.outcome);
+        let hour = caller.redirected.map_or(hour, |(_, at)| self::hour(at));
         let before = caller.end.clone();
         // What is known later may be better: who had somebody was not missed.
         let better = outcome.caller.filter(|end| {
-            let before = before.as_ref().map(|(before, _, _)| *before);
-            before.is_none_or(|before| rank(*end) > rank(before))
+            let before = before.as_ref();
+            before.is_none_or(|before| rank(*end) > rank(before.end))
         });
         if let Some(end) = better {
-            caller.end = Some((end, hour, plan.clone()));
-            if let Some((end, hour, plan)) = before {
-                let counts = self.counts(hour, &plan);
-                counts.ends[end as usize] = counts.ends[end as usize].saturating_sub(1);
-            }
-            self.counts(hour, plan).ends[end as usize] += 1;
+            let plan = plan.clone();
+            self.count_end(outcome.call_sid, before, Some(End { end, hour, plan }));
         }
-        let lately = self.lately.entry(plan.clone()).or_default();
-        lately.outcomes.truncate(IN_A_ROW - 1);
-        lately.outcomes.push_front(outcome.outcome);
-        if let Some(end) = better {
-            lately.ends.truncate(IN_A_ROW - 1);
-            lately.ends.push_front((at, end));
+        // Who comes outside the hours is not to reach anybody.
+        if outcome.outcome != OutcomeKind::Closed {
+            let lately = self.lately.entry(plan.clone()).or_default();
+            lately.outcomes.truncate(IN_A_ROW - 1);
+            lately.outcomes.push_front(outcome.outcome);
+            if let Some(end) = better {
+                lately.ends.truncate(IN_A_ROW - 1);
+                lately.ends.push_front((at, end));
+            }
         }
         let mut recent = self.recent.iter_mut();
         if let Some(recent) = recent.find(|recent| recent.call_sid == outcome.call_sid) {
             recent.outcome = Some(outcome.outcome);
             recent.end = better.or(recent.end);
         }
+    }
+
+    /// Counts what became of the caller, in the place of what was counted before.
+    fn count_end(&mut self, call: CallSid, before: Option<End>, end: Option<End>) {
+        for (counted, change) in [(&before, -1), (&end, 1)] {
+            if let Some(End { end, hour, plan }) = counted {
+                self.counts(*hour, plan).ended(*end, change);
+            }
+        }
+        self.caller(call).end = end;
     }
 
     fn caller(&mut self, call: CallSid) -> &mut Caller {
@@ -265,26 +257,6 @@ impl Past {
             all.then_some((plan.as_str(), *most))
         });
         plans.collect()
-    }
-}
-
-impl Counts {
-    fn of(&self, end: CallerEnd) -> u64 {
-        self.ends[end as usize]
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.redirected += other.redirected;
-        for (sum, count) in self.ends.iter_mut().zip(other.ends) {
-            *sum += count;
-        }
-        // It grows as needed.
-        let _ = self.took.add(&other.took);
-    }
-
-    fn within(&self, quantile: f64) -> Option<Duration> {
-        let is_known = !self.took.is_empty();
-        is_known.then(|| Duration::from_millis(self.took.value_at_quantile(quantile)))
     }
 }
 

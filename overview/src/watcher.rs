@@ -5,23 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
-use jiff::Timestamp;
 use parking_lot::Mutex;
-use queue::{Queue, QueueError, Stats};
+use queue::{Health, Queue, QueueError, Stats};
 use service::Plans;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use crate::Overview;
 use crate::dead::Letters;
-use crate::heard::{Callers, Heard};
-use crate::past::Past;
+use crate::heard::Heard;
 use crate::plans::plans_now;
+use crate::reading::Reading;
 use crate::well::{self, Known};
-use crate::{Overview, Waiting, Whereabouts};
-
-/// How much of the past is told.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Processes are asked for as long as somebody has looked within this time.
 const LOOKED: Duration = Duration::from_secs(10);
@@ -33,8 +29,9 @@ const ANSWERED_LATE: Duration = Duration::from_secs(4);
 
 /// How long the first overview waits for the past to be read.
 const READ: Duration = Duration::from_secs(10);
-/// The past has been read once nothing has come for so long.
-const PAUSE: Duration = Duration::from_millis(300);
+
+/// How often it is looked whether processes have answered.
+const LOOK: Duration = Duration::from_millis(300);
 
 /// How long an overview is good for: many may look.
 const GOOD: Duration = Duration::from_millis(500);
@@ -49,6 +46,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// request, and asks nothing of Twilio.
 pub struct Watcher {
     shared: Arc<Shared>,
+    reading: Arc<Reading>,
     plans: Option<Plans>,
     began: Instant,
     /// What was put together last.
@@ -61,17 +59,6 @@ struct Shared {
     queue: Arc<dyn Queue>,
     clock: Clock,
     heard: Mutex<Heard>,
-    past: Mutex<Past>,
-    read: watch::Sender<Read>,
-}
-
-/// Whether the past was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Read {
-    NotYet,
-    Whole,
-    /// It can't be now.
-    Failed,
 }
 
 #[derive(Default)]
@@ -83,19 +70,19 @@ struct Last {
 impl Watcher {
     /// A watcher of the processes at this queue. Plans are told of if they are known here.
     pub fn new(queue: Arc<dyn Queue>, plans: Option<Plans>, clock: Clock) -> Self {
+        let reading = Arc::new(Reading::new(Arc::clone(&queue), clock.clone()));
         let shared = Arc::new(Shared {
             queue,
             clock,
             heard: Mutex::new(Heard::new()),
-            past: Mutex::default(),
-            read: watch::Sender::new(Read::NotYet),
         });
         let looked = watch::Sender::new(None);
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&shared).listen(looked.subscribe()));
-        tasks.spawn(Arc::clone(&shared).follow());
+        tasks.spawn(Arc::clone(&reading).follow());
         Self {
             shared,
+            reading,
             plans,
             began: Instant::now(),
             last: tokio::sync::Mutex::default(),
@@ -118,13 +105,12 @@ impl Watcher {
             return Arc::clone(overview);
         }
         let stats = self.shared.answered().await;
-        if stats.is_ok() {
-            let mut read = self.shared.read.subscribe();
-            let tried = read.wait_for(|read| *read != Read::NotYet);
-            let _ = timeout_at(self.began + READ, tried).await;
+        match &stats {
+            Ok(_) => self.reading.tried_by(self.began + READ).await,
+            // It is by the queue that processes are heard: whether they are silent isn't known.
+            Err(_) => self.shared.heard.lock().ask_again(),
         }
-        let is_whole = *self.shared.read.borrow() == Read::Whole;
-        let overview = self.put_together(stats, is_whole, &mut last.letters).await;
+        let overview = self.put_together(stats, &mut last.letters).await;
         let overview = Arc::new(overview);
         last.overview = Some((Instant::now(), Arc::clone(&overview)));
         overview
@@ -135,50 +121,50 @@ impl Watcher {
         *self.last.lock().await = Last::default();
     }
 
-    async fn put_together(
-        &self,
-        stats: Result<Stats, String>,
-        is_whole: bool,
-        letters: &mut Letters,
-    ) -> Overview {
+    async fn put_together(&self, stats: Result<Stats, String>, letters: &mut Letters) -> Overview {
         let shared = &self.shared;
         let now = shared.clock.now();
         let dead = match &stats {
             Ok(stats) => letters.look(&*shared.queue, stats.dead, now).await,
             Err(_) => letters.last(),
         };
-        let queued = stats.as_ref().map_or(0, |stats| stats.ready);
-        let (processes, redirectors, callers) = {
+        let queued = stats.as_ref().ok().map(|stats| stats.ready);
+        let (processes, redirectors, is_settled, callers) = {
             let mut heard = shared.heard.lock();
             heard.forget();
             let is_settled = heard.asked_for() >= ANSWERED_LATE;
-            let redirectors = is_settled.then(|| heard.redirectors());
-            (heard.processes(), redirectors, heard.callers())
+            let redirectors = heard.redirectors();
+            (heard.processes(), redirectors, is_settled, heard.callers())
         };
-        let past = shared.past.lock();
-        let swept_at = callers.swept_at;
-        let (known, callers) = merge(callers, queued, &past);
+        let past = self.reading.past();
+        let swept = callers.swept.as_ref();
+        let swept_at = swept.and_then(|swept| swept.at);
+        let overdue = swept.filter(|swept| swept.is_overdue(now));
+        let overdue = overdue.map(|swept| (swept.process.clone(), swept.at));
+        let (waiting, count) = callers.all(now, queued.unwrap_or_default(), &past, &dead);
         let not_well = Known {
             now,
             stats: &stats,
-            health: shared.queue.health(),
             processes: &processes,
             redirectors,
-            waiting: &known,
+            is_settled,
+            waiting: &waiting,
+            overdue,
             dead: &dead,
             nobody_answers: past.nobody_answers(now),
         }
         .not_well();
-        let first = known.iter().filter_map(|waiting| waiting.since).min();
+        let first = waiting.iter().filter_map(|waiting| waiting.since).min();
         let longest =
             first.map(|since| Duration::try_from(now.duration_since(since)).unwrap_or_default());
+        let callers = queued.map(|_| count);
         Overview {
             at: now,
             sentence: well::sentence(callers, longest, &not_well),
             not_well,
             callers,
             queued,
-            waiting: known,
+            waiting,
             swept_at,
             recent: past.recent(),
             dead,
@@ -187,68 +173,40 @@ impl Watcher {
                 .as_ref()
                 .map(|plans| plans_now(plans, now))
                 .unwrap_or_default(),
-            day: past.day(now, is_whole),
+            day: past.day(now, self.reading.is_whole()),
             processes,
         }
     }
 }
 
-/// Everybody who waits, the longest first, and how many they are.
-fn merge(callers: Callers, queued: u64, past: &Past) -> (Vec<Waiting>, u64) {
-    let mut waiting = callers.known;
-    let on_hold = callers.at_nobody.into_iter();
-    let on_hold =
-        on_hold.filter(|caller| !past.is_redirected_since(&caller.call_sid, caller.since));
-    let mut at_nobody = 0;
-    for (caller, nth) in on_hold.zip(0..) {
-        // What waits on the queue is not looked at, but these may well be it.
-        let whereabouts = match nth < queued {
-            true => Whereabouts::Queue,
-            false => {
-                at_nobody += 1;
-                Whereabouts::Nobody
+impl Shared {
+    /// How the queue stands, once the processes have had the time to answer; or why it can't be used.
+    async fn answered(&self) -> Result<Stats, String> {
+        let stats = loop {
+            let stats = match timeout(STATS, self.queue.stats()).await {
+                Ok(Ok(stats)) => stats,
+                Ok(Err(error)) => return Err(self.trouble().unwrap_or_else(|| error.to_string())),
+                Err(_) => return Err(format!("it does not answer within {STATS:?}")),
+            };
+            let (asked_for, all_answer) = {
+                let heard = self.heard.lock();
+                let all_answer = heard.has_ingest() && heard.redirectors() >= stats.consumers;
+                (heard.asked_for(), all_answer)
+            };
+            let enough = if all_answer { ANSWERED } else { ANSWERED_LATE };
+            match enough.checked_sub(asked_for) {
+                None | Some(Duration::ZERO) => break stats,
+                Some(rest) => sleep(rest.min(LOOK)).await,
             }
         };
-        waiting.push(Waiting {
-            task_sid: Some(caller.task_sid),
-            call_sid: caller.call_sid,
-            plan: caller.plan,
-            since: Some(caller.since),
-            whereabouts,
-        });
-    }
-    waiting.sort_by_key(|waiting| waiting.since);
-    (waiting, callers.held + callers.spooled + queued + at_nobody)
-}
-
-impl Shared {
-    /// How the queue stands, once the processes have had the time to answer.
-    async fn answered(&self) -> Result<Stats, String> {
-        loop {
-            let stats = match timeout(STATS, self.queue.stats()).await {
-                Ok(stats) => stats.map_err(|error| self.why(&error)),
-                Err(_) => Err(format!("it does not answer within {STATS:?}")),
-            };
-            let (asked_for, redirectors) = {
-                let heard = self.heard.lock();
-                (heard.asked_for(), heard.redirectors())
-            };
-            let missing = match &stats {
-                Ok(stats) => stats.consumers > redirectors,
-                Err(_) => return stats,
-            };
-            let enough = if missing { ANSWERED_LATE } else { ANSWERED };
-            match enough.checked_sub(asked_for) {
-                None | Some(Duration::ZERO) => return stats,
-                Some(rest) => sleep(rest.min(PAUSE)).await,
-            }
-        }
+        self.trouble().map_or(Ok(stats), Err)
     }
 
-    fn why(&self, error: &QueueError) -> String {
+    /// Why the queue can't be used, as far as that is seen from here.
+    fn trouble(&self) -> Option<String> {
         match self.queue.health() {
-            queue::Health::Up => error.to_string(),
-            queue::Health::Down(why) | queue::Health::Broken(why) => why,
+            Health::Up => None,
+            Health::Down(why) | Health::Broken(why) => Some(why),
         }
     }
 
@@ -277,7 +235,7 @@ impl Shared {
                     let (said, now) = (said?, self.clock.now());
                     self.heard.lock().hear(&said, now);
                 }
-                () = tokio::time::sleep_until(until) => {
+                () = sleep_until(until) => {
                     if !is_recent(&looked.borrow()) {
                         return Ok(());
                     }
@@ -285,47 +243,9 @@ impl Shared {
             }
         }
     }
-
-    /// Reads what became of callers, the past first, then whatever follows.
-    async fn follow(self: Arc<Self>) {
-        loop {
-            if let Err(error) = self.follow_once().await {
-                tracing::debug!(%error, "what became of callers can't be read");
-            }
-            self.read.send_replace(Read::Failed);
-            sleep(AGAIN).await;
-        }
-    }
-
-    async fn follow_once(&self) -> Result<(), QueueError> {
-        let mut history = self.queue.history(DAY).await?;
-        let began = self.clock.now();
-        *self.past.lock() = Past::default();
-        let take = |told| self.past.lock().take(&told, self.clock.now());
-        while let Ok(told) = timeout(PAUSE, history.next()).await {
-            let told = told?;
-            let is_new = at(&told).is_some_and(|at| at >= began);
-            take(told);
-            if is_new {
-                break;
-            }
-        }
-        self.read.send_replace(Read::Whole);
-        loop {
-            take(history.next().await?);
-        }
-    }
 }
 
 /// Whether somebody has looked lately.
 fn is_recent(looked: &Option<Instant>) -> bool {
     looked.is_some_and(|at| at.elapsed() < LOOKED)
-}
-
-fn at(told: &queue::Content) -> Option<Timestamp> {
-    match told {
-        queue::Content::Redirected(redirected) => Some(redirected.last()?.redirected_at),
-        queue::Content::Outcome(outcome) => Some(outcome.at),
-        queue::Content::Redirect(_) | queue::Content::Notify(_) => None,
-    }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use queue::{Health, OutcomeKind, Stats};
+use queue::{OutcomeKind, Stats};
 
+use crate::given_up::given_up;
 use crate::words::{counted, span};
 use crate::{DeadLetters, NotWell, Process, Waiting, Whereabouts};
 
@@ -14,14 +15,16 @@ const TOO_LONG: Duration = Duration::from_secs(30);
 /// What is known of how everything stands.
 pub(crate) struct Known<'a> {
     pub(crate) now: Timestamp,
-    /// How the queue stands, or why that isn't known.
+    /// How the queue stands, or why it can't be used.
     pub(crate) stats: &'a Result<Stats, String>,
-    /// Whether it can be used, as far as that is seen from here.
-    pub(crate) health: Health,
     pub(crate) processes: &'a [Process],
-    /// How many redirectors answer; `None` while they have not had the time to.
-    pub(crate) redirectors: Option<u64>,
+    /// How many that redirect answer now.
+    pub(crate) redirectors: u64,
+    /// Whether those that can answer have had the time to.
+    pub(crate) is_settled: bool,
     pub(crate) waiting: &'a [Waiting],
+    /// The process that sweeps, if its sweeps don't come through, and when one last did.
+    pub(crate) overdue: Option<(String, Option<Timestamp>)>,
     pub(crate) dead: &'a DeadLetters,
     /// The plans for whose callers nobody is there, and what comes of most attempts.
     pub(crate) nobody_answers: Vec<(&'a str, OutcomeKind)>,
@@ -35,7 +38,7 @@ impl Known<'_> {
         self.processes(&mut found);
         self.callers(&mut found);
         self.twilio(&mut found);
-        self.given_up(&mut found);
+        found.extend(given_up(self.dead, self.now));
         self.nobody_answers(&mut found);
         found
     }
@@ -44,14 +47,11 @@ impl Known<'_> {
         let stats = match self.stats {
             Ok(stats) => stats,
             Err(why) => {
-                let todo = "see that it runs and that QUEUE_URL names it";
+                let todo = "see that it runs and that QUEUE_URL names it; RUNBOOK.md, \
+                            OverflowQueueDown, has more";
                 return add(found, format!("the queue can't be used: {why}"), todo);
             }
         };
-        if let Health::Down(why) | Health::Broken(why) = &self.health {
-            let todo = "see OverflowQueueDown in RUNBOOK.md";
-            add(found, format!("the queue can't be used: {why}"), todo);
-        }
         if stats.consumers == 0 {
             add(
                 found,
@@ -59,24 +59,22 @@ impl Known<'_> {
                 "start it (`overflow run`)",
             );
         }
-        let waited = stats.oldest.map(|oldest| self.since(oldest));
-        if stats.consumers > 0
-            && stats.ready > 0
-            && let Some(waited) = waited.filter(|waited| *waited >= TOO_LONG)
+        if !self.is_settled {
+            return;
+        }
+        if !self
+            .processes
+            .iter()
+            .any(|process| process.spooled.is_some())
         {
-            let (requests, waited) = (counted(stats.ready, "request"), span(waited));
             add(
                 found,
-                format!(
-                    "{requests} on the queue, the oldest for {waited}, and redirectors are at it"
-                ),
-                "start more of them; if Twilio fails, that doesn't help",
+                "no ingest says how it stands: Twilio's callbacks may reach nobody",
+                "start it (`overflow run`), or see whether it hangs or is of an older version",
             );
         }
-        if let Some(answering) = self.redirectors
-            && stats.consumers > answering
-        {
-            let (mute, all) = (stats.consumers - answering, stats.consumers);
+        if stats.consumers > self.redirectors {
+            let (mute, all) = (stats.consumers - self.redirectors, stats.consumers);
             add(
                 found,
                 format!("{mute} of {all} redirectors at the queue don't say how they stand"),
@@ -125,17 +123,40 @@ impl Known<'_> {
     }
 
     fn callers(&self, found: &mut Vec<NotWell>) {
-        let (at_nobody, ours): (Vec<_>, Vec<_>) = self
-            .waiting
-            .iter()
-            .partition(|waiting| matches!(waiting.whereabouts, Whereabouts::Nobody));
-        if !at_nobody.is_empty() {
-            let callers = counted(at_nobody.len() as u64, "caller");
+        let (mut at_nobody, mut given_up, mut ours) = (0, 0, Vec::new());
+        for waiting in self.waiting {
+            match waiting.whereabouts {
+                Whereabouts::Nobody => at_nobody += 1,
+                Whereabouts::GivenUp => given_up += 1,
+                _ => ours.push(waiting),
+            }
+        }
+        if given_up > 0 {
+            let callers = counted(given_up, "caller");
+            add(
+                found,
+                format!("{callers} on hold at Twilio whose request is a dead letter"),
+                "replay it once its cause is gone: see `overflow dead-letters list`",
+            );
+        }
+        if at_nobody > 0 {
+            let callers = counted(at_nobody, "caller");
             add(
                 found,
                 format!("{callers} on hold at Twilio whom none of us has"),
                 "the sweep takes them up within a minute; if others follow, their events don't \
                  arrive: see `overflow doctor`",
+            );
+        }
+        if let Some((process, at)) = &self.overdue {
+            let since = at.map(|at| format!(" for {}", span(self.since(at))));
+            add(
+                found,
+                format!(
+                    "{process} has not seen all who are on hold at Twilio{}: who was missed isn't found",
+                    since.unwrap_or_default()
+                ),
+                "see its log for `the sweep failed`, and `overflow doctor`",
             );
         }
         let stuck = ours.iter().filter_map(|waiting| {
@@ -175,26 +196,6 @@ impl Known<'_> {
         }
     }
 
-    fn given_up(&self, found: &mut Vec<NotWell>) {
-        if self.dead.within_the_hour > 0 {
-            let calls = counted(self.dead.within_the_hour, "call");
-            let reasons: Vec<_> = self
-                .dead
-                .by_reason
-                .iter()
-                .map(|(r, _)| r.as_str())
-                .collect();
-            add(
-                found,
-                format!(
-                    "{calls} could not be redirected within the past hour: {}",
-                    reasons.join(", ")
-                ),
-                "see `overflow dead-letters list`",
-            );
-        }
-    }
-
     fn nobody_answers(&self, found: &mut Vec<NotWell>) {
         for (plan, outcome) in &self.nobody_answers {
             let outcome_name = outcome.as_str();
@@ -217,7 +218,8 @@ impl Known<'_> {
                          happen"
                     }
                     OutcomeKind::LastWords => {
-                        "no step is in force at this hour: see `overflow plans check`"
+                        "all steps were tried, or the last isn't in force now: see `overflow plans \
+                         check`"
                     }
                     _ => {
                         "call whoever is behind the numbers; or give the plan more steps, and a \
@@ -241,13 +243,20 @@ fn add(found: &mut Vec<NotWell>, what: impl Into<String>, to_do: &str) {
 }
 
 /// The sentence on top.
-pub(crate) fn sentence(callers: u64, longest: Option<Duration>, not_well: &[NotWell]) -> String {
+pub(crate) fn sentence(
+    callers: Option<u64>,
+    longest: Option<Duration>,
+    not_well: &[NotWell],
+) -> String {
     let longest = longest.map(span);
     let waiting = match (callers, longest) {
-        (0, _) => "Nobody is waiting".to_owned(),
-        (1, Some(longest)) => format!("1 caller waiting, for {longest}"),
-        (callers, Some(longest)) => format!("{callers} callers waiting, the longest {longest}"),
-        (callers, None) => format!("{} waiting", counted(callers, "caller")),
+        (None, _) => "Who waits is not known".to_owned(),
+        (Some(0), _) => "Nobody is waiting".to_owned(),
+        (Some(1), Some(longest)) => format!("1 caller waiting, for {longest}"),
+        (Some(callers), Some(longest)) => {
+            format!("{callers} callers waiting, the longest {longest}")
+        }
+        (Some(callers), None) => format!("{} waiting", counted(callers, "caller")),
     };
     match not_well {
         [] => format!("{waiting}; all parts well."),

@@ -50,6 +50,7 @@ impl Whereabouts {
             }
             Self::Spool { process } => format!("in the spool of {process}"),
             Self::Nobody => "on hold at Twilio, and none of us has them".to_owned(),
+            Self::GivenUp => "on hold at Twilio, and given up: a dead letter".to_owned(),
         }
     }
 

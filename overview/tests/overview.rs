@@ -8,37 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clock::Clock;
-use overview::{Overview, Watcher, Whereabouts};
+use overview::{Overview, Whereabouts};
 use parking_lot::Mutex;
 use queue::{
     CallerEnd, Cause, Content, Lane, Message, Options, OutcomeKind, Publish, Queue, Reason,
 };
-use scene::{SECOND, Scene, request, sid};
+use scene::{SECOND, Scene, assert_not_well, request, sid, watch_for};
 use service::report::{Api, AtWork, IngestReport, Stage, Trouble};
-
-/// What isn't well, in order: a part of each.
-#[track_caller]
-fn assert_not_well(overview: &Overview, expected: &[&str]) {
-    let found: Vec<_> = overview.not_well.iter().map(|found| &found.what).collect();
-    assert_eq!(found.len(), expected.len(), "{found:?}");
-    for (found, expected) in found.iter().zip(expected) {
-        assert!(found.contains(expected), "{found} instead of {expected}");
-    }
-}
 
 fn whereabouts(overview: &Overview) -> Vec<String> {
     let waiting = overview.waiting.iter();
     let told = waiting.map(|waiting| format!("{:?}", waiting.whereabouts));
     told.collect()
-}
-
-/// Looks again and again for so many seconds, as a page does.
-async fn watch_for(watcher: &Watcher, seconds: u32) -> Arc<Overview> {
-    for _ in 0..seconds {
-        tokio::time::sleep(SECOND).await;
-        watcher.overview().await;
-    }
-    watcher.overview().await
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,12 +61,11 @@ async fn who_waits_is_told_with_where_and_for_how_long() {
     ingest.says(|report| {
         report.ingest = Some(IngestReport {
             spooled: 1,
-            oldest: Some(scene.ago(1)),
             callers: vec![scene.on_hold(3, 1)],
         });
     });
     let overview = scene.watcher().overview().await;
-    assert_eq!(overview.callers, 3);
+    assert_eq!(overview.callers, Some(3));
     let told = whereabouts(&overview);
     let retried = told[0].contains("Retried") && told[0].contains("503");
     assert!(retried, "{told:?}");
@@ -107,6 +87,7 @@ async fn a_clock_that_is_wrong_makes_nobody_wait_longer() {
         broker: scene.broker.clone(),
         clock: Clock::simulated(scene.clock.now() - SECOND * 3600),
     };
+    scene.process("ingest", 2);
     let redirector = there.redirector(1).await;
     redirector.holds(vec![there.at_work(1, 4)]);
     let overview = scene.watcher().overview().await;
@@ -120,6 +101,7 @@ async fn a_clock_that_is_wrong_makes_nobody_wait_longer() {
 async fn whoever_should_answer_and_does_not_is_named() {
     let scene = Scene::new();
     let watcher = scene.watcher();
+    scene.process("ingest", 3);
     let (first, _second) = (scene.redirector(1).await, scene.redirector(2).await);
     // Of another version, perhaps.
     let mute = scene.broker.open("mute", Options::default());
@@ -136,30 +118,31 @@ async fn whoever_should_answer_and_does_not_is_named() {
     assert!(overview.processes.iter().any(|process| process.is_silent));
     let overview = watch_for(&watcher, 400).await;
     assert_not_well(&overview, &[]);
-    assert_eq!(overview.processes.len(), 1, "it is gone for good");
+    assert_eq!(overview.processes.len(), 2, "it is gone for good");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_stops_is_not_missed() {
     let scene = Scene::new();
     let watcher = scene.watcher();
+    scene.process("ingest", 3);
     let (_stays, leaves) = (scene.redirector(1).await, scene.redirector(2).await);
-    assert_eq!(watcher.overview().await.processes.len(), 2);
+    assert_eq!(watcher.overview().await.processes.len(), 3);
     leaves.says(|report| report.stopping = true);
     leaves.queue.close().await;
     drop(leaves);
     let overview = watch_for(&watcher, 20).await;
     assert_not_well(&overview, &[]);
-    assert_eq!(overview.processes.len(), 1);
+    assert_eq!(overview.processes.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_asked_while_nobody_looks() {
     let scene = Scene::new();
-    let redirector = scene.redirector(1).await;
+    let (redirector, other) = (scene.redirector(1).await, scene.process("ingest", 2));
     let count = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&count);
-    redirector.queue.report(Arc::new(move || {
+    other.queue.report(Arc::new(move || {
         *counted.lock() += 1;
         Vec::new()
     }));
@@ -174,7 +157,7 @@ async fn nobody_is_asked_while_nobody_looks() {
     redirector.holds(vec![scene.at_work(1, 0)]);
     tokio::time::sleep(SECOND * 60).await;
     let overview = watcher.overview().await;
-    assert_eq!(overview.callers, 1);
+    assert_eq!(overview.callers, Some(1));
     assert!(!overview.processes[0].is_silent);
 }
 
@@ -182,6 +165,7 @@ async fn nobody_is_asked_while_nobody_looks() {
 async fn a_caller_whom_nobody_has_is_told_and_not_one_who_was_helped_since() {
     let scene = Scene::new();
     let redirector = scene.redirector(1).await;
+    scene.process("ingest", 2);
     let held = scene.at_work(2, 20);
     let on_hold = vec![
         scene.on_hold(1, 50),
@@ -199,7 +183,7 @@ async fn a_caller_whom_nobody_has_is_told_and_not_one_who_was_helped_since() {
         "{first:?}"
     );
     assert_eq!(first.call_sid, sid("CA", 1));
-    assert_eq!((overview.waiting.len(), overview.callers), (2, 2));
+    assert_eq!((overview.waiting.len(), overview.callers), (2, Some(2)));
     let swept = overview.at.duration_since(overview.swept_at.unwrap());
     assert!((5..10).contains(&swept.as_secs()), "{swept:?}");
     let lost = "1 caller on hold at Twilio whom none of us has";
@@ -214,16 +198,16 @@ async fn while_requests_wait_on_the_queue_a_caller_on_hold_may_be_one_of_them() 
         scene.ago(5),
         vec![scene.on_hold(1, 20), scene.on_hold(2, 15)],
     );
-    let queue = scene.broker.open("ingest", Options::default());
+    let queue = scene.process("ingest", 2).queue;
     for n in [1, 2] {
         let request = Message::from(request(n, scene.ago(20)));
         queue.publish(&request).await.unwrap();
     }
     let overview = scene.watcher().overview().await;
     // The consumer has a prefetch of one, and nobody takes what it has.
-    assert_eq!(overview.queued, 2);
+    assert_eq!(overview.queued, Some(2));
     assert_eq!(whereabouts(&overview), ["Queue", "Queue"]);
-    assert_eq!(overview.callers, 2);
+    assert_eq!(overview.callers, Some(2));
     assert_not_well(&overview, &[]);
 }
 
@@ -274,21 +258,9 @@ async fn what_is_not_well_is_told_worst_first_with_what_to_do() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_is_away_and_one_without_redirectors_are_told() {
-    let scene = Scene::new();
-    let watcher = scene.watcher();
-    let overview = watcher.overview().await;
-    assert_not_well(&overview, &["no redirector is at the queue"]);
-    scene.broker.disconnect("watcher", 10);
-    tokio::time::sleep(SECOND).await;
-    let overview = watcher.overview().await;
-    assert_not_well(&overview, &["the queue can't be used: "]);
-    assert!(overview.sentence.contains("the connection was lost"));
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_dead_letter_is_told_with_its_reason_in_words() {
     let scene = Scene::new();
+    scene.process("ingest", 2);
     let mut redirector = scene.redirector(1).await;
     let request = Message::from(request(1, scene.ago(1)));
     redirector.queue.publish(&request).await.unwrap();
@@ -356,6 +328,7 @@ async fn redirects_and_what_became_of_them_are_told_of_the_past_and_as_they_come
 #[tokio::test(start_paused = true)]
 async fn callers_of_a_plan_who_reach_nobody_are_told_with_the_usual_reason() {
     let scene = Scene::new();
+    scene.process("ingest", 2);
     let redirector = scene.redirector(1).await;
     for n in 1..=5 {
         let redirected = Content::from(scene.redirected(n, 60));
@@ -371,6 +344,44 @@ async fn callers_of_a_plan_who_reach_nobody_are_told_with_the_usual_reason() {
     let taken = scene.outcome(6, OutcomeKind::Answered, Some(CallerEnd::Taken));
     redirector.tells(Content::Outcome(taken)).await;
     assert_not_well(&*watch_for(&watcher, 1).await, &[]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_outside_the_hours_is_no_reason_for_alarm() {
+    let scene = Scene::new();
+    scene.process("ingest", 2);
+    let redirector = scene.redirector(1).await;
+    for n in 1..=5 {
+        let closed = scene.outcome(n, OutcomeKind::Closed, Some(CallerEnd::Missed));
+        redirector.tells(Content::Outcome(closed)).await;
+    }
+    let overview = scene.watcher().overview().await;
+    assert_not_well(&overview, &[]);
+    assert_eq!(overview.day.plans[0].missed, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_became_of_a_caller_is_counted_by_the_hour_of_the_redirect() {
+    const MINUTE: u32 = 60;
+    // It is half past.
+    let scene = Scene::new();
+    let (redirector, watcher) = (scene.redirector(1).await, scene.watcher());
+    let taken = |n| scene.outcome(n, OutcomeKind::Answered, Some(CallerEnd::Taken));
+    redirector
+        .tells(scene.redirected(1, 40 * MINUTE).into())
+        .await;
+    for ended in [1, 2] {
+        redirector.tells(Content::Outcome(taken(ended))).await;
+    }
+    // This was told later than what came of it.
+    redirector
+        .tells(scene.redirected(2, 40 * MINUTE).into())
+        .await;
+    let overview = watcher.overview().await;
+    let hours = &overview.day.hours[22..];
+    let told = hours.iter().map(|hour| (hour.redirected, hour.taken));
+    assert_eq!(told.collect::<Vec<_>>(), [(2, 2), (0, 0)]);
+    assert_eq!(overview.recent[0].end, Some(CallerEnd::Taken));
 }
 
 #[tokio::test(start_paused = true)]

@@ -155,6 +155,11 @@ pub enum Health {
 /// One queue, whichever backend is behind it.
 #[async_trait]
 pub trait Queue: Publish + DeadLetters {
+    /// Whether this process would consume, and another does. It asks nobody.
+    fn stands_by(&self) -> bool {
+        false
+    }
+
     /// A consumer of this lane with up to `prefetch` deliveries out at a time. Outcomes go to one
     /// consumer at a time, in whichever process; the others stand by.
     ///
@@ -180,7 +185,8 @@ pub trait Queue: Publish + DeadLetters {
     async fn try_lock(&self, name: &str) -> Result<Option<Box<dyn Lock>>, QueueError>;
 
     /// From now on, while somebody watches, says about once a second what `report` gives, and once more
-    /// when the queue is closed. Nothing of that is kept, and it holds up nobody.
+    /// when the queue is closed. It takes the place of an earlier one. Nothing of that is kept, and it
+    /// holds up nobody.
     fn report(&self, report: Report);
 
     /// Watches, until it is dropped.

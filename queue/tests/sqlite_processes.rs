@@ -249,13 +249,16 @@ async fn a_process_that_stays_takes_over_from_one_that_is_killed() {
     }
     let mut other = Other::start(HOLDS, &file);
     assert_eq!(other.says().as_deref(), Some("holding"));
+    assert!(!queue.stands_by(), "it consumes nothing");
     let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
+    becomes(&queue, "the standby", |_| queue.stands_by()).await;
     other.kill();
     for expected in 0..3 {
         let delivery = next(&mut consumer).await;
         assert_eq!((number(&delivery), delivery.delivery_count), (expected, 1));
         delivery.ack().await.unwrap();
     }
+    assert!(!queue.stands_by());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) calls: Arc<Calls>,
     pub(crate) time: Arc<TwilioTime>,
     pub(crate) clock: Clock,
-    /// What this process's last whole sweep saw, while it is the one that sweeps.
+    /// How the sweep goes, while this process is the one that sweeps.
     pub(crate) swept: Mutex<Option<Sweep>>,
     pub(crate) metrics: Metrics,
     pub(crate) told: Memory,
@@ -60,6 +60,7 @@ impl Shared {
             }
         });
         to.redirector = Some(RedirectorReport {
+            stands_by: self.queue.stands_by(),
             held,
             callers,
             apis: apis.into(),

@@ -55,8 +55,6 @@ pub struct Trouble {
 pub struct IngestReport {
     /// How many messages are in its spool.
     pub spooled: u64,
-    /// Since when the oldest is there.
-    pub oldest: Option<Timestamp>,
     /// The callers who are in it, the longest first.
     pub callers: Vec<OnHold>,
 }
@@ -77,13 +75,16 @@ pub struct OnHold {
 /// What a redirector has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedirectorReport {
+    /// Whether another process takes the requests, and this one would take its place.
+    #[serde(default)]
+    pub stands_by: bool,
     /// How many deliveries it holds.
     pub held: u64,
     /// Their callers, the longest first.
     pub callers: Vec<AtWork>,
     /// How its requests to each of Twilio's APIs stand.
     pub apis: Vec<Api>,
-    /// The last sweep, if this is the redirector that sweeps.
+    /// How the sweep goes, if this is the redirector that sweeps.
     #[serde(default)]
     pub sweep: Option<Sweep>,
 }
@@ -133,14 +134,16 @@ pub struct Api {
     pub held_back: bool,
 }
 
-/// What the last whole sweep found.
+/// How the sweep goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sweep {
-    /// When.
-    pub at: Timestamp,
-    /// How many callers were on hold for longer than an event takes to come.
-    pub count: u64,
-    /// Those callers, the longest first. Somebody may have them by now.
+    /// When the last whole one was, if there was one.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
+    /// By when there should be another.
+    pub due: Timestamp,
+    /// The callers who were on hold for longer than an event takes to come, the longest first. Somebody
+    /// may have them by now.
     pub callers: Vec<OnHold>,
 }
 

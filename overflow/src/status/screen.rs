@@ -67,9 +67,9 @@ impl Screen<'_> {
             queued,
             ..
         } = self.overview;
-        if *callers == 0 {
+        let Some(callers @ 1..) = *callers else {
             return;
-        }
+        };
         self.heading("Waiting");
         for caller in waiting.iter().take(ROOM) {
             let since = caller.since.map(|since| self.ago(since));
@@ -87,6 +87,7 @@ impl Screen<'_> {
         let shown = waiting.len().min(ROOM) as u64;
         let more = callers.saturating_sub(shown);
         if more > 0 {
+            let queued = queued.unwrap_or_default();
             self.line(format!("{:>8}  {more} more, {queued} on the queue", ""));
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clock::Clock;
 use jiff::Timestamp;
-use overview::Watcher;
+use overview::{Overview, Watcher};
 use parking_lot::Mutex;
 use queue::memory::{Broker, MemoryQueue};
 use queue::{
@@ -157,9 +157,10 @@ impl Process {
     }
 
     pub fn swept(&self, at: Timestamp, callers: Vec<OnHold>) {
+        let due = at + 90 * SECOND;
+        let at = Some(at);
         self.says(|report| {
-            let count = callers.len() as u64;
-            report.redirector.as_mut().unwrap().sweep = Some(Sweep { at, count, callers });
+            report.redirector.as_mut().unwrap().sweep = Some(Sweep { at, due, callers });
         });
     }
 
@@ -179,4 +180,23 @@ pub fn request(n: u32, entered_at: Timestamp) -> RedirectRequest {
         "task_queue_sid": "WQ00000000000000000000000000000006", "entered_at": "{entered_at}"}}"#
     );
     serde_json::from_str(&body).unwrap()
+}
+
+/// What isn't well, in order: a part of each.
+#[track_caller]
+pub fn assert_not_well(overview: &Overview, expected: &[&str]) {
+    let found: Vec<_> = overview.not_well.iter().map(|found| &found.what).collect();
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.contains(expected), "{found} instead of {expected}");
+    }
+}
+
+/// Looks again and again for so many seconds, as a page does.
+pub async fn watch_for(watcher: &Watcher, seconds: u32) -> Arc<Overview> {
+    for _ in 0..seconds {
+        tokio::time::sleep(SECOND).await;
+        watcher.overview().await;
+    }
+    watcher.overview().await
 }

@@ -31,13 +31,13 @@ pub(crate) fn page(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
     } = overview;
     let title = match (not_well.is_empty(), callers) {
         (false, _) => "Not well – Flex Overflow".to_owned(),
-        (true, 0) => "Flex Overflow".to_owned(),
-        (true, waiting) => format!("{waiting} waiting – Flex Overflow"),
+        (true, None | Some(0)) => "Flex Overflow".to_owned(),
+        (true, Some(waiting)) => format!("{waiting} waiting – Flex Overflow"),
     };
     // Said aloud when this changes, and not each second that a caller waits.
     let state = not_well
         .iter()
-        .fold(callers.to_string(), |state, not_well| {
+        .fold(format!("{callers:?}"), |state, not_well| {
             state + " " + &not_well.what
         });
     let class = if not_well.is_empty() {
@@ -198,7 +198,9 @@ fn waiting_now(overview: &Overview) -> Markup {
         waiting,
         ..
     } = overview;
-    let more = callers.saturating_sub(waiting.len() as u64);
+    let more = callers
+        .unwrap_or_default()
+        .saturating_sub(waiting.len() as u64);
     let row = |waiting: &Waiting| {
         vec![
             waiting
@@ -216,11 +218,15 @@ fn waiting_now(overview: &Overview) -> Markup {
         ]
     };
     html! {
-        @if *callers == 0 { p { "Nobody." } }
+        @match callers {
+            None => p { "That is not known while the queue can't be used." },
+            Some(0) => p { "Nobody." },
+            Some(_) => {}
+        }
         @if !waiting.is_empty() {
             (table("Waiting now", &["For", "Caller", "Plan", "Where"], waiting.iter().map(row)))
         }
-        @if more > 0 { p { (more) " more, " (queued) " on the queue." } }
+        @if more > 0 { p { (more) " more, " (queued.unwrap_or_default()) " on the queue." } }
         @if let Some(at) = overview.swept_at {
             p class="hint" { "Twilio was last asked who waits, " (ago(at, *now)) "." }
         }

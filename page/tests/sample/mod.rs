@@ -202,8 +202,8 @@ pub fn overview(at: Timestamp) -> Overview {
             "7 callers waiting, the longest 72 s; 1 caller on hold at Twilio whom none of us \
                    has: the sweep takes them up within a minute. 1 other thing to see to."
                 .to_owned(),
-        callers: 7,
-        queued: 3,
+        callers: Some(7),
+        queued: Some(3),
         not_well: vec![
             NotWell {
                 what: "1 caller on hold at Twilio whom none of us has".to_owned(),
@@ -330,8 +330,8 @@ pub fn quiet(at: Timestamp) -> Overview {
     Overview {
         sentence: "Nobody is waiting; all parts well.".to_owned(),
         not_well: Vec::new(),
-        callers: 0,
-        queued: 0,
+        callers: Some(0),
+        queued: Some(0),
         waiting: Vec::new(),
         swept_at: None,
         recent: Vec::new(),

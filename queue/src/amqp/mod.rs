@@ -40,7 +40,7 @@ use self::error::ANSWER_TIMEOUT;
 use self::history::AmqpHistory;
 use self::intents::AmqpIntentLog;
 use self::outgoing::Outgoing;
-use self::reports::{AmqpWatch, Reporters};
+use self::reports::{AmqpWatch, Reporting};
 use self::session::PooledChannel;
 use self::tell::Teller;
 use self::topology::Topology;
@@ -88,7 +88,7 @@ impl AmqpQueue {
             consuming,
             tellers: [Role::Telling, Role::Recording]
                 .map(|role| Teller::start(nodes.clone(), role, topology.clone())),
-            reporters: Reporters::default(),
+            reporting: Reporting::default(),
             topology,
             locks: Locks::default(),
             publish_timeout: options.publish_timeout,
@@ -169,7 +169,7 @@ impl Queue for AmqpQueue {
     }
 
     fn report(&self, report: Report) {
-        self.0.reporters.add(&self.0, report);
+        self.0.reporting.start(&self.0, report);
     }
 
     async fn watch(&self) -> Result<Box<dyn Watch>, QueueError> {
@@ -213,7 +213,7 @@ impl Queue for AmqpQueue {
     }
 
     async fn close(&self) {
-        self.0.reporters.close(&self.0);
+        self.0.reporting.close(&self.0);
         let [telling, recording] = &self.0.tellers;
         tokio::join!(
             telling.close(),

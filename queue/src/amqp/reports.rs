@@ -34,37 +34,35 @@ const FRESH: i32 = 10_000;
 const UNUSED: i32 = 60_000;
 const MOST_UNREAD: i32 = 1000;
 
-/// The reports of this process.
+/// What this process says of itself: by whom, and the task that does.
 #[derive(Default)]
-pub(super) struct Reporters {
-    said: Mutex<Vec<Arc<Reporter>>>,
-    tasks: Mutex<JoinSet<()>>,
-}
+pub(super) struct Reporting(Mutex<Option<(Arc<Reporter>, JoinSet<()>)>>);
 
 struct Reporter {
     report: Report,
     watched_until: Mutex<Option<Instant>>,
 }
 
-impl Reporters {
-    pub(super) fn add(&self, client: &Arc<Client>, report: Report) {
+impl Reporting {
+    pub(super) fn start(&self, client: &Arc<Client>, report: Report) {
         let reporter = Arc::new(Reporter {
             report,
             watched_until: Mutex::new(None),
         });
-        self.said.lock().push(Arc::clone(&reporter));
-        let client = Arc::downgrade(client);
-        let reporting = async move { while reporter.report(&client).await.is_ok() {} };
-        self.tasks.lock().spawn(reporting);
+        let (says, client) = (Arc::clone(&reporter), Arc::downgrade(client));
+        let mut task = JoinSet::new();
+        task.spawn(async move { while says.report(&client).await.is_ok() {} });
+        *self.0.lock() = Some((reporter, task));
     }
 
     /// Says a last word, before the queue is closed.
     pub(super) fn close(&self, client: &Client) {
-        self.tasks.lock().abort_all();
-        for reporter in std::mem::take(&mut *self.said.lock()) {
-            if reporter.is_watched() {
-                reporter.say(client);
-            }
+        let Some((reporter, task)) = self.0.lock().take() else {
+            return;
+        };
+        drop(task);
+        if reporter.is_watched() {
+            reporter.say(client);
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Client {
     pub(super) options: Options,
     pub(super) closed: AtomicBool,
     /// What the process says of itself.
-    pub(super) reports: Mutex<Vec<Report>>,
+    pub(super) report: Mutex<Option<Report>>,
 }
 
 impl Client {
@@ -27,8 +27,14 @@ impl Client {
             name: name.to_owned(),
             options,
             closed: AtomicBool::new(false),
-            reports: Mutex::default(),
+            report: Mutex::default(),
         }
+    }
+
+    /// What the process says of itself now, if it says anything.
+    pub(super) fn says(&self) -> Option<Vec<u8>> {
+        let report = self.report.lock().clone();
+        report.map(|report| report())
     }
 
     /// The connection, if there is one now.

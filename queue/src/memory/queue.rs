@@ -74,7 +74,9 @@ impl Queue for MemoryQueue {
     }
 
     fn report(&self, report: Report) {
-        self.0.reports.lock().push(Arc::clone(&report));
+        if self.0.report.lock().replace(report).is_some() {
+            return;
+        }
         let client = Arc::clone(&self.0);
         tokio::spawn(async move {
             loop {
@@ -84,8 +86,8 @@ impl Queue for MemoryQueue {
                 if client.closed.load(Ordering::Relaxed) {
                     return;
                 }
-                let said = report();
-                client.broker.change(|state| state.reports.push(said));
+                let said = client.says();
+                client.broker.change(|state| state.reports.extend(said));
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });
@@ -179,13 +181,7 @@ impl Queue for MemoryQueue {
         self.0.alive().await;
         if let Ok(connection) = self.0.connection() {
             self.0.closed.store(true, Ordering::Relaxed);
-            let last: Vec<_> = self
-                .0
-                .reports
-                .lock()
-                .iter()
-                .map(|report| report())
-                .collect();
+            let last = self.0.says();
             self.0.broker.change(|state| {
                 if state.watchers > 0 {
                     state.reports.extend(last);

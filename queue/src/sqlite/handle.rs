@@ -44,6 +44,8 @@ pub(super) struct Handle {
 pub(super) struct Status {
     /// Nothing is held any more.
     pub(super) has_ended: AtomicBool,
+    /// Another process consumes, and this one would.
+    pub(super) stands_by: AtomicBool,
     pub(super) health: Mutex<Health>,
 }
 
@@ -54,6 +56,10 @@ impl Handle {
 
     pub(super) fn has_ended(&self) -> bool {
         self.status.has_ended.load(Ordering::Acquire)
+    }
+
+    pub(super) fn stands_by(&self) -> bool {
+        self.status.stands_by.load(Ordering::Relaxed)
     }
 
     pub(super) fn health(&self) -> Health {

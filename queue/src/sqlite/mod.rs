@@ -46,7 +46,7 @@ use self::history::SqliteHistory;
 use self::intent_log::SqliteIntentLog;
 use self::lock::Locks;
 use self::reader::Reader;
-use self::reports::{Reporters, SqliteWatch};
+use self::reports::{Reporting, SqliteWatch};
 use self::writer::Writer;
 use crate::{
     Consumer, Content, DeadLetter, DeadLetters, Done, Filter, Health, History, IntentLog,
@@ -79,7 +79,7 @@ pub struct SqliteQueue {
     consumers: AtomicU64,
     path: PathBuf,
     locks: Locks,
-    reporters: Reporters,
+    reporting: Reporting,
 }
 
 impl SqliteQueue {
@@ -102,6 +102,7 @@ impl SqliteQueue {
         let (inbox, commands) = mpsc::channel();
         let status = Arc::new(Status {
             has_ended: AtomicBool::new(false),
+            stands_by: AtomicBool::new(false),
             health: Mutex::new(Health::Up),
         });
         let limits = Limits {
@@ -116,7 +117,7 @@ impl SqliteQueue {
             .map_err(|error| QueueError::Storage(format!("no thread for the queue: {error}")))?;
         let (handle, reader) = (Handle::new(inbox, status), Reader::new(reader));
         Ok(Self {
-            reporters: Reporters::new(reader.clone(), handle.clone()),
+            reporting: Reporting::new(reader.clone(), handle.clone()),
             handle,
             reader,
             writer: Mutex::new(Some(writer)),
@@ -209,6 +210,10 @@ impl DeadLetters for SqliteQueue {
 
 #[async_trait]
 impl Queue for SqliteQueue {
+    fn stands_by(&self) -> bool {
+        self.handle.stands_by()
+    }
+
     async fn consume(&self, lane: Lane, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
         let id = ConsumerId(self.consumers.fetch_add(1, Ordering::Relaxed));
         let consumer = SqliteConsumer::subscribe(id, lane, prefetch, self.handle.clone())?;
@@ -226,7 +231,7 @@ impl Queue for SqliteQueue {
     }
 
     fn report(&self, report: Report) {
-        self.reporters.add(report);
+        self.reporting.start(report);
     }
 
     async fn watch(&self) -> Result<Box<dyn Watch>, QueueError> {
@@ -261,7 +266,7 @@ impl Queue for SqliteQueue {
     }
 
     async fn close(&self) {
-        if tokio::time::timeout(LAST_WORDS, self.reporters.close())
+        if tokio::time::timeout(LAST_WORDS, self.reporting.close())
             .await
             .is_err()
         {

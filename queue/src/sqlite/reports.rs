@@ -67,43 +67,42 @@ fn read_after(db: &Connection, last: i64) -> SqlResult<Vec<(i64, Vec<u8>)>> {
     rows.collect()
 }
 
-/// The reports of this process.
-pub(super) struct Reporters {
+/// What this process says of itself: by whom, and the task that does.
+pub(super) struct Reporting {
     reader: Reader,
     handle: Handle,
-    said: Mutex<Vec<Reporter>>,
-    tasks: Mutex<JoinSet<()>>,
+    current: Mutex<Option<(Reporter, JoinSet<()>)>>,
 }
 
-/// One of them, and the name under which it stands.
+/// What says it, and the name under which that stands.
 #[derive(Clone)]
 struct Reporter {
     process: i64,
     report: Report,
 }
 
-impl Reporters {
+impl Reporting {
     pub(super) fn new(reader: Reader, handle: Handle) -> Self {
         Self {
             reader,
             handle,
-            said: Mutex::default(),
-            tasks: Mutex::default(),
+            current: Mutex::default(),
         }
     }
 
-    pub(super) fn add(&self, report: Report) {
+    pub(super) fn start(&self, report: Report) {
         let reporter = Reporter {
             process: fastrand::i64(..),
             report,
         };
-        self.said.lock().push(reporter.clone());
         let (reader, handle) = (self.reader.clone(), self.handle.clone());
-        self.tasks.lock().spawn(async move {
+        let told = reporter.clone();
+        let mut task = JoinSet::new();
+        task.spawn(async move {
             loop {
                 match reader.read(is_watched).await {
                     // It waits for the disk: a slow one is not given more to do.
-                    Ok(true) => drop(handle.perform(reporter.says(), None).await),
+                    Ok(true) => drop(handle.perform(told.says(), None).await),
                     Err(error @ QueueError::Unavailable(_)) => {
                         tracing::debug!(%error, "nothing is reported any more");
                         return;
@@ -114,16 +113,17 @@ impl Reporters {
                 tokio::time::sleep(INTERVAL).await;
             }
         });
+        *self.current.lock() = Some((reporter, task));
     }
 
     /// Says a last word, before the queue is closed.
     pub(super) async fn close(&self) {
-        self.tasks.lock().abort_all();
-        let said = std::mem::take(&mut *self.said.lock());
-        if !said.is_empty() && matches!(self.reader.read(is_watched).await, Ok(true)) {
-            for reporter in said {
-                self.handle.perform_later(reporter.says());
-            }
+        let Some((reporter, task)) = self.current.lock().take() else {
+            return;
+        };
+        drop(task);
+        if matches!(self.reader.read(is_watched).await, Ok(true)) {
+            self.handle.perform_later(reporter.says());
         }
     }
 }

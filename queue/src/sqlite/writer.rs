@@ -49,7 +49,6 @@ pub(super) struct Writer {
     subscribers: Subscribers,
     /// Held while this process consumes.
     consuming: Option<FileLock>,
-    stands_by: bool,
     /// When there was a message last.
     last_ready: Instant,
     readers: Readers,
@@ -75,7 +74,6 @@ impl Writer {
             limits,
             subscribers: Subscribers::default(),
             consuming: None,
-            stands_by: false,
             last_ready: Instant::now(),
             readers: Readers::default(),
             ages: Ages::default(),
@@ -197,18 +195,16 @@ impl Writer {
             return Ok(());
         }
         let Some(lock) = FileLock::to_consume(self.db.path())? else {
-            if !self.stands_by {
+            if !self.status.stands_by.swap(true, Ordering::Relaxed) {
                 tracing::info!(queue = %self.db, "another process consumes the queue: standing by");
             }
-            self.stands_by = true;
             return Ok(());
         };
         let left = self.give_back_all()?;
-        if self.stands_by || left > 0 {
+        if self.status.stands_by.swap(false, Ordering::Relaxed) || left > 0 {
             tracing::warn!(queue = %self.db, left, "taking over from a process that is gone");
         }
         self.consuming = Some(lock);
-        self.stands_by = false;
         Ok(())
     }
 

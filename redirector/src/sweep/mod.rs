@@ -13,6 +13,7 @@ mod tasks;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use queue::Lock;
 use service::report::{MOST_LISTED, OnHold, Sweep};
 use service::{Plan, telemetry};
@@ -30,6 +31,9 @@ use crate::shared::Shared;
 
 /// The lock of the one that sweeps.
 const LOCK: &str = "sweep";
+
+/// Within how many intervals a sweep should have come through: one may take as long as an interval.
+const COMES_THROUGH: u32 = 3;
 
 /// What sweeps.
 pub(crate) struct Sweeper {
@@ -62,6 +66,8 @@ impl Sweeper {
             let interval = self.settings.interval;
             let mut pause = interval;
             if self.is_the_one().await {
+                let begun = || self.swept(None, Vec::new());
+                self.shared.swept.lock().get_or_insert_with(begun);
                 let deadline = Deadline {
                     at: Instant::now() + interval,
                     stop: stop.clone(),
@@ -94,24 +100,26 @@ impl Sweeper {
         let swept = self.sweep_callers(backlog, deadline).await;
         found.push(or_warn("callers without a task", swept));
         if found.iter().all(Option::is_some) {
-            *self.shared.swept.lock() = Some(self.list());
+            let at = Some(self.shared.clock.now());
+            *self.shared.swept.lock() = Some(self.swept(at, self.on_hold()));
         }
         found.into_iter().flatten().max().unwrap_or(Found::Nobody)
     }
 
     /// Who waits, as this sweep saw it.
-    fn list(&self) -> Sweep {
+    fn on_hold(&self) -> Vec<OnHold> {
         let of_tasks = self.tasks.values().flat_map(HashMap::values);
         let seen = of_tasks.chain(self.callers.values());
         let mut callers: Vec<OnHold> = seen.filter_map(|seen| seen.waits.clone()).collect();
         callers.sort_by_key(|caller| caller.since);
-        let count = callers.len() as u64;
         callers.truncate(MOST_LISTED);
-        Sweep {
-            at: self.shared.clock.now(),
-            count,
-            callers,
-        }
+        callers
+    }
+
+    /// How it goes from now on.
+    fn swept(&self, at: Option<Timestamp>, callers: Vec<OnHold>) -> Sweep {
+        let due = self.shared.clock.now() + self.settings.interval * COMES_THROUGH;
+        Sweep { at, due, callers }
     }
 
     /// Whether this process is the one that sweeps.
