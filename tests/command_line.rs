@@ -26,7 +26,7 @@ const GOOD: [(&str, &str); 6] = [
 /// Runs a binary in an empty folder with the good settings, some changed.
 fn run(binary_name: &str, arguments: &[&str], changes: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("bad.toml"), "[[plan]]\nforward_to = 7\n").unwrap();
+    std::fs::write(folder.path().join("bad.toml"), "[[plan]\n").unwrap();
     Command::new(binary(binary_name))
         .args(arguments)
         .current_dir(folder.path())

@@ -266,7 +266,6 @@ pub(super) fn read<T: DeserializeOwned>(
     problems: &mut Problems,
 ) -> Option<T> {
     let (mut readable, mut unknown) = (toml::Table::new(), Vec::new());
-    let mut is_readable = true;
     let mut known = String::new();
     for (key, value) in table {
         let alone = toml::Table::from_iter([(key.clone(), value.clone())]);
@@ -282,17 +281,13 @@ pub(super) fn read<T: DeserializeOwned>(
             continue;
         }
         let expected = expected.replace("a sequence", "a list");
-        let problem = format!("{}: must be {expected}", place.name(&key));
-        problems.add("REDIRECT_PLANS", problem, "plans.toml");
-        is_readable = false;
+        problems.add_line(format!("{}: must be {expected}", place.name(&key)));
     }
     if !unknown.is_empty() {
         let unknown = place.name(&unknown.join(", "));
         problems.add_line(format!("{unknown}: not known here, expected {known}"));
     }
-    // What can't be read isn't missing as well.
-    let read = T::deserialize(toml::Value::Table(readable)).ok();
-    read.filter(|_| is_readable)
+    T::deserialize(toml::Value::Table(readable)).ok()
 }
 
 /// A duration; a number alone is one of seconds.
