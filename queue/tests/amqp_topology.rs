@@ -365,7 +365,12 @@ async fn a_user_who_may_not_declare_is_told_which_permission_is_missing() {
 async fn a_port_without_tls_is_no_broker_for_amqps() {
     let broker = node().await.address();
     let url = format!("amqps://guest:guest@{broker}/%2f");
-    let queue = try_open(&url, options("tls")).await.unwrap();
+    let options = Options {
+        // Waiting for it mends nothing.
+        answer_timeout: Some(Duration::from_secs(1)),
+        ..options("tls")
+    };
+    let queue = try_open(&url, options).await.unwrap();
     assert!(matches!(queue.health(), Health::Down(_)));
 }
 
