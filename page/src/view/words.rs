@@ -57,11 +57,6 @@ pub(super) fn mark(class: &str, sign: &str, words: &str) -> Markup {
     html! { span class=(class) { span aria-hidden="true" { (sign) } " " (words) } }
 }
 
-/// So many of them.
-pub(super) fn count(count: u64, one: &str) -> String {
-    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
