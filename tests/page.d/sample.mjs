@@ -83,6 +83,7 @@ export async function sample() {
     signal("SIGSTOP");
     const lost = page.getByRole("alert");
     await within(45, async () => assert.match(await lost.innerText({ timeout: 1000 }), /What you see is old/));
+    await page.screenshot({ path: `${process.env.SCREENSHOTS}/lost.png` });
     signal("SIGCONT");
     await within(45, async () => assert.equal(await lost.count(), 0));
     await page.context().close();
