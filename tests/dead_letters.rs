@@ -119,6 +119,23 @@ async fn what_was_done_before_a_failure_is_told() {
     assert!(told.ends_with("\n300 replayed\n"), "{told}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_look_at_the_same_time_wait_for_each_other() {
+    let stack = with_dead_letters(Backend::Amqp(rabbitmq::Node::shared()), COUNT).await;
+    let list = || stack.run("overflow", &["dead-letters", "list"]);
+    let listed = std::thread::scope(|scope| {
+        let lists: Vec<_> = (0..4).map(|_| scope.spawn(list)).collect();
+        lists
+            .into_iter()
+            .map(|list| list.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    for listed in &listed {
+        assert!(listed.status.success(), "{listed:?}");
+        assert_eq!(said(listed)[0].lines().count(), 101, "{listed:?}");
+    }
+}
+
 /// Whether the process is ready for SIGINT.
 fn heeds_interrupts(process: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();

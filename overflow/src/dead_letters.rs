@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Subcommand;
+use jiff::Timestamp;
 use provision::{Ask, AskTerminal};
-use queue::{DeadLetterId, Filter, Listed, Queue, QueueError, Reason, Settlement};
+use queue::{
+    DeadLetterId, DeadLetters, Filter, Listed, Patient, Queue, QueueError, Reason, Settlement,
+};
 use service::process::Interrupted;
 use service::settings::{QueueArgs, QueueSettings, Setting};
 use service::{Problems, out};
@@ -19,6 +22,9 @@ use self::shown::{details, json, none, table};
 
 /// How long the command waits for the broker after Ctrl-C.
 const GIVING_BACK: Duration = Duration::from_millis(700);
+
+/// How long it waits while somebody else is at the dead letters: a page that looks at them, for one.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 const UNREACHED: &str = "the dead letters cannot be reached";
 
@@ -101,15 +107,17 @@ struct Which {
 
 impl Which {
     fn resolve(self, ids: Vec<DeadLetterId>, problems: &mut Problems) -> Filter {
+        let now = Timestamp::now();
         // An empty one would choose all of them.
-        let mut age = |flag: &str, age: Option<String>| {
+        let mut before = |flag: &str, age: Option<String>| {
             let is_given = age.is_some();
-            let age = Setting::named(flag.to_owned(), age);
-            problems.take(age.must(|age| age.is_some() || !is_given, "is empty"))
+            let age: Setting<Option<Duration>> = Setting::named(flag.to_owned(), age);
+            let age = problems.take(age.must(|age| age.is_some() || !is_given, "is empty"))?;
+            Some(now.saturating_sub(age).unwrap_or(Timestamp::MIN))
         };
         Filter {
-            older_than: age("--older-than", self.older_than),
-            newer_than: age("--newer-than", self.newer_than),
+            died_by: before("--older-than", self.older_than),
+            died_since: before("--newer-than", self.newer_than),
             reason: self.reason,
             ids,
         }
@@ -227,7 +235,7 @@ pub(crate) async fn run(command: DeadLetterCommand, stop: CancellationToken) -> 
 
 /// Asks, naming how many it is about.
 async fn is_agreed(command: &DeadLetterCommand, queue: &dyn Queue) -> anyhow::Result<bool> {
-    let listed = queue.oldest(&command.filter, usize::MAX).await;
+    let listed = oldest(queue, &command.filter, usize::MAX).await;
     let count = listed.context(UNREACHED)?.letters.len();
     let letters = if count == 1 { "letter" } else { "letters" };
     let url = &command.queue.url;
@@ -253,7 +261,8 @@ async fn act(
     };
     // Before they are looked at, which hides them from a broker's count.
     let all = queue.stats().await.context(UNREACHED)?.dead;
-    let Listed { letters, more } = queue.oldest(filter, limit).await.context(UNREACHED)?;
+    let listed = oldest(queue, filter, limit).await;
+    let Listed { letters, more } = listed.context(UNREACHED)?;
     if command.json {
         let mut shown: Vec<_> = letters.iter().map(json).collect();
         let shown = match command.action {
@@ -276,6 +285,10 @@ async fn act(
     Ok(letters.into_iter().map(|letter| letter.id).collect())
 }
 
+async fn oldest(queue: &dyn Queue, filter: &Filter, limit: usize) -> Result<Listed, QueueError> {
+    Patient::new(queue, PATIENCE).oldest(filter, limit).await
+}
+
 /// Settles them, and shows a count on a terminal.
 async fn settle(
     queue: &dyn Queue,
@@ -291,7 +304,8 @@ async fn settle(
             eprint!("\r{count} {}", name(how));
         }
     };
-    let all = queue.settle(filter, how, &mut done).await;
+    let letters = Patient::new(queue, PATIENCE);
+    let all = letters.settle(filter, how, &mut done).await;
     if is_seen {
         // Over the count that was shown.
         eprint!("\r                    \r");

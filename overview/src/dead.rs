@@ -1,25 +1,27 @@
-//! The dead letters: looked at when their number changes, for on a broker others don't see them
-//! meanwhile.
+//! The dead letters: looked at now and then, for on a broker others don't see them meanwhile.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use queue::{DeadLetter, Filter, Listed, Queue, QueueError};
+use queue::{DeadLetter, Filter, Listed, Patient, Queue, QueueError};
 use tokio::time::Instant;
 
 use crate::words::why;
 use crate::{DeadLetter as Shown, DeadLetters};
 
 /// How many are looked at.
-const LOOKED_AT: usize = 200;
+const LOOKED_AT: usize = 1000;
 
 /// How many are shown.
 const SHOWN: usize = 100;
 
-/// How soon they are looked at again when their number changes, and when it doesn't.
+/// How soon they are looked at again if there are others or fewer by the queue's count, and if not.
 const CHANGED: Duration = Duration::from_secs(10);
-const UNCHANGED: Duration = Duration::from_secs(60);
+pub(crate) const UNCHANGED: Duration = Duration::from_secs(60);
+
+/// How long the first look waits while somebody else is at them.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Dead letters that are no older say how it stands now.
 const LATELY: Duration = Duration::from_secs(60 * 60);
@@ -31,37 +33,33 @@ pub(crate) struct Letters {
 }
 
 struct Seen {
-    /// How many the queue counted.
-    counted: u64,
     at: Instant,
     letters: DeadLetters,
 }
 
 impl Letters {
-    /// Looks at them if there is reason to. The queue counts `dead` now.
+    /// Looks at them if there is reason to. The queue counts `dead` now: fewer than there are, while
+    /// somebody else is at them.
     pub(crate) async fn look(
         &mut self,
         queue: &dyn Queue,
         dead: u64,
         now: Timestamp,
     ) -> DeadLetters {
-        let is_due = self.seen.as_ref().is_none_or(|seen| {
-            let after = if seen.counted == dead {
-                UNCHANGED
-            } else {
-                CHANGED
-            };
-            seen.at.elapsed() >= after
-        });
-        if is_due {
-            // Somebody else may be at them.
-            if let Ok(letters) = look(queue, dead, now).await {
-                self.seen = Some(Seen {
-                    counted: dead,
-                    at: Instant::now(),
-                    letters,
-                });
+        let looked = match &self.seen {
+            None => look(&Patient::new(queue, PATIENCE), now).await,
+            Some(Seen { at, letters }) => {
+                let is_changed = letters.count != dead;
+                let after = if is_changed { CHANGED } else { UNCHANGED };
+                if at.elapsed() < after {
+                    return letters.clone();
+                }
+                look(queue, now).await
             }
+        };
+        if let Ok(letters) = looked {
+            let at = Instant::now();
+            self.seen = Some(Seen { at, letters });
         }
         match &self.seen {
             Some(_) => self.last(),
@@ -79,11 +77,8 @@ impl Letters {
     }
 }
 
-async fn look(queue: &dyn Queue, dead: u64, now: Timestamp) -> Result<DeadLetters, QueueError> {
-    let Listed { letters, more } = match dead {
-        0 => Listed::default(),
-        _ => queue.oldest(&Filter::default(), LOOKED_AT).await?,
-    };
+async fn look(queue: &dyn queue::DeadLetters, now: Timestamp) -> Result<DeadLetters, QueueError> {
+    let Listed { letters, more } = queue.oldest(&Filter::default(), LOOKED_AT).await?;
     let mut by_reason: BTreeMap<&str, usize> = BTreeMap::new();
     for letter in &letters {
         *by_reason.entry(letter.cause.reason.as_str()).or_default() += 1;
@@ -92,22 +87,19 @@ async fn look(queue: &dyn Queue, dead: u64, now: Timestamp) -> Result<DeadLetter
         .into_iter()
         .map(|(reason, count)| (reason.to_owned(), count));
     let lately = Filter {
-        newer_than: Some(LATELY),
+        died_since: Some(now - LATELY),
         ..Filter::default()
     };
-    // The newest may not be among them.
-    let lately = match more {
-        0 => letters
-            .iter()
-            .filter(|letter| lately.matches(letter, now))
-            .count(),
-        _ => queue.oldest(&lately, LOOKED_AT).await?.letters.len(),
-    };
+    let lately = |letter: &&DeadLetter| lately.matches(letter);
+    let is_call = |letter: &&DeadLetter| letter.request().is_some();
+    let calls = letters.iter().filter(lately).filter(is_call);
+    // The others are newer.
+    let others = letters.last().filter(lately).map_or(0, |_| more);
     Ok(DeadLetters {
         count: (letters.len() + more) as u64,
         seen_at: Some(now),
         by_reason: by_reason.collect(),
-        within_the_hour: lately as u64,
+        within_the_hour: (calls.count() + others) as u64,
         shown: letters.iter().take(SHOWN).map(shown).collect(),
     })
 }
@@ -129,3 +121,6 @@ pub(crate) fn shown(letter: &DeadLetter) -> Shown {
             .and_then(|content| content.call_sid()),
     }
 }
+
+#[cfg(test)]
+mod tests;

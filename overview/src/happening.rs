@@ -5,21 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use queue::{Content, DeadLetterId, Filter, History, Outcome, Queue, QueueError, Redirected};
+use queue::{
+    Content, DeadLetterId, DeadLetters, Filter, History, Outcome, Patient, Queue, QueueError,
+    Redirected,
+};
 use serde::Serialize;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::DeadLetter;
-use crate::dead::shown;
+use crate::dead::{UNCHANGED, shown};
 
 /// How often the dead letters are counted.
 const COUNT: Duration = Duration::from_secs(2);
 
-/// Clocks differ, and looking takes its time: those that died shortly before are looked at as well.
-const BEFORE: Duration = Duration::from_secs(60);
+/// Clocks differ, and looking takes its time: those that died shortly before the last look are looked at
+/// again.
+const BEFORE: Duration = Duration::from_secs(5 * 60);
 
-/// How many new ones are told at a time.
-const MOST: usize = 1000;
+/// How long a look waits while somebody else is at the dead letters.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Something that happened to a caller.
 #[derive(Debug, Clone, Serialize)]
@@ -37,10 +41,12 @@ pub enum Happening {
 pub struct Happenings {
     queue: Arc<dyn Queue>,
     history: Box<dyn History>,
-    began: Instant,
     count: Interval,
     /// How many dead letters there were when they were last counted.
     dead: u64,
+    /// When they were last looked at, and the time of day then.
+    looked: (Instant, Timestamp),
+    /// Those that may be found again.
     known: HashSet<(DeadLetterId, Timestamp)>,
     /// The next one last.
     to_tell: Vec<Happening>,
@@ -59,13 +65,13 @@ impl Happenings {
         let mut happenings = Self {
             queue,
             history,
-            began: Instant::now(),
             count,
             dead: 0,
+            looked: (Instant::now(), Timestamp::now()),
             known: HashSet::new(),
             to_tell: Vec::new(),
         };
-        // Somebody else may be at the dead letters, and see them alone.
+        // What can't be looked at now can be later.
         let _ = happenings.look_for_letters().await;
         happenings.to_tell.clear();
         Ok(happenings)
@@ -98,20 +104,26 @@ impl Happenings {
         }
     }
 
-    /// Looks at the dead letters if there are more than there were.
+    /// Looks for new dead letters if there are more than there were, and now and then: who is replayed
+    /// may be back before they are counted.
     async fn look_for_letters(&mut self) -> Result<(), QueueError> {
         let dead = self.queue.stats().await?.dead;
-        if dead > self.dead {
+        let (looked, looked_at) = self.looked;
+        if dead > self.dead || (dead > 0 && looked.elapsed() >= UNCHANGED) {
+            let looks = (Instant::now(), Timestamp::now());
+            let died_since = looked_at - BEFORE;
             let new = Filter {
-                newer_than: Some(self.began.elapsed() + BEFORE),
+                died_since: Some(died_since),
                 ..Filter::default()
             };
-            let listed = self.queue.oldest(&new, MOST).await?;
-            for letter in listed.letters.iter().rev() {
+            let letters = Patient::new(&*self.queue, PATIENCE).list(&new).await?;
+            self.known.retain(|(_, died_at)| *died_at >= died_since);
+            for letter in letters.iter().rev() {
                 if self.known.insert((letter.id.clone(), letter.died_at)) {
                     self.to_tell.push(Happening::DeadLetter(shown(letter)));
                 }
             }
+            self.looked = looks;
         }
         self.dead = dead;
         Ok(())

@@ -21,4 +21,4 @@ pub use model::{
     StepNow, Waiting, Whereabouts,
 };
 pub use watcher::Watcher;
-pub use words::span;
+pub use words::{counted, span};

@@ -64,7 +64,7 @@ impl Whereabouts {
 }
 
 /// So many of them.
-pub(crate) fn counted(count: u64, what: &str) -> String {
+pub fn counted(count: u64, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         count => format!("{count} {what}s"),

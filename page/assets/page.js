@@ -5,15 +5,21 @@
 
 const EVERY = 2000;
 
-// Whoever is about to press a button there must not find another under the finger.
+// An answer takes seconds where the queue is slow; after this none comes.
+const PATIENCE = 30_000;
+
+// Whoever is about to press a button there must not find another under the finger, nor lose what they
+// have selected to copy it. The sentence on top always says how it stands.
 function isHeld(part) {
   const held = part.dataset.part === "held" || part.id === "who";
+  const selection = getSelection();
   return part.querySelector(":active") !== null ||
+    (part.id !== "sentence" && !selection.isCollapsed && selection.containsNode(part, true)) ||
     (held && (part.contains(document.activeElement) || part.querySelector("details[open]") !== null));
 }
 
 async function refresh() {
-  const answer = await fetch("./");
+  const answer = await fetch("./", { signal: AbortSignal.timeout(PATIENCE) });
   if (!answer.ok) throw new Error(answer.statusText);
   const news = new DOMParser().parseFromString(await answer.text(), "text/html");
   document.title = news.title;

@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use queue::{DeadLetterId, Filter, Queue, QueueError, Reason, Settlement};
+use queue::{DeadLetterId, DeadLetters, Filter, Patient, Queue, QueueError, Reason, Settlement};
 use serde::Deserialize;
-use tokio::time::{Instant, sleep};
 
-/// How long is tried to get at the dead letters while somebody else is at them.
+/// How long is tried to get at the dead letters while somebody else, perhaps who looks for what we
+/// show, is at them.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// What a form asks for.
 #[derive(Deserialize)]
@@ -22,9 +20,9 @@ pub(crate) struct Wanted {
     how: String,
     /// one letter,
     id: Option<String>,
-    /// or all that had died for this reason
+    /// which died for this reason, or all that did
     reason: Option<String>,
-    /// when the page was made.
+    /// until they were looked at.
     seen: Option<Timestamp>,
 }
 
@@ -32,7 +30,6 @@ pub(crate) struct Wanted {
 pub(crate) struct Change {
     pub(crate) how: Settlement,
     filter: Filter,
-    begun: Instant,
     progress: Mutex<Progress>,
 }
 
@@ -54,22 +51,17 @@ impl Wanted {
             "discard" => Settlement::Discard,
             _ => return None,
         };
-        let filter = match (self.id, self.reason, self.seen) {
-            (Some(id), None, _) => Filter {
-                ids: vec![DeadLetterId(id)],
-                ..Filter::default()
-            },
-            (None, Some(reason), Some(seen)) => Filter {
-                reason: Some(Reason::from(reason.as_str())),
-                older_than: Timestamp::now().duration_since(seen).try_into().ok(),
-                ..Filter::default()
-            },
-            _ => return None,
-        };
+        // A form that names none must not choose all.
+        let is_chosen = self.id.is_some() || (self.reason.is_some() && self.seen.is_some());
+        let filter = is_chosen.then_some(Filter {
+            ids: self.id.map(DeadLetterId).into_iter().collect(),
+            reason: self.reason.map(|reason| Reason::from(reason.as_str())),
+            died_by: self.seen,
+            died_since: None,
+        })?;
         Some(Arc::new(Change {
             how,
             filter,
-            begun: Instant::now(),
             progress: Mutex::default(),
         }))
     }
@@ -79,18 +71,16 @@ impl Change {
     /// Makes it, and writes down each letter under the number of the session that had it made.
     pub(crate) async fn make(&self, queue: &dyn Queue, session: u64) {
         let done = self.name();
-        let settled = patiently(|| async {
-            let mut note = |id: DeadLetterId| {
-                self.progress.lock().done += 1;
-                tracing::info!(session, dead_letter = %id, "dead letter {done} by the page");
-            };
-            queue.settle(&self.filter(), self.how, &mut note).await
-        });
-        let failure = match settled.await {
+        let mut note = |id: DeadLetterId| {
+            self.progress.lock().done += 1;
+            tracing::info!(session, dead_letter = %id, "dead letter {done} by the page");
+        };
+        let letters = Patient::new(queue, PATIENCE);
+        let failure = match letters.settle(&self.filter, self.how, &mut note).await {
             Ok(()) => None,
             Err(why) => {
-                let listed = patiently(|| async { queue.list(&self.filter()).await }).await;
-                Some((why, listed.ok().map(|letters| letters.len())))
+                let left = letters.list(&self.filter).await;
+                Some((why, left.ok().map(|left| left.len())))
             }
         };
         let mut progress = self.progress.lock();
@@ -115,25 +105,8 @@ impl Change {
         }
     }
 
-    /// What it is about. Letters grow older meanwhile.
-    fn filter(&self) -> Filter {
-        let older_than = self.filter.older_than;
-        Filter {
-            older_than: older_than.map(|age| age + self.begun.elapsed()),
-            ..self.filter.clone()
-        }
-    }
-}
-
-/// Tries again while somebody else, perhaps who looks for what we show, is at the dead letters.
-async fn patiently<T, F: Future<Output = Result<T, QueueError>>>(
-    mut ask: impl FnMut() -> F,
-) -> Result<T, QueueError> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        match ask().await {
-            Err(QueueError::Busy(_)) if Instant::now() < until => sleep(PAUSE).await,
-            answer => return answer,
-        }
+    /// Why the letters had died, if it is about those of one reason.
+    pub(crate) fn reason(&self) -> Option<&Reason> {
+        self.filter.reason.as_ref()
     }
 }

@@ -57,13 +57,12 @@ impl Value for Urls {
 
     fn read(text: &str) -> Result<Self, String> {
         let urls = text.split(',').map(|url| {
-            let url = url.trim();
-            let parsed = Url::parse(url).ok();
-            parsed
-                .filter(|url| matches!(url.scheme(), "http" | "https"))
-                .ok_or_else(|| format!("{url:?} is not a URL with http or https"))
+            let url = Url::parse(url.trim()).ok();
+            url.filter(|url| matches!(url.scheme(), "http" | "https"))
         });
-        urls.collect::<Result<_, _>>().map(Self)
+        // It isn't repeated, for it may hold a password.
+        let urls = urls.collect::<Option<_>>().map(Self);
+        urls.ok_or_else(|| "holds what is no URL with http or https".to_owned())
     }
 }
 

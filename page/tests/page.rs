@@ -5,9 +5,11 @@
 mod browser;
 mod sample;
 
+use std::sync::atomic::Ordering;
+
 use browser::{ANY_PORT, Browser, between, event};
 use page::PageSettings;
-use queue::Lane;
+use queue::{Lane, Reason};
 use reqwest::StatusCode;
 use reqwest::header::{COOKIE, HOST, HeaderMap, ORIGIN, SET_COOKIE};
 use sample::{NUMBER, TOKEN, quiet, settings};
@@ -62,7 +64,7 @@ async fn each_section_says_how_everything_stands() {
         (
             "dead-letters",
             &[
-                "3 requests could not be done",
+                "3 dead letters: what could not be done",
                 "Twilio refused the redirect for good",
                 "refused</code> · 2",
                 "it could not be done before its deadline",
@@ -397,7 +399,8 @@ async fn a_dead_letter_is_replayed_or_discarded_and_the_page_says_what_was_done(
     let said = browser.press("replay", &[("id", &first)]).await;
     assert_eq!(
         said,
-        "1 dead letter replayed. Twilio is asked first whether each caller still waits."
+        "1 dead letter replayed. Twilio is asked first whether the caller still waits; who has hung up \
+         is left alone."
     );
     let delivery = replayed.next().await.unwrap();
     assert!(delivery.message.request().unwrap().requeued_at.is_some());
@@ -435,6 +438,57 @@ async fn all_of_a_reason_are_those_that_were_on_the_page() {
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     }
     assert_eq!(browser.dead().await, [event(3)]);
+}
+
+#[tokio::test]
+async fn a_letter_that_died_after_the_last_look_is_none_of_all() {
+    let mut browser = Browser::at(settings(ANY_PORT)).await;
+    browser.sign_in().await;
+    browser.page().await;
+    browser.served.looks.store(false, Ordering::Relaxed);
+    sample::die(&*browser.served.queue, 4, Reason::Refused, None).await;
+
+    // However much later the page was made.
+    let page = browser.page().await;
+    assert!(page.contains("Discard all 2 for good"));
+    let seen = between(&page, "name=\"seen\" value=\"", "\"").unwrap();
+    let all = [("reason", "refused"), ("seen", seen)];
+    let said = browser.press("discard", &all).await;
+    assert_eq!(said, "2 dead letters discarded.");
+    assert_eq!(browser.dead().await, [event(3), event(4)]);
+}
+
+#[tokio::test]
+async fn a_replay_is_explained_by_what_the_letter_is() {
+    let mut browser = Browser::at(settings(ANY_PORT)).await;
+    browser.sign_in().await;
+    let explained = [
+        (
+            4,
+            Reason::NotNotified,
+            "Whoever is to be told of the caller is told once more.",
+        ),
+        (5, Reason::Undecodable, "is read once more"),
+        (
+            6,
+            Reason::NoPlan,
+            "Twilio is asked first whether the caller still waits",
+        ),
+    ];
+    for (number, reason, _) in &explained {
+        sample::die(&*browser.served.queue, *number, reason.clone(), None).await;
+    }
+    for (number, reason, explained) in &explained {
+        let page = browser.page().await;
+        let group = format!("<code>{reason}</code> · 1</small></h3><p class=\"hint\">");
+        let hint = between(&page, &group, "</p>").unwrap();
+        assert!(hint.contains(explained), "{hint}");
+        let id = event(*number);
+        let chosen = [("id", id.as_str()), ("reason", reason.as_str())];
+        let said = browser.press("replay", &chosen).await;
+        assert!(said.starts_with("1 dead letter replayed. "), "{said}");
+        assert!(said.contains(explained), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -198,17 +197,16 @@ pub struct Filter {
     pub ids: Vec<DeadLetterId>,
     /// Only those with this reason.
     pub reason: Option<Reason>,
-    /// Only those that died at least this long ago.
-    pub older_than: Option<Duration>,
-    /// Only those that died at most this long ago.
-    pub newer_than: Option<Duration>,
+    /// Only those that had died by then.
+    pub died_by: Option<Timestamp>,
+    /// Only those that died then or later.
+    pub died_since: Option<Timestamp>,
 }
 
 impl Filter {
     /// Up to `limit` of the letters.
     pub(crate) fn oldest(&self, mut letters: Vec<DeadLetter>, limit: usize) -> Listed {
-        let now = Timestamp::now();
-        letters.retain(|letter| self.matches(letter, now));
+        letters.retain(|letter| self.matches(letter));
         let more = letters.len().saturating_sub(limit);
         letters.truncate(limit);
         Listed { letters, more }
@@ -222,17 +220,17 @@ impl Filter {
         }
     }
 
-    /// Whether the letter is among those meant at the time `now`.
-    pub fn matches(&self, letter: &DeadLetter, now: Timestamp) -> bool {
-        // Negative if clocks differ.
-        let age = Duration::try_from(now.duration_since(letter.died_at)).unwrap_or_default();
+    /// Whether the letter is among those meant.
+    pub fn matches(&self, letter: &DeadLetter) -> bool {
         (self.ids.is_empty() || self.ids.contains(&letter.id))
             && self
                 .reason
                 .as_ref()
                 .is_none_or(|r| *r == letter.cause.reason)
-            && self.older_than.is_none_or(|limit| age >= limit)
-            && self.newer_than.is_none_or(|limit| age <= limit)
+            && self.died_by.is_none_or(|moment| letter.died_at <= moment)
+            && self
+                .died_since
+                .is_none_or(|moment| letter.died_at >= moment)
     }
 }
 
@@ -281,9 +279,9 @@ mod tests {
 
     #[test]
     fn a_filter_means_what_meets_all_of_it() {
-        let now = Timestamp::now();
-        let letter = letter(foreign(b"one"), now - SignedDuration::from_mins(10));
-        let minutes = |count: u64| Some(Duration::from_secs(60 * count));
+        let died_at = Timestamp::UNIX_EPOCH;
+        let letter = letter(foreign(b"one"), died_at);
+        let second = SignedDuration::from_secs(1);
         let all = Filter::default;
         let matching = [
             all(),
@@ -296,13 +294,13 @@ mod tests {
                 ..all()
             },
             Filter {
-                older_than: minutes(10),
-                newer_than: minutes(10),
+                died_by: Some(died_at),
+                died_since: Some(died_at),
                 ..all()
             },
         ];
         for filter in matching {
-            assert!(filter.matches(&letter, now), "{filter:?}");
+            assert!(filter.matches(&letter), "{filter:?}");
         }
         let others = [
             Filter {
@@ -315,38 +313,17 @@ mod tests {
                 ..all()
             },
             Filter {
-                older_than: minutes(11),
+                died_by: Some(died_at - second),
                 ..all()
             },
             Filter {
-                newer_than: minutes(9),
+                died_since: Some(died_at + second),
                 ..all()
             },
         ];
         for filter in others {
-            assert!(!filter.matches(&letter, now), "{filter:?}");
+            assert!(!filter.matches(&letter), "{filter:?}");
         }
-    }
-
-    #[test]
-    fn a_letter_from_a_clock_ahead_of_ours_is_new() {
-        let now = Timestamp::now();
-        let letter = letter(foreign(b"one"), now + SignedDuration::from_hours(2));
-        let hour = Some(Duration::from_secs(3600));
-        assert!(
-            !Filter {
-                older_than: hour,
-                ..Filter::default()
-            }
-            .matches(&letter, now)
-        );
-        assert!(
-            Filter {
-                newer_than: hour,
-                ..Filter::default()
-            }
-            .matches(&letter, now)
-        );
     }
 
     proptest! {

@@ -11,6 +11,7 @@ mod intents;
 pub mod memory;
 mod message;
 mod outcome;
+mod patient;
 mod request;
 pub mod sqlite;
 mod traits;
@@ -28,6 +29,7 @@ pub use message::{
     REDIRECT_V1, REDIRECTED_V1, RawMessage, TraceParent,
 };
 pub use outcome::{CallerEnd, Outcome, OutcomeKind, Redirected};
+pub use patient::Patient;
 pub use request::{RedirectRequest, Source};
 pub use traits::{
     Consumer, DeadLetters, Delivery, Done, Health, History, Lock, Publish, Queue, Report, Stats,

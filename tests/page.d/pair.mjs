@@ -74,8 +74,8 @@ export async function pair() {
 
   part("dead letters");
   await check("those that Twilio refused are there, with reason and error", async () => {
-    await world.refuse(5);
-    await within(30, async () => assert.equal((await world.letters()).length, 5));
+    await world.refuse(6);
+    await within(30, async () => assert.equal((await world.letters()).length, 6));
     await within(30, async () => {
       const shown = await rows(live, "#dead");
       const ids = shown.map(([, request]) => request.split("\n")[0]).sort();
@@ -99,6 +99,18 @@ export async function pair() {
     await within(30, async () => {
       assert.ok((await world.heard(letter.request.call_sid)).includes("redirected"));
     });
+    assert.equal((await world.letters()).length, 5);
+  });
+  await check("a replay of a caller who has hung up leaves them alone, and the page says so", async () => {
+    const [letter] = await world.letters();
+    await world.ask(`calls/${letter.request.call_sid}/hangup`, "POST");
+    await live.getByRole("button", { name: `Replay: ${letter.id}` }).click();
+    await live.locator("p.done").getByText("who has hung up is left alone.").waitFor();
+    await within(30, async () => {
+      assert.ok(world.log().some((line) => line.includes("call_ended") && line.includes(letter.request.call_sid)));
+    });
+    assert.ok(!(await world.heard(letter.request.call_sid)).includes("redirected"));
+    await within(20, async () => assert.equal((await rows(live, "#redirects")).length, 9));
     assert.equal((await world.letters()).length, 4);
   });
   await check("a discard that is clicked is done after a second thought", async () => {
@@ -131,7 +143,7 @@ export async function pair() {
   });
   await check("the log has a line for each change, and no token", () => {
     const log = world.log();
-    assert.equal(log.filter((line) => /dead letter (replayed|discarded) by the page/.test(line)).length, 5);
+    assert.equal(log.filter((line) => /dead letter (replayed|discarded) by the page/.test(line)).length, 6);
     assert.ok(log.every((line) => !line.includes(TOKEN)));
   });
   await check("overflow page shows the same from another process", async () => {

@@ -7,7 +7,7 @@ import { start } from "./processes.mjs";
 
 export async function sample() {
   part("something of everything");
-  const { url, token, stop } = await samplePage();
+  const { url, token, stop, signal } = await samplePage();
   await looksWell("everything", url);
   await looksWell("signed-in", url, token);
   await check("headings lead through it, and landmarks", async () => {
@@ -62,6 +62,32 @@ export async function sample() {
     await page.getByText("Waiting now").waitFor();
     await page.context().close();
   });
+  await check("what is selected stays so over refreshes, to be copied, and the sentence is fresh", async () => {
+    const { page } = await open(url);
+    const selected = () => page.evaluate(() => getSelection().toString());
+    const redirects = () => page.locator("#redirects").innerHTML();
+    const caller = await page.locator("#redirects code").first().innerText();
+    await page.locator("#redirects code").first().selectText();
+    await page.evaluate(() => { document.getElementById("sentence").dataset.old = ""; });
+    const before = await redirects();
+    await within(10, async () => assert.equal(await page.locator("#sentence[data-old]").count(), 0));
+    assert.equal(await selected(), caller);
+    assert.equal(await redirects(), before);
+    await page.evaluate(() => getSelection().removeAllRanges());
+    await within(10, async () => assert.notEqual(await redirects(), before));
+    await page.context().close();
+  });
+  await check("a server that hangs is said so, and that it is back", async () => {
+    const { page } = await open(url);
+    await page.waitForLoadState("networkidle");
+    signal("SIGSTOP");
+    const lost = page.getByRole("alert");
+    await within(45, async () => assert.match(await lost.innerText({ timeout: 1000 }), /What you see is old/));
+    await page.screenshot({ path: `${process.env.SCREENSHOTS}/lost.png` });
+    signal("SIGCONT");
+    await within(45, async () => assert.equal(await lost.count(), 0));
+    await page.context().close();
+  });
   await check("a server that is gone is said so", async () => {
     const { page } = await open(url);
     await page.waitForLoadState("networkidle");
@@ -78,6 +104,7 @@ export async function sample() {
 }
 
 async function samplePage(kind) {
-  const { said, stop } = await start("examples/sample", ["127.0.0.1:0", ...(kind ? [kind] : [])], /token "(.*)"/);
-  return { url: said[0].split(" ")[0], token: /token "(.*)"/.exec(said[0])[1], stop };
+  const { said, stop, pid } = await start("examples/sample", ["127.0.0.1:0", ...(kind ? [kind] : [])], /token "(.*)"/);
+  const signal = (signal) => process.kill(pid, signal);
+  return { url: said[0].split(" ")[0], token: /token "(.*)"/.exec(said[0])[1], stop, signal };
 }

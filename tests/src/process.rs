@@ -60,6 +60,17 @@ impl Process {
         settings: &[(&str, String)],
         surroundings: Surroundings,
     ) -> Self {
+        Self::command(name, &[], folder, settings, surroundings).await
+    }
+
+    /// Starts a command of ours that stays up, in the same way.
+    pub async fn command(
+        name: &str,
+        arguments: &[&str],
+        folder: &Path,
+        settings: &[(&str, String)],
+        surroundings: Surroundings,
+    ) -> Self {
         let admin = free_address();
         let number = std::fs::read_dir(folder).unwrap().count();
         let log = folder.join(format!("{number}-{name}.log"));
@@ -67,7 +78,7 @@ impl Process {
             None => Command::new(binary(name)),
             Some(limit) => {
                 let mut shell = Command::new("/bin/sh");
-                let limited = format!("ulimit -n {limit} && exec \"$0\"");
+                let limited = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
                 shell.args(["-c", &limited]).arg(binary(name));
                 shell
             }
@@ -77,6 +88,7 @@ impl Process {
             false => std::fs::File::create(&log).unwrap().into(),
         };
         let child = command
+            .args(arguments)
             .current_dir(folder)
             .env_clear()
             .envs(settings.iter().map(|(name, value)| (name, value)))

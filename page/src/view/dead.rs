@@ -1,10 +1,10 @@
 //! Dead letters: what can't be done without a person, and the forms by which a person does it.
 
 use maud::{Markup, html};
-use overview::{DeadLetter, DeadLetters, Overview};
-use queue::Settlement;
+use overview::{DeadLetter, DeadLetters, Overview, counted};
+use queue::{Reason, Settlement};
 
-use super::words::{ago, count};
+use super::words::ago;
 use super::{Viewer, table};
 use crate::change::{Change, Progress};
 use crate::sessions::Session;
@@ -14,6 +14,7 @@ pub(super) fn dead(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
         count: all,
         shown,
         by_reason,
+        seen_at,
         ..
     } = &overview.dead;
     let looked_at = by_reason
@@ -29,8 +30,8 @@ pub(super) fn dead(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
             p { "None." }
         } @else {
             p {
-                (count(*all, "request")) " could not be done. A replay asks Twilio first whether the caller "
-                "still waits; a discarded one is gone for good."
+                (counted(*all, "dead letter")) ": what could not be done, and is kept for a person. "
+                "A discarded one is gone for good."
             }
             @if viewer.session.is_none() {
                 p class="hint" {
@@ -46,14 +47,15 @@ pub(super) fn dead(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
                     @if let Some(letter) = letters.clone().next() { (letter.why) " " }
                     small { code { (reason) } " · " (count) }
                 }
+                p class="hint" { "Replay: " (what_a_replay_does(Some(&Reason::from(reason.as_str())))) }
                 @if let Some(session) = viewer.session && *count > 1 {
-                    // Those that are here now; their clocks may be ahead of ours.
+                    // Those that were looked at; their clocks may be ahead of ours.
                     @let newest = letters.clone().map(|letter| letter.died_at).max();
-                    @let seen = newest.unwrap_or(overview.at).max(overview.at).to_string();
+                    @let seen = newest.max(*seen_at).unwrap_or(overview.at).to_string();
                     @let which = if *all > looked_at { " all".to_owned() } else { format!(" all {count}") };
                     (forms(session, &[("reason", reason), ("seen", &seen)], &which, reason))
                 }
-                (letter_table(letters, overview, viewer))
+                @if letters.clone().next().is_some() { (letter_table(letters, overview, viewer)) }
             }
         }
         @if *all > shown.len() as u64 {
@@ -79,7 +81,11 @@ fn letter_table<'a>(
         },
         html! { (letter.attempts) },
         html! { (letter.last_error.as_deref().unwrap_or("none")) },
-        html! { @if let Some(session) = viewer.session { (forms(session, &[("id", &letter.id)], "", &letter.id)) } },
+        html! {
+            @if let Some(session) = viewer.session {
+                (forms(session, &[("id", &letter.id), ("reason", &letter.reason)], "", &letter.id))
+            }
+        },
     ]))
 }
 
@@ -114,7 +120,7 @@ fn said(change: &Change) -> String {
         ended,
         failure,
     } = change.progress();
-    let (letters, name) = (count(done as u64, "dead letter"), change.name());
+    let (letters, name) = (counted(done as u64, "dead letter"), change.name());
     match (failure, change.how) {
         (Some((why, left)), _) => {
             let left = left.map_or("the rest".to_owned(), |left| left.to_string());
@@ -123,8 +129,18 @@ fn said(change: &Change) -> String {
         _ if !ended => format!("{letters} {name} so far; it goes on."),
         _ if done == 0 => format!("Nothing was {name}: it isn't there any more."),
         (None, Settlement::Replay) => {
-            format!("{letters} {name}. Twilio is asked first whether each caller still waits.")
+            format!("{letters} {name}. {}", what_a_replay_does(change.reason()))
         }
         (None, Settlement::Discard) => format!("{letters} {name}."),
+    }
+}
+
+fn what_a_replay_does(reason: Option<&Reason>) -> &'static str {
+    match reason {
+        Some(Reason::NotNotified) => "Whoever is to be told of the caller is told once more.",
+        Some(Reason::Undecodable) => {
+            "What could not be understood is read once more, by a newer version perhaps."
+        }
+        _ => "Twilio is asked first whether the caller still waits; who has hung up is left alone.",
     }
 }

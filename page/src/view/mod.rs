@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 use overview::{Overview, PlanNow, Process, Waiting, span};
 
-use self::words::{ago, end, mark, since, soon, utc};
+use self::words::{ago, end, mark, since, soon, utc, with_code};
 use crate::sessions::Session;
 
 /// How many of the last redirects are shown.
@@ -56,7 +56,7 @@ pub(crate) fn page(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
                 }
                 p id="sentence" data-part data-state=(state) class=(class) {
                     span class="sign" aria-hidden="true" { @if not_well.is_empty() { "✓" } @else { "!" } }
-                    span { (overview.sentence) }
+                    span { (with_code(&overview.sentence)) }
                 }
                 p id="said" class="unseen" role="status" {}
                 p id="lost" role="alert" hidden {
@@ -73,7 +73,7 @@ pub(crate) fn page(overview: &Overview, viewer: &Viewer<'_>) -> Markup {
                     @if not_well.len() > 1 {
                         (section("to-do", "What to do", html! {
                             ul class="to-do" {
-                                @for not_well in not_well { li { strong { (not_well.what) } ": " (not_well.to_do) } }
+                                @for not_well in not_well { li { strong { (with_code(&not_well.what)) } ": " (with_code(&not_well.to_do)) } }
                             }
                         }))
                     }

@@ -57,14 +57,25 @@ pub(super) fn mark(class: &str, sign: &str, words: &str) -> Markup {
     html! { span class=(class) { span aria-hidden="true" { (sign) } " " (words) } }
 }
 
-/// So many of them.
-pub(super) fn count(count: u64, one: &str) -> String {
-    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+/// Words in which `commands` stand between such marks.
+pub(super) fn with_code(words: &str) -> Markup {
+    html! {
+        @for (part, is_code) in words.split('`').zip([false, true].into_iter().cycle()) {
+            @if is_code { code { (part) } } @else { (part) }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_to_be_typed_is_marked_and_what_comes_from_outside_is_text() {
+        let words = with_code("start it (`overflow run`): <b>`");
+        let html = "start it (<code>overflow run</code>): &lt;b&gt;<code></code>";
+        assert_eq!(words.0, html);
+    }
 
     #[test]
     fn times_are_told_in_whole_seconds_and_a_clock_ahead_of_ours_makes_none_negative() {

@@ -1,6 +1,7 @@
 //! A contact centre in which a little of everything happens, to be shown.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +11,7 @@ use overview::{
     StepNow, Waiting, Whereabouts,
 };
 use page::{Page, PageSettings, Source};
+use parking_lot::Mutex;
 use queue::memory::Broker;
 use queue::{CallerEnd, Cause, Filter, Lane, Options, OutcomeKind, Queue, Reason};
 use secrecy::SecretString;
@@ -28,15 +30,17 @@ pub const TOKEN: &str = "correct horse battery staple";
 /// A plan's number.
 pub const NUMBER: &str = "+14155550142";
 
-/// Shows [`overview`], and the dead letters as they are in its queue.
-pub struct Sample {
-    pub queue: Arc<dyn Queue>,
-    pub overview: fn(Timestamp) -> Overview,
+/// Shows [`overview`], and the dead letters as they were in its queue when it last looked.
+struct Sample {
+    queue: Arc<dyn Queue>,
+    overview: fn(Timestamp) -> Overview,
+    looks: Arc<AtomicBool>,
+    looked: Mutex<DeadLetters>,
 }
 
-#[async_trait]
-impl Source for Sample {
-    async fn overview(&self) -> Arc<Overview> {
+impl Sample {
+    async fn look(&self) -> DeadLetters {
+        let seen_at = Timestamp::now();
         let letters = self
             .queue
             .list(&Filter::default())
@@ -59,14 +63,25 @@ impl Source for Sample {
             died_at: letter.died_at,
             call_sid: letter.request().map(|request| request.call_sid),
         });
-        let dead = DeadLetters {
+        DeadLetters {
             count: letters.len() as u64,
+            seen_at: Some(seen_at),
             shown: shown.collect(),
             by_reason,
             ..DeadLetters::default()
-        };
+        }
+    }
+}
+
+#[async_trait]
+impl Source for Sample {
+    async fn overview(&self) -> Arc<Overview> {
+        if self.looks.load(Ordering::Relaxed) {
+            let looked = self.look().await;
+            *self.looked.lock() = looked;
+        }
         Arc::new(Overview {
-            dead,
+            dead: self.looked.lock().clone(),
             ..(self.overview)(Timestamp::now())
         })
     }
@@ -78,6 +93,7 @@ fn why(reason: &Reason) -> &'static str {
     match reason {
         Reason::Expired => "it could not be done before its deadline",
         Reason::Refused => "Twilio refused the redirect for good",
+        Reason::NotNotified => "whoever is told of callers did not take it",
         _ => "something else put it there",
     }
 }
@@ -85,7 +101,6 @@ fn why(reason: &Reason) -> &'static str {
 /// A page on a listener of its own, with three dead letters.
 pub async fn serve(settings: PageSettings, overview: fn(Timestamp) -> Overview) -> Served {
     let queue: Arc<dyn Queue> = Arc::new(Broker::default().open("page", Options::default()));
-    let mut consumer = queue.consume(Lane::Redirects, 10).await.unwrap();
     for (number, reason, last_error) in [
         (
             1,
@@ -95,21 +110,16 @@ pub async fn serve(settings: PageSettings, overview: fn(Timestamp) -> Overview) 
         (2, Reason::Refused, None),
         (3, Reason::Expired, Some("503: upstream connect error")),
     ] {
-        queue.publish(&requests::message(number)).await.unwrap();
-        let cause = Cause {
-            reason,
-            attempts: number,
-            last_error: last_error.map(str::to_owned),
-        };
-        let delivery = consumer.next().await.unwrap();
-        delivery.dead_letter(&cause).await.unwrap();
+        die(&*queue, number, reason, last_error).await;
     }
-    drop(consumer);
     let listener = TcpListener::bind(settings.listen).await.unwrap();
     let port = listener.local_addr().unwrap().port();
+    let looks = Arc::new(AtomicBool::new(true));
     let source = Arc::new(Sample {
         queue: Arc::clone(&queue),
         overview,
+        looks: Arc::clone(&looks),
+        looked: Mutex::default(),
     });
     let timeouts = Timeouts {
         header: Duration::from_secs(10),
@@ -119,7 +129,20 @@ pub async fn serve(settings: PageSettings, overview: fn(Timestamp) -> Overview) 
     let metrics = ConnectionMetrics::default().of("page");
     let page = Page::new(&settings, source, Arc::clone(&queue));
     tokio::spawn(page.serve(listener, timeouts, metrics, CancellationToken::new()));
-    Served { port, queue }
+    Served { port, queue, looks }
+}
+
+/// The request of that number becomes a dead letter.
+pub async fn die(queue: &dyn Queue, number: u32, reason: Reason, last_error: Option<&str>) {
+    queue.publish(&requests::message(number)).await.unwrap();
+    let mut consumer = queue.consume(Lane::Redirects, 1).await.unwrap();
+    let cause = Cause {
+        reason,
+        attempts: number,
+        last_error: last_error.map(str::to_owned),
+    };
+    let delivery = consumer.next().await.unwrap();
+    delivery.dead_letter(&cause).await.unwrap();
 }
 
 /// A page that is up.
@@ -127,6 +150,8 @@ pub async fn serve(settings: PageSettings, overview: fn(Timestamp) -> Overview) 
 pub struct Served {
     pub port: u16,
     pub queue: Arc<dyn Queue>,
+    /// Whether its page looks at the dead letters each time that it is made.
+    pub looks: Arc<AtomicBool>,
 }
 
 pub fn settings(listen: &str) -> PageSettings {

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::{Filter, Health, Queue, QueueError, QueueUrl, Reason, Stats};
+use jiff::Timestamp;
+use queue::{DeadLetters, Filter, Health, Patient, Queue, QueueError, QueueUrl, Reason, Stats};
 use service::policies::REMEDY;
 use service::settings::QueueSettings;
 use tokio::time::timeout;
@@ -32,7 +33,7 @@ pub(super) async fn check(settings: &QueueSettings, report: &mut Report<'_>) {
         Ok(Ok(Found::Queue(queue, stats))) => {
             report.ok("queue", format!("{url}: {} waiting", stats.ready));
             check_redirectors(&stats, report);
-            check_dead_letters(stats.dead, recent(&*queue, stats.dead).await, report);
+            check_dead_letters(stats.dead, recent(&*queue).await, report);
             outcomes::check(&*queue, report).await;
             queue.close().await;
             check_policies(settings, report).await;
@@ -104,16 +105,15 @@ fn check_redirectors(stats: &Stats, report: &mut Report<'_>) {
     }
 }
 
-/// Why requests ended as dead letters lately.
-async fn recent(queue: &dyn Queue, dead: u64) -> Result<Vec<Reason>, String> {
-    if dead == 0 {
-        return Ok(Vec::new());
-    }
+/// Why requests and messages ended as dead letters lately.
+async fn recent(queue: &dyn Queue) -> Result<Vec<Reason>, String> {
     let filter = Filter {
-        newer_than: Some(RECENT),
+        died_since: Some(Timestamp::now() - RECENT),
         ..Filter::default()
     };
-    match timeout(TIMEOUT, queue.oldest(&filter, MOST_LETTERS)).await {
+    // While somebody else is at them, they may not even be counted.
+    let letters = Patient::new(queue, TIMEOUT);
+    match timeout(TIMEOUT, letters.oldest(&filter, MOST_LETTERS)).await {
         Ok(Ok(listed)) => {
             let letters = listed.letters.into_iter();
             Ok(letters.map(|letter| letter.cause.reason).collect())
@@ -125,28 +125,29 @@ async fn recent(queue: &dyn Queue, dead: u64) -> Result<Vec<Reason>, String> {
 
 fn check_dead_letters(dead: u64, recent: Result<Vec<Reason>, String>, report: &mut Report<'_>) {
     let todo = "see `overflow dead-letters list`";
-    let calls = counted(usize::try_from(dead).unwrap_or(usize::MAX), "call");
+    let letters = |count| counted(count, "dead letter");
+    let all = letters(usize::try_from(dead).unwrap_or(usize::MAX));
     match recent {
         Ok(recent) if !recent.is_empty() => {
             let mut reasons: Vec<_> = recent.iter().map(Reason::as_str).collect();
             reasons.sort_unstable();
             reasons.dedup();
-            let (calls, reasons) = (counted(recent.len(), "call"), reasons.join(", "));
+            let (letters, reasons) = (letters(recent.len()), reasons.join(", "));
             report.fail(
                 "dead letters",
-                format!("{calls} could not be redirected within the past hour: {reasons}"),
+                format!("{letters} within the past hour: {reasons}"),
                 todo,
             );
         }
         _ if dead == 0 => report.ok("dead letters", "none"),
         Ok(_) => report.warn(
             "dead letters",
-            format!("{calls} could not be redirected, all more than an hour ago"),
+            format!("{all}, all more than an hour old"),
             todo,
         ),
         Err(error) => report.warn(
             "dead letters",
-            format!("{calls} could not be redirected; when, is not known: {error}"),
+            format!("{all}; of when, is not known: {error}"),
             todo,
         ),
     }

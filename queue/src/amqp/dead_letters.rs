@@ -52,12 +52,11 @@ impl Client {
         limit: usize,
     ) -> Result<Listed, QueueError> {
         let mut queue = DeadLetterQueue::open(self).await?;
-        let now = Timestamp::now();
         let wanted = filter.at_most(limit);
         let mut found = 0;
         while found < wanted && queue.left > 0 {
             let batch = queue.fetch().await?;
-            let matches = |fetched: &&Fetched| filter.matches(&fetched.letter, now);
+            let matches = |fetched: &&Fetched| filter.matches(&fetched.letter);
             found += batch.iter().filter(matches).count();
             queue.kept.extend(batch);
         }
@@ -95,7 +94,7 @@ impl Client {
             while acked.len() < ACKS
                 && let Some(fetched) = waiting.pop_front()
             {
-                if !filter.matches(&fetched.letter, now) {
+                if !filter.matches(&fetched.letter) {
                     queue.kept.push(fetched);
                     continue;
                 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
@@ -119,11 +118,10 @@ impl Client {
         mut work: impl FnMut(&mut State, DeadLetter),
     ) -> Result<Vec<DeadLetterId>, QueueError> {
         self.connection()?;
-        let now = Timestamp::now();
         Ok(self.broker.change(|state| {
             let (taken, left) = std::mem::take(&mut state.dead)
                 .into_iter()
-                .partition::<Vec<_>, _>(|letter| filter.matches(letter, now));
+                .partition::<Vec<_>, _>(|letter| filter.matches(letter));
             state.dead = left;
             let ids = taken.iter().map(|letter| letter.id.clone()).collect();
             for letter in taken {

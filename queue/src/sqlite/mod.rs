@@ -131,9 +131,8 @@ impl SqliteQueue {
 
     async fn matching(&self, filter: &Filter) -> Result<Vec<(i64, DeadLetter)>, QueueError> {
         let filter = filter.clone();
-        let now = Timestamp::now();
         self.reader
-            .read(move |db| messages::dead_letters(db, |letter| filter.matches(letter, now)))
+            .read(move |db| messages::dead_letters(db, |letter| filter.matches(letter)))
             .await
     }
 

@@ -1,8 +1,6 @@
 //! What an operator can do with requests that could not be done.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use queue::{Cause, Content, DeadLetterId, Filter, Lane, Options, Reason, TraceParent};
 
 use super::{
@@ -66,7 +64,7 @@ pub async fn a_dead_letter_keeps_the_message_and_the_cause(harness: impl Harness
     assert_eq!(letters[0].message.content().unwrap(), traced.content);
     assert_eq!(letters[0].cause, refused());
     let after = letters[0].died_at.duration_since(before);
-    assert!(after.abs() < jiff::SignedDuration::from_secs(60), "{after}");
+    assert!(after.abs() < SignedDuration::from_secs(60), "{after}");
     become_empty(&queue).await;
 }
 
@@ -94,7 +92,7 @@ pub async fn dead_letters_are_chosen_by_id_reason_and_age(harness: impl Harness)
     .await;
     dead_letters_become(&queue, 3).await;
 
-    let hour = Duration::from_secs(3600);
+    let hour_ago = Timestamp::now() - SignedDuration::from_hours(1);
     let filters = [
         (of(&id(1)), vec![1]),
         (of(&id(7)), vec![]),
@@ -121,14 +119,14 @@ pub async fn dead_letters_are_chosen_by_id_reason_and_age(harness: impl Harness)
         ),
         (
             Filter {
-                older_than: Some(hour),
+                died_by: Some(hour_ago),
                 ..Filter::default()
             },
             vec![],
         ),
         (
             Filter {
-                newer_than: Some(hour),
+                died_since: Some(hour_ago),
                 reason: Some(Reason::Expired),
                 ..Filter::default()
             },
