@@ -287,7 +287,7 @@ async fn callers_who_were_given_up_lately_are_a_problem() {
     ready
         .finds(&[
             "dead letters",
-            "1 call could",
+            "1 dead letter",
             "within the past hour: refused",
         ])
         .await;
