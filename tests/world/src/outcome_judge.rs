@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use queue::{CallerEnd, Outcome, OutcomeKind};
 use simulator::{CalleeEnd, CalleeLog, CallerLog, DialOutcome, Heard};
+use twilio::E164;
 
 use crate::ladder_judge::ASKED_AND_MORE;
 use crate::promises::Promise;
@@ -80,17 +81,15 @@ fn was_talk(callee: &CalleeLog) -> bool {
     callee.had_the_caller() && to - from > ASKED_AND_MORE
 }
 
-/// Whether Twilio refused to call any number of a `<Dial>`.
+/// Whether Twilio refused to call all numbers of a `<Dial>`: what a phone does is the same all along.
 fn dialled_nobody(log: &CallerLog) -> bool {
-    let dials = log.entries.iter().filter(|entry| {
-        matches!(&entry.heard, Heard::Dialled(record) if record.outcome == DialOutcome::Failed)
-    });
-    let failed = log
-        .callees
-        .iter()
-        .filter(|callee| matches!(callee.ended(), Some((CalleeEnd::Failed, _))));
-    let rang: BTreeSet<_> = failed.map(|callee| callee.dial).collect();
-    dials.count() > rang.len()
+    let was_rung = |number: &E164| log.callees.iter().any(|callee| callee.number == *number);
+    log.entries.iter().any(|entry| match &entry.heard {
+        Heard::Dialled(record) if record.outcome == DialOutcome::Failed => {
+            !record.numbers.iter().any(was_rung)
+        }
+        _ => false,
+    })
 }
 
 fn was_recorded(log: &CallerLog) -> bool {
