@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use parking_lot::Mutex;
-use queue::{Content, LATER, Outcome, Redirected};
+use queue::{CallerEnd, Content, LATER, Outcome, Redirected};
 use tokio::time::{Duration, Instant};
 use twilio::{CallSid, TaskSid};
 
@@ -71,17 +71,23 @@ impl Memory {
         known.young.outcomes.contains(id) || known.old.outcomes.contains(id)
     }
 
-    /// Whether the outcome is new. From now on it isn't; and it ends nothing for a caller whose end is
-    /// known.
-    pub(super) fn claim(&self, outcome: &mut Outcome) -> bool {
+    /// What the outcome means for the caller. Who had somebody, or left a message, was not missed: Twilio
+    /// may say both where somebody picks up as the caller hangs up.
+    pub(super) fn end(&self, outcome: &Outcome) -> Option<CallerEnd> {
+        let is_by_itself = outcome.dialed_call_sid.is_none() && outcome.recording_sid.is_none();
+        let is_missed = outcome.caller == Some(CallerEnd::Missed);
+        let contradicts = is_by_itself && is_missed && self.has_ended(&outcome.call_sid);
+        outcome.caller.filter(|_| !contradicts)
+    }
+
+    /// Whether the outcome is new. From now on it isn't.
+    pub(super) fn claim(&self, outcome: &Outcome) -> bool {
         let mut known = self.0.lock();
         known.age();
         let is_new = !known.old.outcomes.contains(&outcome.id)
             && known.young.outcomes.insert(outcome.id.clone());
         if is_new && outcome.caller.is_some() {
-            let call = outcome.call_sid;
-            let has_ended = known.old.ended.contains(&call) || !known.young.ended.insert(call);
-            outcome.caller = outcome.caller.filter(|_| !has_ended);
+            known.young.ended.insert(outcome.call_sid);
         }
         is_new
     }
@@ -123,14 +129,14 @@ impl Generations {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use queue::{CallerEnd, OutcomeKind};
+    use queue::OutcomeKind;
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn an_outcome_is_new_once_until_it_is_forgotten() {
         let memory = Memory::new();
-        let claim = |id: &str| memory.claim(&mut outcome(id));
+        let claim = |id: &str| memory.claim(&outcome(id));
         assert!(claim("RE1"));
         assert!(!claim("RE1"));
         assert!(memory.knows("RE1") && !memory.knows("RE2"));
@@ -143,22 +149,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_caller_ends_once_for_each_redirect() {
+    async fn who_had_somebody_was_not_missed() {
         let memory = Memory::new();
-        let ends = |id: &str| {
-            let mut outcome = outcome(id);
-            assert!(memory.claim(&mut outcome));
-            outcome.caller
+        let missed = outcome("CA1");
+        let taken = Outcome {
+            caller: Some(CallerEnd::Taken),
+            dialed_call_sid: Some(redirected(1).call_sid),
+            ..outcome("CA2")
         };
         memory.redirected(&redirected(1));
-        assert_eq!(ends("1"), Some(CallerEnd::Missed));
-        memory.redirected(&redirected(1));
-        assert_eq!(ends("2"), None, "somebody told of it before");
+        assert_eq!(memory.end(&missed), Some(CallerEnd::Missed));
+        memory.claim(&taken);
+        assert_eq!(memory.end(&missed), None);
+        assert_eq!(
+            memory.end(&taken),
+            Some(CallerEnd::Taken),
+            "they may have come back"
+        );
         tokio::time::advance(REMEMBERED + Duration::from_secs(1)).await;
-        assert_eq!(ends("3"), None);
+        memory.redirected(&redirected(1));
+        assert_eq!(memory.end(&missed), None);
         memory.redirected(&redirected(2));
-        assert!(!memory.has_ended(&redirected(2).call_sid));
-        assert_eq!(ends("4"), Some(CallerEnd::Missed), "they came back");
+        assert_eq!(
+            memory.end(&missed),
+            Some(CallerEnd::Missed),
+            "they came back"
+        );
     }
 
     fn redirected(task: u32) -> Redirected {

@@ -179,9 +179,7 @@ impl FollowUp {
         if told.knows(&outcome.id) {
             return Ok(());
         }
-        outcome.caller = outcome
-            .caller
-            .filter(|_| !told.has_ended(&outcome.call_sid));
+        outcome.caller = told.end(&outcome);
         outcome.task_sid = outcome.task_sid.or_else(|| told.task(&outcome.call_sid));
         let mut plans = self.shared.plans.iter();
         let notify = plans
@@ -193,7 +191,7 @@ impl FollowUp {
             self.shared.outbox.publish(notify).await?;
         }
         // Only now: should this not have been, another copy of it is reported.
-        if !self.shared.told.claim(&mut outcome) {
+        if !self.shared.told.claim(&outcome) {
             return Ok(());
         }
         self.shared

@@ -18,7 +18,14 @@ const MESSAGE: Duration = Duration::from_secs(2);
 pub fn promises_broken(log: &CallerLog, told: &[Outcome], is_exact: bool) -> Vec<Promise> {
     let told: Vec<_> = told.iter().filter(|o| o.call_sid == log.call).collect();
     let mut broken = Vec::new();
-    if is_exact && told.iter().any(|outcome| !is_true(outcome, log)) {
+    // Who is missed by themselves, and had somebody, is not told as missed.
+    let is_mended = |outcome: &Outcome| {
+        let mut others = told.iter().filter(|other| other.id != outcome.id);
+        let is_by_itself = outcome.id == log.call.as_str() && outcome.caller.is_none();
+        is_by_itself && others.any(|other| other.caller.is_some())
+    };
+    let mut all = told.iter();
+    if is_exact && all.any(|outcome| !is_true(outcome, log) && !is_mended(outcome)) {
         broken.push(Promise::Invented);
     }
     let ends = told.iter().filter(|outcome| outcome.caller.is_some());
