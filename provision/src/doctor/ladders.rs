@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use ladder::Hop;
 use service::Plans;
 use service::settings::TwilioSettings;
 use twilio::rest::IncomingNumber;
@@ -58,6 +59,40 @@ pub(super) async fn check_urls(
                 "start ingest (`overflow run`), and see that PUBLIC_URL leads to it from outside",
             ),
         }
+    }
+}
+
+/// Tells ingest, as Twilio would, that a call to a plan's number has ended; without saying which.
+pub(super) async fn check_endings(
+    twilio: &TwilioSettings,
+    plans: &Plans,
+    public_url: &PublicUrl,
+    primary: Option<&AuthToken>,
+    report: &mut Report<'_>,
+) {
+    let told = plans
+        .iter()
+        .find(|plan| plan.ladder().is_none() && plans.tells(&plan.name));
+    let token = primary.or(twilio.auth_tokens.first());
+    let (Some(plan), Some(token)) = (told, token) else {
+        return;
+    };
+    let path = Hop::of_number(plan.task_queue_sid.as_str()).path();
+    match post(&public_url.join(&path), &[], Some(token)).await {
+        Ok(Answer { status: 204, .. }) => {
+            report.ok("endings", "ingest hears how calls to outside numbers end");
+        }
+        Ok(Answer { status, .. }) => report.fail(
+            "endings",
+            format!("how a call to an outside number ends was answered with {status}, not 204"),
+            "let the proxy pass /ladder/… on to ingest, or set OUTCOMES=false; start this version \
+             of ingest",
+        ),
+        Err(problem) => report.fail(
+            "endings",
+            format!("nobody hears how calls to outside numbers end: {problem}"),
+            "start ingest (`overflow run`), and see that PUBLIC_URL leads to it from outside",
+        ),
     }
 }
 

@@ -121,6 +121,7 @@ impl DoctorArgs {
                     let look = async |report: &mut Report<'_>| {
                         let primary = primary.as_ref();
                         ladders::check_urls(twilio, plans, public_url, primary, report).await;
+                        ladders::check_endings(twilio, plans, public_url, primary, report).await;
                     };
                     report.within(limit, "ladder", look).await;
                 }

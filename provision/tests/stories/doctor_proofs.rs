@@ -294,6 +294,18 @@ async fn callers_who_were_given_up_lately_are_a_problem() {
 }
 
 #[tokio::test]
+async fn it_is_tried_whether_ingest_hears_how_calls_end() {
+    let mut ready = Ready::new().await;
+    let output = ready.doctor(&[]).await.done();
+    assert!(
+        output.contains("✓ endings          ingest hears how calls"),
+        "{output}"
+    );
+    ready.ingest.take().unwrap().stop().await;
+    ready.finds(&["endings", "nobody hears how calls"]).await;
+}
+
+#[tokio::test]
 async fn redirects_that_nobody_answers_are_a_problem() {
     let ready = Ready::new().await;
     let url = format!("sqlite:{}", ready.operator.path("queue.db").display());
