@@ -1,9 +1,10 @@
 //! One delivery: decoded, done by a job, settled, and told of in logs, metrics and traces.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures::FutureExt;
-use queue::{Cause, Delivery, Reason, RedirectRequest, TraceParent};
+use queue::{Cause, Delivery, Reason, TraceParent};
 use service::{Plan, telemetry};
 use tracing::{Instrument, field};
 
@@ -44,23 +45,28 @@ pub(crate) async fn handle(shared: &Shared, delivery: Delivery) {
         trace_id = traceparent.map(TraceParent::trace_id),
     );
     let work = async {
-        let (outcome, plan) = match (&request, plan) {
+        let (outcome, plan, kept) = match (&request, plan) {
             (Ok(request), Some(plan)) => {
                 // Unwind-safe: whatever it holds is released as it unwinds.
                 let job = AssertUnwindSafe(Job::new(shared, request, plan, &held).run());
                 match job.catch_unwind().await {
-                    Ok((outcome, plan)) => (outcome, Some(plan)),
-                    Err(_) => (Outcome::Panicked, Some(plan)),
+                    Ok((outcome, plan, kept)) => (outcome, Some(plan), kept),
+                    Err(_) => (Outcome::Panicked, Some(plan), None),
                 }
             }
             (Ok(request), None) => {
                 let problem = format!("no redirect plan for task queue {}", request.task_queue_sid);
-                (refused(Reason::NoPlan, problem), None)
+                (refused(Reason::NoPlan, problem), None, None)
             }
-            (Err(error), _) => (refused(Reason::Undecodable, error.to_string()), None),
+            (Err(error), _) => (refused(Reason::Undecodable, error.to_string()), None, None),
         };
         of_trace.record("outcome", outcome.as_str());
-        settle(shared, delivery, known, plan, outcome).await;
+        let after = known.map(|request| shared.time.age(request.entered_at));
+        if let Some(kept) = kept {
+            // Its sender says so by its end.
+            let _ = kept.await;
+        }
+        settle(shared, delivery, after, plan, outcome).await;
     };
     work.instrument(span).instrument(of_trace.clone()).await;
 }
@@ -76,7 +82,7 @@ fn refused(reason: Reason, problem: String) -> Outcome {
 async fn settle(
     shared: &Shared,
     delivery: Delivery,
-    request: Option<&RedirectRequest>,
+    after: Option<Duration>,
     plan: Option<&Plan>,
     mut outcome: Outcome,
 ) {
@@ -96,7 +102,6 @@ async fn settle(
     };
     let plan = plan.map(|plan| plan.name.as_str());
     shared.metrics.ended(&outcome, plan);
-    let after = request.map(|request| shared.time.age(request.entered_at));
     if let (Outcome::Redirected, Some(plan), Some(after)) = (&outcome, plan, after) {
         shared.metrics.redirected(plan, after);
     }

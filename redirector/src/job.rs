@@ -17,7 +17,7 @@ use twilio::rest::Instructions;
 use crate::classify::{Advice, Aftermath, ApiHealth, failed_update};
 use crate::deadline::{Deadline, Interrupted};
 use crate::deliveries::{DeliveryGuard, Step};
-use crate::follow_up::{self, Redirect};
+use crate::follow_up::{self, Kept, Redirect};
 use crate::ledger::INTENT_GOOD_FOR;
 use crate::limiter::{Class, Slot};
 use crate::lookup::{LookFailure, Whereabouts};
@@ -53,6 +53,7 @@ pub(crate) struct Job<'a> {
     /// Why it is a dead letter, if the deadline passes now.
     reason: Reason,
     last_error: Option<String>,
+    kept: Option<Kept>,
 }
 
 /// How late it is.
@@ -114,11 +115,13 @@ impl<'a> Job<'a> {
             lateness: Lateness::No,
             reason: Reason::Expired,
             last_error: None,
+            kept: None,
         }
     }
 
-    /// Takes the request to its end. Which plan it was done by in the end comes back, too.
-    pub(crate) async fn run(mut self) -> (Outcome, &'a Plan) {
+    /// Takes the request to its end. Which plan it was done by in the end comes back, too, and what is to
+    /// be waited for before it is settled.
+    pub(crate) async fn run(mut self) -> (Outcome, &'a Plan, Option<Kept>) {
         let outcome = loop {
             match self.redirect().await {
                 Ok(outcome) => break outcome,
@@ -129,7 +132,7 @@ impl<'a> Job<'a> {
                 },
             }
         };
-        (outcome, self.plan)
+        (outcome, self.plan, self.kept)
     }
 
     async fn redirect(&mut self) -> Result<Outcome, Interrupted> {
@@ -282,9 +285,10 @@ impl<'a> Job<'a> {
     }
 
     /// The caller is on the line, and not on hold for this task any more.
-    async fn is_elsewhere(&self) -> Outcome {
+    async fn is_elsewhere(&mut self) -> Outcome {
         if self.in_doubt {
-            follow_up::begin(self.shared, self.request, self.plan, Redirect::Unanswered).await;
+            let (shared, request) = (self.shared, self.request);
+            self.kept = follow_up::begin(shared, request, self.plan, Redirect::Unanswered).await;
             return Outcome::Redirected;
         }
         let nobody_tried = !self.may_have_been_redirected().await;
@@ -365,7 +369,7 @@ impl<'a> Job<'a> {
             Ok(request_id) => {
                 shared.calls.done(self.request.task_sid);
                 tracing::debug!(twilio_request_id = request_id, "updated");
-                follow_up::begin(shared, self.request, self.plan, redirect).await;
+                self.kept = follow_up::begin(shared, self.request, self.plan, redirect).await;
                 return Next::End(Outcome::Redirected);
             }
             Err(error) => error,

@@ -62,6 +62,7 @@ impl Redirector {
             settings.retry,
             host.stop.clone(),
             plans.outcomes(),
+            settings.prefetch.into(),
         );
         let ledger = Arc::new(Ledger::new(settings.twilio_late));
         let shared = Arc::new(Shared {

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 pub(crate) use self::memory::Memory;
 use self::memory::READ_BACK;
-pub(crate) use self::outbox::Outbox;
+pub(crate) use self::outbox::{Kept, Outbox};
 use crate::deadline::Interrupted;
 use crate::shared::Shared;
 
@@ -45,13 +45,14 @@ pub(crate) enum Redirect {
     InDoubt,
 }
 
-/// Sees to it that what becomes of a redirected caller will be known, even if nobody tells.
+/// Sees to it that what becomes of a redirected caller will be known, even if nobody tells. The request is
+/// done once what is returned ends.
 pub(crate) async fn begin(
     shared: &Shared,
     request: &RedirectRequest,
     plan: &Plan,
     redirect: Redirect,
-) {
+) -> Option<Kept> {
     let redirected = Redirected {
         account_sid: request.account_sid,
         call_sid: request.call_sid,
@@ -66,7 +67,7 @@ pub(crate) async fn begin(
     match redirect {
         Redirect::Done | Redirect::Unanswered => {
             shared.told.redirected(&redirected);
-            outbox.redirected(redirected).await;
+            return Some(outbox.redirected(redirected));
         }
         Redirect::ToLastWords => {
             let closed = redirected.missed(redirected.redirected_at, OutcomeKind::Closed);
@@ -76,6 +77,7 @@ pub(crate) async fn begin(
         }
         Redirect::InDoubt => outbox.put(redirected.into()).await,
     }
+    None
 }
 
 /// Takes outcomes off the queue.

@@ -1,17 +1,23 @@
 //! Puts on the queue what is to be followed up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use queue::{Content, Message, Queue, Redirected};
 use retry::Policy;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::deadline::Interrupted;
 
-/// How many redirects go into one message.
+/// How many redirects go into one message, and how long the first of them waits for others.
 const MOST: usize = 100;
+const GATHERED: Duration = Duration::from_millis(50);
+
+/// Once this ends, it is on the queue that a caller was redirected, or it is tried for as long as it takes.
+pub(crate) type Kept = oneshot::Receiver<()>;
 
 /// Puts on the queue what is to be followed up, if anything is.
 pub(crate) struct Outbox {
@@ -30,11 +36,13 @@ struct Publisher {
 }
 
 impl Outbox {
+    /// With up to `held` redirects that wait to be put there.
     pub(crate) fn start(
         queue: Arc<dyn Queue>,
         retry: Policy,
         stop: CancellationToken,
         follows_up: bool,
+        held: usize,
     ) -> Self {
         let publisher = Publisher {
             queue,
@@ -44,7 +52,9 @@ impl Outbox {
             late: TaskTracker::new(),
         };
         let (redirects, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(put_together(publisher.clone(), inbox));
+        // Others must not wait for what can't come.
+        let most = MOST.min(held / 4).max(1);
+        tokio::spawn(put_together(publisher.clone(), inbox, most));
         Self {
             publisher,
             redirects,
@@ -68,22 +78,29 @@ impl Outbox {
     }
 
     /// The same for a redirect, together with others of the moment; those who listen are told, too.
-    pub(super) async fn redirected(&self, redirected: Redirected) {
-        let (done, is_done) = oneshot::channel();
-        if self.redirects.send((redirected, done)).is_ok() {
-            // It is dropped then.
-            let _ = is_done.await;
-        }
+    pub(super) fn redirected(&self, redirected: Redirected) -> Kept {
+        let (done, kept) = oneshot::channel();
+        // The task ends with this only.
+        let _ = self.redirects.send((redirected, done));
+        kept
     }
 }
 
-/// While one message is on its way, the next one fills.
 async fn put_together(
     publisher: Publisher,
     mut inbox: mpsc::UnboundedReceiver<(Redirected, oneshot::Sender<()>)>,
+    most: usize,
 ) {
     let mut waiting = Vec::new();
-    while inbox.recv_many(&mut waiting, MOST).await > 0 {
+    while inbox.recv_many(&mut waiting, most).await > 0 {
+        let until = Instant::now() + GATHERED;
+        while waiting.len() < most {
+            let room = most - waiting.len();
+            let more = inbox.recv_many(&mut waiting, room);
+            if !matches!(timeout_at(until, more).await, Ok(1..)) {
+                break;
+            }
+        }
         let (redirected, done): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         let message = Message::from(Content::Redirected(redirected));
         publisher.queue.tell(&message.content).await;
