@@ -258,7 +258,7 @@ impl Place {
             true => twilio.span()?,
             false => begin.elapsed(),
         };
-        let requests = twilio.requests_for(callers)?;
+        let requests = twilio.requests_for(callers).await?;
         Ok(Redirects {
             rate: callers as f64 / took.as_secs_f64(),
             took,

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use simulator::{Account, Config, Fault, PlaceCall, Rule, Simulator};
+use simulator::{Account, CallerLog, Config, Fault, PlaceCall, Rule, Simulator};
 use tokio::net::TcpListener;
 
 use crate::callbacks::{ACCOUNT, TOKEN};
 
 /// How long redirects may take in all.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long it takes at most until what was redirected is connected.
+const SOON: Duration = Duration::from_secs(10);
 
 /// How many callbacks are under way at a time.
 const CALLBACKS: usize = 64;
@@ -83,13 +86,17 @@ impl Twilio {
     }
 
     /// How many requests each of so many callers took, who were all redirected just once.
-    pub fn requests_for(&self, callers: usize) -> anyhow::Result<f64> {
-        let journal = self.simulator.journal();
-        let once = journal
-            .callers()
-            .filter(|caller| caller.was_redirected_once());
-        let once = once.count();
-        ensure!(once == callers, "{once} of {callers} were redirected once");
-        Ok(journal.request_count() as f64 / callers as f64)
+    pub async fn requests_for(&self, callers: usize) -> anyhow::Result<f64> {
+        let requests = self.simulator.journal().request_count() as f64;
+        let is_once = |caller: &&CallerLog| caller.was_redirected_once();
+        // The last of them are about to be connected.
+        let all_once = self.simulator.wait_until(|state| {
+            let once = state.journal().callers().filter(is_once);
+            once.count() == callers
+        });
+        tokio::time::timeout(SOON, all_once)
+            .await
+            .context("not all callers were redirected once")?;
+        Ok(requests / callers as f64)
     }
 }
