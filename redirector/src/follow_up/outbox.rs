@@ -104,8 +104,12 @@ async fn put_together(
         let (redirected, done): (Vec<_>, Vec<_>) = waiting.drain(..).unzip();
         let message = Message::from(Content::Redirected(redirected));
         publisher.queue.tell(&message.content).await;
-        publisher.put(message).await;
-        drop(done);
+        let publisher = publisher.clone();
+        // Those that follow don't wait for a broker that is slow to take it.
+        tokio::spawn(async move {
+            publisher.put(message).await;
+            drop(done);
+        });
     }
 }
 
