@@ -4,6 +4,7 @@
 //! It works without JavaScript; a few lines of it refresh the page. Nothing in it comes from elsewhere.
 
 mod change;
+mod refusal;
 mod server;
 mod sessions;
 mod settings;

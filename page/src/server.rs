@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Page;
 use crate::change::Wanted;
+use crate::refusal::Refusal;
 use crate::sessions::{LIFE, Session};
 use crate::site::Site;
 use crate::view::{self, Viewer};
@@ -225,9 +226,6 @@ async fn settle(
     let _ = tokio::time::timeout(PATIENCE, made).await;
     Ok(back("./#dead-letters"))
 }
-
-/// What wasn't done for somebody, and why.
-pub(crate) struct Refusal(pub(crate) StatusCode, pub(crate) &'static str);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {

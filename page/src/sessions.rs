@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
 use crate::change::Change;
-use crate::server::Refusal;
+use crate::refusal::Refusal;
 
 /// How long a session lasts.
 pub(crate) const LIFE: Duration = Duration::from_secs(12 * 60 * 60);

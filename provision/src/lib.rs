@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod inventory;
 mod live;
+mod post;
 mod record;
 mod setup;
 mod site;

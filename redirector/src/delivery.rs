@@ -9,13 +9,8 @@ use service::{Plan, telemetry};
 use tracing::{Instrument, field};
 
 use crate::job::Job;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, PANICKED, PANICS};
 use crate::shared::Shared;
-
-/// A message whose job has panicked this often is poison: it becomes a dead letter.
-pub(crate) const PANICS: u32 = 3;
-pub(crate) const PANICKED: &str =
-    "the redirector panicked over it again and again: please report it";
 
 /// Takes a delivery to its end, and settles it.
 pub(crate) async fn handle(shared: &Shared, delivery: Delivery) {

@@ -16,7 +16,7 @@ use twilio::rest::{Exchange, Observer};
 use crate::deliveries::{Deliveries, DeliveryGuard};
 use crate::limiter::Reading;
 use crate::lookup::Whereabouts;
-use crate::notifier::NotifierMetrics;
+use crate::notifier::metrics::NotifierMetrics;
 use crate::outcome::Outcome;
 use crate::twilio_time::TwilioTime;
 

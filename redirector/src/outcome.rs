@@ -2,6 +2,11 @@
 
 use queue::Cause;
 
+/// A message whose job has panicked this often is poison: it becomes a dead letter.
+pub(crate) const PANICS: u32 = 3;
+pub(crate) const PANICKED: &str =
+    "the redirector panicked over it again and again: please report it";
+
 /// How a delivery ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {

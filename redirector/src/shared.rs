@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use twilio::rest::Client;
 
 use crate::calls::Calls;
-use crate::follow_up::{Memory, Outbox};
 use crate::ledger::Ledger;
 use crate::limiter::Limiter;
 use crate::lookup::Lookup;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
+use crate::outbox::Outbox;
 use crate::settings::RedirectorSettings;
 use crate::twilio_time::TwilioTime;
 

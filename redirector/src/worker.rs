@@ -11,13 +11,15 @@ use twilio::rest::Client;
 
 use crate::calls::Calls;
 use crate::delivery::handle;
-use crate::follow_up::{FollowUp, Memory, Outbox};
+use crate::follow_up::FollowUp;
 use crate::ledger::Ledger;
 use crate::limiter::Limiter;
 use crate::lookup::Lookup;
 use crate::members::VoiceQueues;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::notifier;
+use crate::outbox::Outbox;
 use crate::settings::RedirectorSettings;
 use crate::shared::Shared;
 use crate::sweep::Sweeper;

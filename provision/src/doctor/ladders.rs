@@ -10,11 +10,11 @@ use twilio::rest::IncomingNumber;
 use twilio::{AuthToken, E164, FlowSid, PublicUrl};
 
 use super::flows::{enqueuing, leading};
-use super::ingest::{Answer, post};
 use super::report::Report;
 use crate::api::Api;
 use crate::error::{Doing, Result};
 use crate::inventory::Inventory;
+use crate::post::{Answer, post};
 
 /// Asks ingest, as Twilio would, what comes after the first step.
 pub(super) async fn check_urls(

@@ -32,7 +32,6 @@ use crate::inventory::Inventory;
 use crate::record::Record;
 use crate::workspace;
 
-pub(crate) use self::ingest::post;
 use self::report::Report;
 
 /// Checks everything that a redirect depends on, and says what to do about what is wrong.

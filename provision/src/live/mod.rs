@@ -29,8 +29,8 @@ use self::run::Run;
 use crate::api::Api;
 use crate::args;
 use crate::console::{Console, Status};
-use crate::doctor;
 use crate::error::{Doing, Error, Result};
+use crate::post::post;
 use crate::workspace;
 
 /// The file of answers, unless it is named.
@@ -169,7 +169,7 @@ impl VerifyLive {
     async fn probe(&self) -> Result<()> {
         let listen = self.listen;
         let url = self.listener.url(Asked::Probe);
-        let problem = match doctor::post(&url, &[], Some(&self.token)).await {
+        let problem = match post(&url, &[], Some(&self.token)).await {
             Ok(answer) if answer.status == 200 => return Ok(()),
             Ok(answer) => format!("it answers {}", answer.status),
             Err(problem) => problem,

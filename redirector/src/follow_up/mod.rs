@@ -2,8 +2,6 @@
 //! waits for any of this: it has a consumer of its own, and is last in line for Twilio.
 
 mod ask;
-mod memory;
-mod outbox;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,10 +15,9 @@ use queue::{
 use service::{Notify, Plan};
 use tokio::task::JoinSet;
 
-pub(crate) use self::memory::Memory;
-use self::memory::READ_BACK;
-pub(crate) use self::outbox::{Kept, Outbox};
 use crate::deadline::Interrupted;
+use crate::memory::READ_BACK;
+use crate::outbox::Kept;
 use crate::shared::Shared;
 
 /// How many outcomes are held at a time.

@@ -9,8 +9,26 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use service::Plans;
 
-use super::RESULTS;
 use crate::metrics::PlanLabels;
+
+pub(super) const TOLD: &str = "told";
+/// The receiver will never take it, or there is none.
+pub(super) const REFUSED: &str = "refused";
+/// The receiver did not take it in time.
+pub(super) const GIVEN_UP: &str = "given_up";
+pub(super) const UNDECODABLE: &str = "undecodable";
+pub(super) const PUT_OFF: &str = "put_off";
+pub(super) const RELEASED: &str = "released";
+pub(super) const PANIC: &str = "panicked";
+pub(super) const RESULTS: [&str; 7] = [
+    TOLD,
+    REFUSED,
+    GIVEN_UP,
+    UNDECODABLE,
+    PUT_OFF,
+    RELEASED,
+    PANIC,
+];
 
 /// 50 ms … 30 s: receivers are slower than Twilio, and chat tools take their time.
 const REQUEST_TIME: [f64; 9] = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];

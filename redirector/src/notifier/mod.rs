@@ -2,7 +2,7 @@
 //! it has a consumer and limits of its own, and so has each plan.
 
 mod body;
-mod metrics;
+pub(crate) mod metrics;
 mod receiver;
 
 use std::collections::HashMap;
@@ -16,10 +16,10 @@ use service::telemetry;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-pub(crate) use self::metrics::NotifierMetrics;
+use self::metrics::{PANIC, PUT_OFF, REFUSED, RELEASED, TOLD, UNDECODABLE};
 use self::receiver::Receiver;
-use crate::delivery::{PANICKED, PANICS};
 use crate::metrics::NO_PLAN;
+use crate::outcome::{PANICKED, PANICS};
 use crate::shared::Shared;
 
 struct Notifier {
@@ -33,7 +33,7 @@ struct Notifier {
 enum End {
     /// The receiver took it.
     Told,
-    /// As a dead letter: by which of [`RESULTS`], and why.
+    /// As a dead letter: by which of [`metrics::RESULTS`], and why.
     Dead(&'static str, String),
     /// At the end of the queue, because too many wait for the receiver already.
     PutOff,
@@ -42,25 +42,6 @@ enum End {
     /// It panicked: it is put on the queue again, or is a dead letter.
     Panicked,
 }
-
-const TOLD: &str = "told";
-/// The receiver will never take it, or there is none.
-const REFUSED: &str = "refused";
-/// The receiver did not take it in time.
-const GIVEN_UP: &str = "given_up";
-const UNDECODABLE: &str = "undecodable";
-const PUT_OFF: &str = "put_off";
-const RELEASED: &str = "released";
-const PANIC: &str = "panicked";
-const RESULTS: [&str; 7] = [
-    TOLD,
-    REFUSED,
-    GIVEN_UP,
-    UNDECODABLE,
-    PUT_OFF,
-    RELEASED,
-    PANIC,
-];
 
 /// Tells those whom plans name, until the process is stopped: then it finishes the requests under way,
 /// and gives everything else back to the queue.

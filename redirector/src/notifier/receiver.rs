@@ -10,8 +10,9 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use twilio::E164;
 
+use super::End;
 use super::body::body;
-use super::{End, GIVEN_UP, REFUSED};
+use super::metrics::{GIVEN_UP, REFUSED};
 use crate::classify::ApiHealth;
 use crate::deadline::{Deadline, Interrupted};
 use crate::limiter::{Class, Limiter};

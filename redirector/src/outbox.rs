@@ -62,12 +62,12 @@ impl Outbox {
     }
 
     /// Publishes, however long that takes: what is released too often would be a dead letter.
-    pub(super) async fn publish(&self, content: Content) -> Result<(), Interrupted> {
+    pub(crate) async fn publish(&self, content: Content) -> Result<(), Interrupted> {
         self.publisher.publish(&content.into()).await
     }
 
     /// Returns once it is on the queue or, where that fails, goes on trying.
-    pub(super) async fn put(&self, content: Content) {
+    pub(crate) async fn put(&self, content: Content) {
         self.publisher.put(content.into()).await;
     }
 
@@ -78,7 +78,7 @@ impl Outbox {
     }
 
     /// The same for a redirect, together with others of the moment; those who listen are told, too.
-    pub(super) fn redirected(&self, redirected: Redirected) -> Kept {
+    pub(crate) fn redirected(&self, redirected: Redirected) -> Kept {
         let (done, kept) = oneshot::channel();
         // The task ends with this only.
         let _ = self.redirects.send((redirected, done));

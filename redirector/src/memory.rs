@@ -12,7 +12,7 @@ use twilio::{CallSid, TaskSid};
 const REMEMBERED: Duration = Duration::from_secs(2 * LATER.as_secs());
 
 /// How far is read back at the start: nobody may have run for a while.
-pub(super) const READ_BACK: Duration = Duration::from_secs(2 * 60 * 60);
+pub(crate) const READ_BACK: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// What is known of callers after the redirect.
 pub(crate) struct Memory(Mutex<Generations>);
@@ -41,7 +41,7 @@ impl Memory {
     }
 
     /// Takes in what was told.
-    pub(super) fn learn(&self, told: &Content) {
+    pub(crate) fn learn(&self, told: &Content) {
         let mut known = self.0.lock();
         known.age();
         match told {
@@ -59,21 +59,21 @@ impl Memory {
     }
 
     /// Takes in a redirect before others are told.
-    pub(super) fn redirected(&self, redirected: &Redirected) {
+    pub(crate) fn redirected(&self, redirected: &Redirected) {
         let mut known = self.0.lock();
         known.age();
         known.redirected(redirected);
     }
 
     /// Whether the outcome was reported.
-    pub(super) fn knows(&self, id: &str) -> bool {
+    pub(crate) fn knows(&self, id: &str) -> bool {
         let known = self.0.lock();
         known.young.outcomes.contains(id) || known.old.outcomes.contains(id)
     }
 
     /// What the outcome means for the caller. Who had somebody, or left a message, was not missed: Twilio
     /// may say both where somebody picks up as the caller hangs up.
-    pub(super) fn end(&self, outcome: &Outcome) -> Option<CallerEnd> {
+    pub(crate) fn end(&self, outcome: &Outcome) -> Option<CallerEnd> {
         let is_by_itself = outcome.dialed_call_sid.is_none() && outcome.recording_sid.is_none();
         let is_missed = outcome.caller == Some(CallerEnd::Missed);
         let contradicts = is_by_itself && is_missed && self.has_ended(&outcome.call_sid);
@@ -81,7 +81,7 @@ impl Memory {
     }
 
     /// Whether the outcome is new. From now on it isn't.
-    pub(super) fn claim(&self, outcome: &Outcome) -> bool {
+    pub(crate) fn claim(&self, outcome: &Outcome) -> bool {
         let mut known = self.0.lock();
         known.age();
         let is_new = !known.old.outcomes.contains(&outcome.id)
@@ -93,13 +93,13 @@ impl Memory {
     }
 
     /// Whether the caller's end is known.
-    pub(super) fn has_ended(&self, call: &CallSid) -> bool {
+    pub(crate) fn has_ended(&self, call: &CallSid) -> bool {
         let known = self.0.lock();
         known.young.ended.contains(call) || known.old.ended.contains(call)
     }
 
     /// The task that stood for the caller.
-    pub(super) fn task(&self, call: &CallSid) -> Option<TaskSid> {
+    pub(crate) fn task(&self, call: &CallSid) -> Option<TaskSid> {
         let known = self.0.lock();
         let task = known.young.tasks.get(call);
         task.or_else(|| known.old.tasks.get(call)).copied()
