@@ -5,7 +5,7 @@ use twilio::{EventType, is_same_address};
 use url::Url;
 
 use crate::record::{PreviousCallback, ReplacedCallback};
-use crate::step::is_yet_to_be_made;
+use crate::unmade::is_yet_to_be_made;
 
 /// Whether the URL carries connection overrides that repeat a failed callback.
 pub(crate) fn repeats(url: &str) -> bool {

@@ -22,6 +22,7 @@ mod site;
 mod step;
 mod stream;
 mod teardown;
+mod unmade;
 mod wording;
 mod workspace;
 

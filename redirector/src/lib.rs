@@ -11,6 +11,7 @@ mod deliveries;
 mod delivery;
 mod follow_up;
 mod job;
+mod labels;
 mod ledger;
 mod limiter;
 mod lookup;

@@ -14,6 +14,7 @@ use service::Plans;
 use twilio::rest::{Exchange, Observer};
 
 use crate::deliveries::{Deliveries, DeliveryGuard};
+use crate::labels::{NO_PLAN, PlanLabels};
 use crate::limiter::Reading;
 use crate::lookup::Whereabouts;
 use crate::notifier::metrics::NotifierMetrics;
@@ -28,9 +29,6 @@ const TIME_TO_REDIRECT: [f64; 12] = [
 /// 10 ms … 10 s: most answers take a tenth of a second, and we give up after 10 s.
 const REQUEST_TIME: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
-/// The plan of a delivery that no plan is for.
-pub(crate) const NO_PLAN: &str = "none";
-
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
     outcome: &'static str,
@@ -41,11 +39,6 @@ struct OutcomeLabels {
 struct EndLabels {
     end: &'static str,
     plan: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct PlanLabels {
-    pub(crate) plan: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -6,7 +6,8 @@ use twilio::rest::{IncomingNumber, VoiceWebhook};
 use super::plan::Planner;
 use crate::error::{Doing, Error, Result};
 use crate::inventory::answered_by;
-use crate::step::{Step, yet_to_be_made};
+use crate::step::Step;
+use crate::unmade::yet_to_be_made;
 
 impl Planner<'_> {
     /// The number that is to lead to it.

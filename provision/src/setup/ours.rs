@@ -10,8 +10,9 @@ use crate::callback::shown;
 use crate::definitions::{self, DEFINITIONS, Role};
 use crate::diff;
 use crate::error::{Doing, Error, Result};
-use crate::step::{Step, Work, yet_to_be_made};
+use crate::step::{Step, Work};
 use crate::stream::Stream;
+use crate::unmade::yet_to_be_made;
 
 const COMMIT_MESSAGE: &str = "overflow setup";
 

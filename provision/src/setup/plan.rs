@@ -11,7 +11,8 @@ use crate::dotenv::{Dotenv, Setting};
 use crate::error::{Error, Result};
 use crate::record::ReplacedConfiguration;
 use crate::site::Site;
-use crate::step::{Step, Work, yet_to_be_made};
+use crate::step::{Step, Work};
+use crate::unmade::yet_to_be_made;
 
 /// What there should be, and what there is.
 pub(super) struct Planner<'a> {

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use twilio::WorkspaceSid;
 use twilio::rest::{Client, RestError};
 
-pub(crate) use self::work::{Work, is_yet_to_be_made, yet_to_be_made};
+pub(crate) use self::work::Work;
 use crate::configuration::Configuration;
 use crate::console::Console;
 use crate::diff;

@@ -13,9 +13,7 @@ use crate::error::{Doing, Error, Result};
 use crate::record::Record;
 use crate::site::Site;
 use crate::stream::Stream;
-
-/// How what stands for a resource begins.
-const NEW: &str = "(new) ";
+use crate::unmade::yet_to_be_made;
 
 /// Steps being carried out.
 pub(crate) struct Work<'a, 'c> {
@@ -136,14 +134,4 @@ impl Work<'_, '_> {
                 json.replace(&format!("\"{name}\""), &format!("\"{made}\""))
             })
     }
-}
-
-/// What stands for the SID or address of a resource until it is made.
-pub(crate) fn yet_to_be_made(name: &str) -> String {
-    format!("{NEW}{name}")
-}
-
-/// Whether the text stands for something that is yet to be made.
-pub(crate) fn is_yet_to_be_made(text: &str) -> bool {
-    text.starts_with(NEW)
 }

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::intents::{self, Reading};
 use super::messages::{self, Return, Token};
 use super::outcomes;
-use super::reports;
+use super::said;
 use crate::{Cause, Content, Intent, Lane, RawMessage};
 
 /// Names one consumer of this handle.
@@ -129,11 +129,11 @@ impl Change {
                 true
             }
             Self::Say(process, said) => {
-                reports::say(db, *process, said)?;
+                said::say(db, *process, said)?;
                 true
             }
             Self::Watch => {
-                reports::watch(db, Timestamp::now())?;
+                said::watch(db, Timestamp::now())?;
                 true
             }
             Self::Replay { row, message } => messages::replay(db, *row, message)?,

@@ -21,6 +21,7 @@ mod messages;
 mod outcomes;
 mod reader;
 mod reports;
+mod said;
 mod stand_in;
 mod subscribers;
 mod writer;

@@ -9,7 +9,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use service::Plans;
 
-use crate::metrics::PlanLabels;
+use crate::labels::PlanLabels;
 
 pub(super) const TOLD: &str = "told";
 /// The receiver will never take it, or there is none.

@@ -18,7 +18,7 @@ use tracing::Instrument;
 
 use self::metrics::{PANIC, PUT_OFF, REFUSED, RELEASED, TOLD, UNDECODABLE};
 use self::receiver::Receiver;
-use crate::metrics::NO_PLAN;
+use crate::labels::NO_PLAN;
 use crate::outcome::{PANICKED, PANICS};
 use crate::shared::Shared;
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use notify::Reach;
 use twilio::PublicUrl;
 
-use super::file::{Place, read_file};
+use super::file::read_file;
+use super::place::Place;
 use super::raw::{RawPlan, Reports};
 use super::{Plan, Plans};
 use crate::Problems;

@@ -4,8 +4,10 @@ mod args;
 mod file;
 mod notify;
 mod outcomes;
+mod place;
 mod raw;
 mod step;
+mod values;
 mod words;
 
 use std::collections::BTreeSet;

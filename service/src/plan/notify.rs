@@ -6,7 +6,7 @@ use ::notify::{InvalidKey, Reach, Target};
 use queue::CallerEnd;
 use secrecy::ExposeSecret;
 
-use super::file::Place;
+use super::place::Place;
 use super::raw::RawPlan;
 use crate::Problems;
 

@@ -1,17 +1,16 @@
 //! A plan as its strings stand in the file or the environment.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use ladder::{Calendar, Hop, InvalidHours, Ladder, Voice, wordiest_caller};
 use notify::Reach;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
-use twilio::twiml::{Dial, MAX_INLINE_CHARS, Number, Record, Say, Seconds};
+use serde::Deserialize;
+use twilio::twiml::{Dial, MAX_INLINE_CHARS, Number, Record, Say};
 use twilio::{E164, PublicUrl, TaskQueueSid};
 
-use super::file::Place;
+use super::place::Place;
 use super::step::{PlanSays, RawStep};
+use super::values::{duration, read, seconds};
 use super::{Forward, Notify, Plan, Way};
 use crate::Problems;
 use crate::settings::Setting;
@@ -256,63 +255,4 @@ impl RawPlan {
         }
         Some(ladder)
     }
-}
-
-/// Reads a table of the file, and says what can't be and is left out: each key is tried alone, so that
-/// all are named. What stands there isn't repeated: it may be a number.
-pub(super) fn read<T: DeserializeOwned>(
-    table: toml::Table,
-    place: &Place,
-    problems: &mut Problems,
-) -> Option<T> {
-    let (mut readable, mut unknown) = (toml::Table::new(), Vec::new());
-    let mut known = String::new();
-    for (key, value) in table {
-        let alone = toml::Table::from_iter([(key.clone(), value.clone())]);
-        let Err(error) = T::deserialize(toml::Value::Table(alone)) else {
-            readable.insert(key, value);
-            continue;
-        };
-        let message = error.message();
-        let (_, expected) = message.split_once("expected ").unwrap_or_default();
-        if message.starts_with("unknown field") {
-            expected.clone_into(&mut known);
-            unknown.push(key);
-            continue;
-        }
-        let expected = expected.replace("a sequence", "a list");
-        problems.add_line(format!("{}: must be {expected}", place.name(&key)));
-    }
-    if !unknown.is_empty() {
-        let unknown = place.name(&unknown.join(", "));
-        problems.add_line(format!("{unknown}: not known here, expected {known}"));
-    }
-    T::deserialize(toml::Value::Table(readable)).ok()
-}
-
-/// A duration; a number alone is one of seconds.
-pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    Ok(Some(match toml::Value::deserialize(from)? {
-        toml::Value::String(text) => text,
-        toml::Value::Integer(seconds) => format!("{seconds}s"),
-        other => other.to_string(),
-    }))
-}
-
-pub(super) fn seconds<const MIN: u32, const MAX: u32>(
-    given: Option<String>,
-    name: String,
-    example: &str,
-    problems: &mut Problems,
-) -> Option<Seconds<MIN, MAX>> {
-    let whole = |duration: Duration| {
-        let seconds = u32::try_from(duration.as_secs()).ok()?;
-        Seconds::new(seconds).filter(|_| duration.subsec_nanos() == 0)
-    };
-    let given: Setting<Option<Duration>> = Setting::named(name, given);
-    let given = given.example(example).must(
-        |given| given.is_none_or(|duration| whole(duration).is_some()),
-        &format!("must be from {MIN}s to {MAX}s, in whole seconds"),
-    );
-    whole(problems.take(given)?)
 }

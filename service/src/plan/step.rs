@@ -7,8 +7,8 @@ use serde::Deserialize;
 use twilio::E164;
 use twilio::twiml::Seconds;
 
-use super::file::Place;
-use super::raw::{duration, seconds};
+use super::place::Place;
+use super::values::{duration, seconds};
 use crate::Problems;
 use crate::settings::Setting;
 
