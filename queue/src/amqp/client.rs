@@ -11,7 +11,6 @@ use tokio::sync::mpsc;
 
 use super::connection::Connection;
 use super::publisher::Submitted;
-use super::reports::Reporting;
 use super::tell::Teller;
 use super::topology::Topology;
 
@@ -22,7 +21,6 @@ pub(super) struct Client {
     pub(super) consuming: Connection,
     /// For users' queues, and for the stream of what was told.
     pub(super) tellers: [Teller; 2],
-    pub(super) reporting: Reporting,
     pub(super) topology: Topology,
     pub(super) locks: Locks,
     pub(super) publish_timeout: Duration,

@@ -51,7 +51,7 @@ use crate::{
 };
 
 /// A queue on RabbitMQ.
-pub struct AmqpQueue(Arc<Client>);
+pub struct AmqpQueue(Arc<Client>, Reporting);
 
 impl AmqpQueue {
     /// Connects to one of the broker's `nodes` and declares what is ours. A broker that is away is no
@@ -82,19 +82,19 @@ impl AmqpQueue {
                 return Err(error);
             }
         }
-        Ok(Self(Arc::new(Client {
+        let client = Client {
             publisher: publisher::start(publishing.clone()),
             publishing,
             consuming,
             tellers: [Role::Telling, Role::Recording]
                 .map(|role| Teller::start(nodes.clone(), role, topology.clone())),
-            reporting: Reporting::default(),
             topology,
             locks: Locks::default(),
             publish_timeout: options.publish_timeout,
             answer_timeout: options.answer_timeout.unwrap_or(ANSWER_TIMEOUT),
             runtime: Handle::current(),
-        })))
+        };
+        Ok(Self(Arc::new(client), Reporting::default()))
     }
 
     /// Removes from the broker all that is ours, with whatever is in it, and disconnects.
@@ -169,7 +169,7 @@ impl Queue for AmqpQueue {
     }
 
     fn report(&self, report: Report) {
-        self.0.reporting.start(&self.0, report);
+        self.1.start(&self.0, report);
     }
 
     async fn watch(&self) -> Result<Box<dyn Watch>, QueueError> {
@@ -213,7 +213,7 @@ impl Queue for AmqpQueue {
     }
 
     async fn close(&self) {
-        self.0.reporting.close(&self.0);
+        self.1.close(&self.0);
         let [telling, recording] = &self.0.tellers;
         tokio::join!(
             telling.close(),
