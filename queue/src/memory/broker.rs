@@ -266,7 +266,9 @@ impl State {
 
     /// What has waited in the lane for later until now moves on.
     pub(super) fn move_on(&mut self, number: u64) {
-        if let Some(stored) = self.ready.get_mut(&number) {
+        // Those that came before it are as late, though their timers may not have been looked at yet.
+        let waited = self.ready.range_mut(..=number).map(|(_, stored)| stored);
+        for stored in waited.filter(|stored| stored.lane == Lane::Later) {
             stored.lane = Lane::Outcomes;
         }
     }
